@@ -1,0 +1,75 @@
+"""The inference service: `python -m services.inference`."""
+
+import logging
+import os
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import redis
+import torch
+from prometheus_client import start_http_server
+
+from services.inference.catalog import Catalog
+from services.inference.metrics import InferenceMetrics
+from services.inference.runner import choose_device
+from services.inference.settings import InferenceSettings
+from services.inference.worker import Worker
+from shared.errors import Fenced, StoreUnavailable
+from shared.leases import HEARTBEAT_SECONDS, beat, sign_off
+from shared.lifecycle import run_service, stop_on_signals
+from shared.logs import configure_logging
+from shared.settings import read_settings
+from shared.store import connect
+
+CPU_BATCH, CUDA_BATCH = 32, 256
+
+log = logging.getLogger("inference")
+
+
+def main() -> int:
+    """Runs a worker until it is told to stop; 1 where another worker took over."""
+    settings = read_settings(InferenceSettings)
+    configure_logging("inference", settings.log_level, settings.log_format)
+    stop = stop_on_signals()
+    cores = os.cpu_count() or 1
+    torch.set_num_threads(settings.torch_threads or cores)
+    cv2.setNumThreads(0)
+    device = choose_device(settings.device)
+    batch_size = settings.batch_size or (CPU_BATCH if device.type == "cpu" else CUDA_BATCH)
+    metrics = InferenceMetrics()
+    if settings.metrics_port:
+        start_http_server(settings.metrics_port, settings.metrics_host, metrics.registry)
+    client = connect(settings.redis_url.get_secret_value())
+    catalog = Catalog(settings.models_dir, device, batch_size)
+    heart = threading.Thread(target=_beat, args=(client, f"{socket.gethostname()}-{os.getpid()}", stop), name="heart")
+    with ThreadPoolExecutor(settings.decode_threads or min(cores, 8), "decode") as decoders:
+        worker = Worker(client, catalog, decoders, settings, batch_size, metrics, stop)
+        log.info("worker on %s, batches of up to %d", device, batch_size)
+        heart.start()
+        try:
+            worker.run()
+        except Fenced as err:
+            log.error("%s", err)
+            return 1
+        finally:
+            stop.set()
+            heart.join()
+    return 0
+
+
+def _beat(client: redis.Redis, worker_id: str, stop: threading.Event) -> None:
+    while True:
+        try:
+            beat(client, "inference", worker_id)
+            if stop.wait(HEARTBEAT_SECONDS):
+                sign_off(client, "inference", worker_id)
+                return
+        except StoreUnavailable:
+            if stop.wait(HEARTBEAT_SECONDS):
+                return
+
+
+if __name__ == "__main__":
+    run_service(main)

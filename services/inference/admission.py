@@ -1,0 +1,77 @@
+"""Admits streams: loads what the last commit left, so that the next frame finds the memory where it was."""
+
+import logging
+from collections.abc import Iterable
+
+import redis
+
+from services.inference.metrics import InferenceMetrics
+from services.inference.runner import Runner
+from services.inference.saved_state import SavedState, StateUnreadable
+from services.inference.session import Session
+from services.inference.tracker import Tracker
+from shared.keys import keys_of
+from shared.manifest import Manifest
+from shared.store import translated
+from shared.streams import Progress, StreamSpec
+
+log = logging.getLogger(__name__)
+
+
+def admit(client: redis.Redis, wanted: Iterable[tuple[StreamSpec, Runner]], metrics: InferenceMetrics) -> list[Session]:
+    """Sessions for the streams that exist, from one pipelined round trip. Raises StoreUnavailable."""
+    pairs = list(wanted)
+    pipeline = client.pipeline(transaction=False)
+    for spec, _ in pairs:
+        keys = keys_of(spec.id)
+        pipeline.hget(keys.progress, spec.id)
+        pipeline.hget(keys.state, spec.id)
+    with translated():
+        replies = pipeline.execute()
+    stored = zip(replies[::2], replies[1::2], strict=True)
+    return [
+        _session(spec, runner, Progress.parse(progress), state, metrics)
+        for (spec, runner), (progress, state) in zip(pairs, stored, strict=True)
+        if progress is not None
+    ]
+
+
+def _session(
+    spec: StreamSpec, runner: Runner, progress: Progress, state: bytes | None, metrics: InferenceMetrics
+) -> Session:
+    saved, problem = _usable_state(state, runner.manifest)
+    session = Session(
+        spec=spec,
+        runner=runner,
+        progress=progress,
+        tracker=Tracker(runner.manifest.labels, spec.thresholds_for(runner.manifest), saved.tracking),
+        vector=None if problem else saved.vector,
+        at_ms=None if problem else saved.at_ms,
+        epoch=saved.epoch,
+        tracked_spec=spec,
+        position=progress.cursor,
+    )
+    if problem:
+        session.tracker.note_reset(problem)
+        session.stale_model = saved.model
+        metrics.state_resets.labels(problem).inc()
+        log.warning("stream %s: memory reset: %s", spec.id, problem)
+    elif state:
+        metrics.state_restores.inc()
+    return session
+
+
+def _usable_state(content: bytes | None, manifest: Manifest) -> tuple[SavedState, str | None]:
+    """The stored state, and why its memory cannot be used by this model, if so."""
+    empty = SavedState(manifest.reference, None)
+    if content is None:
+        return empty, None
+    try:
+        saved = SavedState.from_bytes(content)
+    except StateUnreadable as err:
+        return empty, f"state_{err}"
+    if saved.model != manifest.reference:
+        return saved, "model_changed"
+    if saved.vector is not None and saved.vector.shape != (manifest.state_size,):
+        return saved, "state_size"
+    return saved, None

@@ -1,0 +1,161 @@
+"""The commit: scores, events, memory and cursor of a partition's streams, all or nothing, by its owner only.
+
+Each stream's progress is compared with what this worker last knew (compare-and-set), so a commit may be sent again
+after a lost connection: what was applied already is recognised, what another owner has moved on is refused.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import redis
+
+from shared.errors import Fenced
+from shared.events import Event
+from shared.keys import PARTITIONS, keys_of
+from shared.store import translated
+from shared.streams import Progress
+
+MAX_FEED_ENTRIES = 10_000
+
+COMMIT = """
+-- Commits a partition's streams if the caller owns it; a stream that is not where the caller thinks is left alone.
+-- KEYS: 1 lease, 2 progress, 3 state, 4 feed, then per stream: frames, scores, events, event data
+-- ARGV: 1 token, 2 most feed entries, then per stream: id, progress expected, new progress, state,
+--       oldest frame id kept, oldest score id kept, start of the oldest event kept,
+--       number of labels, labels.., number of scored frames, (frame id, a score per label)..,
+--       number of transitions, (kind, event id, start, event as JSON)..
+-- Returns nothing to a stale owner, else one number a stream: 1 committed now, 2 committed before, 0 refused.
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
+local outcomes, at = {}, 3
+local function take() at = at + 1; return ARGV[at - 1] end
+local key = 5
+while at <= #ARGV do
+  local id, expected, wanted, state = take(), take(), take(), take()
+  local oldest_frame, oldest_score, oldest_event = take(), take(), take()
+  local labels = {}
+  for i = 1, tonumber(take()) do labels[i] = take() end
+  local num_scored = tonumber(take())
+  local first_scored = at
+  at = at + num_scored * (1 + #labels)
+  local num_transitions = tonumber(take())
+  local first_transition = at
+  at = at + num_transitions * 4
+  local current = redis.call('HGET', KEYS[2], id)
+  if current == expected then
+    local entry = {}
+    for i = 1, #labels do entry[2 * i - 1] = labels[i] end
+    local from = first_scored
+    for _ = 1, num_scored do
+      for i = 1, #labels do entry[2 * i] = ARGV[from + i] end
+      redis.call('XADD', KEYS[key + 1], ARGV[from], unpack(entry))
+      from = from + 1 + #labels
+    end
+    for i = first_transition, at - 1, 4 do
+      redis.call('ZADD', KEYS[key + 2], ARGV[i + 2], ARGV[i + 1])
+      redis.call('HSET', KEYS[key + 3], ARGV[i + 1], ARGV[i + 3])
+      redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[2], '*', 'kind', ARGV[i], 'event', ARGV[i + 3])
+    end
+    if num_transitions > 0 then
+      local old = redis.call('ZRANGEBYSCORE', KEYS[key + 2], '-inf', '(' .. oldest_event, 'LIMIT', 0, 100)
+      if #old > 0 then
+        redis.call('ZREM', KEYS[key + 2], unpack(old))
+        redis.call('HDEL', KEYS[key + 3], unpack(old))
+      end
+    end
+    redis.call('HSET', KEYS[3], id, state)
+    redis.call('HSET', KEYS[2], id, wanted)
+    redis.call('XTRIM', KEYS[key], 'MINID', oldest_frame)
+    redis.call('XTRIM', KEYS[key + 1], 'MINID', '~', oldest_score)
+    outcomes[#outcomes + 1] = 1
+  else
+    outcomes[#outcomes + 1] = current == wanted and 2 or 0
+  end
+  key = key + 4
+end
+return outcomes
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long things are kept, in seconds of the stream's own time."""
+
+    frames_seconds: float = 10
+    scores_seconds: float = 3600
+    events_seconds: float = 30 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class StreamCommit:
+    """What one stream adds: `scores` are (frame id, a text per label), `transitions` (kind, event)."""
+
+    stream_id: str
+    expected: Progress
+    wanted: Progress
+    state: bytes
+    labels: Sequence[str]
+    scores: Sequence[tuple[str, Sequence[str]]]
+    transitions: Sequence[tuple[str, Event]] = field(default=())
+
+    def keys(self) -> list[str]:
+        """The stream's own keys, in the script's order."""
+        keys = keys_of(self.stream_id)
+        owned = (keys.frames, keys.scores, keys.events, keys.event_data)
+        return [key(self.stream_id) for key in owned]
+
+    def arguments(self, retention: Retention) -> list[Any]:
+        """The stream's part of the script's arguments."""
+        at_ms = int(self.wanted.cursor.partition("-")[0])
+        arguments: list[Any] = [self.stream_id, str(self.expected), str(self.wanted), self.state]
+        kept = (retention.frames_seconds, retention.scores_seconds, retention.events_seconds)
+        arguments += [max(0, at_ms - int(seconds * 1000)) for seconds in kept]
+        arguments += [len(self.labels), *self.labels, len(self.scores)]
+        for entry_id, texts in self.scores:
+            arguments += (entry_id, *texts)
+        arguments.append(len(self.transitions))
+        for kind, event in self.transitions:
+            arguments += (kind, event.id, event.started_at_ms, event.model_dump_json())
+        return arguments
+
+
+class Committer:
+    """Sends commits under this worker's leases."""
+
+    def __init__(self, client: redis.Redis, tokens: Mapping[int, int], retention: Retention) -> None:
+        self._client = client
+        self._script = client.register_script(COMMIT)
+        self._tokens = tokens
+        self._retention = retention
+
+    def commit(self, commits: Sequence[StreamCommit]) -> dict[str, bool]:
+        """Commits the streams, one script per partition in one pipelined round trip.
+
+        Returns by stream id whether it is committed; False means that Redis knows better and the stream must be
+        loaded anew. Raises Fenced where a partition has another owner, StoreUnavailable where the outcome is unknown:
+        the same commit may then be sent again.
+        """
+        by_partition: dict[int, list[StreamCommit]] = defaultdict(list)
+        for commit in commits:
+            by_partition[keys_of(commit.stream_id).partition].append(commit)
+        with translated():
+            replies = self._send(by_partition)
+        outcomes: dict[str, bool] = {}
+        for (partition, group), reply in zip(by_partition.items(), replies, strict=True):
+            if reply is None:
+                raise Fenced(f"partition {partition} has another owner now; this worker's commit was refused")
+            outcomes.update({commit.stream_id: bool(code) for commit, code in zip(group, reply, strict=True)})
+        return outcomes
+
+    def _send(self, by_partition: Mapping[int, Sequence[StreamCommit]]) -> list[Any]:
+        pipeline = self._client.pipeline(transaction=False)
+        for partition, group in by_partition.items():
+            keys = PARTITIONS[partition]
+            all_keys = [keys.lease("inference"), keys.progress, keys.state, keys.feed]
+            arguments: list[Any] = [self._tokens[partition], MAX_FEED_ENTRIES]
+            for commit in group:
+                all_keys += commit.keys()
+                arguments += commit.arguments(self._retention)
+            self._script(keys=all_keys, args=arguments, client=pipeline)
+        return pipeline.execute()

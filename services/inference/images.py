@@ -1,0 +1,74 @@
+"""From a frame's JPEG to the tensor that the network sees."""
+
+from collections.abc import Iterator, Sequence
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from shared.errors import FrameUnreadable
+
+MAX_SIDE = 4096
+MAX_JPEG_BYTES = 32 << 20
+_REDUCED = ((8, cv2.IMREAD_REDUCED_COLOR_8), (4, cv2.IMREAD_REDUCED_COLOR_4), (2, cv2.IMREAD_REDUCED_COLOR_2))
+_FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD9)))
+
+
+def decode_image(jpeg: bytes, height: int, width: int) -> NDArray[np.uint8]:
+    """The picture scaled to [height, width, 3], RGB, uint8; raises FrameUnreadable.
+
+    A picture at least twice as large is decoded at a reduced scale already (in the DCT), then averaged down.
+    """
+    full_height, full_width = jpeg_size(jpeg)
+    shrink = min(full_height // height, full_width // width)
+    flag = next((flag for factor, flag in _REDUCED if shrink >= factor), cv2.IMREAD_COLOR)
+    try:
+        picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), flag | cv2.IMREAD_IGNORE_ORIENTATION)
+        if picture is None:
+            raise FrameUnreadable(f"JPEG of {len(jpeg)} bytes, {full_width}x{full_height}, does not decode")
+        if picture.shape[:2] != (height, width):
+            picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+        rgb: NDArray[np.uint8] = np.ascontiguousarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    except cv2.error as err:
+        raise FrameUnreadable(f"JPEG of {len(jpeg)} bytes, {full_width}x{full_height}: {err.err}") from err
+    return rgb
+
+
+def jpeg_size(jpeg: bytes) -> tuple[int, int]:
+    """Height and width from the header, before anything is decoded; raises FrameUnreadable beyond 4096 a side."""
+    if len(jpeg) > MAX_JPEG_BYTES:
+        raise FrameUnreadable(f"JPEG of {len(jpeg)} bytes; allowed are {MAX_JPEG_BYTES}")
+    for marker, start in _segments(jpeg):
+        if marker in _FRAME_HEADERS and start + 7 <= len(jpeg):
+            height = int.from_bytes(jpeg[start + 3 : start + 5], "big")
+            width = int.from_bytes(jpeg[start + 5 : start + 7], "big")
+            if not (0 < height <= MAX_SIDE and 0 < width <= MAX_SIDE):
+                raise FrameUnreadable(f"picture of {width}x{height}; allowed are 1 to {MAX_SIDE} pixels a side")
+            return height, width
+    raise FrameUnreadable(f"{len(jpeg)} bytes without a JPEG frame header")
+
+
+def _segments(jpeg: bytes) -> Iterator[tuple[int, int]]:
+    """The marker and offset (of its length field) of each segment, up to the picture's data."""
+    if jpeg[:2] != b"\xff\xd8":
+        return
+    at = 2
+    while at + 4 <= len(jpeg) and jpeg[at] == 0xFF:
+        marker = jpeg[at + 1]
+        if marker == 0xFF or marker in _WITHOUT_LENGTH:
+            at += 1 if marker == 0xFF else 2
+            continue
+        yield marker, at + 2
+        if marker in (0xDA, 0xD9):
+            return
+        at += 2 + max(2, int.from_bytes(jpeg[at + 2 : at + 4], "big"))
+
+
+def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """[B, H, W, 3] uint8 -> [B, 3, H, W] float32 (channels last in memory): 0..1, minus mean, over std."""
+    scale = torch.tensor([1 / (255 * value) for value in std], device=images.device)
+    shift = torch.tensor([middle / value for middle, value in zip(mean, std, strict=True)], device=images.device)
+    return (images.float() * scale - shift).permute(0, 3, 1, 2)

@@ -1,0 +1,63 @@
+"""What the inference service counts and times."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+STAGE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+LATENCY_BUCKETS = (0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 30, 60, 300)
+BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+
+class InferenceMetrics:
+    """The metrics of one worker process, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.frames_processed = Counter(
+            "afterimage_frames_processed_total", "Frames committed", ["stream_id"], registry=self.registry
+        )
+        self.frames_dropped = Counter(
+            "afterimage_frames_dropped_total",
+            "Published frames that were never scored",
+            ["stream_id", "reason"],
+            registry=self.registry,
+        )
+        self.stage_seconds = Histogram(
+            "afterimage_stage_seconds",
+            "Time of one batch in one stage",
+            ["stage"],
+            buckets=STAGE_BUCKETS,
+            registry=self.registry,
+        )
+        self.batch_size = Histogram(
+            "afterimage_batch_frames", "Frames in a batch", buckets=BATCH_BUCKETS, registry=self.registry
+        )
+        self.latency = Histogram(
+            "afterimage_capture_to_commit_seconds",
+            "From a frame's capture (for a file: its release by the decoder) to its commit",
+            ["pace"],
+            buckets=LATENCY_BUCKETS,
+            registry=self.registry,
+        )
+        self.events = Counter(
+            "afterimage_events_total", "Events opened", ["stream_id", "label"], registry=self.registry
+        )
+        self.state_resets = Counter(
+            "afterimage_state_resets_total", "Memories reset", ["reason"], registry=self.registry
+        )
+        self.state_restores = Counter(
+            "afterimage_state_restores_total", "Memories loaded and gone on with", registry=self.registry
+        )
+        self.commits_refused = Counter(
+            "afterimage_commits_refused_total", "Stream commits that Redis refused", registry=self.registry
+        )
+        self.loop_errors = Counter(
+            "afterimage_loop_errors_total", "Waits for Redis in a loop", ["stage"], registry=self.registry
+        )
+        self.streams = Gauge("afterimage_streams_owned", "Streams that this worker serves", registry=self.registry)
+
+    def forget_stream(self, stream_id: str) -> None:
+        """Removes the series of a stream that is gone."""
+        for metric in (self.frames_processed, self.frames_dropped, self.events):
+            for labels in list(metric._metrics):  # noqa: SLF001  the library has no way to list label values
+                if labels[0] == stream_id:
+                    metric.remove(*labels)

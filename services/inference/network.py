@@ -1,0 +1,263 @@
+"""The network: a CNN that sees one frame and an LSTM that remembers a stream."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from torch import Tensor, nn
+from torch.nn import functional
+
+from shared.errors import ModelUnusable
+from shared.validation import first_problem
+
+STRIDE = 16
+"""The input's height and width are multiples of this."""
+THUMB_POOL = 4
+LUMA = (0.299, 0.587, 0.114)
+LONGEST_DT_SECONDS = 60.0
+"""Longer gaps count as this long."""
+SMALLEST_CHANGE = 1e-5
+"""A change of grey (0..1 scale) below any that an 8-bit picture can show; keeps logarithms finite."""
+
+
+class NetworkConfig(BaseModel):
+    """The network's hyper-parameters, as a manifest's `network` field holds them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    widths: tuple[int, int, int, int] = Field(default=(16, 32, 48, 64), description="channels of the four CNN stages")
+    appearance: int = Field(default=64, ge=1, le=1024, description="features of how a frame looks")
+    change: int = Field(default=64, ge=1, le=1024, description="features of how it differs from what was")
+    hidden: int = Field(default=96, ge=1, le=1024, description="LSTM cells")
+    slow_seconds: float = Field(default=30.0, gt=0, le=3600, description="time constant of the slow background")
+    fast_seconds: float = Field(default=2.0, gt=0, le=3600, description="time constant of the fast background")
+
+
+class Glance(NamedTuple):
+    """One frame's features, taken apart."""
+
+    appearance: Tensor
+    thumb: Tensor
+    """Grey levels 0..1 at a quarter of the input's size, flat."""
+    detail: Tensor
+    """Natural logarithm of the mean edge strength in 16x16 tiles, flat."""
+
+
+class Memory(NamedTuple):
+    """One stream's state, taken apart; all of it is zero before the first frame."""
+
+    hidden: Tensor
+    cell: Tensor
+    previous: Tensor
+    """The last frame's thumb."""
+    slow: Tensor
+    fast: Tensor
+    """Running means of the thumb (the fast one at half its size) with the config's time constants."""
+    detail: Tensor
+    unrest: Tensor
+    """Running mean of the logarithm of the change between frames: how restless the picture usually is."""
+    age_seconds: Tensor
+    """Since the first frame, up to twice `slow_seconds`."""
+    seen: Tensor
+    """1 once a frame was seen: tells a fresh state from a black picture."""
+
+
+class Network(nn.Module):
+    """Scores each frame of a stream from its look and from the memory of the frames before it.
+
+    `encode` knows no time, so that all frames of a batch go through it at once; `step` goes on by one frame.
+    """
+
+    def __init__(self, config: NetworkConfig, num_labels: int, height: int, width: int) -> None:
+        super().__init__()
+        self.config = config
+        self.num_labels = num_labels
+        self.thumb_size = (height // THUMB_POOL, width // THUMB_POOL)
+        thumb, tiles = math.prod(self.thumb_size), (height // STRIDE) * (width // STRIDE)
+        self._feature_sizes = [config.appearance, thumb, tiles]
+        self._state_sizes = [config.hidden, config.hidden, thumb, thumb, thumb // 4, tiles, 1, 1, 1]
+        self.feature_size = sum(self._feature_sizes)
+        self.state_size = sum(self._state_sizes)
+        self.look = _Look(config.widths, config.appearance, tiles)
+        self.compare = _Compare(config.change, tiles)
+        self.lstm = nn.LSTMCell(config.appearance + config.change + _NUM_MEASURES, config.hidden)
+        self.head = nn.Linear(config.hidden + config.appearance + config.change + _NUM_MEASURES, num_labels)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Features [B, feature_size], float32, of normalised RGB images [B, 3, H, W]; rows are independent."""
+        appearance = self.look(images).float()
+        with torch.autocast(images.device.type, enabled=False):
+            grey = _grey(images.float())
+            thumb = functional.avg_pool2d(grey, THUMB_POOL).flatten(1)
+            detail = _edge_strength(grey).flatten(1)
+        return torch.cat((appearance, thumb, detail), dim=1)
+
+    def step(self, features: Tensor, dt_seconds: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Goes on by one frame in each of S streams.
+
+        Args: features [S, feature_size] of `encode`; dt_seconds [S] since the stream's previous frame (of no effect
+        where there is none); state [S, state_size], float32, zeros for a stream that starts.
+        Returns: logits [S, num_labels] and the next state [S, state_size], both float32.
+        """
+        with torch.autocast(features.device.type, enabled=False):
+            glance = Glance(*torch.split(features.float(), self._feature_sizes, dim=1))
+            dt = dt_seconds.float().clamp(0, LONGEST_DT_SECONDS).unsqueeze(1)
+            memory = self._recalled(state, glance)
+            measures = _measures(glance, memory, dt)
+            change = self.compare(*self._pictures(glance, memory))
+            inputs = torch.cat((glance.appearance, change, measures), dim=1)
+            hidden, cell = self.lstm(inputs, (memory.hidden, memory.cell))
+            logits = self.head(torch.cat((hidden, inputs), dim=1))
+            return logits, torch.cat(self._remembered(glance, memory, dt, hidden, cell), dim=1)
+
+    def _recalled(self, state: Tensor, glance: Glance) -> Memory:
+        """The state's parts; a stream that starts is given its first frame as its past."""
+        memory = Memory(*torch.split(state, self._state_sizes, dim=1))
+        seen = memory.seen > 0.5
+        return memory._replace(
+            previous=torch.where(seen, memory.previous, glance.thumb),
+            slow=torch.where(seen, memory.slow, glance.thumb),
+            fast=torch.where(seen, memory.fast, self._halved(glance.thumb).flatten(1)),
+            detail=torch.where(seen, memory.detail, glance.detail),
+        )
+
+    def _pictures(self, glance: Glance, memory: Memory) -> tuple[Tensor, Tensor, Tensor]:
+        """What `compare` looks at: now and past [S, 4, h, w], fast change [S, 1, h/2, w/2], detail [S, 2, tiles]."""
+        fast = _stretched(self._halved(glance.thumb).flatten(1) - memory.fast)
+        now = (
+            2 * (glance.thumb - 0.5),
+            2 * (memory.slow - 0.5),
+            _stretched(glance.thumb - memory.previous),
+            _stretched(glance.thumb - memory.slow),
+        )
+        height, width = self.thumb_size
+        return (
+            torch.stack(now, dim=1).view(-1, 4, height, width),
+            fast.view(-1, 1, height // 2, width // 2),
+            torch.stack((0.3 * glance.detail + 1, glance.detail - memory.detail), dim=1),
+        )
+
+    def _remembered(self, glance: Glance, memory: Memory, dt: Tensor, hidden: Tensor, cell: Tensor) -> Memory:
+        """The memory after this frame: running means at first, then exponential ones, by elapsed time."""
+        age = torch.where(memory.seen > 0.5, memory.age_seconds + dt, torch.zeros_like(dt))
+        age = age.clamp(max=2 * self.config.slow_seconds)
+        slow = dt / (age.clamp(max=self.config.slow_seconds) + 1e-3).maximum(dt)
+        fast = 1 - torch.exp(-dt / self.config.fast_seconds)
+        return Memory(
+            hidden=hidden,
+            cell=cell,
+            previous=glance.thumb,
+            slow=torch.lerp(memory.slow, glance.thumb, slow),
+            fast=torch.lerp(memory.fast, self._halved(glance.thumb).flatten(1), fast),
+            detail=torch.lerp(memory.detail, glance.detail, slow),
+            unrest=torch.lerp(memory.unrest, _log_change(glance.thumb - memory.previous), slow),
+            age_seconds=age,
+            seen=torch.ones_like(memory.seen),
+        )
+
+    def _halved(self, thumb: Tensor) -> Tensor:
+        return functional.avg_pool2d(thumb.view(-1, 1, *self.thumb_size), 2)
+
+
+class _Look(nn.Module):
+    """How one frame looks: four strided convolutions, then a linear layer over the coarse map."""
+
+    def __init__(self, widths: tuple[int, ...], num_features: int, num_tiles: int) -> None:
+        super().__init__()
+        stages: list[nn.Module] = []
+        for before, after in zip((3, *widths[:-1]), widths, strict=True):
+            stages += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.ReLU(inplace=True)]
+        self.stages = nn.Sequential(*stages)
+        self.squeeze = nn.Conv2d(widths[-1], 16, 1)
+        self.out = nn.Linear(16 * num_tiles + 2 * widths[-1], num_features)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[B, 3, H, W] -> [B, num_features]."""
+        maps = self.stages(images)
+        everywhere = functional.relu(self.squeeze(maps)).flatten(1)
+        return functional.relu(self.out(torch.cat((everywhere, maps.mean((2, 3)), maps.amax((2, 3))), dim=1)))
+
+
+class _Compare(nn.Module):
+    """How a frame differs from what the memory holds."""
+
+    def __init__(self, num_features: int, num_tiles: int) -> None:
+        super().__init__()
+        self.near = nn.Conv2d(4, 16, 3, padding=1)
+        self.middle = nn.Conv2d(17, 32, 3, stride=2, padding=1)
+        self.far = nn.Conv2d(32, 32, 3, padding=1)
+        self.squeeze = nn.Conv2d(32, 8, 1)
+        self.out = nn.Linear((8 + 2) * num_tiles + 2 * 32, num_features)
+
+    def forward(self, pictures: Tensor, fast: Tensor, detail: Tensor) -> Tensor:
+        """[S, 4, h, w], [S, 1, h/2, w/2], [S, 2, tiles] -> [S, num_features]."""
+        maps = functional.max_pool2d(functional.relu(self.near(pictures)), 2)
+        maps = functional.relu(self.middle(torch.cat((maps, fast), dim=1)))
+        maps = functional.relu(self.far(maps))
+        everywhere = functional.relu(self.squeeze(maps)).flatten(1)
+        summary = (everywhere, detail.flatten(1), maps.mean((2, 3)), maps.amax((2, 3)))
+        return functional.relu(self.out(torch.cat(summary, dim=1)))
+
+
+_NUM_MEASURES = 10
+
+
+def _measures(glance: Glance, memory: Memory, dt: Tensor) -> Tensor:
+    """Plain figures [S, 10] about a frame and its memory, each of order one."""
+    change = glance.thumb - memory.previous
+    log_change = _log_change(change)
+    still = (change.abs() < SMALLEST_CHANGE).float().mean(1, keepdim=True)
+    light, usual_light = glance.thumb.mean(1, keepdim=True), memory.slow.mean(1, keepdim=True)
+    return torch.cat(
+        (
+            0.2 * log_change + 1,
+            0.2 * (log_change - memory.unrest) * memory.seen,
+            0.2 * torch.log(change.abs().amax(1, keepdim=True) + SMALLEST_CHANGE) + 1,
+            still,
+            4 * (light - 0.5),
+            4 * (light - usual_light),
+            (glance.detail - memory.detail).mean(1, keepdim=True),
+            torch.log1p(dt),
+            0.5 * torch.log1p(memory.age_seconds),
+            memory.seen,
+        ),
+        dim=1,
+    )
+
+
+def _log_change(change: Tensor) -> Tensor:
+    return torch.log(change.abs().mean(1, keepdim=True) + SMALLEST_CHANGE)
+
+
+def _stretched(change: Tensor) -> Tensor:
+    """Signed changes of grey with the small ones magnified: linear near zero, logarithmic beyond 0.02."""
+    return 0.5 * torch.asinh(50 * change)
+
+
+def _grey(images: Tensor) -> Tensor:
+    """Grey levels 0..1 [B, 1, H, W] of normalised images; the manifest's usual mean and std are assumed."""
+    red, green, blue = (images[:, index : index + 1] for index in range(3))
+    return 0.5 + 0.25 * (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue)
+
+
+def _edge_strength(grey: Tensor) -> Tensor:
+    """Logarithm of the mean absolute Laplacian in 16x16 tiles, [B, 1, H/16, W/16]."""
+    middle = grey[:, :, 1:-1, 1:-1]
+    around = grey[:, :, :-2, 1:-1] + grey[:, :, 2:, 1:-1] + grey[:, :, 1:-1, :-2] + grey[:, :, 1:-1, 2:]
+    edges = functional.pad((4 * middle - around).abs(), (1, 1, 1, 1))
+    return torch.log(functional.avg_pool2d(edges, STRIDE) + 1e-3)
+
+
+def build_network(hyper_parameters: Mapping[str, Any], num_labels: int, height: int, width: int) -> Network:
+    """A network with fresh weights; raises ModelUnusable naming the parameter that is not allowed."""
+    try:
+        config = NetworkConfig.model_validate(dict(hyper_parameters))
+    except ValidationError as err:
+        raise ModelUnusable(f"network: {first_problem(err)}") from err
+    if not 1 <= min(config.widths) <= max(config.widths) <= 1024:
+        raise ModelUnusable(f"network: widths are {config.widths}; allowed are 1 to 1024")
+    if height % STRIDE or width % STRIDE or min(height, width) < 2 * STRIDE:
+        raise ModelUnusable(f"network: input is {height}x{width}; both must be multiples of {STRIDE}, at least 32")
+    return Network(config, num_labels, height, width)

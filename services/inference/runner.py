@@ -1,0 +1,118 @@
+"""Runs a model over batches: encode all frames at once, step the memory in time order. It only computes."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from services.inference.images import normalise
+from services.inference.steps import Step
+from services.inference.weights import LoadedModel
+from shared.errors import SettingsInvalid
+
+FIRST_CAPACITY = 64
+CPU_PART = 16
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The device for `auto`, `cpu`, `cuda` or `cuda:n`; raises SettingsInvalid with what there is."""
+    available = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    if wanted == "cpu" or (wanted == "auto" and not available):
+        return torch.device("cpu")
+    if wanted in ("auto", "cuda") and available:
+        return torch.device("cuda:0")
+    if wanted in available:
+        return torch.device(wanted)
+    raise SettingsInvalid(f"device {wanted!r}: this machine has {['cpu', *available]} (or auto)")
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A batch's results on the host: scores [B, labels] and the states of `rows` after it, [rows, state_size]."""
+
+    scores: NDArray[np.float32]
+    states: NDArray[np.float32]
+
+
+class Runner:
+    """One model on one device, and the state slab [capacity, state_size], a row for each stream it serves."""
+
+    def __init__(self, model: LoadedModel, device: torch.device) -> None:
+        self.manifest = model.manifest
+        self._network = model.network
+        self._device = device
+        self._on_gpu = device.type == "cuda"
+        if self._on_gpu:
+            self._network = self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._slab = torch.zeros(FIRST_CAPACITY, self.manifest.state_size, device=device)
+        self._free = list(reversed(range(FIRST_CAPACITY)))
+
+    def acquire(self, vector: NDArray[np.float32] | None) -> int:
+        """A slab row that holds the state, or zeros where there is none."""
+        if not self._free:
+            capacity = len(self._slab)
+            self._slab = torch.cat((self._slab, torch.zeros_like(self._slab)))
+            self._free = list(reversed(range(capacity, 2 * capacity)))
+        row = self._free.pop()
+        self._slab[row] = 0 if vector is None else torch.from_numpy(vector)
+        return row
+
+    def release(self, row: int) -> None:
+        """Gives a row back."""
+        self._free.append(row)
+
+    @torch.inference_mode()
+    def run(self, images: NDArray[np.uint8], steps: Sequence[Step], rows: Sequence[int]) -> Computed:
+        """Scores the frames and moves the states on; images are [B, H, W, 3] uint8 RGB, steps cover each frame once."""
+        features = torch.cat([self._encode(part) for part in self._parts(images)])
+        logits = self._step(features, steps)
+        scores = torch.sigmoid(logits)
+        states = self._slab[self._index(rows)]
+        return Computed(scores.cpu().numpy(), states.cpu().numpy())
+
+    def warm_up(self, batch_size: int) -> None:
+        """Runs one empty batch, so that the first real one finds its kernels chosen and its memory taken."""
+        shape = (batch_size, self.manifest.input.height, self.manifest.input.width, 3)
+        row = self.acquire(None)
+        self.run(np.zeros(shape, np.uint8), [Step([index], [row], [0.1], []) for index in range(batch_size)], [row])
+        self.release(row)
+
+    def _parts(self, images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+        """On a CPU the batch goes through the CNN in parts whose activations fit its cache (2.6x faster at 64)."""
+        size = len(images) if self._on_gpu else CPU_PART
+        yield from (images[start : start + size] for start in range(0, len(images), size))
+
+    def _encode(self, images: NDArray[np.uint8]) -> Tensor:
+        host = torch.from_numpy(images)
+        if self._on_gpu:
+            host = host.pin_memory()
+        pixels = normalise(host.to(self._device, non_blocking=True), self.manifest.input.mean, self.manifest.input.std)
+        with self._autocast():
+            features: Tensor = self._network.encode(pixels)
+        return features.float()
+
+    def _step(self, features: Tensor, steps: Sequence[Step]) -> Tensor:
+        logits = torch.empty(len(features), self._network.num_labels, device=self._device)
+        for step in steps:
+            frames, rows = self._index(step.frames), self._index(step.rows)
+            if step.resets:
+                self._slab[self._index(step.resets)] = 0
+            dt_seconds = torch.tensor(step.dt_seconds, dtype=torch.float32, device=self._device)
+            with self._autocast():
+                step_logits, states = self._network.step(features[frames], dt_seconds, self._slab[rows])
+            logits[frames] = step_logits.float()
+            self._slab[rows] = states.float()
+        return logits
+
+    def _index(self, values: Sequence[int]) -> Tensor:
+        return torch.tensor(values, dtype=torch.long, device=self._device)
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        if not self._on_gpu:
+            return nullcontext()
+        dtype = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        return torch.autocast("cuda", dtype=dtype)

@@ -1,0 +1,18 @@
+"""Settings of the inference service."""
+
+from pydantic import Field
+
+from shared.settings import ServiceSettings
+
+
+class InferenceSettings(ServiceSettings):
+    """What `AFTERIMAGE_*` variables say to a worker."""
+
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d{1,2})?)$")
+    batch_size: int = Field(default=0, ge=0, le=1024, description="most frames in a batch; 0: 32 on CPU, 256 on CUDA")
+    batch_deadline_seconds: float = Field(default=0.01, ge=0, le=1)
+    torch_threads: int = Field(default=0, ge=0, le=256, description="threads of one operator; 0: all cores")
+    decode_threads: int = Field(default=0, ge=0, le=64, description="threads that decode JPEGs; 0: all cores, most 8")
+    keep_frames_seconds: float = Field(default=10, ge=1, le=600)
+    keep_scores_seconds: float = Field(default=3600, ge=60, le=604_800)
+    keep_events_seconds: float = Field(default=30 * 86_400, ge=3600, le=3_650 * 86_400)

@@ -1,0 +1,144 @@
+"""A worker: three threads in a row with bounded queues between them, so reading, model and commit overlap."""
+
+import functools
+import logging
+import queue
+import random
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import TypeVar
+
+import redis
+
+from services.inference.batch import Batch, StreamResult
+from services.inference.catalog import Catalog
+from services.inference.commit import Committer, Retention
+from services.inference.compute import Compute
+from services.inference.intake import Intake
+from services.inference.metrics import InferenceMetrics
+from services.inference.record import Recorder
+from services.inference.settings import InferenceSettings
+from shared.errors import StoreUnavailable
+from shared.keys import NUM_PARTITIONS
+from shared.leases import take_leases
+
+QUEUED_BATCHES = 2
+SHORTEST_IDLE_SECONDS = 0.002
+LONGEST_IDLE_SECONDS = 0.02
+LONGEST_BACKOFF_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+
+class Worker:
+    """Serves every partition with the models that the streams ask for, until `stop` is set or a thread fails."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        catalog: Catalog,
+        decoders: Executor,
+        settings: InferenceSettings,
+        batch_size: int,
+        metrics: InferenceMetrics,
+        stop: threading.Event,
+    ) -> None:
+        self._client = client
+        self._settings = settings
+        self._metrics = metrics
+        self._stop = stop
+        self._intake = Intake(client, catalog, decoders, metrics, batch_size, settings.batch_deadline_seconds)
+        self._compute = Compute(metrics)
+        self._batches: queue.Queue[Batch | None] = queue.Queue(QUEUED_BATCHES)
+        self._results: queue.Queue[list[StreamResult] | None] = queue.Queue(QUEUED_BATCHES)
+        self._failure: BaseException | None = None
+        self._recorded = threading.Event()
+
+    def run(self) -> None:
+        """Takes the leases and works until stopped; what a thread raised is raised here, Fenced for one."""
+        tokens = self._until_done("lease", lambda: take_leases(self._client, "inference", range(NUM_PARTITIONS)))
+        if tokens is None:
+            return
+        settings = self._settings
+        kept = Retention(settings.keep_frames_seconds, settings.keep_scores_seconds, settings.keep_events_seconds)
+        recorder = Recorder(Committer(self._client, tokens, kept), self._metrics)
+        stages = [self._read, self._work, lambda: self._record(recorder)]
+        threads = [
+            threading.Thread(target=self._guarded, args=(stage,), name=name)
+            for name, stage in zip(("intake", "compute", "record"), stages, strict=True)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if self._failure:
+            raise self._failure
+
+    def _guarded(self, stage: Callable[[], None]) -> None:
+        try:
+            stage()
+        except Exception as err:  # noqa: BLE001  a thread's top: the worker ends with it, and Redis holds the state
+            self._failure = self._failure or err
+            self._stop.set()
+            self._recorded.set()
+
+    def _read(self) -> None:
+        idle_seconds = SHORTEST_IDLE_SECONDS
+        while not self._stop.is_set():
+            with self._metrics.stage_seconds.labels("read").time():
+                num_read = self._until_done("read", self._intake.poll)
+            while batch := self._intake.next_batch():
+                self._metrics.batch_size.observe(len(batch.items))
+                self._put(self._batches, batch)
+            if num_read:
+                idle_seconds = SHORTEST_IDLE_SECONDS
+            else:
+                self._stop.wait(idle_seconds)
+                idle_seconds = min(2 * idle_seconds, LONGEST_IDLE_SECONDS)
+        self._put(self._batches, None)
+
+    def _work(self) -> None:
+        while batch := self._get(self._batches):
+            self._put(self._results, self._compute.run(batch))
+        self._put(self._results, None)
+
+    def _record(self, recorder: Recorder) -> None:
+        while results := self._get(self._results):
+            commits = recorder.prepare(results)
+            with self._metrics.stage_seconds.labels("commit").time():
+                if not self._until_done("commit", functools.partial(recorder.commit, results, commits)):
+                    break
+        self._recorded.set()
+
+    def _until_done(self, stage: str, action: Callable[[], Result]) -> Result | None:
+        """The action's result once Redis lets it through, or None where the worker is stopped while waiting."""
+        delay_seconds = 0.1
+        while True:
+            try:
+                return action()
+            except StoreUnavailable as err:
+                self._metrics.loop_errors.labels(stage).inc()
+                if delay_seconds < 0.15:
+                    log.warning("%s waits: %s", stage, err)
+            if self._stop.wait(delay_seconds * random.uniform(0.5, 1.0)):
+                return None
+            delay_seconds = min(2 * delay_seconds, LONGEST_BACKOFF_SECONDS)
+
+    def _put(self, line: queue.Queue[Result | None], item: Result | None) -> None:
+        """Waits for room; gives up when nothing will be taken any more."""
+        while not self._recorded.is_set():
+            try:
+                return line.put(item, timeout=0.2)
+            except queue.Full:
+                continue
+        return None
+
+    def _get(self, line: queue.Queue[Result | None]) -> Result | None:
+        while not self._recorded.is_set():
+            try:
+                return line.get(timeout=0.2)
+            except queue.Empty:
+                continue
+        return None

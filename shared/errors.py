@@ -1,0 +1,53 @@
+"""The one error tree: everything Afterimage raises on purpose."""
+
+
+class AfterimageError(Exception):
+    """Whatever went wrong, in words meant for the person who must act; never holds a secret."""
+
+
+class SettingsInvalid(AfterimageError):
+    """A setting's value is not allowed."""
+
+
+class ModelUnusable(AfterimageError):
+    """A model folder's manifest or weights are missing, invalid or do not match."""
+
+
+class SourceRefused(AfterimageError):
+    """A source is not allowed: unknown scheme, outside the media root, not a file."""
+
+
+class SourceFailed(AfterimageError):
+    """A source is allowed but gives no video: unreachable, unreadable, no video stream."""
+
+
+class FrameUnreadable(AfterimageError):
+    """A frame's JPEG does not decode."""
+
+
+class StreamUnknown(AfterimageError):
+    """No stream has this id."""
+
+
+class StreamExists(AfterimageError):
+    """A stream with this id is registered already."""
+
+
+class StoreUnavailable(AfterimageError):
+    """Redis does not answer, or refuses: out of memory, loading, read-only."""
+
+
+class Fenced(AfterimageError):
+    """Another worker owns the partition now; this one must stop writing it."""
+
+
+class StackFailed(AfterimageError):
+    """A part of the local stack did not start or did not stay up."""
+
+
+class ApiUnavailable(AfterimageError):
+    """No API answers at this address."""
+
+
+class RequestRefused(AfterimageError):
+    """The API refused a request; the message is its own."""

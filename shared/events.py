@@ -1,0 +1,35 @@
+"""A temporal event: something that a label's scores say happened between two times in one stream."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+CloseReason = Literal["score", "gap", "source_ended", "source_changed", "model_changed", "state_lost"]
+
+
+class Event(BaseModel):
+    """One event, open while it lasts. Times in ms are wall clock, or base time + presentation time for a file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(description="derived from stream, label and start, so writing it again changes nothing")
+    stream_id: str
+    label: str
+    state: Literal["open", "closed"]
+    started_at_ms: int
+    ended_at_ms: int | None = Field(description="time of the last frame above the exit threshold; None while open")
+    media_started_seconds: float = Field(description="the start as presentation time in the source")
+    peak_score: float
+    mean_score: float
+    model: str = Field(description="name@first 8 hex digits of the weights' SHA-256")
+    epoch: int
+    close_reason: CloseReason | None = None
+    frames_missed: int = Field(default=0, description="frames lost since the previous event of the stream")
+    memory_reset: str | None = Field(
+        default=None, description="why the memory was reset since the previous event, if so"
+    )
+
+
+def event_id(stream_id: str, label: str, started_at_ms: int) -> str:
+    """The id that this event has whenever and by whomever it is found."""
+    return f"{stream_id}.{label}.{started_at_ms}"

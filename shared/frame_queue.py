@@ -1,0 +1,198 @@
+"""The frame queue: one Redis stream per camera, whose entry ids are the frames' capture times.
+
+Publishing is one script: it checks the publisher's lease and the stream's generation, refuses a frame that is in the
+queue already (or was), numbers the frames without a hole, and keeps the queue bounded. A live queue that is full drops
+its oldest frames (the reader sees the hole in the numbers and counts it); a fast one refuses until inference has
+caught up.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Self
+
+import redis
+
+from shared.keys import PartitionKeys, keys_of
+from shared.store import translated
+
+MAX_LIVE_FRAMES = 512
+MAX_WAITING_FRAMES = 128
+MAX_JPEG_BYTES = 1 << 20
+
+PUBLISH = """
+-- Appends frames to a stream's queue, in order, until one must wait.
+-- KEYS: 1 lease, 2 frames, 3 published, 4 progress
+-- ARGV: 1 token, 2 stream id, 3 generation, 4 pace, 5 most waiting (fast), 6 most kept (live), then per entry:
+--       id, number of arguments, the entry's fields and values
+-- Returns {outcome, entries accepted}; a duplicate counts as accepted.
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'fenced', 0} end
+local progress = redis.call('HGET', KEYS[4], ARGV[2])
+if not progress then return {'gone', 0} end
+local generation, passed = string.match(progress, '^(%d+) %S+ (%d+) ')
+if generation ~= ARGV[3] then return {'gone', 0} end
+local sequence = tonumber(redis.call('HGET', KEYS[3], ARGV[2]) or '0')
+local first = sequence
+local accepted, at = 0, 7
+while at <= #ARGV do
+  local id, count = ARGV[at], tonumber(ARGV[at + 1])
+  local is_frame = ARGV[at + 2] == 'j'
+  if ARGV[4] == 'fast' and is_frame and sequence - tonumber(passed) >= tonumber(ARGV[5]) then break end
+  local fields = {}
+  for i = at + 2, at + 1 + count do fields[#fields + 1] = ARGV[i] end
+  local number = is_frame and sequence + 1 or sequence
+  local added = redis.pcall('XADD', KEYS[2], id, 'n', number, unpack(fields))
+  if type(added) == 'table' and added.err then
+    if not string.find(added.err, 'equal or smaller', 1, true) then return redis.error_reply(added.err) end
+  else
+    sequence = number
+  end
+  accepted = accepted + 1
+  at = at + 2 + count
+end
+if sequence ~= first then redis.call('HSET', KEYS[3], ARGV[2], sequence) end
+if ARGV[4] == 'live' then redis.call('XTRIM', KEYS[2], 'MAXLEN', ARGV[6]) end
+return {at <= #ARGV and 'full' or 'ok', accepted}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewFrame:
+    """A frame as ingest hands it over.
+
+    `captured_at_ms` is its identity; `due_at_ms` the wall-clock time at which it was captured or, for a file, left the
+    decoder, from which latency counts; `media_seconds` its presentation time on the sampling grid.
+    """
+
+    captured_at_ms: int
+    due_at_ms: int
+    epoch: int
+    media_seconds: float
+    jpeg: bytes
+
+    @property
+    def entry_id(self) -> str:
+        """The Redis id of the frame."""
+        return f"{self.captured_at_ms}-0"
+
+    def fields(self) -> list[Any]:
+        """Field names and values, in turn."""
+        return ["j", self.jpeg, "e", self.epoch, "m", f"{self.media_seconds:.3f}", "w", self.due_at_ms]
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfSource:
+    """A marker after the last frame of a source that ended: open events close when inference passes it."""
+
+    last_frame_at_ms: int
+
+    @property
+    def entry_id(self) -> str:
+        """The Redis id of the marker: right after the last frame, before any that could follow."""
+        return f"{self.last_frame_at_ms}-1"
+
+    def fields(self) -> list[Any]:
+        """Field names and values, in turn."""
+        return ["end", "1"]
+
+
+class Outcome(StrEnum):
+    """What became of a publication."""
+
+    OK = "ok"
+    FULL = "full"
+    GONE = "gone"
+    FENCED = "fenced"
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedFrame:
+    """An entry as inference reads it; `jpeg` is None for the end-of-source marker."""
+
+    stream_id: str
+    entry_id: str
+    captured_at_ms: int
+    sequence: int
+    epoch: int
+    media_seconds: float
+    due_at_ms: int
+    jpeg: bytes | None
+
+    @classmethod
+    def parse(cls, stream_id: str, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Self:
+        """An entry of the queue as XREAD gives it."""
+        text = entry_id.decode()
+        return cls(
+            stream_id=stream_id,
+            entry_id=text,
+            captured_at_ms=int(text.partition("-")[0]),
+            sequence=int(fields[b"n"]),
+            epoch=int(fields.get(b"e", 0)),
+            media_seconds=float(fields.get(b"m", 0)),
+            due_at_ms=int(fields.get(b"w", 0)),
+            jpeg=fields.get(b"j"),
+        )
+
+
+class FrameWriter:
+    """Publishes one stream's frames under a lease token of its partition."""
+
+    def __init__(self, client: redis.Redis, stream_id: str, generation: int, pace: str, token: int) -> None:
+        self._script = client.register_script(PUBLISH)
+        self._client = client
+        keys = keys_of(stream_id)
+        self._frames_key = keys.frames(stream_id)
+        self._keys = [keys.lease("ingest"), self._frames_key, keys.published, keys.progress]
+        self._head = [token, stream_id, generation, pace, MAX_WAITING_FRAMES, MAX_LIVE_FRAMES]
+
+    def publish(self, entries: Sequence[NewFrame | EndOfSource]) -> tuple[Outcome, int]:
+        """Appends entries in order; returns what happened and how many of them are in the queue now.
+
+        After FULL the caller waits and publishes the rest again. Raises StoreUnavailable; publishing the same entries
+        again after that is harmless.
+        """
+        arguments: list[Any] = list(self._head)
+        for entry in entries:
+            fields = entry.fields()
+            arguments += [entry.entry_id, len(fields), *fields]
+        with translated():
+            outcome, accepted = self._script(keys=self._keys, args=arguments)
+        return Outcome(outcome.decode()), accepted
+
+    def last_entry_id(self) -> str | None:
+        """The id of the newest entry still in the queue, or None."""
+        with translated():
+            newest: Any = self._client.xrevrange(self._frames_key, count=1)
+        return newest[0][0].decode() if newest else None
+
+
+def read_frames(client: redis.Redis, cursors: Mapping[str, str], max_per_stream: int) -> list[QueuedFrame]:
+    """What waits after each stream's cursor, oldest first per stream, in one pipelined round trip.
+
+    `cursors` maps stream ids to entry ids; one XREAD goes out per partition, so it works on a cluster.
+    Raises StoreUnavailable.
+    """
+    by_partition: dict[PartitionKeys, list[str]] = {}
+    for stream_id in cursors:
+        by_partition.setdefault(keys_of(stream_id), []).append(stream_id)
+    names: dict[Any, str] = {}
+    pipeline = client.pipeline(transaction=False)
+    for keys, stream_ids in by_partition.items():
+        wanted: dict[Any, Any] = {keys.frames(stream_id): cursors[stream_id] for stream_id in stream_ids}
+        names.update(zip((key.encode() for key in wanted), stream_ids, strict=True))
+        pipeline.xread(wanted, count=max_per_stream)
+    with translated():
+        replies = pipeline.execute()
+    return [
+        QueuedFrame.parse(names[key], entry_id, fields)
+        for key, entries in _streams_in(replies)
+        for entry_id, fields in entries
+    ]
+
+
+def _streams_in(replies: Iterable[Any]) -> Iterable[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]]:
+    """XREAD's replies as (key, entries), whichever protocol the client speaks."""
+    for reply in replies:
+        if not reply:
+            continue
+        yield from reply.items() if isinstance(reply, dict) else reply

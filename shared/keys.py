@@ -1,0 +1,96 @@
+"""Every Redis key, in one place. All keys of a partition share the hash tag `{pNN}`, so one cluster slot."""
+
+import zlib
+from dataclasses import dataclass
+from typing import Literal
+
+NUM_PARTITIONS = 32
+
+Role = Literal["ingest", "inference"]
+
+
+def partition_of(stream_id: str) -> int:
+    """The partition, 0..31, that a stream's id hashes to."""
+    return zlib.crc32(stream_id.encode()) % NUM_PARTITIONS
+
+
+def workers_key(role: Role) -> str:
+    """Sorted set: worker id → time of its last heartbeat in ms."""
+    return f"workers:{role}"
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionKeys:
+    """The keys of one partition."""
+
+    partition: int
+
+    def _key(self, *parts: str) -> str:
+        return ":".join((f"{{p{self.partition:02d}}}", *parts))
+
+    @property
+    def streams(self) -> str:
+        """Hash: stream id → StreamSpec (JSON), what the user wants."""
+        return self._key("streams")
+
+    @property
+    def status(self) -> str:
+        """Hash: stream id → StreamStatus (JSON), what ingest sees."""
+        return self._key("status")
+
+    @property
+    def trouble(self) -> str:
+        """Hash: stream id → why inference cannot work on the stream."""
+        return self._key("trouble")
+
+    @property
+    def published(self) -> str:
+        """Hash: stream id → number of frames ever published."""
+        return self._key("published")
+
+    @property
+    def progress(self) -> str:
+        """Hash: stream id → Progress (text), how far inference has come."""
+        return self._key("progress")
+
+    @property
+    def state(self) -> str:
+        """Hash: stream id → recurrent state and open events (bytes)."""
+        return self._key("state")
+
+    @property
+    def feed(self) -> str:
+        """Stream: event transitions (opened, closed) of the whole partition."""
+        return self._key("feed")
+
+    def frames(self, stream_id: str) -> str:
+        """Stream: the frame queue."""
+        return self._key("frames", stream_id)
+
+    def scores(self, stream_id: str) -> str:
+        """Stream: one entry a frame, a field per label."""
+        return self._key("scores", stream_id)
+
+    def events(self, stream_id: str) -> str:
+        """Sorted set: event id by start time in ms."""
+        return self._key("events", stream_id)
+
+    def event_data(self, stream_id: str) -> str:
+        """Hash: event id → Event (JSON)."""
+        return self._key("eventdata", stream_id)
+
+    def lease(self, role: Role) -> str:
+        """String: the fencing token of the partition's owner for a role."""
+        return self._key("lease", role)
+
+    def fence(self, role: Role) -> str:
+        """Counter that fencing tokens are drawn from."""
+        return self._key("fence", role)
+
+
+PARTITIONS = tuple(PartitionKeys(partition) for partition in range(NUM_PARTITIONS))
+
+
+def keys_of(stream_id: str) -> PartitionKeys:
+    """The keys of the partition that owns a stream."""
+    return PARTITIONS[partition_of(stream_id)]

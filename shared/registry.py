@@ -1,0 +1,171 @@
+"""The registry: which streams there are and what is known of each. Every change is one script on one partition."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from pydantic import ValidationError
+
+from shared.errors import StreamExists, StreamUnknown
+from shared.keys import PARTITIONS, keys_of
+from shared.store import translated
+from shared.streams import Progress, StreamSpec, StreamStatus
+
+ADD = """
+-- Registers a stream unless its id is taken.
+-- KEYS: 1 streams, 2 progress    ARGV: 1 stream id, 2 spec, 3 progress
+if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
+return 1
+"""
+
+REPLACE = """
+-- Replaces a stream's spec if it is still the one that the caller saw.
+-- KEYS: 1 streams    ARGV: 1 stream id, 2 the spec seen, 3 the new spec
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1
+"""
+
+REMOVE = """
+-- Removes a stream and everything that is kept of it.
+-- KEYS: 1 streams, 2.. the partition's other hashes by stream id, last four the stream's own keys    ARGV: 1 stream id
+local known = redis.call('HDEL', KEYS[1], ARGV[1])
+for i = 2, #KEYS - 4 do redis.call('HDEL', KEYS[i], ARGV[1]) end
+redis.call('UNLINK', unpack(KEYS, #KEYS - 3))
+return known
+"""
+
+SET_IF_CURRENT = """
+-- Writes a hash field of a stream only while that generation of the stream is registered.
+-- KEYS: 1 progress, 2 hash    ARGV: 1 stream id, 2 generation, 3 value
+local progress = redis.call('HGET', KEYS[1], ARGV[1])
+if not progress or string.match(progress, '^%d+') ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
+return 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRecord:
+    """All that is known of one stream at one moment."""
+
+    spec: StreamSpec
+    status: StreamStatus
+    progress: Progress
+    frames_published: int
+    trouble: str | None
+
+    @property
+    def lag_frames(self) -> int:
+        """Frames published that inference has not passed yet."""
+        return max(0, self.frames_published - self.progress.sequence)
+
+    @property
+    def frames_dropped(self) -> int:
+        """Frames published that inference never saw."""
+        return self.progress.sequence - self.progress.frames_processed
+
+
+class Registry:
+    """Streams by id. Every method raises StoreUnavailable when Redis does not answer."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._parsed: dict[bytes, StreamSpec] = {}
+
+    def add(self, spec: StreamSpec) -> None:
+        """Registers a stream; raises StreamExists where the id is used."""
+        keys = keys_of(spec.id)
+        arguments = [spec.id, spec.model_dump_json(), str(Progress(spec.generation))]
+        with translated():
+            added = self._client.register_script(ADD)(keys=[keys.streams, keys.progress], args=arguments)
+        if not added:
+            raise StreamExists(f"stream id {spec.id!r} is used already")
+
+    def replace(self, seen: StreamSpec, wanted: StreamSpec) -> bool:
+        """Stores `wanted` if the stored spec still equals `seen`; returns whether it did."""
+        keys = keys_of(seen.id)
+        arguments = [seen.id, seen.model_dump_json(), wanted.model_dump_json()]
+        with translated():
+            return bool(self._client.register_script(REPLACE)(keys=[keys.streams], args=arguments))
+
+    def remove(self, stream_id: str) -> None:
+        """Removes a stream and all its keys; raises StreamUnknown."""
+        keys = keys_of(stream_id)
+        hashes = [keys.status, keys.trouble, keys.published, keys.progress, keys.state]
+        own = [keys.frames(stream_id), keys.scores(stream_id), keys.events(stream_id), keys.event_data(stream_id)]
+        with translated():
+            known = self._client.register_script(REMOVE)(keys=[keys.streams, *hashes, *own], args=[stream_id])
+        if not known:
+            raise StreamUnknown(f"no stream has the id {stream_id!r}")
+
+    def get(self, stream_id: str) -> StreamRecord:
+        """One stream; raises StreamUnknown."""
+        records = self.records([stream_id])
+        if not records:
+            raise StreamUnknown(f"no stream has the id {stream_id!r}")
+        return records[0]
+
+    def records(self, stream_ids: Iterable[str]) -> list[StreamRecord]:
+        """Those of the streams that exist, in the given order."""
+        pipeline = self._client.pipeline(transaction=False)
+        for stream_id in stream_ids:
+            keys = keys_of(stream_id)
+            for key in (keys.streams, keys.status, keys.progress, keys.published, keys.trouble):
+                pipeline.hget(key, stream_id)
+        with translated():
+            replies = pipeline.execute()
+        rows = [replies[start : start + 5] for start in range(0, len(replies), 5)]
+        return [_record(*row) for row in rows if row[0] is not None and row[2] is not None]
+
+    def specs(self, partitions: Iterable[int] = range(len(PARTITIONS))) -> dict[str, StreamSpec]:
+        """Every registered stream of the partitions, in one pipelined round trip; unreadable specs are left out."""
+        pipeline = self._client.pipeline(transaction=False)
+        for partition in partitions:
+            pipeline.hvals(PARTITIONS[partition].streams)
+        with translated():
+            stored = [text for reply in pipeline.execute() for text in reply]
+        self._parsed = {text: spec for text in stored if (spec := self._parsed.get(text) or _parse_spec(text))}
+        return {spec.id: spec for spec in self._parsed.values()}
+
+    def set_status(self, stream_id: str, status: StreamStatus) -> bool:
+        """Stores what ingest sees; returns False where that generation of the stream is gone."""
+        return self._set_if_current(keys_of(stream_id).status, stream_id, status.generation, status.model_dump_json())
+
+    def set_trouble(self, spec: StreamSpec, reason: str) -> bool:
+        """Stores why inference cannot work on a stream; returns False where the stream is gone."""
+        return self._set_if_current(keys_of(spec.id).trouble, spec.id, spec.generation, reason)
+
+    def clear_trouble(self, stream_id: str) -> None:
+        """Forgets what `set_trouble` stored."""
+        with translated():
+            self._client.hdel(keys_of(stream_id).trouble, stream_id)
+
+    def _set_if_current(self, hash_key: str, stream_id: str, generation: int, value: str) -> bool:
+        arguments: list[Any] = [stream_id, generation, value]
+        with translated():
+            script = self._client.register_script(SET_IF_CURRENT)
+            return bool(script(keys=[keys_of(stream_id).progress, hash_key], args=arguments))
+
+
+def _record(
+    spec: bytes, status: bytes | None, progress: bytes, published: bytes | None, trouble: bytes | None
+) -> StreamRecord:
+    parsed = StreamSpec.model_validate_json(spec)
+    seen = StreamStatus.model_validate_json(status) if status else StreamStatus(generation=parsed.generation)
+    return StreamRecord(
+        spec=parsed,
+        status=seen,
+        progress=Progress.parse(progress),
+        frames_published=int(published or 0),
+        trouble=trouble.decode() if trouble else None,
+    )
+
+
+def _parse_spec(text: bytes) -> StreamSpec | None:
+    try:
+        return StreamSpec.model_validate_json(text)
+    except ValidationError:
+        return None

@@ -1,0 +1,39 @@
+"""The settings that every service has, read from `AFTERIMAGE_*` variables once, at the start."""
+
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.errors import SettingsInvalid
+from shared.logs import LogFormat
+from shared.validation import first_problem
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+class ServiceSettings(BaseSettings):
+    """Settings that all services share."""
+
+    model_config = SettingsConfigDict(env_prefix="AFTERIMAGE_", frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    models_dir: Path = PROJECT_ROOT / "models"
+    media_root: Path = Field(default_factory=Path.cwd, description="file sources must lie under this folder")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: LogFormat = "text"
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(default=0, ge=0, le=65535, description="0: no metrics server")
+
+
+SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
+
+
+def read_settings(kind: type[SettingsT]) -> SettingsT:
+    """The service's settings from the environment; raises SettingsInvalid naming the variable and what is allowed."""
+    try:
+        return kind()
+    except ValidationError as err:
+        setting, _, problem = first_problem(err).partition(":")
+        raise SettingsInvalid(f"AFTERIMAGE_{setting.upper()}:{problem}") from err

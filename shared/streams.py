@@ -1,0 +1,123 @@
+"""A stream: what the user wants of it (spec), what ingest sees (status), how far inference has come (progress)."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from shared.manifest import Label, Manifest, Thresholds
+
+STREAM_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+DEFAULT_FPS = 8.0
+DEFAULT_MODEL = "camera-events"
+FIRST_CURSOR = "0-0"
+
+StreamId = Annotated[str, Field(pattern=STREAM_ID_PATTERN)]
+
+
+class ThresholdOverride(BaseModel):
+    """The parts of a label's thresholds that one stream wants otherwise than the model's manifest."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enter: float | None = Field(default=None, gt=0, lt=1)
+    exit: float | None = Field(default=None, gt=0, lt=1)
+    min_seconds: float | None = Field(default=None, ge=0, le=600)
+    merge_seconds: float | None = Field(default=None, ge=0, le=600)
+
+    @model_validator(mode="after")
+    def _exit_below_enter(self) -> Self:
+        if self.enter is not None and self.exit is not None and self.exit > self.enter:
+            raise ValueError(f"exit {self.exit} must not be above enter {self.enter}")
+        return self
+
+    def applied_to(self, thresholds: Thresholds) -> Thresholds:
+        """The manifest's thresholds with this override; a lone enter or exit pulls the other along."""
+        wanted = {**thresholds.model_dump(), **self.model_dump(exclude_none=True)}
+        if self.exit is None:
+            wanted["exit"] = min(wanted["exit"], wanted["enter"])
+        wanted["enter"] = max(wanted["enter"], wanted["exit"])
+        return Thresholds(**wanted)
+
+
+class StreamSpec(BaseModel):
+    """A stream as the user wants it, as stored; `source` may hold credentials, so it never leaves unredacted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: StreamId
+    name: str = Field(min_length=1, max_length=200)
+    source: str = Field(min_length=1, max_length=2048)
+    fps: float = Field(default=DEFAULT_FPS, ge=0.1, le=60)
+    model: str = Field(default=DEFAULT_MODEL, pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    pace: Literal["live", "fast"] = "live"
+    loop: bool = False
+    thresholds: dict[Label, ThresholdOverride] = Field(default_factory=dict, max_length=256)
+    reset_after_seconds: float = Field(default=10.0, gt=0, le=86_400)
+    base_ms: int = Field(
+        ge=1, lt=1 << 50, description="wall-clock time of a file's first frame; frame ids count from it"
+    )
+    generation: int = Field(ge=1, description="changes when an id is registered anew")
+    created_at_ms: int
+
+    def thresholds_for(self, manifest: Manifest) -> dict[str, Thresholds]:
+        """Per label of the model: its thresholds, with this stream's overrides."""
+        unchanged = ThresholdOverride()
+        return {
+            label: self.thresholds.get(label, unchanged).applied_to(manifest.thresholds_for(label))
+            for label in manifest.labels
+        }
+
+
+class StreamState(StrEnum):
+    """Where a stream stands; `pending` until ingest has taken it up."""
+
+    PENDING = "pending"
+    CONNECTING = "connecting"
+    LIVE = "live"
+    WAITING = "waiting"
+    ENDED = "ended"
+    FAILED = "failed"
+
+
+class StreamStatus(BaseModel):
+    """A stream as ingest sees it."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    state: StreamState = StreamState.PENDING
+    reason: str | None = Field(default=None, description="why, in plain words, never with credentials")
+    generation: int = 0
+    base_ms: int = 0
+    epoch: int = Field(default=0, description="number of the current (re)connection of the source, from 1")
+    last_frame_at_ms: int | None = None
+    width: int | None = Field(default=None, description="of the source, in pixels")
+    height: int | None = Field(default=None, description="of the source, in pixels")
+    source_fps: float | None = None
+    duration_seconds: float | None = Field(default=None, description="of a file; None for live sources")
+    updated_at_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far inference has come in a stream, written by each commit and compared by the next.
+
+    `cursor` is the Redis id of the last entry passed, `sequence` the publishing number of the last frame passed;
+    `sequence - frames_processed` frames were lost on the way (dropped from a full queue).
+    """
+
+    generation: int
+    cursor: str = FIRST_CURSOR
+    sequence: int = 0
+    frames_processed: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.generation} {self.cursor} {self.sequence} {self.frames_processed}"
+
+    @classmethod
+    def parse(cls, text: bytes | str) -> Self:
+        """The inverse of `str`; raises ValueError on anything else."""
+        words = text.decode() if isinstance(text, bytes) else text
+        generation, cursor, sequence, processed = words.split(" ")
+        return cls(int(generation), cursor, int(sequence), int(processed))
