@@ -23,8 +23,6 @@ from shared.logs import configure_logging
 from shared.settings import read_settings
 from shared.store import connect
 
-CPU_BATCH, CUDA_BATCH = 32, 256
-
 log = logging.getLogger("inference")
 
 
@@ -37,7 +35,7 @@ def main() -> int:
     torch.set_num_threads(settings.torch_threads or cores)
     cv2.setNumThreads(0)
     device = choose_device(settings.device)
-    batch_size = settings.batch_size or (CPU_BATCH if device.type == "cpu" else CUDA_BATCH)
+    batch_size = settings.batch_for(device.type)
     metrics = InferenceMetrics()
     if settings.metrics_port:
         start_http_server(settings.metrics_port, settings.metrics_host, metrics.registry)

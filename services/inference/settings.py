@@ -16,3 +16,7 @@ class InferenceSettings(ServiceSettings):
     keep_frames_seconds: float = Field(default=10, ge=1, le=600)
     keep_scores_seconds: float = Field(default=3600, ge=60, le=604_800)
     keep_events_seconds: float = Field(default=30 * 86_400, ge=3600, le=3_650 * 86_400)
+
+    def batch_for(self, device_type: str) -> int:
+        """The most frames in a batch on that kind of device."""
+        return self.batch_size or (32 if device_type == "cpu" else 256)

@@ -1,0 +1,211 @@
+"""What does the worker cost? Frames/s through the whole worker beside the bare loop over the same JPEGs.
+
+worker: Redis read → decode → model → events → commit, on frames that wait in the queue.
+bare:   the same JPEGs in memory → decode → model; same model, same batches, same threads, decoding ahead of the model
+        as the worker does.
+Both run in this process, in turn, so that a machine whose speed drifts disturbs both; the ratio is the median of pairs.
+"""
+
+import os
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import redis
+from numpy.typing import NDArray
+
+from afterimage.local_redis import running_redis
+from services.inference.catalog import Catalog
+from services.inference.images import decode_image
+from services.inference.metrics import InferenceMetrics
+from services.inference.runner import Runner, choose_device
+from services.inference.settings import InferenceSettings
+from services.inference.steps import Elapsed, arrange
+from services.inference.worker import Worker
+from services.ingest.transport import encode_jpeg
+from shared.clock import now_ms
+from shared.frame_queue import NewFrame
+from shared.keys import keys_of
+from shared.registry import Registry
+from shared.streams import DEFAULT_MODEL, StreamSpec
+
+FRAME_MS = 125
+NUM_PICTURES = 64
+PICTURE_SIZE = (192, 342)
+POLL_SECONDS = 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table: medians over the repetitions, in frames per second."""
+
+    streams: int
+    worker_fps: float
+    bare_fps: float
+    ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What both sides work on: `frames_per_stream` frames in each of `num_streams` streams."""
+
+    jpegs: Sequence[bytes]
+    num_streams: int
+    frames_per_stream: int
+    batch_size: int
+
+    @property
+    def num_frames(self) -> int:
+        """Frames in all."""
+        return self.num_streams * self.frames_per_stream
+
+    def jpeg(self, stream: int, frame: int) -> bytes:
+        """A stream's frame: the streams play the same pictures, each from its own start."""
+        return self.jpegs[(7 * stream + frame) % len(self.jpegs)]
+
+
+def run_bench(  # noqa: PLR0913  one argument an option
+    *,
+    num_streams: Sequence[int] = (1, 16, 64),
+    num_frames: int = 4096,
+    repetitions: int = 5,
+    device: str = "auto",
+    models_dir: Path,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Row]:
+    """The table's rows. `on_progress` is told how many of how many runs are done."""
+    settings = InferenceSettings(device=device, models_dir=models_dir)
+    chosen = choose_device(device)
+    cores = os.cpu_count() or 1
+    batch_size = settings.batch_for(chosen.type)
+    catalog = Catalog(models_dir, chosen, batch_size)
+    runner = catalog.runner(DEFAULT_MODEL)
+    jpegs = _pictures()
+    pairs: dict[int, list[tuple[float, float]]] = {count: [] for count in num_streams}
+    loads = {count: Load(jpegs, count, max(1, num_frames // count), batch_size) for count in num_streams}
+    total = (repetitions + 1) * len(num_streams)
+    with tempfile.TemporaryDirectory(prefix="afterimage-bench-") as folder, running_redis(Path(folder)) as client:
+        with ThreadPoolExecutor(settings.decode_threads or min(cores, 8), "decode") as decoders:
+            for repetition in range(repetitions + 1):
+                for index, (count, load) in enumerate(loads.items()):
+                    worker_fps = _worker_fps(client, catalog, decoders, settings, load)
+                    bare_fps = _bare_fps(runner, decoders, load)
+                    if repetition:  # the first round warms up
+                        pairs[count].append((worker_fps, bare_fps))
+                    on_progress(repetition * len(loads) + index + 1, total)
+    return [_row(count, measured) for count, measured in pairs.items()]
+
+
+def cost_growth(rows: Sequence[Row]) -> float | None:
+    """A frame's cost at the largest number of streams over that at 16, or None where one was not measured."""
+    by_count = {row.streams: row.worker_fps for row in rows}
+    most = max(by_count)
+    return by_count[16] / by_count[most] if 16 in by_count and most > 16 else None
+
+
+def as_json(rows: Sequence[Row]) -> dict[str, Any]:
+    """The rows as the `--json` line has them."""
+    return {"rows": [asdict(row) for row in rows]}
+
+
+def _row(count: int, measured: Sequence[tuple[float, float]]) -> Row:
+    worker, bare = (statistics.median(side) for side in zip(*measured, strict=True))
+    ratio = statistics.median(worker_fps / bare_fps for worker_fps, bare_fps in measured)
+    return Row(count, round(worker, 1), round(bare, 1), round(ratio, 4))
+
+
+def _worker_fps(
+    client: redis.Redis, catalog: Catalog, decoders: ThreadPoolExecutor, settings: InferenceSettings, load: Load
+) -> float:
+    client.flushall()
+    _fill(client, load)
+    metrics, stop = InferenceMetrics(), threading.Event()
+    worker = Worker(client, catalog, decoders, settings, load.batch_size, metrics, stop)
+    thread = threading.Thread(target=worker.run)
+    started = time.perf_counter()
+    thread.start()
+    while thread.is_alive() and metrics.num_processed() < load.num_frames:
+        time.sleep(POLL_SECONDS)
+    seconds = time.perf_counter() - started
+    stop.set()
+    thread.join()
+    return load.num_frames / seconds
+
+
+def _fill(client: redis.Redis, load: Load) -> None:
+    """Registers the streams with all of their frames in the queue."""
+    registry, base_ms = Registry(client), 1_700_000_000_000
+    for stream in range(load.num_streams):
+        stream_id = f"bench-{stream}"
+        keys = keys_of(stream_id)
+        pipeline = client.pipeline(transaction=False)
+        for index in range(load.frames_per_stream):
+            media_ms = index * FRAME_MS
+            frame = NewFrame(base_ms + media_ms, now_ms(), 1, media_ms / 1000, load.jpeg(stream, index))
+            fields = dict(zip(*[iter(["n", index + 1, *frame.fields()])] * 2, strict=True))
+            pipeline.xadd(keys.frames(stream_id), fields, id=frame.entry_id)
+        pipeline.execute()
+        client.hset(keys.published, stream_id, load.frames_per_stream)
+        registry.add(
+            StreamSpec(
+                id=stream_id,
+                name=stream_id,
+                source="bench.mp4",
+                pace="fast",
+                base_ms=base_ms,
+                generation=1,
+                created_at_ms=base_ms,
+            )
+        )
+
+
+def _bare_fps(runner: Runner, decoders: ThreadPoolExecutor, load: Load) -> float:
+    size = runner.manifest.input
+    rows = [runner.acquire(None) for _ in range(load.num_streams)]
+    order = [(stream, frame) for frame in range(load.frames_per_stream) for stream in range(load.num_streams)]
+
+    def batches() -> Iterator[tuple[list[int], list[Future[NDArray[np.uint8]]]]]:
+        entries = iter(order)
+        while batch := list(islice(entries, load.batch_size)):
+            jpegs = [load.jpeg(stream, frame) for stream, frame in batch]
+            pictures = [decoders.submit(decode_image, jpeg, size.height, size.width) for jpeg in jpegs]
+            yield [rows[stream] for stream, _ in batch], pictures
+
+    started = time.perf_counter()
+    ahead = batches()
+    current = next(ahead, None)
+    while current:
+        following = next(ahead, None)
+        batch_rows, pictures = current
+        images = np.stack([picture.result() for picture in pictures])
+        steps = arrange(batch_rows, [Elapsed(FRAME_MS / 1000)] * len(batch_rows))
+        runner.run(images, steps, sorted(set(batch_rows)))
+        current = following
+    seconds = time.perf_counter() - started
+    for row in rows:
+        runner.release(row)
+    return load.num_frames / seconds
+
+
+def _pictures() -> list[bytes]:
+    """JPEGs of a size and content like a camera's: texture, noise, something that moves."""
+    random = np.random.default_rng(0)
+    height, width = PICTURE_SIZE
+    coarse = random.integers(40, 200, (12, 20, 3), dtype=np.uint8)
+    scene = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    pictures = []
+    for index in range(NUM_PICTURES):
+        picture = np.add(scene, random.normal(0, 4, scene.shape))
+        left = 4 * index % (width - 40)
+        picture[80:140, left : left + 30] = (60, 90, 160)
+        pictures.append(encode_jpeg(np.clip(picture, 0, 255).astype(np.uint8)))
+    return pictures

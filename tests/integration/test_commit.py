@@ -1,0 +1,147 @@
+"""The commit protocol against a real Redis: all or nothing, once, and by the owner only."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import redis
+
+from services.inference.commit import Committer, Retention, StreamCommit
+from shared.errors import Fenced
+from shared.events import Event, event_id
+from shared.keys import keys_of
+from shared.leases import take_leases
+from shared.registry import Registry
+from shared.streams import Progress, StreamSpec
+
+BASE_MS = 1_700_000_000_000
+SPEC = StreamSpec(id="cam", name="cam", source="a.mp4", base_ms=BASE_MS, generation=7, created_at_ms=BASE_MS)
+KEYS = keys_of("cam")
+START = Progress(7)
+
+
+def entry(seconds: float) -> str:
+    return f"{BASE_MS + int(seconds * 1000)}-0"
+
+
+def commit_of(seconds: float, expected: Progress, **changes: Any) -> StreamCommit:
+    cursor = entry(seconds)
+    wanted = replace(
+        expected, cursor=cursor, sequence=expected.sequence + 1, frames_processed=expected.frames_processed + 1
+    )
+    commit = StreamCommit("cam", expected, wanted, b"state", ("moved", "frozen"), [(cursor, ("0.10000", "0.90000"))])
+    return replace(commit, **changes)
+
+
+def event(seconds: float, state: str = "open") -> Event:
+    started_at_ms = BASE_MS + int(seconds * 1000)
+    return Event.model_validate(
+        {
+            "id": event_id("cam", "frozen", started_at_ms),
+            "stream_id": "cam",
+            "label": "frozen",
+            "state": state,
+            "started_at_ms": started_at_ms,
+            "ended_at_ms": None if state == "open" else started_at_ms + 1000,
+            "media_started_seconds": seconds,
+            "peak_score": 0.9,
+            "mean_score": 0.8,
+            "model": "m@12345678",
+            "epoch": 1,
+        }
+    )
+
+
+@pytest.fixture
+def committer(redis_client: redis.Redis) -> Committer:
+    Registry(redis_client).add(SPEC)
+    return Committer(redis_client, take_leases(redis_client, "inference", range(32)), Retention())
+
+
+def everything(client: redis.Redis) -> dict[str, Any]:
+    """What is stored of the stream, feed and all."""
+    return {
+        "progress": client.hget(KEYS.progress, "cam"),
+        "state": client.hget(KEYS.state, "cam"),
+        "scores": client.xrange(KEYS.scores("cam")),
+        "events": client.zrange(KEYS.events("cam"), 0, -1, withscores=True),
+        "event_data": client.hgetall(KEYS.event_data("cam")),
+        "feed": client.xlen(KEYS.feed),
+    }
+
+
+def test_one_commit_writes_everything(redis_client: redis.Redis, committer: Committer) -> None:
+    opened = event(0.0)
+    commit = commit_of(0.125, START, transitions=[("opened", opened)])
+    assert committer.commit([commit]) == {"cam": True}
+    stored = everything(redis_client)
+    assert stored["progress"] == f"7 {entry(0.125)} 1 1".encode()
+    assert stored["state"] == b"state"
+    assert stored["scores"] == [(entry(0.125).encode(), {b"moved": b"0.10000", b"frozen": b"0.90000"})]
+    assert stored["events"] == [(opened.id.encode(), float(BASE_MS))]
+    assert Event.model_validate_json(stored["event_data"][opened.id.encode()]) == opened
+    [(_, fed)] = redis_client.xrange(KEYS.feed)
+    assert (fed[b"kind"], json.loads(fed[b"event"])["id"]) == (b"opened", opened.id)
+
+
+def test_a_commit_sent_twice_counts_once(redis_client: redis.Redis, committer: Committer) -> None:
+    commit = commit_of(0.125, START, transitions=[("opened", event(0.0))])
+    committer.commit([commit])
+    before = everything(redis_client)
+    assert committer.commit([commit]) == {"cam": True}
+    assert everything(redis_client) == before
+
+
+def test_a_commit_from_elsewhere_in_the_stream_changes_nothing(redis_client: redis.Redis, committer: Committer) -> None:
+    committer.commit([commit_of(0.125, START)])
+    before = everything(redis_client)
+    assert committer.commit([commit_of(0.250, START, transitions=[("opened", event(0.0))])]) == {"cam": False}
+    assert everything(redis_client) == before
+
+
+def test_a_stale_owner_changes_nothing(redis_client: redis.Redis, committer: Committer) -> None:
+    take_leases(redis_client, "inference", [KEYS.partition])
+    before = everything(redis_client)
+    with pytest.raises(Fenced, match=f"partition {KEYS.partition} "):
+        committer.commit([commit_of(0.125, START)])
+    assert everything(redis_client) == before
+
+
+def test_a_removed_stream_stays_removed(redis_client: redis.Redis, committer: Committer) -> None:
+    committer.commit([commit_of(0.125, START)])
+    Registry(redis_client).remove("cam")
+    late = commit_of(0.250, replace(START, cursor=entry(0.125), sequence=1, frames_processed=1))
+    assert committer.commit([late]) == {"cam": False}
+    assert [key for key in redis_client.scan_iter() if b"cam" in key] == []
+    assert redis_client.hlen(KEYS.state) == 0
+
+
+def test_a_stream_registered_anew_is_not_the_old_one(redis_client: redis.Redis, committer: Committer) -> None:
+    registry = Registry(redis_client)
+    registry.remove("cam")
+    registry.add(SPEC.model_copy(update={"generation": 8}))
+    assert committer.commit([commit_of(0.125, START)]) == {"cam": False}
+
+
+def test_one_refused_stream_does_not_hold_up_the_others(redis_client: redis.Redis, committer: Committer) -> None:
+    mates = [f"mate{i}" for i in range(200) if keys_of(f"mate{i}").partition == KEYS.partition][:2]
+    for mate in mates:
+        Registry(redis_client).add(SPEC.model_copy(update={"id": mate}))
+    good = [replace(commit_of(0.125, START), stream_id=mate) for mate in mates]
+    bad = commit_of(0.125, replace(START, sequence=99))
+    assert committer.commit([good[0], bad, good[1]]) == {mates[0]: True, "cam": False, mates[1]: True}
+
+
+def test_consumed_frames_and_old_events_go(redis_client: redis.Redis) -> None:
+    Registry(redis_client).add(SPEC)
+    tokens = take_leases(redis_client, "inference", range(32))
+    committer = Committer(redis_client, tokens, Retention(frames_seconds=1, scores_seconds=60, events_seconds=3600))
+    for seconds in range(5):
+        redis_client.xadd(KEYS.frames("cam"), {"n": seconds}, id=entry(seconds))
+    first = commit_of(3.0, START, transitions=[("opened", event(0.0))])
+    committer.commit([first])
+    assert [key.decode() for key, _ in redis_client.xrange(KEYS.frames("cam"))] == [entry(2), entry(3), entry(4)]
+    committer.commit([commit_of(4000.0, first.wanted, transitions=[("opened", event(4000.0))])])
+    assert redis_client.zcard(KEYS.events("cam")) == 1
+    assert redis_client.hkeys(KEYS.event_data("cam")) == [event(4000.0).id.encode()]

@@ -1,0 +1,96 @@
+"""The rules of the house that a machine can check, read from the syntax trees."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("afterimage", "benchmarks", "services", "shared", "training")
+FILES = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+MAX_FILE_LINES, MAX_FUNCTION_LINES = 300, 50
+FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "manager", "managers", "base", "common", "misc"}
+
+MAY_NOT_IMPORT = {
+    "shared": {"services", "training", "afterimage", "benchmarks", "torch", "cv2", "av", "fastapi", "uvicorn", "numpy"},
+    "services/ingest": {
+        "services.inference",
+        "services.api",
+        "training",
+        "afterimage",
+        "benchmarks",
+        "torch",
+        "fastapi",
+    },
+    "services/inference": {"services.ingest", "services.api", "training", "afterimage", "benchmarks", "av", "fastapi"},
+    "services/api": {
+        "services.ingest",
+        "services.inference",
+        "training",
+        "afterimage",
+        "benchmarks",
+        "torch",
+        "av",
+        "cv2",
+    },
+    "training": {"services.api", "afterimage", "benchmarks", "fastapi", "uvicorn", "httpx"},
+    "afterimage": {"torch", "fastapi", "uvicorn"},
+    "benchmarks": {"fastapi", "uvicorn", "httpx"},
+}
+ONLY_HTTP = {"httpx": ("services/api", "afterimage"), "uvicorn": ("services/api",), "fastapi": ("services/api",)}
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse((ROOT / path).read_text())
+
+
+def begins_with(name: str, package: str) -> bool:
+    return name == package or name.startswith(package + ".")
+
+
+@pytest.mark.parametrize("room", sorted(MAY_NOT_IMPORT))
+def test_imports_go_one_way(room: str) -> None:
+    files = [path for path in FILES if path.as_posix().startswith(room + "/")]
+    assert files
+    wrong = [
+        f"{path} imports {name}"
+        for path in files
+        for name in imported(parsed(path))
+        if any(begins_with(name, package) for package in MAY_NOT_IMPORT[room])
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("package", sorted(ONLY_HTTP))
+def test_only_the_edges_know_http(package: str) -> None:
+    knowing = {path for path in FILES if any(begins_with(name, package) for name in imported(parsed(path)))}
+    strangers = {path for path in knowing if not path.as_posix().startswith(ONLY_HTTP[package])}
+    assert knowing
+    assert strangers == set()
+
+
+def test_policy_does_not_know_torch() -> None:
+    for module in ("tracker", "batcher", "steps"):
+        names = list(imported(parsed(Path(f"services/inference/{module}.py"))))
+        assert not any(begins_with(name, package) for name in names for package in ("torch", "redis", "time"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_rooms_are_small(path: Path) -> None:
+    assert path.stem not in FORBIDDEN_NAMES
+    tree = parsed(path)
+    assert len((ROOT / path).read_text().splitlines()) <= MAX_FILE_LINES
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno is not None
+            assert node.end_lineno - node.lineno < MAX_FUNCTION_LINES, f"{node.name} is too long"

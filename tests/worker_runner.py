@@ -1,0 +1,133 @@
+"""An inference worker in this process, with a small model of random weights, for tests."""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self
+
+import cv2
+import numpy as np
+import redis
+import torch
+from patience import eventually
+
+from services.inference.catalog import Catalog
+from services.inference.metrics import InferenceMetrics
+from services.inference.network import build_network
+from services.inference.settings import InferenceSettings
+from services.inference.weights import save_model
+from services.inference.worker import Worker
+from shared.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
+from shared.keys import keys_of
+from shared.leases import take_leases
+from shared.manifest import InputSpec, Thresholds
+from shared.registry import Registry, StreamRecord
+from shared.streams import StreamSpec
+
+BASE_MS = 1_700_000_000_000
+FRAME_MS = 125
+LABELS = ("moved", "frozen")
+NETWORK = {"widths": (4, 4, 8, 8), "appearance": 8, "change": 8, "hidden": 8}
+
+
+def save_random_model(models_dir: Path, name: str = "tiny", seed: int = 0, enter: float = 0.5) -> None:
+    """A model folder with a network that has learned nothing; its scores lie around 0.5."""
+    torch.manual_seed(seed)
+    save_model(
+        models_dir / name,
+        build_network(NETWORK, len(LABELS), 32, 48),
+        labels=LABELS,
+        fps=8,
+        input_spec=InputSpec(height=32, width=48),
+        thresholds={label: Thresholds(enter=enter, exit=enter / 2) for label in LABELS},
+    )
+
+
+def pictures(count: int, seed: int = 0) -> list[bytes]:
+    """JPEGs of noise, no two alike."""
+    random = np.random.default_rng(seed)
+    images = [random.integers(0, 256, (48, 64, 3), dtype=np.uint8) for _ in range(count)]
+    return [cv2.imencode(".jpg", image)[1].tobytes() for image in images]
+
+
+def spec_of(stream_id: str, **changes: Any) -> StreamSpec:
+    """A spec for a fast-paced stream on the small model."""
+    fields = {"id": stream_id, "name": stream_id, "source": "a.mp4", "model": "tiny", "pace": "fast"}
+    return StreamSpec(**{**fields, "base_ms": BASE_MS, "generation": 1, "created_at_ms": BASE_MS, **changes})
+
+
+class WorkerRunner:
+    """Starts and stops workers on one Redis; a context manager that leaves none behind."""
+
+    def __init__(self, client: redis.Redis, models_dir: Path) -> None:
+        self.client = client
+        self.registry = Registry(client)
+        self.models_dir = models_dir
+        self.metrics = InferenceMetrics()
+        self.failure: BaseException | None = None
+        self._tokens: dict[int, int] = take_leases(client, "ingest", range(32))
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, batch_size: int = 8) -> None:
+        """One worker, with metrics of its own."""
+        self.metrics, self._stop, self.failure = InferenceMetrics(), threading.Event(), None
+        self._thread = threading.Thread(target=self._run, args=(batch_size,))
+        self._thread.start()
+
+    def _run(self, batch_size: int) -> None:
+        settings = InferenceSettings(models_dir=self.models_dir, batch_deadline_seconds=0.002)
+        catalog = Catalog(self.models_dir, torch.device("cpu"), warm_up_size=2)
+        with ThreadPoolExecutor(2) as decoders:
+            worker = Worker(self.client, catalog, decoders, settings, batch_size, self.metrics, self._stop)
+            try:
+                worker.run()
+            except Exception as err:  # noqa: BLE001  shown to the test
+                self.failure = err
+
+    def join(self) -> None:
+        """Waits for the worker to end by itself."""
+        if self._thread:
+            self._thread.join(timeout=30)
+            assert not self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Stops the worker in order."""
+        self._stop.set()
+        self.join()
+        self._thread = None
+
+    def publish(self, spec: StreamSpec, jpegs: Sequence[bytes], first: int = 0, end: bool = False) -> None:
+        """Appends frames on the grid, `first` being the number of the first, whatever waits already."""
+        token = self._tokens[keys_of(spec.id).partition]
+        entries: list[NewFrame | EndOfSource] = [
+            NewFrame(BASE_MS + number * FRAME_MS, BASE_MS, 1, number * FRAME_MS / 1000, jpeg)
+            for number, jpeg in enumerate(jpegs, start=first)
+        ]
+        if end:
+            entries.append(EndOfSource(BASE_MS + (first + len(jpegs) - 1) * FRAME_MS))
+        writer = FrameWriter(self.client, spec.id, spec.generation, "live", token)
+        assert writer.publish(entries) == (Outcome.OK, len(entries))
+
+    def record(self, stream_id: str) -> StreamRecord:
+        """What is known of a stream."""
+        return self.registry.get(stream_id)
+
+    def wait_processed(self, stream_id: str, frames: int) -> StreamRecord:
+        """Waits until that many frames of the stream are committed."""
+        eventually(
+            lambda: self.record(stream_id).progress.frames_processed >= frames, f"{frames} frames of {stream_id}"
+        )
+        return self.record(stream_id)
+
+    def scores(self, stream_id: str) -> dict[str, list[float]]:
+        """Committed scores by frame id, in the labels' order."""
+        entries: Any = self.client.xrange(keys_of(stream_id).scores(stream_id))
+        return {entry.decode(): [float(fields[label.encode()]) for label in LABELS] for entry, fields in entries}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
