@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,16 @@ from shared.clock import now_ms
 from shared.frame_queue import NewFrame
 from shared.keys import keys_of
 from shared.registry import Registry
-from shared.streams import DEFAULT_MODEL, StreamSpec
+from shared.streams import DEFAULT_MODEL, Progress, StreamSpec
 
 FRAME_MS = 125
 NUM_PICTURES = 64
 PICTURE_SIZE = (192, 342)
-POLL_SECONDS = 0.002
+POLL_SECONDS = 0.005
+
+
+def _unwatched(_done: int, _total: int) -> None:
+    """Progress that nobody looks at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +77,14 @@ class Load:
         return self.jpegs[(7 * stream + frame) % len(self.jpegs)]
 
 
-def run_bench(  # noqa: PLR0913  one argument an option
+def run_bench(
     *,
     num_streams: Sequence[int] = (1, 16, 64),
     num_frames: int = 4096,
     repetitions: int = 5,
     device: str = "auto",
     models_dir: Path,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Callable[[int, int], None] = _unwatched,
 ) -> list[Row]:
     """The table's rows. `on_progress` is told how many of how many runs are done."""
     settings = InferenceSettings(device=device, models_dir=models_dir)
@@ -91,17 +95,19 @@ def run_bench(  # noqa: PLR0913  one argument an option
     runner = catalog.runner(DEFAULT_MODEL)
     jpegs = _pictures()
     pairs: dict[int, list[tuple[float, float]]] = {count: [] for count in num_streams}
-    loads = {count: Load(jpegs, count, max(1, num_frames // count), batch_size) for count in num_streams}
+    loads = [Load(jpegs, count, max(1, num_frames // count), batch_size) for count in num_streams]
     total = (repetitions + 1) * len(num_streams)
-    with tempfile.TemporaryDirectory(prefix="afterimage-bench-") as folder, running_redis(Path(folder)) as client:
-        with ThreadPoolExecutor(settings.decode_threads or min(cores, 8), "decode") as decoders:
-            for repetition in range(repetitions + 1):
-                for index, (count, load) in enumerate(loads.items()):
-                    worker_fps = _worker_fps(client, catalog, decoders, settings, load)
-                    bare_fps = _bare_fps(runner, decoders, load)
-                    if repetition:  # the first round warms up
-                        pairs[count].append((worker_fps, bare_fps))
-                    on_progress(repetition * len(loads) + index + 1, total)
+    with (
+        tempfile.TemporaryDirectory(prefix="afterimage-bench-") as folder,
+        running_redis(Path(folder)) as client,
+        ThreadPoolExecutor(settings.decode_threads or min(cores, 8), "decode") as decoders,
+    ):
+        for repetition, (index, load) in product(range(repetitions + 1), enumerate(loads)):
+            worker_fps = _worker_fps(client, catalog, decoders, settings, load)
+            bare_fps = _bare_fps(runner, decoders, load)
+            if repetition:  # the first round warms up
+                pairs[load.num_streams].append((worker_fps, bare_fps))
+            on_progress(repetition * len(loads) + index + 1, total)
     return [_row(count, measured) for count, measured in pairs.items()]
 
 
@@ -128,17 +134,24 @@ def _worker_fps(
 ) -> float:
     client.flushall()
     _fill(client, load)
-    metrics, stop = InferenceMetrics(), threading.Event()
-    worker = Worker(client, catalog, decoders, settings, load.batch_size, metrics, stop)
+    stop = threading.Event()
+    worker = Worker(client, catalog, decoders, settings, load.batch_size, InferenceMetrics(), stop)
     thread = threading.Thread(target=worker.run)
     started = time.perf_counter()
     thread.start()
-    while thread.is_alive() and metrics.num_processed() < load.num_frames:
-        time.sleep(POLL_SECONDS)
+    for stream in range(load.num_streams):
+        while thread.is_alive() and _processed(client, stream) < load.frames_per_stream:
+            time.sleep(POLL_SECONDS)
     seconds = time.perf_counter() - started
     stop.set()
     thread.join()
     return load.num_frames / seconds
+
+
+def _processed(client: redis.Redis, stream: int) -> int:
+    stream_id = f"bench-{stream}"
+    progress: Any = client.hget(keys_of(stream_id).progress, stream_id)
+    return Progress.parse(progress).frames_processed
 
 
 def _fill(client: redis.Redis, load: Load) -> None:

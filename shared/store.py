@@ -14,6 +14,7 @@ from shared.redaction import redact
 
 TIMEOUT_SECONDS = 10.0
 RETRIES = 3
+MAX_CONNECTIONS = 4096
 
 
 def connect(url: str) -> redis.Redis:
@@ -21,6 +22,7 @@ def connect(url: str) -> redis.Redis:
     with _translated_url(url):
         return redis.Redis.from_url(
             url,
+            max_connections=MAX_CONNECTIONS,
             socket_timeout=TIMEOUT_SECONDS,
             socket_connect_timeout=TIMEOUT_SECONDS,
             retry=Retry(ExponentialWithJitterBackoff(cap=1.0, base=0.05), RETRIES),

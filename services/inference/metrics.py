@@ -55,17 +55,6 @@ class InferenceMetrics:
         )
         self.streams = Gauge("afterimage_streams_owned", "Streams that this worker serves", registry=self.registry)
 
-    def num_processed(self) -> int:
-        """Frames committed by this process, over all streams."""
-        return int(
-            sum(
-                sample.value
-                for metric in self.frames_processed.collect()
-                for sample in metric.samples
-                if sample.name.endswith("_total")
-            )
-        )
-
     def forget_stream(self, stream_id: str) -> None:
         """Removes the series of a stream that is gone."""
         for metric in (self.frames_processed, self.frames_dropped, self.events):

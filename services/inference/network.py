@@ -46,10 +46,11 @@ class Glance(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """One stream's state, taken apart; all of it is zero before the first frame."""
+    """What a state holds beside the LSTM's cells, taken apart; all of it is zero before the first frame.
 
-    hidden: Tensor
-    cell: Tensor
+    No weight acts on it, so that in training a stretch of it can be known before any convolution runs.
+    """
+
     previous: Tensor
     """The last frame's thumb."""
     slow: Tensor
@@ -101,31 +102,59 @@ class Network(nn.Module):
         where there is none); state [S, state_size], float32, zeros for a stream that starts.
         Returns: logits [S, num_labels] and the next state [S, state_size], both float32.
         """
-        with torch.autocast(features.device.type, enabled=False):
-            glance = Glance(*torch.split(features.float(), self._feature_sizes, dim=1))
-            dt = dt_seconds.float().clamp(0, LONGEST_DT_SECONDS).unsqueeze(1)
-            memory = self._recalled(state, glance)
-            measures = _measures(glance, memory, dt)
-            change = self.compare(*self._pictures(glance, memory))
-            inputs = torch.cat((glance.appearance, change, measures), dim=1)
-            hidden, cell = self.lstm(inputs, (memory.hidden, memory.cell))
-            logits = self.head(torch.cat((hidden, inputs), dim=1))
-            return logits, torch.cat(self._remembered(glance, memory, dt, hidden, cell), dim=1)
+        logits, state = self.steps(features.unsqueeze(1), dt_seconds.unsqueeze(1), state)
+        return logits.squeeze(1), state
 
-    def _recalled(self, state: Tensor, glance: Glance) -> Memory:
-        """The state's parts; a stream that starts is given its first frame as its past."""
-        memory = Memory(*torch.split(state, self._state_sizes, dim=1))
+    def steps(self, features: Tensor, dt_seconds: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Goes on by T frames in each of S streams: what T calls of `step` give, in fewer operations.
+
+        Args and returns as `step`, with T as a second dimension of features, dt_seconds and logits.
+        """
+        with torch.autocast(features.device.type, enabled=False):
+            glances = Glance(*torch.split(features.float(), self._feature_sizes, dim=2))
+            dt = dt_seconds.float().clamp(0, LONGEST_DT_SECONDS).unsqueeze(2)
+            hidden, cell, *parts = torch.split(state, self._state_sizes, dim=1)
+            recalled, memory = self._recalled(glances, dt, Memory(*parts))
+            inputs = self._inputs(glances, recalled, dt)
+            hiddens = []
+            for frame in inputs.unbind(1):
+                hidden, cell = self.lstm(frame, (hidden, cell))
+                hiddens.append(hidden)
+            logits = self.head(torch.cat((torch.stack(hiddens, dim=1), inputs), dim=2))
+            return logits, torch.cat((hidden, cell, *memory), dim=1)
+
+    def _recalled(self, glances: Glance, dt: Tensor, memory: Memory) -> tuple[Memory, Memory]:
+        """What the memory held at each of T frames, [S, T, ...], and what it holds after them."""
+        held = []
+        for *parts, frame_dt in zip(*(values.unbind(1) for values in (*glances, dt)), strict=True):
+            glance = Glance(*parts)
+            held.append(self._begun(memory, glance))
+            memory = self._remembered(glance, held[-1], frame_dt)
+        return Memory(*(torch.stack(values, dim=1) for values in zip(*held, strict=True))), memory
+
+    def _begun(self, memory: Memory, glance: Glance) -> Memory:
+        """The memory, but a stream that starts is given its first frame as its past."""
         seen = memory.seen > 0.5
         return memory._replace(
             previous=torch.where(seen, memory.previous, glance.thumb),
             slow=torch.where(seen, memory.slow, glance.thumb),
-            fast=torch.where(seen, memory.fast, self._halved(glance.thumb).flatten(1)),
+            fast=torch.where(seen, memory.fast, self._halved(glance.thumb)),
             detail=torch.where(seen, memory.detail, glance.detail),
         )
 
+    def _inputs(self, glances: Glance, recalled: Memory, dt: Tensor) -> Tensor:
+        """What the LSTM is given for each frame, [S, T, ...]."""
+        num_streams, num_frames = dt.shape[:2]
+        glance = Glance(*(values.flatten(0, 1) for values in glances))
+        memory = Memory(*(values.flatten(0, 1) for values in recalled))
+        change = self.compare(*self._pictures(glance, memory))
+        measures = _measures(glance, memory, dt.flatten(0, 1))
+        inputs = torch.cat((glance.appearance, change, measures), dim=1)
+        return inputs.view(num_streams, num_frames, -1)
+
     def _pictures(self, glance: Glance, memory: Memory) -> tuple[Tensor, Tensor, Tensor]:
         """What `compare` looks at: now and past [S, 4, h, w], fast change [S, 1, h/2, w/2], detail [S, 2, tiles]."""
-        fast = _stretched(self._halved(glance.thumb).flatten(1) - memory.fast)
+        fast = _stretched(self._halved(glance.thumb) - memory.fast)
         now = (
             2 * (glance.thumb - 0.5),
             2 * (memory.slow - 0.5),
@@ -134,23 +163,21 @@ class Network(nn.Module):
         )
         height, width = self.thumb_size
         return (
-            torch.stack(now, dim=1).view(-1, 4, height, width),
+            torch.stack(now, dim=2).view(-1, height, width, 4).permute(0, 3, 1, 2),
             fast.view(-1, 1, height // 2, width // 2),
             torch.stack((0.3 * glance.detail + 1, glance.detail - memory.detail), dim=1),
         )
 
-    def _remembered(self, glance: Glance, memory: Memory, dt: Tensor, hidden: Tensor, cell: Tensor) -> Memory:
+    def _remembered(self, glance: Glance, memory: Memory, dt: Tensor) -> Memory:
         """The memory after this frame: running means at first, then exponential ones, by elapsed time."""
         age = torch.where(memory.seen > 0.5, memory.age_seconds + dt, torch.zeros_like(dt))
         age = age.clamp(max=2 * self.config.slow_seconds)
         slow = dt / (age.clamp(max=self.config.slow_seconds) + 1e-3).maximum(dt)
         fast = 1 - torch.exp(-dt / self.config.fast_seconds)
         return Memory(
-            hidden=hidden,
-            cell=cell,
             previous=glance.thumb,
             slow=torch.lerp(memory.slow, glance.thumb, slow),
-            fast=torch.lerp(memory.fast, self._halved(glance.thumb).flatten(1), fast),
+            fast=torch.lerp(memory.fast, self._halved(glance.thumb), fast),
             detail=torch.lerp(memory.detail, glance.detail, slow),
             unrest=torch.lerp(memory.unrest, _log_change(glance.thumb - memory.previous), slow),
             age_seconds=age,
@@ -158,7 +185,8 @@ class Network(nn.Module):
         )
 
     def _halved(self, thumb: Tensor) -> Tensor:
-        return functional.avg_pool2d(thumb.view(-1, 1, *self.thumb_size), 2)
+        """A flat thumb at half its size, flat."""
+        return functional.avg_pool2d(thumb.view(-1, 1, *self.thumb_size), 2).flatten(1)
 
 
 class _Look(nn.Module):

@@ -59,6 +59,10 @@ def committer(redis_client: redis.Redis) -> Committer:
     return Committer(redis_client, take_leases(redis_client, "inference", range(32)), Retention())
 
 
+def entries(client: redis.Redis, key: str) -> Any:
+    return client.xrange(key)
+
+
 def everything(client: redis.Redis) -> dict[str, Any]:
     """What is stored of the stream, feed and all."""
     return {
@@ -81,7 +85,7 @@ def test_one_commit_writes_everything(redis_client: redis.Redis, committer: Comm
     assert stored["scores"] == [(entry(0.125).encode(), {b"moved": b"0.10000", b"frozen": b"0.90000"})]
     assert stored["events"] == [(opened.id.encode(), float(BASE_MS))]
     assert Event.model_validate_json(stored["event_data"][opened.id.encode()]) == opened
-    [(_, fed)] = redis_client.xrange(KEYS.feed)
+    [(_, fed)] = entries(redis_client, KEYS.feed)
     assert (fed[b"kind"], json.loads(fed[b"event"])["id"]) == (b"opened", opened.id)
 
 
@@ -141,7 +145,7 @@ def test_consumed_frames_and_old_events_go(redis_client: redis.Redis) -> None:
         redis_client.xadd(KEYS.frames("cam"), {"n": seconds}, id=entry(seconds))
     first = commit_of(3.0, START, transitions=[("opened", event(0.0))])
     committer.commit([first])
-    assert [key.decode() for key, _ in redis_client.xrange(KEYS.frames("cam"))] == [entry(2), entry(3), entry(4)]
+    assert [key.decode() for key, _ in entries(redis_client, KEYS.frames("cam"))] == [entry(2), entry(3), entry(4)]
     committer.commit([commit_of(4000.0, first.wanted, transitions=[("opened", event(4000.0))])])
     assert redis_client.zcard(KEYS.events("cam")) == 1
     assert redis_client.hkeys(KEYS.event_data("cam")) == [event(4000.0).id.encode()]

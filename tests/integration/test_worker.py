@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,7 +48,7 @@ def test_every_frame_is_scored_once_at_its_time(runner: WorkerRunner) -> None:
     record = runner.record("cam")
     assert (record.progress.frames_processed, record.lag_frames, record.frames_dropped) == (NUM_FRAMES, 0, 0)
     assert list(runner.scores("cam")) == [f"{BASE_MS + FRAME_MS * number}-0" for number in range(NUM_FRAMES)]
-    assert runner.metrics.num_processed() == NUM_FRAMES
+    assert runner.metrics.frames_processed.labels("cam")._value.get() == NUM_FRAMES
 
 
 def test_batch_mates_never_touch_each_others_memory(runner: WorkerRunner) -> None:
@@ -115,10 +116,8 @@ def test_the_end_of_a_source_closes_its_events(runner: WorkerRunner, tmp_path: P
         assert (event.state, event.close_reason, event.started_at_ms) == ("closed", "source_ended", BASE_MS)
         assert event.ended_at_ms == BASE_MS + (NUM_FRAMES - 1) * FRAME_MS
         assert event.media_started_seconds == 0.0
-    feed = [
-        (fields[b"kind"], json.loads(fields[b"event"])["label"])
-        for _, fields in runner.client.xrange(keys_of("cam").feed)
-    ]
+    entries: Any = runner.client.xrange(keys_of("cam").feed)
+    feed = [(fields[b"kind"], json.loads(fields[b"event"])["label"]) for _, fields in entries]
     assert feed == [(b"opened", "moved"), (b"opened", "frozen"), (b"closed", "moved"), (b"closed", "frozen")]
 
 
@@ -158,6 +157,7 @@ def test_a_model_that_cannot_be_loaded_troubles_its_own_streams_only(runner: Wor
     runner.start()
     runner.wait_processed("good", 5)
     trouble = eventually(lambda: runner.record("bad").trouble, "the reason")
+    assert trouble is not None
     assert "SHA-256" in trouble
     assert runner.record("bad").progress.frames_processed == 0
 

@@ -1,0 +1,80 @@
+"""One stream's life, from taking it up until it ends, fails or must stop."""
+
+import logging
+import threading
+from contextlib import suppress
+from functools import partial
+
+from services.ingest.camera import watch
+from services.ingest.outlet import Outlet, Workplace
+from services.ingest.playback import play
+from services.ingest.status import StatusReporter
+from services.ingest.waiting import Stopped, until_stored
+from shared.errors import Fenced, SourceFailed, SourceRefused, StreamUnknown
+from shared.sources import check_file, parse_source
+from shared.streams import StreamSpec, StreamState, StreamStatus
+
+logger = logging.getLogger(__name__)
+
+
+class Capture:
+    """Runs one stream on a thread of its own; `run` never raises.
+
+    `fenced` says afterwards that another ingest process has taken over.
+    """
+
+    def __init__(self, spec: StreamSpec, place: Workplace, stop: threading.Event) -> None:
+        self._spec = spec
+        self._place = place
+        self._stop = stop
+        self._status = StatusReporter(
+            spec.id,
+            StreamStatus(generation=spec.generation, base_ms=spec.base_ms),
+            place.registry,
+            place.metrics,
+            stop,
+        )
+        self.fenced = False
+
+    def run(self) -> None:
+        """Captures the stream until it is over."""
+        try:
+            self._capture()
+        except Stopped:
+            with suppress(StreamUnknown):
+                self._status.stopped()
+        except StreamUnknown:
+            logger.info("stream %s: removed", self._spec.id)
+        except Fenced:
+            self.fenced = True
+        except Exception as err:
+            logger.exception("stream %s: internal error", self._spec.id)
+            with suppress(StreamUnknown, Stopped):
+                self._status.change(StreamState.FAILED, f"internal error: {type(err).__name__}")
+
+    def _capture(self) -> None:
+        record = until_stored(partial(self._place.registry.get, self._spec.id), self._stop)
+        self._status.resume(record.status)
+        self._status.change(StreamState.CONNECTING)
+        try:
+            source = parse_source(self._spec.source, self._place.settings.media_root)
+            check_file(source)
+        except SourceRefused as err:
+            self._status.change(StreamState.FAILED, str(err))
+            return
+        outlet = Outlet(self._spec, source, self._status, self._place, self._stop)
+        until_stored(partial(outlet.resume, record.progress), self._stop)
+        if source.is_file:
+            self._play(outlet)
+        else:
+            watch(self._spec, outlet, self._stop)
+
+    def _play(self, outlet: Outlet) -> None:
+        """A file to its end; a failure on the way closes what was published just as well."""
+        state, reason = StreamState.ENDED, None
+        try:
+            play(self._spec, outlet, self._stop)
+        except SourceFailed as err:
+            state, reason = StreamState.FAILED, str(err)
+        outlet.finish()
+        self._status.change(state, reason)

@@ -1,0 +1,117 @@
+"""How frames get into the queue: a live source never waits, a fast one loses nothing."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
+from typing import Final, Protocol
+
+from services.ingest.metrics import IngestMetrics
+from services.ingest.waiting import LONGEST_FOR_STORE_SECONDS, Backoff, pause, until_stored
+from shared.errors import Fenced, StoreUnavailable, StreamUnknown
+from shared.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
+
+BATCH_FRAMES: Final = 8
+BATCH_SECONDS: Final = 0.1
+FULL_POLL_SECONDS: Final = 0.008
+LONGEST_FULL_POLL_SECONDS: Final = 0.064
+MAX_HELD_FRAMES: Final = 64
+
+
+class Publisher(Protocol):
+    """Takes a stream's frames in order; raises StreamUnknown, Fenced or Stopped when it must not go on."""
+
+    def publish(self, frame: NewFrame) -> None:
+        """Puts a frame into the queue, now or with the next ones."""
+
+    def finish(self, last_frame_at_ms: int) -> None:
+        """Puts what is held back and the end-of-source marker into the queue."""
+
+
+class QueueEnd:
+    """The writing end of a stream's queue, measured and with its refusals as errors."""
+
+    def __init__(self, stream_id: str, writer: FrameWriter, metrics: IngestMetrics) -> None:
+        self.stream_id = stream_id
+        self.metrics = metrics
+        self._writer = writer
+
+    def put(self, entries: Sequence[NewFrame | EndOfSource]) -> int:
+        """How many of the entries are in the queue now; raises StreamUnknown, Fenced or StoreUnavailable."""
+        with self.metrics.timed("publish"):
+            outcome, accepted = self._writer.publish(entries)
+        if outcome is Outcome.GONE:
+            raise StreamUnknown(f"stream {self.stream_id!r} was removed or registered anew")
+        if outcome is Outcome.FENCED:
+            raise Fenced("another ingest process has taken over")
+        self.metrics.published(self.stream_id, sum(isinstance(entry, NewFrame) for entry in entries[:accepted]))
+        return accepted
+
+
+class LivePublisher:
+    """Publishes each frame at once. While Redis is away it holds the newest 64 and drops older ones, counted."""
+
+    def __init__(self, queue: QueueEnd, stop: threading.Event) -> None:
+        self._queue = queue
+        self._stop = stop
+        self._held: deque[NewFrame] = deque()
+        self._backoff = Backoff(LONGEST_FOR_STORE_SECONDS)
+        self._retry_at = 0.0
+
+    def publish(self, frame: NewFrame) -> None:
+        """Publishes what was held and the frame; holds it where Redis is away."""
+        self._held.append(frame)
+        if len(self._held) > MAX_HELD_FRAMES:
+            self._held.popleft()
+            self._queue.metrics.dropped(self._queue.stream_id, "store_unavailable", 1)
+        if time.monotonic() < self._retry_at:
+            return
+        try:
+            self._queue.put(list(self._held))
+        except StoreUnavailable:
+            self._retry_at = time.monotonic() + self._backoff.next_seconds()
+            return
+        self._held.clear()
+        self._backoff.reset()
+
+    def finish(self, last_frame_at_ms: int) -> None:
+        """Waits for Redis, then publishes what was held and the marker."""
+        until_stored(partial(self._queue.put, [*self._held, EndOfSource(last_frame_at_ms)]), self._stop)
+        self._held.clear()
+
+
+class FastPublisher:
+    """Publishes in batches of up to 8 and waits while inference has enough in its queue: 8 ms, then longer."""
+
+    def __init__(self, queue: QueueEnd, stop: threading.Event) -> None:
+        self._queue = queue
+        self._stop = stop
+        self._batch: list[NewFrame | EndOfSource] = []
+        self._began = 0.0
+
+    def publish(self, frame: NewFrame) -> None:
+        """Adds the frame to the batch; publishes a batch that is full or a tenth of a second old."""
+        if not self._batch:
+            self._began = time.monotonic()
+        self._batch.append(frame)
+        if len(self._batch) >= BATCH_FRAMES or time.monotonic() - self._began >= BATCH_SECONDS:
+            self._flush()
+
+    def finish(self, last_frame_at_ms: int) -> None:
+        """Publishes what is left and the marker."""
+        self._batch.append(EndOfSource(last_frame_at_ms))
+        self._flush()
+
+    def _flush(self) -> None:
+        """Publishes the batch. Once the queue is full, single frames probe it, so that polls stay small."""
+        num_tried, poll_seconds = len(self._batch), FULL_POLL_SECONDS
+        while self._batch:
+            accepted = until_stored(partial(self._queue.put, self._batch[:num_tried]), self._stop)
+            del self._batch[:accepted]
+            if accepted == num_tried:
+                num_tried, poll_seconds = len(self._batch), FULL_POLL_SECONDS
+            else:
+                num_tried = 1
+                pause(self._stop, poll_seconds)
+                poll_seconds = min(2 * poll_seconds, LONGEST_FULL_POLL_SECONDS)

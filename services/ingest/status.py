@@ -1,0 +1,99 @@
+"""What ingest tells the world about one stream."""
+
+import logging
+import threading
+import time
+from typing import Any, Final
+
+from services.ingest.metrics import IngestMetrics
+from services.ingest.source import VideoInfo
+from services.ingest.waiting import until_stored
+from shared.clock import now_ms
+from shared.errors import StoreUnavailable, StreamUnknown
+from shared.redaction import redact
+from shared.registry import Registry
+from shared.streams import StreamState, StreamStatus
+
+REFRESH_SECONDS: Final = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+class StatusReporter:
+    """Keeps a stream's status in the registry: at once when something changes, each second while frames flow.
+
+    A change waits for Redis; a refresh that fails is left to the next. Both raise StreamUnknown for a removed stream.
+    """
+
+    def __init__(
+        self, stream_id: str, status: StreamStatus, registry: Registry, metrics: IngestMetrics, stop: threading.Event
+    ) -> None:
+        self.current = status
+        self._stream_id = stream_id
+        self._registry = registry
+        self._metrics = metrics
+        self._stop = stop
+        self._stored_at = 0.0
+        self._logged: tuple[StreamState, str | None] | None = None
+
+    def resume(self, earlier: StreamStatus) -> None:
+        """Counts epochs on from where an earlier process or thread left the same generation of the stream."""
+        if earlier.generation == self.current.generation:
+            self.current = self.current.model_copy(
+                update={"epoch": earlier.epoch, "last_frame_at_ms": earlier.last_frame_at_ms}
+            )
+
+    def change(self, state: StreamState, reason: str | None = None) -> None:
+        """Stores a new state and its reason."""
+        self._update(state=state, reason=redact(reason) if reason else None)
+        self._log()
+        until_stored(self._store, self._stop)
+
+    def connected(self, info: VideoInfo) -> None:
+        """Notes that the source is open: a new epoch begins."""
+        self._update(
+            epoch=self.current.epoch + 1,
+            width=info.width,
+            height=info.height,
+            source_fps=info.fps,
+            duration_seconds=info.duration_seconds,
+        )
+
+    def stopped(self) -> None:
+        """Says, if Redis is there, that nobody captures the stream now; an end or failure stays as it is."""
+        if self.current.state not in (StreamState.ENDED, StreamState.FAILED):
+            self._update(state=StreamState.PENDING, reason="ingest stopped")
+            self.try_store()
+
+    def flowing(self, last_frame_at_ms: int) -> None:
+        """Notes a frame: the stream is live."""
+        if self.current.state is StreamState.LIVE and time.monotonic() - self._stored_at < REFRESH_SECONDS:
+            self.current = self.current.model_copy(update={"last_frame_at_ms": last_frame_at_ms})
+            return
+        self._update(state=StreamState.LIVE, reason=None, last_frame_at_ms=last_frame_at_ms)
+        self._log()
+        self.try_store()
+
+    def try_store(self) -> None:
+        """Stores what is known now if Redis is there."""
+        try:
+            self._store()
+        except StoreUnavailable as err:
+            logger.debug("stream %s: status not stored: %s", self._stream_id, err)
+
+    def _update(self, **changes: Any) -> None:  # noqa: ANN401
+        self.current = self.current.model_copy(update={**changes, "updated_at_ms": now_ms()})
+        self._metrics.set_up(self._stream_id, up=self.current.state is StreamState.LIVE)
+
+    def _store(self) -> None:
+        self._stored_at = time.monotonic()
+        if not self._registry.set_status(self._stream_id, self.current):
+            raise StreamUnknown(f"stream {self._stream_id!r} is gone")
+
+    def _log(self) -> None:
+        """One line per change, not one per attempt."""
+        seen = (self.current.state, self.current.reason)
+        if seen != self._logged:
+            level = logging.WARNING if self.current.reason else logging.INFO
+            logger.log(level, "stream %s: %s", self._stream_id, ": ".join(word for word in seen if word))
+        self._logged = seen

@@ -1,0 +1,31 @@
+"""The picture as it travels: small, aspect kept, JPEG. Training shrinks its footage the same way."""
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+SHORT_SIDE: Final = 192
+MAX_LONG_SIDE: Final = 1024
+JPEG_QUALITY: Final = 85
+
+
+def transport_size(width: int, height: int, short_side: int = SHORT_SIDE) -> tuple[int, int]:
+    """Width and height, both even and at least 2, for a picture of the given size.
+
+    The short side becomes `short_side`, unless that would enlarge the picture or push the long side beyond 1024.
+    """
+    scale = min(1.0, short_side / min(width, height), MAX_LONG_SIDE / max(width, height))
+    return _even(width, scale), _even(height, scale)
+
+
+def encode_jpeg(bgr: NDArray[np.uint8], quality: int = JPEG_QUALITY) -> bytes:
+    """The picture, [H, W, 3] BGR uint8, as JPEG; `quality` from 1 to 100."""
+    _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return encoded.tobytes()
+
+
+def _even(side: int, scale: float) -> int:
+    """The nearest even length that is not longer than the side itself (but for a side of one pixel)."""
+    return max(2, min(2 * round(side * scale / 2), side // 2 * 2))

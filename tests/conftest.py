@@ -1,0 +1,61 @@
+"""What tests share: a Redis of their own, rendered videos, reference footage."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from films import VideoFile, render
+from ingest_runner import IngestRunner
+from patience import unavailable
+from redis_process import redis_process
+
+from shared.store import connect
+
+REFERENCE_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """URL of a private Redis on a unix socket (whose path must be short)."""
+    with tempfile.TemporaryDirectory(prefix="afterimage-") as folder, redis_process(Path(folder)) as url:
+        yield url
+
+
+@pytest.fixture
+def redis_client(redis_url: str) -> Iterator[redis.Redis]:
+    """A client of the private Redis, emptied."""
+    client = connect(redis_url)
+    client.flushall()
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def reference_data() -> Path:
+    """The folder of real footage."""
+    if not REFERENCE_DATA.is_dir():
+        unavailable("reference footage (../shared/data)")
+    return REFERENCE_DATA
+
+
+@pytest.fixture
+def video_file(tmp_path: Path) -> VideoFile:
+    """Renders small videos into the test's own folder."""
+
+    def render_named(
+        name: str, *, seconds: float = 2.0, fps: int = 10, size: tuple[int, int] = (64, 48), rotation: int = 0
+    ) -> Path:
+        path = tmp_path / name
+        render(path, seconds=seconds, fps=fps, size=size, rotation=rotation)
+        return path
+
+    return render_named
+
+
+@pytest.fixture
+def ingest(redis_client: redis.Redis, tmp_path: Path) -> Iterator[IngestRunner]:
+    """Ingest with the test's own folder as its media root; the test starts it."""
+    with IngestRunner(redis_client, tmp_path) as runner:
+        yield runner

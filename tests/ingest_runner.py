@@ -1,0 +1,112 @@
+"""The ingest service inside a test: its supervisor on a thread, and the part of inference that it must see."""
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import redis
+from patience import eventually
+
+from services.ingest.metrics import IngestMetrics
+from services.ingest.outlet import Workplace
+from services.ingest.settings import IngestSettings
+from services.ingest.supervisor import Supervisor
+from shared.frame_queue import QueuedFrame
+from shared.keys import NUM_PARTITIONS, keys_of
+from shared.leases import take_leases
+from shared.registry import Registry, StreamRecord
+from shared.streams import Progress, StreamSpec, StreamState
+
+BASE_MS = 1_700_000_000_000
+OVER = (StreamState.ENDED, StreamState.FAILED)
+
+
+def stream_spec(stream_id: str, source: str | Path, **changes: Any) -> StreamSpec:
+    """A stream that plays a file fast, unless told otherwise."""
+    fields = {"name": stream_id, "pace": "fast", "base_ms": BASE_MS, "generation": time.time_ns(), "created_at_ms": 1}
+    return StreamSpec.model_validate({"id": stream_id, "source": str(source), **fields, **changes})
+
+
+@dataclass
+class IngestRunner:
+    """Starts and stops ingest as often as a test likes; a context manager that leaves nothing running."""
+
+    client: redis.Redis
+    media_root: Path
+    metrics: IngestMetrics = field(default_factory=IngestMetrics)
+    returned: list[int] = field(default_factory=list)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def registry(self) -> Registry:
+        return Registry(self.client)
+
+    def start(self) -> None:
+        """A fresh ingest process, as it were."""
+        self.metrics = IngestMetrics()
+        self._stop = threading.Event()
+        tokens = take_leases(self.client, "ingest", range(NUM_PARTITIONS))
+        settings = IngestSettings(media_root=self.media_root)
+        place = Workplace(self.client, self.registry, self.metrics, settings, tokens)
+        supervisor = Supervisor(place, "test", self._stop)
+        self._thread = threading.Thread(target=lambda: self.returned.append(supervisor.run()), daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stops it in order."""
+        if self._thread:
+            self._stop.set()
+            self._thread.join(timeout=10)
+            assert not self._thread.is_alive()
+            self._thread = None
+
+    def add(self, stream_id: str, source: str | Path, **changes: Any) -> StreamSpec:
+        """Registers a stream."""
+        spec = stream_spec(stream_id, source, **changes)
+        self.registry.add(spec)
+        return spec
+
+    def entries(self, stream_id: str) -> list[tuple[str, Mapping[bytes, bytes]]]:
+        """Everything in a stream's queue."""
+        found: Any = self.client.xrange(keys_of(stream_id).frames(stream_id))
+        return [(entry_id.decode(), fields) for entry_id, fields in found]
+
+    def frames(self, stream_id: str) -> list[QueuedFrame]:
+        """The frames in a stream's queue, without the end marker."""
+        parsed = [QueuedFrame.parse(stream_id, name.encode(), fields) for name, fields in self.entries(stream_id)]
+        return [frame for frame in parsed if frame.jpeg]
+
+    def pass_frames(self, stream_id: str) -> None:
+        """What inference does: passes everything that waits."""
+        newest: Any = self.client.xrevrange(keys_of(stream_id).frames(stream_id), count=1)
+        for name, fields in newest:
+            sequence = int(fields[b"n"])
+            progress = Progress(self.registry.get(stream_id).spec.generation, name.decode(), sequence, sequence)
+            self.client.hset(keys_of(stream_id).progress, stream_id, str(progress))
+
+    def until(self, stream_id: str, *states: StreamState, passing: bool = True) -> StreamRecord:
+        """The stream once it is in one of the states; frames are passed meanwhile unless told otherwise."""
+
+        def reached() -> StreamRecord | None:
+            if passing:
+                self.pass_frames(stream_id)
+            record = self.registry.get(stream_id)
+            return record if record.status.state in states else None
+
+        found = eventually(reached, f"stream {stream_id} {' or '.join(states)}")
+        assert found
+        return found
+
+    def value(self, name: str, **labels: str) -> float | None:
+        """A metric's value."""
+        return self.metrics.registry.get_sample_value(name, labels)

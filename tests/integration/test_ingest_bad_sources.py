@@ -1,0 +1,88 @@
+import logging
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from films import VideoFile
+from ingest_runner import OVER, IngestRunner
+
+from services.ingest.waiting import Backoff
+from shared.keys import keys_of
+from shared.streams import StreamState
+
+FAILED, WAITING = StreamState.FAILED, StreamState.WAITING
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port at which connections are refused."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        yield unused.getsockname()[1]
+
+
+def test_each_bad_source_says_why_and_others_go_on(
+    ingest: IngestRunner, video_file: VideoFile, tmp_path: Path, closed_port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    (tmp_path / "folder.mp4").mkdir()
+    (tmp_path / "text.mp4").write_text("not a film\n" * 50)
+    bad = {
+        "missing": ("missing.mp4", FAILED, "no such file"),
+        "folder": ("folder.mp4", FAILED, "is a directory"),
+        "text": ("text.mp4", FAILED, "not a video file"),
+        "scheme": ("ftp://user:secret@camera/film.mp4", FAILED, "scheme 'ftp' is not known"),
+        "outside": ("../../etc/passwd", FAILED, "outside the media root"),
+        "refused": (f"rtsp://user:secret@127.0.0.1:{closed_port}/camera", WAITING, "connection refused"),
+        "unknown": ("rtsp://user:secret@camera.invalid/camera", WAITING, "host not found"),
+    }
+    for stream_id, (source, _, _) in bad.items():
+        ingest.add(stream_id, source)
+    ingest.add("good", video_file("good.mp4").name)
+    ingest.start()
+    assert ingest.until("good", *OVER).frames_published == 16
+    for stream_id, (_, state, reason) in bad.items():
+        status = ingest.until(stream_id, FAILED, WAITING).status
+        assert (stream_id, status.state) == (stream_id, state)
+        assert reason in (status.reason or "")
+        stored = ingest.client.hget(keys_of(stream_id).status, stream_id)
+        assert b"secret" not in (stored or b"")
+        assert ingest.entries(stream_id) == []
+    assert "***@" in caplog.text
+    assert "secret" not in caplog.text
+    ingest.stop()
+    assert ingest.returned == [0]
+
+
+def test_a_failed_file_is_tried_again_when_its_spec_changes(ingest: IngestRunner, video_file: VideoFile) -> None:
+    spec = ingest.add("clip", "missing.mp4")
+    ingest.start()
+    ingest.until("clip", FAILED)
+    video_file("there.mp4")
+    assert ingest.registry.replace(spec, spec.model_copy(update={"source": "there.mp4"}))
+    assert ingest.until("clip", StreamState.ENDED).frames_published == 16
+
+
+def test_a_failed_file_is_tried_again_by_a_new_process(ingest: IngestRunner, video_file: VideoFile) -> None:
+    ingest.add("clip", "late.mp4")
+    ingest.start()
+    ingest.until("clip", FAILED)
+    ingest.stop()
+    video_file("late.mp4")
+    ingest.start()
+    assert ingest.until("clip", StreamState.ENDED).frames_published == 16
+
+
+def test_a_defect_in_our_own_code_fails_one_stream_only(
+    ingest: IngestRunner, video_file: VideoFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Backoff) -> float:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Backoff, "next_seconds", broken)
+    ingest.add("unlucky", "rtsp://camera.invalid/camera")
+    ingest.add("good", video_file("good.mp4").name)
+    ingest.start()
+    assert ingest.until("unlucky", FAILED).status.reason == "internal error: ZeroDivisionError"
+    ingest.until("good", StreamState.ENDED)

@@ -1,0 +1,179 @@
+import pytest
+import redis
+from films import VideoFile
+from ingest_runner import BASE_MS, OVER, IngestRunner
+from patience import eventually
+
+from shared import frame_queue
+from shared.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
+from shared.keys import NUM_PARTITIONS, keys_of, partition_of
+from shared.leases import living_workers, take_leases
+from shared.streams import StreamState
+
+PUBLISHED = "afterimage_frames_published_total"
+
+
+def grid(num_points: int, fps: float = 8.0) -> list[int]:
+    return [BASE_MS + round(point * 1000 / fps) for point in range(num_points)]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi", ".ts", ".webm", ".mov"])
+def test_every_container_gives_the_same_frames(suffix: str, ingest: IngestRunner, video_file: VideoFile) -> None:
+    path = video_file(f"clip{suffix}", seconds=2, fps=10)
+    ingest.add("once", path.name)
+    ingest.add("again", path)
+    ingest.start()
+    record = ingest.until("once", *OVER)
+    ingest.until("again", *OVER)
+    assert (record.status.state, record.status.reason, record.status.epoch) == (StreamState.ENDED, None, 1)
+    assert (record.status.width, record.status.height) == (64, 48)
+    assert record.status.last_frame_at_ms == grid(16)[-1]
+    frames = ingest.frames("once")
+    assert [frame.captured_at_ms for frame in frames] == grid(16)
+    assert [frame.sequence for frame in frames] == list(range(1, 17))
+    assert [frame.media_seconds for frame in frames] == [point / 8 for point in range(16)]
+    assert [entry_id for entry_id, _ in ingest.entries("once")][-1] == f"{grid(16)[-1]}-1"
+    assert [frame.jpeg for frame in ingest.frames("again")] == [frame.jpeg for frame in frames]
+
+
+def test_a_second_reading_changes_nothing(ingest: IngestRunner, video_file: VideoFile) -> None:
+    spec = ingest.add("clip", video_file("clip.mp4").name)
+    ingest.start()
+    ingest.until("clip", StreamState.ENDED)
+    ingest.stop()
+    before = ingest.entries("clip")
+    token = take_leases(ingest.client, "ingest", range(NUM_PARTITIONS))[partition_of("clip")]
+    writer = FrameWriter(ingest.client, "clip", spec.generation, "fast", token)
+    again = [NewFrame(time_ms, time_ms, 2, 0.0, b"other") for time_ms in grid(16)]
+    assert writer.publish([*again, EndOfSource(grid(16)[-1])]) == (Outcome.OK, 17)
+    assert ingest.entries("clip") == before
+    assert ingest.registry.get("clip").frames_published == 16
+
+
+def test_a_file_that_ended_is_not_played_again(ingest: IngestRunner, video_file: VideoFile) -> None:
+    ingest.add("old", video_file("clip.mp4").name)
+    ingest.start()
+    ingest.until("old", StreamState.ENDED)
+    ingest.stop()
+    ingest.add("new", "clip.mp4")
+    ingest.start()
+    ingest.until("new", StreamState.ENDED)
+    assert ingest.registry.get("old").status.epoch == 1
+    assert ingest.value("afterimage_connections_total", stream_id="old") is None
+
+
+def test_fast_pace_waits_for_inference_and_loses_nothing(ingest: IngestRunner, video_file: VideoFile) -> None:
+    ingest.add("clip", video_file("clip.mp4", seconds=40, fps=10).name)
+    ingest.start()
+    room = frame_queue.MAX_WAITING_FRAMES
+    eventually(lambda: ingest.registry.get("clip").frames_published == room, "a full queue")
+    tries = ingest.value("afterimage_stage_seconds_count", stage="publish") or 0
+    eventually(lambda: (ingest.value("afterimage_stage_seconds_count", stage="publish") or 0) > tries + 3, "polls")
+    assert len(ingest.frames("clip")) == room
+    ingest.until("clip", StreamState.ENDED)
+    frames = ingest.frames("clip")
+    assert [frame.captured_at_ms for frame in frames] == grid(320)
+    assert [frame.sequence for frame in frames] == list(range(1, 321))
+
+
+def test_live_pace_drops_the_oldest_of_a_full_queue(
+    ingest: IngestRunner, video_file: VideoFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frame_queue, "MAX_LIVE_FRAMES", 10)
+    ingest.add("clip", video_file("clip.mp4", seconds=1, fps=30).name, pace="live", fps=30)
+    ingest.start()
+    record = ingest.until("clip", StreamState.ENDED, passing=False)
+    assert record.frames_published == 30
+    assert [frame.sequence for frame in ingest.frames("clip")] == list(range(22, 31))
+    assert len(ingest.entries("clip")) == 10
+
+
+def test_live_pace_keeps_the_clock(ingest: IngestRunner, video_file: VideoFile) -> None:
+    ingest.add("clip", video_file("clip.mp4", seconds=1.5, fps=8).name, pace="live")
+    ingest.start()
+    ingest.until("clip", StreamState.ENDED)
+    frames = ingest.frames("clip")
+    assert [frame.captured_at_ms for frame in frames] == grid(12)
+    for frame in frames:
+        late_ms = (frame.due_at_ms - frames[0].due_at_ms) - (frame.captured_at_ms - BASE_MS)
+        assert abs(late_ms) <= 5
+
+
+def test_a_loop_goes_on_without_a_jump(ingest: IngestRunner, video_file: VideoFile) -> None:
+    ingest.add("clip", video_file("clip.mp4", seconds=2, fps=10).name, loop=True)
+    ingest.start()
+
+    def third_pass() -> bool:
+        ingest.pass_frames("clip")
+        return ingest.registry.get("clip").status.epoch >= 3
+
+    eventually(third_pass, "a third pass")
+    ingest.stop()
+    frames = ingest.frames("clip")
+    assert [frame.captured_at_ms for frame in frames] == grid(len(frames))
+    first_passes = frames[:32]
+    assert [frame.epoch for frame in first_passes] == [1] * 16 + [2] * 16
+    assert [frame.media_seconds for frame in first_passes] == [point / 8 for point in range(16)] * 2
+
+
+@pytest.mark.parametrize("loop", [False, True])
+def test_a_restart_goes_on_where_it_was(loop: bool, ingest: IngestRunner, video_file: VideoFile) -> None:
+    ingest.add("clip", video_file("clip.mp4", seconds=30, fps=10).name, loop=loop)
+    ingest.start()
+    eventually(lambda: ingest.registry.get("clip").frames_published == frame_queue.MAX_WAITING_FRAMES, "a full queue")
+    ingest.stop()
+    status = ingest.registry.get("clip").status
+    assert (status.state, status.reason) == (StreamState.PENDING, "ingest stopped")
+    ingest.start()
+
+    def enough() -> bool:
+        ingest.pass_frames("clip")
+        return ingest.registry.get("clip").frames_published >= 240
+
+    eventually(enough, "the rest")
+    if not loop:
+        assert ingest.until("clip", StreamState.ENDED).frames_published == 240
+    ingest.stop()
+    frames = ingest.frames("clip")
+    assert [frame.captured_at_ms for frame in frames] == grid(len(frames))
+    assert [frame.sequence for frame in frames] == list(range(1, len(frames) + 1))
+    assert {frame.epoch for frame in frames[:240]} == {1, 2}
+
+
+def test_a_changed_source_is_played_from_its_new_base(ingest: IngestRunner, video_file: VideoFile) -> None:
+    spec = ingest.add("clip", video_file("one.mp4").name)
+    video_file("two.mp4", seconds=1)
+    ingest.start()
+    ingest.until("clip", StreamState.ENDED)
+    later = BASE_MS + 60_000
+    assert ingest.registry.replace(spec, spec.model_copy(update={"source": "two.mp4", "base_ms": later}))
+    eventually(lambda: len(ingest.frames("clip")) == 24, "the second file")
+    record = ingest.until("clip", StreamState.ENDED)
+    assert (record.status.base_ms, record.status.epoch) == (later, 2)
+    assert [frame.captured_at_ms - later for frame in ingest.frames("clip")[16:]] == [125 * n for n in range(8)]
+
+
+def test_a_removed_stream_stops_and_leaves_nothing(ingest: IngestRunner, video_file: VideoFile) -> None:
+    ingest.add("clip", video_file("clip.mp4", seconds=20).name, pace="live")
+    ingest.start()
+    ingest.until("clip", StreamState.LIVE)
+    ingest.registry.remove("clip")
+    eventually(lambda: ingest.value(PUBLISHED, stream_id="clip") is None, "its series gone")
+    keys = keys_of("clip")
+    assert not ingest.client.exists(keys.frames("clip"), keys.streams, keys.status, keys.published, keys.progress)
+
+
+def test_a_second_ingest_takes_over(ingest: IngestRunner, video_file: VideoFile) -> None:
+    ingest.add("clip", video_file("clip.mp4", seconds=20).name, pace="live")
+    ingest.start()
+    ingest.until("clip", StreamState.LIVE)
+    take_leases(ingest.client, "ingest", range(NUM_PARTITIONS))
+    assert eventually(lambda: ingest.returned, "the first gives up") == [1]
+
+
+def test_ingest_says_that_it_lives(ingest: IngestRunner, redis_client: redis.Redis) -> None:
+    ingest.start()
+    eventually(lambda: living_workers(redis_client, "ingest") == ["test"], "a heartbeat")
+    ingest.stop()
+    assert living_workers(redis_client, "ingest") == []
+    assert ingest.returned == [0]

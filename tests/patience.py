@@ -1,0 +1,28 @@
+"""Waiting for a condition, and doing without what is not there."""
+
+import os
+import time
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
+
+import pytest
+
+PATIENCE_SECONDS = 30.0
+T = TypeVar("T")
+
+
+def eventually(condition: Callable[[], T], what: str) -> T:
+    """The condition's first true value; fails where none comes within 30 s."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.01)
+    pytest.fail(f"{what}: not within {PATIENCE_SECONDS:.0f} s")
+
+
+def unavailable(what: str) -> NoReturn:
+    """Skips the test for want of something, by name; in CI that is a failure."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} is missing, and CI must have it")
+    pytest.skip(f"{what} is missing")

@@ -1,0 +1,114 @@
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from services.ingest.metrics import IngestMetrics
+from services.ingest.publisher import MAX_HELD_FRAMES, FastPublisher, LivePublisher, QueueEnd
+from services.ingest.waiting import Backoff, Stopped
+from shared.errors import Fenced, StoreUnavailable, StreamUnknown
+from shared.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
+
+Entry = NewFrame | EndOfSource
+
+
+class ScriptedWriter(FrameWriter):
+    """Takes up to `room` entries a call, or raises what it is told to."""
+
+    def __init__(self, *, room: Sequence[int] = (), failures: int = 0, outcome: Outcome | None = None) -> None:
+        self.taken: list[Entry] = []
+        self.calls: list[int] = []
+        self.failures = failures
+        self._room = list(room)
+        self._outcome = outcome
+
+    def publish(self, entries: Sequence[Entry]) -> tuple[Outcome, int]:
+        self.calls.append(len(entries))
+        if self.failures:
+            self.failures -= 1
+            raise StoreUnavailable("Redis: away")
+        if self._outcome:
+            return self._outcome, 0
+        accepted = min(len(entries), self._room.pop(0) if self._room else len(entries))
+        self.taken += entries[:accepted]
+        return (Outcome.OK if accepted == len(entries) else Outcome.FULL), accepted
+
+
+def frames(count: int) -> list[NewFrame]:
+    return [NewFrame(1000 + index, 1000 + index, 1, index / 8, b"jpeg") for index in range(count)]
+
+
+def queue_end(writer: FrameWriter, metrics: IngestMetrics | None = None) -> QueueEnd:
+    return QueueEnd("door", writer, metrics or IngestMetrics())
+
+
+def value(metrics: IngestMetrics, name: str, **labels: str) -> float:
+    return metrics.registry.get_sample_value(name, {"stream_id": "door", **labels}) or 0.0
+
+
+def test_fast_frames_all_arrive_in_order_however_full_the_queue() -> None:
+    metrics = IngestMetrics()
+    writer = ScriptedWriter(room=[3, 0, 0, 1, 2, 0, 1])
+    fast = FastPublisher(queue_end(writer, metrics), threading.Event())
+    sent = frames(20)
+    for frame in sent:
+        fast.publish(frame)
+    fast.finish(sent[-1].captured_at_ms)
+    assert writer.taken == [*sent, EndOfSource(1019)]
+    assert value(metrics, "afterimage_frames_published_total") == 20
+
+
+def test_a_full_queue_is_probed_with_single_frames() -> None:
+    writer = ScriptedWriter(room=[0, 0, 0])
+    fast = FastPublisher(queue_end(writer), threading.Event())
+    for frame in frames(8):
+        fast.publish(frame)
+    assert writer.calls == [8, 1, 1, 1, 7]
+
+
+def test_waiting_for_room_ends_when_asked_to_stop() -> None:
+    stop = threading.Event()
+    stop.set()
+    fast = FastPublisher(queue_end(ScriptedWriter(room=[0] * 1000)), stop)
+    *first, last = frames(8)
+    for frame in first:
+        fast.publish(frame)
+    with pytest.raises(Stopped):
+        fast.publish(last)
+
+
+def test_fast_frames_wait_for_redis() -> None:
+    writer = ScriptedWriter(failures=1)
+    fast = FastPublisher(queue_end(writer), threading.Event())
+    sent = frames(8)
+    for frame in sent:
+        fast.publish(frame)
+    assert writer.taken == sent
+
+
+def test_live_frames_are_held_while_redis_is_away_and_the_oldest_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Backoff, "next_seconds", lambda _: 0.0)
+    metrics = IngestMetrics()
+    sent = frames(MAX_HELD_FRAMES + 10)
+    writer = ScriptedWriter(failures=len(sent) - 1)
+    live = LivePublisher(queue_end(writer, metrics), threading.Event())
+    for frame in sent:
+        live.publish(frame)
+    assert writer.taken == sent[-MAX_HELD_FRAMES:]
+    assert value(metrics, "afterimage_frames_dropped_total", reason="store_unavailable") == 10
+    assert value(metrics, "afterimage_frames_published_total") == MAX_HELD_FRAMES
+
+
+def test_live_frames_do_not_hammer_a_redis_that_is_away() -> None:
+    writer = ScriptedWriter(failures=100)
+    live = LivePublisher(queue_end(writer), threading.Event())
+    for frame in frames(50):
+        live.publish(frame)
+    assert len(writer.calls) <= 2
+
+
+@pytest.mark.parametrize(("outcome", "error"), [(Outcome.GONE, StreamUnknown), (Outcome.FENCED, Fenced)])
+def test_refusals_are_errors(outcome: Outcome, error: type[Exception]) -> None:
+    live = LivePublisher(queue_end(ScriptedWriter(outcome=outcome)), threading.Event())
+    with pytest.raises(error):
+        live.publish(frames(1)[0])
