@@ -64,6 +64,8 @@ class Capture:
             return
         outlet = Outlet(self._spec, source, self._status, self._place, self._stop)
         until_stored(partial(outlet.resume, record.progress), self._stop)
+        if record.status.generation == self._spec.generation and record.status.base_ms != self._spec.base_ms:
+            outlet.finish()  # what played until now was another recording: its events end, its memory goes
         if source.is_file:
             self._play(outlet)
         else:

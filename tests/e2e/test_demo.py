@@ -1,0 +1,25 @@
+"""`afterimage demo`: one clip for each kind of incident, found or not, in one closing table."""
+
+import re
+from pathlib import Path
+
+from running import running
+
+LABELS = ("covered", "defocused", "moved", "frozen", "lights_out", "glitch", "activity")
+
+
+def test_it_shows_what_it_finds_beside_the_truth_and_writes_in_its_folder_only(tmp_path: Path) -> None:
+    data = tmp_path / "home" / "demo"
+    with running("demo", "--data", str(data), "--device", "cpu", home=tmp_path / "home") as demo:
+        assert demo.wait() == 0, (demo.lines, demo.errors)
+        assert demo.alive() == {}
+    text = "\n".join(demo.lines)
+    for label in LABELS:
+        assert (data / "clips" / f"{label}.mp4").is_file()
+        pace = "live" if label == "activity" else "fast"
+        assert re.search(rf"│ {label} +│ {pace} +│ 160 +│ \d+ +│ \d+ +│ \d+ +│ \d+ +│", text)
+    assert re.search(r"truth 0:\d\d\.\d–0:\d\d\.\d", text)
+    assert re.search(r"6 fast streams: 960 frames in [\d.]+ s, \d+ frames/s", text)
+    assert re.search(r"capture to commit: p50 \d+ ms, p99 \d+ ms", text)
+    assert {path.name for path in data.iterdir()} == {"clips", "lock", "logs", "redis"}
+    assert [path.name for path in data.parent.iterdir()] == ["demo"]

@@ -1,0 +1,189 @@
+"""`afterimage up`: it starts, works, survives the death of its parts, and leaves nothing running."""
+
+import os
+import signal
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from patience import eventually
+from running import Running, render_scene, running
+
+SERVICES = ("services.ingest", "services.inference", "services.api", "redis-server")
+SAMPLED = 96
+
+
+@pytest.fixture(scope="module")
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return render_scene(tmp_path_factory.mktemp("media"))
+
+
+def up(data: Path, media: Path, *more: str) -> tuple[str, ...]:
+    return "up", "--port", "0", "--data", str(data), "--media-root", str(media), "--device", "cpu", *more
+
+
+def get(system: Running, path: str) -> Any:
+    return httpx.get(f"{system.url}{path}", timeout=10).raise_for_status().json()
+
+
+def play(system: Running, stream_id: str, **fields: Any) -> None:
+    body = {"id": stream_id, "name": stream_id, "source": "scene.mp4", "pace": "fast", "base_ms": 1000, **fields}
+    httpx.post(f"{system.url}/v1/streams", json=body, timeout=10).raise_for_status()
+
+
+def finished(system: Running, stream_id: str) -> dict[str, Any]:
+    def view() -> dict[str, Any] | None:
+        stream: dict[str, Any] = get(system, f"/v1/streams/{stream_id}")
+        return stream if stream["finished"] else None
+
+    found = eventually(view, f"the end of {stream_id}")
+    assert found
+    return found
+
+
+def scores(system: Running, stream_id: str) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = get(system, f"/v1/streams/{stream_id}/scores?limit=500")["items"]
+    return items
+
+
+def assert_same(found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
+    for one, other in zip(found, expected, strict=True):
+        assert one["at_ms"] == other["at_ms"]
+        assert one["scores"] == pytest.approx(other["scores"], abs=1e-4)
+
+
+def is_replaced(system: Running, service: str, killed: int) -> bool:
+    return system.pid_of(service) not in {None, killed}
+
+
+def is_ready(system: Running) -> bool:
+    try:
+        return httpx.get(f"{system.url}/readyz", timeout=5).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def test_it_works_stops_in_order_on_ctrl_c_and_has_kept_everything_next_time(tmp_path: Path, media: Path) -> None:
+    data = tmp_path / "data"
+    with running(*up(data, media), home=tmp_path) as system:
+        assert get(system, "/healthz")
+        assert get(system, "/readyz")
+        assert all(system.pid_of(service) for service in SERVICES)
+        play(system, "kept")
+        assert finished(system, "kept")["frames_processed"] == SAMPLED
+        for word in ("metrics", "data", "media root", "models"):
+            system.line(word)
+        for url in system.line("metrics  ").split()[1:]:
+            assert "afterimage_" in httpx.get(url, timeout=10).raise_for_status().text
+        before = scores(system, "kept")
+        system.interrupt()
+        assert system.wait(20) == 0
+        assert system.lines[-1] == "stopped"
+        assert not any("killed" in line or "starting it again" in line for line in system.lines)
+        assert system.alive() == {}
+        assert system.errors == []
+    assert "bye bye" in (data / "logs" / "redis.log").read_text()
+    with running(*up(data, media), home=tmp_path) as system:
+        assert finished(system, "kept")["frames_processed"] == SAMPLED
+        assert scores(system, "kept") == before
+        system.interrupt(signal.SIGTERM)
+        assert system.wait(20) == 0
+        assert system.alive() == {}
+
+
+def test_killed_outright_it_leaves_nothing_running_and_the_folder_free(tmp_path: Path, media: Path) -> None:
+    with running(*up(tmp_path / "data", media), home=tmp_path) as system:
+        assert len(eventually(lambda: system.url and system.alive(), "a whole system")) == 5
+        os.kill(system.process.pid, signal.SIGKILL)
+        eventually(lambda: not system.alive(), "nothing running")
+    with running(*up(tmp_path / "data", media), home=tmp_path) as system:
+        assert get(system, "/readyz")
+        system.interrupt(signal.SIGHUP)
+        assert system.wait(20) == 0
+
+
+def test_killed_while_it_starts_it_leaves_nothing_running(tmp_path: Path, media: Path) -> None:
+    with running(*up(tmp_path / "data", media), home=tmp_path) as system:
+        eventually(lambda: system.pid_of("services.inference"), "inference is starting")
+        os.kill(system.process.pid, signal.SIGKILL)
+        eventually(lambda: not system.alive(), "nothing running")
+
+
+def test_ctrl_c_while_it_starts_stops_it(tmp_path: Path, media: Path) -> None:
+    with running(*up(tmp_path / "data", media), home=tmp_path) as system:
+        eventually(lambda: system.pid_of("services.inference"), "inference is starting")
+        system.interrupt()
+        assert system.wait(20) == 0
+        assert system.alive() == {}
+        assert not any(line.startswith("ready") for line in system.lines)
+
+
+def test_any_part_that_dies_is_started_again_and_the_work_goes_on(tmp_path: Path, media: Path) -> None:
+    with running(*up(tmp_path / "data", media), home=tmp_path) as system:
+        play(system, "before")
+        first = finished(system, "before")
+        for service in SERVICES:
+            killed = system.pid_of(service)
+            assert killed
+            os.kill(killed, signal.SIGKILL)
+            system.line(f"{service.removeprefix('services.').removesuffix('-server')} ended (signal 9 (SIGKILL))")
+            eventually(partial(is_replaced, system, service, killed), f"another {service}")
+        eventually(lambda: is_ready(system), "ready again")
+        play(system, "after")
+        assert finished(system, "after")["frames_processed"] == first["frames_processed"] == SAMPLED
+        assert_same(scores(system, "after"), scores(system, "before"))
+        system.interrupt()
+        assert system.wait(20) == 0
+
+
+def test_a_second_ctrl_c_kills_what_hangs(tmp_path: Path, media: Path) -> None:
+    with running(*up(tmp_path / "data", media), home=tmp_path) as system:
+        assert system.url
+        pid = system.pid_of("services.ingest")
+        assert pid
+        os.kill(pid, signal.SIGSTOP)
+        system.interrupt()
+        system.line("stopping")
+        started = time.monotonic()
+        system.interrupt()
+        assert system.wait(20) == 0
+        assert time.monotonic() - started < 6
+        assert any("ingest was killed" in line for line in system.lines)
+        assert system.alive() == {}
+
+
+def test_two_never_share_a_data_folder(tmp_path: Path, media: Path) -> None:
+    with running(*up(tmp_path / "data", media), home=tmp_path) as first:
+        assert first.url
+        with running(*up(tmp_path / "data", media), home=tmp_path / "other") as second:
+            assert second.wait(30) == 1
+            assert "another afterimage uses it" in second.errors[0]
+        assert get(first, "/readyz")
+
+
+def test_a_device_that_is_not_there_ends_it_with_the_reason(tmp_path: Path, media: Path) -> None:
+    with running(*up(tmp_path / "data", media, "--device", "cuda:77"), home=tmp_path) as system:
+        assert system.wait(60) == 1
+        assert "inference does not start" in system.errors[-1]
+        assert "cuda" in system.errors[-1]
+        assert system.alive() == {}
+
+
+def test_batch_mates_never_touch_each_others_memory(tmp_path: Path, media: Path) -> None:
+    """Two streams of one file at once and one alone: the same scores within 1e-4."""
+    with running(*up(tmp_path / "data", media), home=tmp_path) as system:
+        play(system, "alone")
+        finished(system, "alone")
+        play(system, "first")
+        play(system, "second")
+        finished(system, "first")
+        finished(system, "second")
+        alone = scores(system, "alone")
+        assert len(alone) == SAMPLED
+        assert_same(scores(system, "first"), alone)
+        assert_same(scores(system, "second"), alone)
+        system.interrupt()
+        assert system.wait(20) == 0

@@ -1,0 +1,90 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from api_server import LiveClient
+from patience import eventually
+
+from services.api.server import listen
+
+
+def start(environment: dict[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "services.api"],
+        env={**os.environ, "AFTERIMAGE_API_PORT": "0", **environment},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@contextmanager
+def running(environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The process and its URL, taken from its first log line."""
+    with start(environment) as process:
+        try:
+            assert process.stderr is not None
+            url = process.stderr.readline().split()[-1]
+            assert url.startswith("http://127.0.0.1:")
+            yield process, url
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_promptly_although_somebody_listens(redis_url: str, number: signal.Signals) -> None:
+    with running({"AFTERIMAGE_REDIS_URL": redis_url}) as (process, url), LiveClient(url) as client:
+        eventually(lambda: client.comments, "the feed")
+        asked = time.monotonic()
+        process.send_signal(number)
+        assert process.wait(10) == 0
+        assert time.monotonic() - asked < 3
+        assert client.ended.wait(5)
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+
+
+def test_it_serves_without_redis_and_never_logs_its_password(tmp_path: Path) -> None:
+    with running({"AFTERIMAGE_REDIS_URL": "redis://user:s3cret@127.0.0.1:1/0"}) as (process, url):
+        assert httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
+        reply = httpx.get(f"{url}/readyz", trust_env=False, timeout=30)
+        assert (reply.status_code, "s3cret" in reply.text) == (503, False)
+        process.terminate()
+        assert process.wait(10) == 0
+        assert process.stderr is not None
+        assert "s3cret" not in process.stderr.read()
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"AFTERIMAGE_API_PORT": "70000"}, "AFTERIMAGE_API_PORT: Input should be less than or equal to 65535"),
+        ({"AFTERIMAGE_REDIS_URL": "http://user:s3cret@host"}, "redis_url 'http://***@host': expected redis://"),
+        ({"AFTERIMAGE_API_HOST": "no.such.host.invalid"}, "cannot listen on no.such.host.invalid:0"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_and_exit_code_2(environment: dict[str, str], said: str) -> None:
+    with start(environment) as process:
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert errors.startswith("error: ")
+    assert said in errors
+    assert errors.count("\n") == 1
+    assert "s3cret" not in errors
+
+
+def test_a_port_in_use_is_one_line_and_exit_code_2() -> None:
+    with listen("127.0.0.1", 0) as taken:
+        port = str(taken.getsockname()[1])
+        with start({"AFTERIMAGE_API_PORT": port}) as process:
+            _, errors = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert errors == (
+        f"error: AFTERIMAGE_API_HOST, AFTERIMAGE_API_PORT: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+    )

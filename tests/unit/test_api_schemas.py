@@ -1,0 +1,85 @@
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from services.api.schemas import StreamChange, StreamCreate, StreamView
+from shared.registry import StreamRecord
+from shared.streams import Progress, StreamSpec, StreamState, StreamStatus, ThresholdOverride
+
+SPEC = StreamSpec(id="one", name="One", source="rtsp://user:s3cret@host/1", base_ms=1, generation=1, created_at_ms=1)
+
+
+def view(state: StreamState, *, published: int, cursor: str, passed: int, trouble: str | None = None) -> StreamView:
+    status = StreamStatus(state=state, reason="no answer from rtsp://user:s3cret@host", generation=1)
+    return StreamView.of(StreamRecord(SPEC, status, Progress(1, cursor, passed, passed), published, trouble))
+
+
+@pytest.mark.parametrize(
+    ("state", "published", "cursor", "passed", "finished"),
+    [
+        (StreamState.ENDED, 8, "8-1", 8, True),
+        (StreamState.FAILED, 8, "8-1", 8, True),
+        (StreamState.FAILED, 0, "0-0", 0, True),
+        (StreamState.ENDED, 8, "8-0", 8, False),
+        (StreamState.ENDED, 9, "8-1", 8, False),
+        (StreamState.LIVE, 8, "8-1", 8, False),
+        (StreamState.PENDING, 0, "0-0", 0, False),
+    ],
+)
+def test_finished_means_at_rest_and_everything_looked_at(
+    state: StreamState, published: int, cursor: str, passed: int, *, finished: bool
+) -> None:
+    assert view(state, published=published, cursor=cursor, passed=passed).finished is finished
+
+
+def test_trouble_with_inference_fails_the_stream() -> None:
+    shown = view(StreamState.LIVE, published=8, cursor="3-0", passed=3, trouble="its model is not usable")
+    assert (shown.state, shown.reason, shown.lag_frames) == ("failed", "its model is not usable", 5)
+
+
+def test_credentials_are_in_no_view() -> None:
+    text = view(StreamState.FAILED, published=0, cursor="0-0", passed=0).model_dump_json()
+    assert "s3cret" not in text
+    assert "rtsp://***@host/1" in text
+
+
+def test_a_plain_number_is_the_enter_threshold() -> None:
+    wanted = StreamCreate.model_validate({"name": "n", "source": "s", "thresholds": {"moved": 0.7}})
+    assert wanted.thresholds == {"moved": ThresholdOverride(enter=0.7)}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"fps": 0.09},
+        {"fps": 61},
+        {"fps": float("nan")},
+        {"fps": "8"},
+        {"fps": True},
+        {"name": ""},
+        {"name": "x" * 201},
+        {"source": "x" * 2049},
+        {"model": "../etc"},
+        {"pace": "slow"},
+        {"loop": 1},
+        {"reset_after_seconds": 0},
+        {"base_ms": 0},
+        {"base_ms": 1 << 50},
+        {"base_ms": 1.5},
+        {"thresholds": {"Moved": 0.5}},
+        {"thresholds": {"moved": 1}},
+        {"thresholds": {"moved": True}},
+        {"thresholds": {"moved": {"enter": 0.3, "exit": 0.4}}},
+        {"thresholds": {"moved": {"entry": 0.3}}},
+        {"thresholds": {f"l{n}": 0.5 for n in range(257)}},
+        {"generation": 1},
+        {"name": None},
+        {"source": None},
+    ],
+)
+def test_what_the_spec_does_not_allow_the_requests_refuse(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        StreamCreate.model_validate({"name": "n", "source": "s", **fields})
+    with pytest.raises(ValidationError):
+        StreamChange.model_validate(fields)

@@ -1,0 +1,73 @@
+"""The command line's surface: help, usage errors, what it does where no API answers."""
+
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from afterimage.__main__ import app
+from afterimage.redis_server import free_port
+
+COMMANDS = ("up", "demo", "analyze", "events", "train", "evaluate", "bench")
+STREAM_COMMANDS = ("streams add", "streams list", "streams show", "streams remove")
+
+
+def afterimage(*arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "afterimage", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *STREAM_COMMANDS])
+def test_every_command_teaches_with_an_example(command: str) -> None:
+    shown = CliRunner().invoke(app, [*command.split(), "--help"])
+    assert shown.exit_code == 0
+    assert "Example:" in shown.stdout
+    assert f"afterimage {command}" in re.sub(r"\s+", " ", shown.stdout)
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = "import sys, afterimage.__main__; print(*sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert not {"av", "cv2", "httpx", "numpy", "pydantic", "redis", "torch"} & set(shown.stdout.split())
+
+
+@pytest.mark.parametrize("command", ["streams list", "streams show x", "events", "events --follow"])
+def test_no_api_is_one_clear_line(command: str) -> None:
+    failed = afterimage(*command.split(), "--url", f"http://user:hidden@127.0.0.1:{free_port('127.0.0.1')}")
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("error: no API at http://***@127.0.0.1:")
+    assert failed.stderr.count("\n") == 1
+    assert "afterimage up" in failed.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["analyze", "missing.mp4"], "no such file"),
+        (["analyze", "ftp://host/x.mp4"], "scheme 'ftp' is not known"),
+        (["analyze", __file__, "--media-root", "/nowhere"], "no such folder"),
+        (["analyze", __file__, "--model", "nobody"], "model 'nobody': no such folder"),
+        (["up", "--models", "/nowhere"], "holds no model"),
+        (["up", "--media-root", "/nowhere"], "no such folder"),
+        (["bench", "--streams", "0"], "--streams"),
+    ],
+)
+def test_what_is_wrong_before_the_start_is_said_with_exit_code_2(arguments: list[str], why: str) -> None:
+    failed = afterimage(*arguments)
+    assert failed.returncode == 2
+    assert why in failed.stderr
+    assert "Traceback" not in failed.stderr
+    assert failed.stdout == ""
+
+
+def test_a_port_in_use_is_said(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        failed = afterimage("up", "--port", str(port), "--data", str(tmp_path / "data"))
+    assert failed.returncode == 2
+    assert f"127.0.0.1:{port}: Address already in use" in failed.stderr
+    assert not (tmp_path / "data").exists()

@@ -1,0 +1,149 @@
+"""The network: rows that never meet, memory that steps, zeros that reset."""
+
+import pytest
+import torch
+
+from services.inference.network import Network, build_network
+from shared.errors import ModelUnusable
+
+HEIGHT, WIDTH, LABELS = 48, 64, 3
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    torch.manual_seed(1)
+    return build_network({}, LABELS, HEIGHT, WIDTH).eval()
+
+
+def pictures(count: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(count, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(seed))
+
+
+def run(network: Network, features: torch.Tensor, dt_seconds: float = 0.125) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits [T, L] of one stream and its last state."""
+    state, steps = torch.zeros(1, network.state_size), []
+    with torch.no_grad():
+        for frame in features:
+            logits, state = network.step(frame[None], torch.tensor([dt_seconds]), state)
+            steps.append(logits[0])
+    return torch.stack(steps), state
+
+
+def test_shapes_and_sizes(network: Network) -> None:
+    features = network.encode(pictures(2))
+    logits, state = network.step(features, torch.ones(2), torch.zeros(2, network.state_size))
+    assert features.shape == (2, network.feature_size)
+    assert logits.shape == (2, LABELS)
+    assert state.shape == (2, network.state_size)
+    assert state.dtype == torch.float32
+
+
+def test_the_shipped_sizes_state_is_small() -> None:
+    assert build_network({}, 7, 96, 128).state_size * 4 <= 8192
+
+
+def test_rows_do_not_influence_each_other(network: Network) -> None:
+    mixed, others = pictures(8), pictures(8, seed=5)
+    others[3] = mixed[3]
+    with torch.no_grad():
+        states = torch.rand(8, network.state_size)
+        dt = torch.full((8,), 0.125)
+        first = network.step(network.encode(mixed), dt, states)
+        changed = torch.rand(8, network.state_size)
+        changed[3] = states[3]
+        second = network.step(network.encode(others), dt, changed)
+    for one, other in zip(first, second, strict=True):
+        assert torch.equal(one[3], other[3])
+        assert not torch.equal(one[0], other[0])
+
+
+def test_batch_size_changes_nothing_that_counts(network: Network) -> None:
+    images = pictures(16)
+    with torch.no_grad():
+        together = network.encode(images)
+        alone = torch.cat([network.encode(image[None]) for image in images])
+    assert (together - alone).abs().max() < 1e-5
+
+
+def test_frame_by_frame_equals_all_encoded_at_once(network: Network) -> None:
+    images = pictures(6)
+    with torch.no_grad():
+        at_once, state_at_once = run(network, network.encode(images))
+        one_by_one, state_one_by_one = run(network, torch.cat([network.encode(image[None]) for image in images]))
+    assert torch.allclose(at_once, one_by_one, atol=1e-5)
+    assert torch.allclose(state_at_once, state_one_by_one, atol=1e-4)
+
+
+def test_many_frames_at_once_are_what_single_steps_give(network: Network) -> None:
+    with torch.no_grad():
+        features = network.encode(pictures(24)).view(4, 6, -1)
+        dt = torch.rand(4, 6, generator=torch.Generator().manual_seed(3))
+        state = torch.zeros(4, network.state_size)
+        logits_at_once, state_at_once = network.steps(features, dt, state)
+        steps = []
+        for frame, frame_dt in zip(features.unbind(1), dt.unbind(1), strict=True):
+            logits, state = network.step(frame, frame_dt, state)
+            steps.append(logits)
+    assert torch.allclose(logits_at_once, torch.stack(steps, dim=1), atol=1e-5)
+    assert torch.allclose(state_at_once, state, atol=1e-4)
+
+
+def test_a_zero_state_is_a_fresh_start(network: Network) -> None:
+    with torch.no_grad():
+        features = network.encode(pictures(3))
+        _, worn = run(network, features)
+        afresh, _ = network.step(features[:1], torch.tensor([0.125]), torch.zeros_like(worn))
+        after_gap, _ = network.step(features[:1], torch.tensor([50.0]), torch.zeros_like(worn))
+        remembered, _ = network.step(features[:1], torch.tensor([0.125]), worn)
+    assert torch.equal(afresh[0], run(network, features[:1])[0][0])
+    assert not torch.allclose(afresh, remembered)
+    assert torch.isfinite(after_gap).all()
+
+
+def test_a_black_first_frame_is_told_from_no_frame(network: Network) -> None:
+    with torch.no_grad():
+        black = network.encode(torch.full((1, 3, HEIGHT, WIDTH), -2.0))
+        _, state = run(network, black)
+        first, _ = network.step(black, torch.tensor([0.125]), torch.zeros_like(state))
+        second, _ = network.step(black, torch.tensor([0.125]), state)
+    assert not torch.allclose(first, second)
+
+
+def test_elapsed_time_matters(network: Network) -> None:
+    with torch.no_grad():
+        features = network.encode(pictures(4))
+        quick, state_quick = run(network, features, 0.125)
+        slow, state_slow = run(network, features, 2.0)
+    assert not torch.allclose(quick, slow)
+    assert not torch.allclose(state_quick, state_slow)
+
+
+def test_memory_stays_finite_and_bounded_on_a_long_stream(network: Network) -> None:
+    with torch.no_grad():
+        features = network.encode(pictures(1))
+        logits, state = run(network, features.expand(300, -1), dt_seconds=10_000.0)
+    assert torch.isfinite(logits).all()
+    assert state.abs().max() < 100
+
+
+def test_runs_under_autocast_with_a_float32_state(network: Network) -> None:
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        features = network.encode(pictures(2).to(memory_format=torch.channels_last))
+        logits, state = network.step(features, torch.ones(2), torch.zeros(2, network.state_size))
+    assert (features.dtype, logits.dtype, state.dtype) == (torch.float32,) * 3
+
+
+@pytest.mark.parametrize(
+    ("hyper_parameters", "height", "words"),
+    [
+        ({"hidden": 0}, 48, "hidden"),
+        ({"depth": 3}, 48, "depth"),
+        ({"widths": [1, 2]}, 48, "widths"),
+        ({"widths": [0, 8, 8, 8]}, 48, "widths"),
+        ({}, 50, "multiples of 16"),
+        ({}, 16, "at least 32"),
+    ],
+)
+def test_refuses_what_it_cannot_build(hyper_parameters: dict[str, object], height: int, words: str) -> None:
+    with pytest.raises(ModelUnusable, match=words):
+        build_network(hyper_parameters, LABELS, height, WIDTH)

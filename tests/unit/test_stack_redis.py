@@ -1,0 +1,84 @@
+"""The private Redis of a data folder."""
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from afterimage.data_folder import open_data_folder
+from afterimage.local_redis import running_redis
+from afterimage.redis_server import find_server, prepare_server
+from shared.errors import StackFailed
+
+
+def test_it_listens_on_a_private_socket_and_keeps_what_it_is_told(tmp_path: Path) -> None:
+    with open_data_folder(tmp_path / "data") as data:
+        with running_redis(data.redis) as client:
+            client.set("a", "1")
+            assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+            assert client.config_get("port") == {"port": "0"}
+            assert stat.S_IMODE((data.redis / "redis.sock").stat().st_mode) == 0o600
+            assert stat.S_IMODE(data.redis.stat().st_mode) == 0o700
+        with running_redis(data.redis) as client:
+            assert client.get("a") == b"1"
+
+
+def test_where_the_path_is_too_long_it_takes_a_port_and_a_password(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    server = prepare_server(folder, 64)
+    assert server.url.startswith("redis://:")
+    password = server.url.split(":")[2].partition("@")[0]
+    assert password not in " ".join(server.argv)
+    assert stat.S_IMODE((folder / "redis.conf").stat().st_mode) == 0o600
+    with running_redis(folder) as client:
+        assert client.ping()
+        assert client.connection_pool.connection_kwargs["host"] == "127.0.0.1"
+
+
+def test_without_a_server_it_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(StackFailed, match="pip install"):
+        find_server()
+
+
+def test_the_server_on_the_path_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "valkey-server"
+    shutil.copy("/bin/true", own)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_server() == own
+
+
+def test_two_stacks_never_share_a_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("afterimage.data_folder.LOCK_WAIT_SECONDS", 0.1)
+    with (
+        open_data_folder(tmp_path / "data"),
+        pytest.raises(StackFailed, match="another afterimage uses it"),
+        open_data_folder(tmp_path / "data"),
+    ):
+        pass
+    with open_data_folder(tmp_path / "data") as data:
+        assert data.path == tmp_path / "data"
+
+
+def test_the_folder_stays_locked_while_its_redis_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("afterimage.data_folder.LOCK_WAIT_SECONDS", 0.1)
+    with open_data_folder(tmp_path) as data:
+        sleeper = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=[data.lock_fd])
+    with pytest.raises(StackFailed, match="another afterimage uses it"), open_data_folder(tmp_path):
+        pass
+    sleeper.communicate(b"\n")
+    with open_data_folder(tmp_path):
+        pass
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(StackFailed, match="Permission denied"), open_data_folder(tmp_path / "data"):
+        pass

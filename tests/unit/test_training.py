@@ -1,0 +1,230 @@
+"""Training: it learns, it resumes exactly, it measures rightly; and the shipped model does its work."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from services.inference.network import build_network
+from services.inference.weights import load_model
+from shared.errors import ModelUnusable
+from shared.manifest import InputSpec, Thresholds
+from training import checkpoint, order
+from training.clips import render_demo_clip
+from training.evaluate import evaluate_on_footage, evaluate_on_scenes
+from training.events import events_of, tuned_thresholds
+from training.footage import read_footage
+from training.incidents import LABELS
+from training.loop import Learner, LoopConfig, batches
+from training.metrics import Matches, average_precision, match
+from training.seeds import Split, clip_seed
+from training.sequences import Sequence8Bit, SequenceSpec, render_sequence, rendered, targets_of, weights_of
+from training.train import TrainingConfig, train_on_scenes
+from training.truth import Interval
+from training.unroll import elapsed, scores_of
+
+SHIPPED = Path(__file__).parents[2] / "models" / "camera-events"
+TINY = TrainingConfig(
+    epochs=2,
+    clips_per_epoch=2,
+    passes=1,
+    clip_seconds=10,
+    validation_clips=1,
+    height=48,
+    width=64,
+    loop=LoopConfig(streams=2, chunk_frames=16),
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """So small a network is fastest on one thread, above all where others work beside it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def sequences() -> list[Sequence8Bit]:
+    return [render_sequence(SequenceSpec(clip_seed(Split.TRAINING, index), 8, 48, 64)) for index in range(4)]
+
+
+def test_a_short_run_lowers_the_loss(sequences: list[Sequence8Bit]) -> None:
+    torch.manual_seed(0)
+    config = LoopConfig(streams=4, chunk_frames=16, augment=False)
+    learner = Learner(build_network({}, len(LABELS), 48, 64), config, InputSpec(height=48, width=64), 60)
+    rng = np.random.default_rng(0)
+    losses = [loss for _ in range(12) for batch in batches(sequences, config, rng) for loss in learner.learn(batch)]
+    assert np.mean(losses[-8:]) < 0.6 * np.mean(losses[:4])
+
+
+def test_a_resumed_run_ends_with_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = tmp_path / "whole" / "tiny"
+    train_on_scenes(whole, config=TINY, num_workers=0, show_progress=False)
+
+    cut = tmp_path / "cut" / "tiny"
+    write = checkpoint.save_checkpoint
+
+    def stop_after_writing(*args: object) -> None:
+        write(*args)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint, "save_checkpoint", stop_after_writing)
+    with pytest.raises(KeyboardInterrupt):
+        train_on_scenes(cut, config=TINY, num_workers=0, show_progress=False)
+    monkeypatch.setattr(checkpoint, "save_checkpoint", write)
+    report = train_on_scenes(cut, config=TINY, num_workers=0, show_progress=False, resume=True)
+
+    assert len(report.losses) == 1
+    assert (cut / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes()
+    assert sorted(path.name for path in cut.iterdir()) == ["model.json", "weights.safetensors"]
+
+
+def test_refuses_to_resume_another_run(tmp_path: Path) -> None:
+    out = tmp_path / "tiny"
+    with pytest.raises(ModelUnusable, match="no such checkpoint"):
+        train_on_scenes(out, config=TINY, resume=True, num_workers=0, show_progress=False)
+    learner = Learner(build_network({}, len(LABELS), 48, 64), TINY.loop, InputSpec(height=48, width=64), 4)
+    checkpoint.save_checkpoint(out / "checkpoint.pt", learner, {"seed": 9}, checkpoint.Progress(1, 0.5))
+    with pytest.raises(ModelUnusable, match="seed"):
+        train_on_scenes(out, config=TINY, resume=True, num_workers=0, show_progress=False)
+    (out / "checkpoint.pt").write_bytes(b"nothing")
+    with pytest.raises(ModelUnusable, match="not a usable checkpoint"):
+        train_on_scenes(out, config=TINY, resume=True, num_workers=0, show_progress=False)
+
+
+def test_workers_render_what_this_process_renders() -> None:
+    specs = [SequenceSpec(seed, 3, 48, 64) for seed in (0, 4, 8)]
+    for here, there in zip(rendered(specs, 0), rendered(specs, 1, num_ahead=2), strict=True):
+        assert np.array_equal(here.images, there.images)
+
+
+def test_sequences_streamed_in_parts_score_as_in_one(sequences: list[Sequence8Bit]) -> None:
+    torch.manual_seed(0)
+    spec = InputSpec(height=48, width=64)
+    network = build_network({}, len(LABELS), 48, 64)
+    long = replace(
+        sequences[0],
+        images=np.concatenate([sequences[0].images, sequences[1].images]),
+        times_seconds=(np.arange(128) / 8).astype(np.float32),
+    )
+    [whole] = scores_of(network, [long], spec)
+    [start] = scores_of(network, [sequences[0]], spec)
+    assert whole.shape == (128, len(LABELS))
+    assert np.allclose(whole[:64], start, atol=1e-6)
+
+
+def test_batches_keep_frames_in_order_and_say_what_they_left_out(sequences: list[Sequence8Bit]) -> None:
+    rng, steps = np.random.default_rng(0), set()
+    for _ in range(12):
+        for batch in batches(sequences, LoopConfig(streams=4), rng):
+            assert (batch.dt_seconds[:, 0] == 0).all()
+            assert (batch.dt_seconds[:, 1:] >= 0.124).all()
+            steps |= set(np.round(batch.dt_seconds.ravel() * 8).astype(int).tolist())
+    assert len(steps) > 3
+
+
+def test_targets_hold_inside_and_borders_do_not_count() -> None:
+    truth, times = [Interval("covered", 1.0, 2.0)], (np.arange(32) / 8).astype(np.float32)
+    column = LABELS.index("covered")
+    assert targets_of(truth, times)[:, column].tolist() == [0.0] * 8 + [1.0] * 8 + [0.0] * 16
+    weights = weights_of(truth, times)
+    assert weights[[8, 16], column].tolist() == [0.0, 0.0]
+    assert weights[[4, 12, 24], column].tolist() == [1.0, 1.0, 1.0]
+    assert weights[12, LABELS.index("activity")] == 0.0
+
+
+def test_elapsed_starts_with_zero() -> None:
+    assert elapsed(np.array([2.0, 2.5, 4.0], np.float32)).tolist() == [0.0, 0.5, 1.5]
+
+
+@pytest.mark.parametrize(
+    ("scores", "targets", "wanted"),
+    [
+        ([0.9, 0.8, 0.2, 0.1], [1, 1, 0, 0], 1.0),
+        ([0.9, 0.8, 0.2, 0.1], [0, 1, 0, 1], 0.5),
+        ([0.9, 0.7, 0.5], [1, 0, 1], 0.5 + 0.5 * 2 / 3),
+        ([0.5, 0.5, 0.5, 0.5], [1, 0, 0, 0], 0.25),
+    ],
+)
+def test_average_precision(scores: list[float], targets: list[float], wanted: float) -> None:
+    found = average_precision(np.array(scores, np.float32), np.array(targets, np.float32))
+    assert found == pytest.approx(wanted)
+
+
+def test_average_precision_needs_positives() -> None:
+    assert np.isnan(average_precision(np.ones(3, np.float32), np.zeros(3, np.float32)))
+
+
+def test_matching_is_one_to_one_by_label_and_time() -> None:
+    truth = [Interval("covered", 10, 14), Interval("covered", 20, 30), Interval("moved", 40, 43)]
+    events = [
+        Interval("covered", 10.9, 11.2),
+        Interval("covered", 10.2, 13.8),
+        Interval("covered", 23, 30),
+        Interval("glitch", 40, 43),
+    ]
+    matches = match(events, truth)
+    assert matches == Matches(found=2, false=2, missed=1)
+    assert (matches.precision, matches.recall) == (0.5, 2 / 3)
+
+
+def scores_with(label: str, holds: NDArray[np.bool_], high: float) -> NDArray[np.float32]:
+    scores = np.full((len(holds), len(LABELS)), 0.01, np.float32)
+    scores[holds, LABELS.index(label)] = high
+    return scores
+
+
+def test_thresholds_are_tuned_to_where_the_scores_lie(sequences: list[Sequence8Bit]) -> None:
+    times = (np.arange(160) / 8).astype(np.float32)
+    truth = (Interval("glitch", 5.0, 9.0),)
+    holds = targets_of(truth, times)[:, LABELS.index("glitch")] > 0
+    scores = scores_with("glitch", holds, 0.75)
+    scores[100:120, LABELS.index("glitch")] = 0.55
+    sequence = replace(sequences[0], times_seconds=times, truth=truth)
+    tuned = tuned_thresholds(LABELS, [sequence], [scores])
+    assert 0.55 < tuned["glitch"].enter <= 0.75
+    events = events_of(LABELS, tuned, times, scores)
+    assert [(event.label, event.start_seconds) for event in events] == [("glitch", 5.0)]
+
+
+def test_events_last_as_long_as_the_scores(sequences: list[Sequence8Bit]) -> None:
+    del sequences
+    times = (np.arange(80) / 8).astype(np.float32)
+    scores = scores_with("covered", (times >= 2) & (times < 6), 0.9)
+    [event] = events_of(LABELS, dict.fromkeys(LABELS, Thresholds()), times, scores)
+    assert (event.label, event.start_seconds) == ("covered", 2.0)
+    assert event.end_seconds == pytest.approx(6.0, abs=0.126)
+
+
+def test_only_memory_tells_an_order() -> None:
+    report = order.compare(num_train=64, num_test=24, epochs=10, show_progress=False)
+    assert report.with_memory >= 0.85
+    assert 0.35 <= report.without_memory <= 0.65
+
+
+def test_the_shipped_model_finds_incidents_it_never_saw(tmp_path: Path) -> None:
+    loaded = load_model(SHIPPED, torch.device("cpu"))
+    assert loaded.manifest.labels == LABELS
+    thresholds = {label: loaded.manifest.thresholds_for(label) for label in LABELS}
+    for label in ("covered", "frozen", "lights_out"):
+        truth = render_demo_clip(label, 11, tmp_path / f"{label}.mp4")
+        sequence = read_footage(tmp_path / f"{label}.mp4", 96, 128)
+        [scores] = scores_of(loaded.network, [sequence], loaded.manifest.input)
+        events = events_of(LABELS, thresholds, sequence.times_seconds, scores)
+        assert match([event for event in events if event.label == label], truth) == Matches(found=1)
+
+
+def test_evaluation_counts_every_label(tmp_path: Path) -> None:
+    report = evaluate_on_scenes(SHIPPED, num_clips=2, clip_seconds=12)
+    assert [row.label for row in report.labels] == list(LABELS)
+    assert report.hours == pytest.approx(24 / 3600)
+    render_demo_clip("glitch", 3, tmp_path / "clip.mp4", seconds=12)
+    [footage] = evaluate_on_footage(SHIPPED, [tmp_path / "clip.mp4"])
+    assert footage.file == "clip.mp4"
+    assert footage.seconds == pytest.approx(12, abs=0.3)
