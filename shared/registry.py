@@ -13,9 +13,11 @@ from shared.store import translated
 from shared.streams import Progress, StreamSpec, StreamStatus
 
 ADD = """
--- Registers a stream unless its id is taken.
+-- Registers a stream unless its id is taken; asked twice for the very same one, as after a lost reply, it agrees.
 -- KEYS: 1 streams, 2 progress    ARGV: 1 stream id, 2 spec, 3 progress
-if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
+if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then
+  return redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] and 1 or 0
+end
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
 return 1
 """
@@ -23,7 +25,9 @@ return 1
 REPLACE = """
 -- Replaces a stream's spec if it is still the one that the caller saw.
 -- KEYS: 1 streams    ARGV: 1 stream id, 2 the spec seen, 3 the new spec
-if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+local current = redis.call('HGET', KEYS[1], ARGV[1])
+if current == ARGV[3] then return 1 end
+if current ~= ARGV[2] then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return 1
 """

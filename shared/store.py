@@ -17,22 +17,22 @@ RETRIES = 3
 MAX_CONNECTIONS = 4096
 
 
-def connect(url: str) -> redis.Redis:
+def connect(url: str, timeout_seconds: float = TIMEOUT_SECONDS, retries: int = RETRIES) -> redis.Redis:
     """A client for the URL; opens no connection yet. Commands here are safe to repeat, so it retries them."""
     with _translated_url(url):
         return redis.Redis.from_url(
             url,
             max_connections=MAX_CONNECTIONS,
-            socket_timeout=TIMEOUT_SECONDS,
-            socket_connect_timeout=TIMEOUT_SECONDS,
-            retry=Retry(ExponentialWithJitterBackoff(cap=1.0, base=0.05), RETRIES),
+            socket_timeout=timeout_seconds,
+            socket_connect_timeout=timeout_seconds,
+            retry=Retry(ExponentialWithJitterBackoff(cap=1.0, base=0.05), retries),
         )
 
 
-def connect_async(url: str) -> redis.asyncio.Redis:
+def connect_async(url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> redis.asyncio.Redis:
     """The same for asyncio; the caller closes it with `aclose`."""
     with _translated_url(url):
-        return redis.asyncio.Redis.from_url(url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS)
+        return redis.asyncio.Redis.from_url(url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds)
 
 
 @contextmanager

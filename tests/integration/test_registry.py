@@ -1,0 +1,67 @@
+import pytest
+import redis
+
+from shared.errors import StreamExists, StreamUnknown
+from shared.keys import keys_of
+from shared.registry import Registry
+from shared.streams import Progress, StreamSpec, StreamStatus
+
+SPEC = StreamSpec(id="cam", name="cam", source="a.mp4", base_ms=1, generation=7, created_at_ms=1)
+
+
+@pytest.fixture
+def registry(redis_client: redis.Redis) -> Registry:
+    registry = Registry(redis_client)
+    registry.add(SPEC)
+    return registry
+
+
+def test_a_new_stream_has_a_spec_and_no_past(registry: Registry) -> None:
+    record = registry.get("cam")
+    assert record.spec == SPEC
+    assert record.progress == Progress(7)
+    assert (record.frames_published, record.lag_frames, record.frames_dropped, record.trouble) == (0, 0, 0, None)
+    assert registry.specs() == {"cam": SPEC}
+
+
+def test_the_very_same_registration_may_be_repeated_another_may_not(registry: Registry) -> None:
+    registry.add(SPEC)
+    with pytest.raises(StreamExists, match="'cam'"):
+        registry.add(SPEC.model_copy(update={"generation": 8}))
+
+
+def test_a_spec_is_replaced_only_if_it_is_the_one_seen(registry: Registry) -> None:
+    faster = SPEC.model_copy(update={"fps": 16.0})
+    slower = SPEC.model_copy(update={"fps": 1.0})
+    assert registry.replace(SPEC, faster)
+    assert registry.replace(SPEC, faster)
+    assert not registry.replace(SPEC, slower)
+    assert registry.get("cam").spec == faster
+
+
+def test_status_and_trouble_of_another_generation_are_refused(registry: Registry) -> None:
+    assert registry.set_status("cam", StreamStatus(generation=7, epoch=3))
+    assert not registry.set_status("cam", StreamStatus(generation=6, epoch=9))
+    assert not registry.set_trouble(SPEC.model_copy(update={"generation": 6}), "no")
+    record = registry.get("cam")
+    assert (record.status.epoch, record.trouble) == (3, None)
+
+
+def test_a_removed_stream_leaves_nothing(registry: Registry, redis_client: redis.Redis) -> None:
+    registry.set_status("cam", StreamStatus(generation=7))
+    registry.set_trouble(SPEC, "no model")
+    keys = keys_of("cam")
+    redis_client.xadd(keys.frames("cam"), {"n": 1})
+    redis_client.zadd(keys.events("cam"), {"e": 1})
+    registry.remove("cam")
+    assert list(redis_client.scan_iter()) == []
+    with pytest.raises(StreamUnknown):
+        registry.remove("cam")
+    with pytest.raises(StreamUnknown):
+        registry.get("cam")
+    assert not registry.set_status("cam", StreamStatus(generation=7))
+
+
+def test_a_spec_that_cannot_be_read_hides_no_other(registry: Registry, redis_client: redis.Redis) -> None:
+    redis_client.hset(keys_of("odd").streams, "odd", "{}")
+    assert registry.specs() == {"cam": SPEC}

@@ -1,0 +1,116 @@
+import json
+import logging
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import ModelUnusable, SettingsInvalid, SourceRefused
+from shared.keys import NUM_PARTITIONS, PARTITIONS, keys_of, partition_of
+from shared.logs import RedactingFormatter
+from shared.manifest import Thresholds, read_manifest
+from shared.redaction import redact
+from shared.settings import ServiceSettings, read_settings
+from shared.sources import check_file, parse_source
+from shared.streams import Progress, ThresholdOverride
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("rtsp://user:s3cret@host:554/main", "rtsp://***@host:554/main"),
+        ("rtsp://user:p@ss@host/x", "rtsp://***@host/x"),
+        ("failed: rtsps://u:p@h/ and rtsp://a:b@c/", "failed: rtsps://***@h/ and rtsp://***@c/"),
+        ("rtsp://host/x?password=abc&channel=1", "rtsp://host/x?password=***&channel=1"),
+        ("no url, a@b.c", "no url, a@b.c"),
+    ],
+)
+def test_credentials_are_hidden(text: str, shown: str) -> None:
+    assert redact(text) == shown
+
+
+def test_log_lines_hide_credentials_in_both_forms() -> None:
+    record = logging.LogRecord("a", logging.INFO, "f", 1, "lost %s", ("rtsp://u:s3cret@h/",), None)
+    assert "s3cret" not in RedactingFormatter("ingest", "text").format(record)
+    line = json.loads(RedactingFormatter("ingest", "json").format(record))
+    assert (line["message"], line["service"], line["level"]) == ("lost rtsp://***@h/", "ingest", "info")
+
+
+@given(st.text(min_size=1, max_size=64))
+def test_all_keys_of_a_stream_are_in_one_slot(stream_id: str) -> None:
+    keys = keys_of(stream_id)
+    assert 0 <= partition_of(stream_id) < NUM_PARTITIONS
+    tag = f"{{p{keys.partition:02d}}}:"
+    owned = [keys.frames(stream_id), keys.scores(stream_id), keys.events(stream_id), keys.event_data(stream_id)]
+    assert all(key.startswith(tag) for key in [*owned, keys.progress, keys.state, keys.feed, keys.lease("ingest")])
+
+
+def test_streams_spread_over_the_partitions() -> None:
+    used = {partition_of(f"camera-{number}") for number in range(1000)}
+    assert used == set(range(len(PARTITIONS)))
+
+
+def test_progress_comes_back_as_it_was_written() -> None:
+    progress = Progress(7, "1700000000000-1", 12, 10)
+    assert Progress.parse(str(progress).encode()) == progress
+
+
+def test_file_sources_stay_under_the_media_root(tmp_path: Path) -> None:
+    root, outside = tmp_path / "media", tmp_path / "secret.mp4"
+    root.mkdir()
+    outside.touch()
+    (root / "a.mp4").touch()
+    (root / "link.mp4").symlink_to(outside)
+    assert parse_source("a.mp4", root).location == str(root / "a.mp4")
+    assert parse_source(f"file://{root}/a.mp4", root).location == str(root / "a.mp4")
+    for escape in ("../secret.mp4", str(outside), "link.mp4", "/etc/passwd"):
+        with pytest.raises(SourceRefused, match="outside the media root"):
+            parse_source(escape, root)
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("ftp://u:s3cret@host/a", "scheme 'ftp' is not known; allowed are rtsp://"),
+        ("concat:a.mp4|b.mp4", None),
+        ("rtsp:///nohost", "names no host"),
+        ("rtsp://u:s3cret@host:99999/", "not a valid URL"),
+        ("  ", "empty"),
+        ("a\0.mp4", "empty or not text"),
+    ],
+)
+def test_other_sources_are_refused_without_their_credentials(source: str, problem: str | None, tmp_path: Path) -> None:
+    with pytest.raises(SourceRefused) as refusal:
+        check_file(parse_source(source, tmp_path))
+    assert problem is None or problem in str(refusal.value)
+    assert "s3cret" not in str(refusal.value)
+
+
+def test_a_lone_threshold_pulls_the_other_along() -> None:
+    stated = Thresholds(enter=0.6, exit=0.4)
+    assert ThresholdOverride(enter=0.3).applied_to(stated) == Thresholds(enter=0.3, exit=0.3)
+    assert ThresholdOverride(exit=0.8).applied_to(stated) == Thresholds(enter=0.8, exit=0.8)
+    assert ThresholdOverride(min_seconds=2).applied_to(stated) == Thresholds(enter=0.6, exit=0.4, min_seconds=2)
+
+
+def test_a_wrong_setting_is_named_with_what_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AFTERIMAGE_METRICS_PORT", "99999")
+    with pytest.raises(SettingsInvalid, match=r"AFTERIMAGE_METRICS_PORT.*65535.*99999"):
+        read_settings(ServiceSettings)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "no such file"),
+        ("{", "Expecting property name"),
+        ("[]", "valid dictionary"),
+        ('{"name": "m"}', "labels"),
+    ],
+)
+def test_a_corrupt_manifest_is_refused_with_the_reason(content: str | None, problem: str, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "model.json").write_text(content)
+    with pytest.raises(ModelUnusable, match=problem):
+        read_manifest(tmp_path)
