@@ -1,0 +1,23 @@
+"""`python -m services.api`: the api as a process; settings come from AFTERIMAGE_* variables."""
+
+from services.api.app import create_app
+from services.api.server import listen, serve
+from services.api.settings import ApiSettings
+from shared.lifecycle import run_service, stop_on_signals
+from shared.logs import configure_logging
+from shared.settings import read_settings
+
+
+def main() -> int:
+    """Serves until SIGTERM or SIGINT."""
+    stop = stop_on_signals()
+    settings = read_settings(ApiSettings)
+    configure_logging("api", settings.log_level, settings.log_format)
+    app = create_app(settings)
+    with listen(settings.api_host, settings.api_port) as listener:
+        serve(app, listener, stop)
+    return 0
+
+
+if __name__ == "__main__":
+    run_service(main)

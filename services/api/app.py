@@ -1,0 +1,49 @@
+"""The application: routes, errors, limits and the live feed, put together."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from services.api.context import ApiContext, build_context
+from services.api.errors import install_error_handlers
+from services.api.limits import BodyLimit
+from services.api.metrics import RequestMetrics
+from services.api.routes import events, health, models, scores, streams
+from services.api.settings import ApiSettings
+
+DESCRIPTION = """Streaming video analytics with memory: register cameras and files, read what happened in them, or
+listen as it happens. Times are in milliseconds since 1970. Errors have one shape:
+`{"error": {"code", "message", "field"?, "value"?}}`."""
+
+
+def create_app(settings: ApiSettings) -> FastAPI:
+    """The app for these settings; it connects to Redis when it must, and serves without when it can't."""
+    context = build_context(settings)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        reader = asyncio.create_task(context.feed.run())
+        yield
+        reader.cancel()
+        with suppress(asyncio.CancelledError):
+            await reader
+        await context.feed.close()
+        context.client.close()
+
+    app = FastAPI(title="Afterimage", version=version("afterimage"), description=DESCRIPTION, lifespan=lifespan)
+    app.state.context = context
+    for module in (streams, scores, events, models, health):
+        app.include_router(module.router)
+    install_error_handlers(app)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(RequestMetrics, metrics=context.metrics)
+    return app
+
+
+def context_of(app: FastAPI) -> ApiContext:
+    """The parts that the app was made of."""
+    context: ApiContext = app.state.context
+    return context

@@ -1,0 +1,64 @@
+"""The models on this machine, and whether each could be used."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.errors import ModelUnusable
+from shared.manifest import MANIFEST_FILE, Manifest, read_manifest, verified_weights
+
+MAX_MODELS = 256
+
+Stamp = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model folder: its manifest, or why it is not usable (one of the two at least is there)."""
+
+    name: str
+    manifest: Manifest | None
+    reason: str | None
+
+
+class Catalog:
+    """Reads `models_dir`; a folder is read again only when its manifest or weights have changed."""
+
+    def __init__(self, models_dir: Path) -> None:
+        self._models_dir = models_dir
+        self._seen: dict[Path, tuple[Stamp, Model]] = {}
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this machine holds models at all; where it doesn't, only inference can judge a model's name."""
+        return self._models_dir.is_dir()
+
+    def models(self) -> list[Model]:
+        """Every model folder by name; at most MAX_MODELS."""
+        if not self.is_here:
+            return []
+        folders = sorted(path for path in self._models_dir.iterdir() if path.is_dir() and path.name[0] not in "._")
+        return [self._read(folder) for folder in folders[:MAX_MODELS]]
+
+    def _read(self, folder: Path) -> Model:
+        stamp = _stamp(folder)
+        stamped, model = self._seen.get(folder, (None, None))
+        if model is None or stamped != stamp:
+            model = _judge(folder)
+            self._seen[folder] = stamp, model
+        return model
+
+
+def _stamp(folder: Path) -> Stamp:
+    """Time and size of what a verdict depends on."""
+    files = sorted([folder / MANIFEST_FILE, *folder.glob("*.safetensors")])
+    return tuple((file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.is_file())
+
+
+def _judge(folder: Path) -> Model:
+    manifest = None
+    try:
+        manifest = read_manifest(folder)
+        verified_weights(folder, manifest)
+    except ModelUnusable as err:
+        return Model(folder.name, manifest, str(err))
+    return Model(folder.name, manifest, None)

@@ -1,0 +1,57 @@
+"""What every route needs, made once when the app is made."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import redis
+from fastapi import Depends, Request
+
+from services.api.catalog import Catalog
+from services.api.feed import LiveFeed
+from services.api.history import History
+from services.api.metrics import ApiMetrics, StreamCollector
+from services.api.registration import Registrar
+from services.api.settings import ApiSettings
+from shared.registry import Registry
+from shared.store import connect, connect_async
+
+STORE_TIMEOUT_SECONDS = 1.5  # a client had better ask again than hold a thread while Redis hangs
+
+
+@dataclass(frozen=True, slots=True)
+class ApiContext:
+    """The parts of the api."""
+
+    client: redis.Redis
+    registry: Registry
+    registrar: Registrar
+    history: History
+    catalog: Catalog
+    feed: LiveFeed
+    metrics: ApiMetrics
+
+
+def build_context(settings: ApiSettings) -> ApiContext:
+    """The parts, connected to each other; no connection to Redis is opened yet."""
+    url = settings.redis_url.get_secret_value()
+    client = connect(url, timeout_seconds=STORE_TIMEOUT_SECONDS, retries=1)
+    catalog, metrics = Catalog(settings.models_dir), ApiMetrics()
+    registry = Registry(client)
+    metrics.registry.register(StreamCollector(registry))
+    return ApiContext(
+        client=client,
+        registry=registry,
+        registrar=Registrar(client, registry, catalog, settings),
+        history=History(client),
+        catalog=catalog,
+        feed=LiveFeed(connect_async(url, STORE_TIMEOUT_SECONDS), metrics),
+        metrics=metrics,
+    )
+
+
+def _context_of(request: Request) -> ApiContext:
+    context: ApiContext = request.app.state.context
+    return context
+
+
+Context = Annotated[ApiContext, Depends(_context_of)]

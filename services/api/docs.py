@@ -1,0 +1,46 @@
+"""What the OpenAPI document says besides the schemas: the errors that a route answers with, with an example each."""
+
+from typing import Any
+
+from services.api.errors import ErrorBody
+
+Responses = dict[int | str, dict[str, Any]]
+
+EXAMPLES: dict[int, dict[str, Any]] = {
+    400: {
+        "code": "bad_position",
+        "message": "Last-Event-ID: not a position of this feed; leave it out to listen from now on",
+        "field": "Last-Event-ID",
+        "value": "'yesterday'",
+    },
+    404: {"code": "stream_unknown", "message": "no stream has the id 'front-door'"},
+    409: {"code": "stream_exists", "message": "stream id 'front-door' is used already", "field": "id"},
+    413: {"code": "too_large", "message": "the body is larger than 65536 bytes"},
+    422: {
+        "code": "invalid",
+        "message": "fps: Input should be less than or equal to 60 (got 100)",
+        "field": "fps",
+        "value": "100",
+    },
+    503: {"code": "store_unavailable", "message": "Redis: Error 111 connecting to redis:6379. Connection refused."},
+}
+MEANINGS = {
+    400: "A header or the body cannot be read as what it should be",
+    404: "There is no such thing",
+    409: "The id is used, or others are changing the stream at this moment",
+    413: "The body is too large",
+    422: "A field or parameter is not allowed; the error names it, its value and what is allowed",
+    503: "Not now: try again after `Retry-After` seconds",
+}
+
+
+def errors(*statuses: int) -> Responses:
+    """The `responses` of a route that may answer with these statuses."""
+    return {
+        status: {
+            "model": ErrorBody,
+            "description": MEANINGS[status],
+            "content": {"application/json": {"example": {"error": EXAMPLES[status]}}},
+        }
+        for status in statuses
+    }

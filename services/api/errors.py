@@ -1,0 +1,146 @@
+"""Every error that the api answers with: one JSON shape, no traceback, no secret.
+
+`{"error": {"code", "message", "field"?, "value"?}}`: `code` is for programs, `message` for people, `field` and `value`
+say which part of the request was refused.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from shared.errors import AfterimageError, SourceRefused, StoreUnavailable, StreamExists, StreamUnknown
+from shared.redaction import redact
+from shared.streams import ThresholdOverride
+from shared.validation import shown
+
+RETRY_AFTER_SECONDS = 1
+CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large", 500: "internal"}
+
+EXPECTED: dict[type[Exception], tuple[int, str, str | None]] = {
+    StreamUnknown: (404, "stream_unknown", None),
+    StreamExists: (409, "stream_exists", "id"),
+    SourceRefused: (422, "invalid", "source"),
+    StoreUnavailable: (503, "store_unavailable", None),
+}
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong."""
+
+    code: str = Field(description="stable, for programs")
+    message: str = Field(description="one sentence for people: what was wrong and what is allowed")
+    field: str | None = Field(default=None, description="the field or parameter that was refused")
+    value: str | None = Field(
+        default=None, description="its value as text, cut to a line; left out where it may be secret"
+    )
+
+
+class ErrorBody(BaseModel):
+    """The body of every answer that is not a success."""
+
+    error: ErrorDetail
+
+
+class ApiError(AfterimageError):
+    """A request that cannot be served, with the status and the code that say why."""
+
+    def __init__(self, status: int, code: str, message: str, *, field: str | None = None, value: object = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.detail = ErrorDetail(
+            code=code, message=message, field=field, value=None if value is None else _shown_value(value)
+        )
+
+
+def refused(field: str, value: object, problem: str) -> ApiError:
+    """A 422 on one field; `problem` says what is wrong and what is allowed."""
+    return ApiError(422, "invalid", f"{field}: {problem}", field=field, value=value)
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Makes the app answer every error in the one shape."""
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(ApiError, _on_api_error)
+    for kind in EXPECTED:
+        app.add_exception_handler(kind, _on_expected_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(Exception, _on_defect)
+
+
+def error_response(status: int, detail: ErrorDetail, headers: dict[str, str] | None = None) -> JSONResponse:
+    """The answer itself; whatever is temporary says when to try again."""
+    headers = dict(headers or {})
+    if status == 503:
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return JSONResponse(ErrorBody(error=detail).model_dump(exclude_none=True), status, headers)
+
+
+async def _on_api_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ApiError)  # noqa: S101  (what the handler is registered for)
+    return error_response(error.status, error.detail)
+
+
+async def _on_expected_error(_request: Request, error: Exception) -> JSONResponse:
+    status, code, field = EXPECTED[type(error)]
+    return error_response(status, ErrorDetail(code=code, message=redact(str(error)), field=field))
+
+
+async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101  (what the handler is registered for)
+    message = f"{request.method} {request.url.path[:200]}: {error.detail}"
+    detail = ErrorDetail(code=CODES.get(error.status_code, "http_error"), message=redact(message))
+    return error_response(error.status_code, detail, dict(error.headers or {}))
+
+
+async def _on_defect(_request: Request, _error: Exception) -> JSONResponse:
+    message = "an error inside the api; its log has the details"
+    return error_response(500, ErrorDetail(code="internal", message=message))
+
+
+async def _on_invalid_request(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101  (what the handler is registered for)
+    problems = error.errors()
+    detail = _detail_of(problems[0], _body_fields(request))
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return error_response(422, detail.model_copy(update={"message": detail.message + more}))
+
+
+def _body_fields(request: Request) -> Sequence[str]:
+    body = getattr(request.scope.get("route"), "body_field", None)
+    return list(body.field_info.annotation.model_fields) if body else []
+
+
+def _detail_of(problem: Mapping[str, Any], body_fields: Sequence[str]) -> ErrorDetail:
+    """One of pydantic's problems in our shape, without the values that may be secret."""
+    place, path = problem["loc"][0], problem["loc"][1:]
+    if problem["type"] == "json_invalid":
+        message = f"body: not JSON: {problem['ctx']['error']} at character {path[0]}"
+        return ErrorDetail(code="invalid", message=message, field="body")
+    if not path:
+        return ErrorDetail(
+            code="invalid", message="body: must be a JSON object, sent as application/json", field="body"
+        )
+    field = _cut(redact(".".join(str(part) for part in path)))
+    if problem["type"] == "extra_forbidden":
+        allowed = body_fields if len(path) == 1 else list(ThresholdOverride.model_fields)
+        message = f"{field}: unknown field; allowed are {', '.join(allowed)}"
+        return ErrorDetail(code="invalid", message=message, field=field)
+    value = problem["input"]
+    secret = place == "body" and path[0] == "source"
+    if secret or problem["type"] == "missing" or isinstance(value, dict | list):
+        return ErrorDetail(code="invalid", message=f"{field}: {problem['msg']}", field=field)
+    text = _shown_value(value)
+    return ErrorDetail(code="invalid", message=f"{field}: {problem['msg']} (got {text})", field=field, value=text)
+
+
+def _shown_value(value: object) -> str:
+    return shown(redact(value)) if isinstance(value, str) else shown(value)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 80 else text[:80] + "…"

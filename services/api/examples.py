@@ -1,0 +1,89 @@
+"""The examples that the OpenAPI document shows."""
+
+from typing import Any
+
+EVENT: dict[str, Any] = {
+    "id": "front-door.moved.1753430000125",
+    "stream_id": "front-door",
+    "label": "moved",
+    "state": "closed",
+    "started_at_ms": 1753430000125,
+    "ended_at_ms": 1753430004375,
+    "media_started_seconds": 312.125,
+    "peak_score": 0.97,
+    "mean_score": 0.84,
+    "model": "camera-events@872a3d55",
+    "epoch": 1,
+    "close_reason": "score",
+    "frames_missed": 0,
+    "memory_reset": None,
+}
+
+CURSOR = "MTc1MzQzMDAwMDEyNSBmcm9udC1kb29yLm1vdmVkLjE3NTM0MzAwMDAxMjU"
+
+STREAM_CREATE: dict[str, Any] = {
+    "id": "front-door",
+    "name": "Front door",
+    "source": "rtsp://camera.example/stream1",
+    "fps": 8,
+    "model": "camera-events",
+    "pace": "live",
+    "thresholds": {"moved": {"enter": 0.6, "exit": 0.4}, "covered": 0.7},
+}
+
+STREAM_CHANGE: dict[str, Any] = {"name": "Front door, east", "thresholds": {"moved": 0.8}}
+
+STREAM: dict[str, Any] = {
+    "id": "yard-monday",
+    "name": "Yard, Monday",
+    "source": "recordings/yard-monday.mp4",
+    "fps": 8.0,
+    "model": "camera-events",
+    "pace": "fast",
+    "loop": False,
+    "thresholds": {"moved": {"enter": 0.6, "exit": 0.4, "min_seconds": 1.0, "merge_seconds": 2.0}},
+    "reset_after_seconds": 10.0,
+    "base_ms": 1753429688000,
+    "created_at_ms": 1753429688000,
+    "state": "ended",
+    "reason": "end of file",
+    "finished": True,
+    "epoch": 1,
+    "frames_published": 4800,
+    "frames_processed": 4800,
+    "frames_dropped": 0,
+    "lag_frames": 0,
+    "last_frame_at_ms": 1753430287875,
+    "width": 1920,
+    "height": 1080,
+    "source_fps": 25.0,
+    "duration_seconds": 600.0,
+}
+
+SCORES: dict[str, Any] = {
+    "items": [
+        {"at_ms": 1753430000000, "scores": {"covered": 0.01, "moved": 0.12}},
+        {"at_ms": 1753430000125, "scores": {"covered": 0.01, "moved": 0.71}},
+    ],
+    "next_since_ms": 1753430000126,
+}
+
+MODEL: dict[str, Any] = {
+    "name": "camera-events",
+    "usable": True,
+    "reference": "camera-events@872a3d55",
+    "description": "What can happen to a camera",
+    "labels": ["covered", "moved"],
+    "fps": 8.0,
+    "input": {"height": 96, "width": 128, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]},
+    "thresholds": {
+        "covered": {"enter": 0.5, "exit": 0.3, "min_seconds": 0.5, "merge_seconds": 1.0},
+        "moved": {"enter": 0.5, "exit": 0.3, "min_seconds": 0.5, "merge_seconds": 1.0},
+    },
+}
+
+LIVE = (
+    "retry: 2000\nid: 3:1753430000190-0\n: following\n\n"
+    'event: opened\ndata: {"id":"front-door.moved.1753430000125","label":"moved","state":"open"}\n'
+    "id: 3:1753430000204-0\n\n"
+)

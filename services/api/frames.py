@@ -1,0 +1,25 @@
+"""What a stream's frame queue holds right now."""
+
+from typing import Any
+
+import redis
+
+from shared.frame_queue import QueuedFrame
+from shared.keys import keys_of
+from shared.registry import StreamRecord
+from shared.store import translated
+
+
+def newest_frame(client: redis.Redis, stream_id: str) -> QueuedFrame | None:
+    """The newest frame that is still kept; an end-of-source marker may lie behind it. Raises StoreUnavailable."""
+    with translated():
+        newest: Any = client.xrevrange(keys_of(stream_id).frames(stream_id), count=2)
+    frames = (QueuedFrame.parse(stream_id, entry_id, fields) for entry_id, fields in newest)
+    return next((frame for frame in frames if frame.jpeg is not None), None)
+
+
+def last_published_ms(client: redis.Redis, record: StreamRecord) -> int:
+    """The time of the last frame that a stream is known to have published, 0 before any. Raises StoreUnavailable."""
+    queued = newest_frame(client, record.spec.id)
+    passed = int(record.progress.cursor.partition("-")[0])
+    return max(queued.captured_at_ms if queued else 0, passed, record.status.last_frame_at_ms or 0)

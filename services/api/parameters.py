@@ -1,0 +1,17 @@
+"""Parameters that several routes share, each with its bounds."""
+
+from typing import Annotated
+
+from fastapi import Path, Query
+
+from shared.manifest import LABEL
+from shared.streams import STREAM_ID_PATTERN
+
+MAX_MS = 1 << 53
+
+StreamIdPath = Annotated[str, Path(pattern=STREAM_ID_PATTERN, examples=["front-door"])]
+StreamIdQuery = Annotated[str | None, Query(pattern=STREAM_ID_PATTERN, description="one stream; default: all")]
+LabelQuery = Annotated[str | None, Query(pattern=LABEL.pattern, description="one label; default: all")]
+SinceMs = Annotated[int, Query(ge=0, le=MAX_MS, description="from this time on, in ms since 1970")]
+UntilMs = Annotated[int, Query(ge=0, le=MAX_MS, description="before this time, in ms since 1970")]
+Cursor = Annotated[str | None, Query(max_length=512, description="`next` of the page before")]

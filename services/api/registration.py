@@ -1,0 +1,105 @@
+"""Registering and changing streams: what is checked before a spec is stored."""
+
+import re
+import secrets
+import time
+
+import redis
+
+from services.api.catalog import Catalog
+from services.api.errors import ApiError, refused
+from services.api.frames import last_published_ms
+from services.api.schemas import StreamChange, StreamCreate
+from services.api.settings import ApiSettings
+from shared.clock import now_ms
+from shared.errors import StreamExists
+from shared.registry import Registry, StreamRecord
+from shared.sources import check_file, parse_source
+from shared.streams import StreamSpec
+
+MAX_ATTEMPTS = 8
+MAX_SLUG = 56
+
+
+class Registrar:
+    """Turns requests into stored specs. Methods raise ApiError, SourceRefused and StoreUnavailable."""
+
+    def __init__(self, client: redis.Redis, registry: Registry, catalog: Catalog, settings: ApiSettings) -> None:
+        self._client = client
+        self._registry = registry
+        self._catalog = catalog
+        self._settings = settings
+
+    def add(self, wanted: StreamCreate) -> str:
+        """Registers a stream and returns its id; raises StreamExists where the id that was asked for is used."""
+        fields = {name: value for name in wanted.model_fields_set if (value := getattr(wanted, name)) is not None}
+        slug = _slug(wanted.name)
+        for attempt in range(MAX_ATTEMPTS):
+            chosen = slug if attempt == 0 else f"{slug}-{secrets.token_hex(3)}"
+            now = {"base_ms": now_ms(), "generation": time.time_ns(), "created_at_ms": now_ms()}
+            spec = StreamSpec(**{"id": chosen, **now, **fields})
+            self._check(spec)
+            try:
+                self._registry.add(spec)
+            except StreamExists:
+                if wanted.id is not None:
+                    raise
+            else:
+                return spec.id
+        raise StreamExists(f"no free id found for the name {wanted.name!r}; give an id")
+
+    def change(self, stream_id: str, wanted: StreamChange) -> StreamRecord:
+        """Changes a stream as it is at this moment, whoever else changes it; raises StreamUnknown."""
+        for _ in range(MAX_ATTEMPTS):
+            seen = self._registry.get(stream_id)
+            spec = self._changed(seen, wanted)
+            if self._registry.replace(seen.spec, spec):
+                return self._registry.get(stream_id)
+        raise ApiError(409, "conflict", f"stream {stream_id!r} is being changed by others at the same time; try again")
+
+    def _changed(self, seen: StreamRecord, wanted: StreamChange) -> StreamSpec:
+        changes = {name: getattr(wanted, name) for name in wanted.model_fields_set}
+        given_base_ms = changes.pop("base_ms", None)
+        fields = {name: _default(name) if value is None else value for name, value in changes.items()}
+        new_source = fields.get("source", seen.spec.source) != seen.spec.source
+        if given_base_ms is not None or new_source:
+            fields["base_ms"] = self._next_base_ms(seen, given_base_ms)
+        spec = StreamSpec(**{**dict(seen.spec), **fields})
+        self._check(spec, check_source=new_source)
+        return spec
+
+    def _next_base_ms(self, seen: StreamRecord, given: int | None) -> int:
+        """Where the next frames' times begin: after every frame published, as their times are their identity."""
+        if given == seen.spec.base_ms:
+            return given
+        last_ms = last_published_ms(self._client, seen)
+        if given is not None and given <= last_ms:
+            raise refused("base_ms", given, f"must be after the last frame published, so more than {last_ms}")
+        return given or max(now_ms(), last_ms + 1)
+
+    def _check(self, spec: StreamSpec, *, check_source: bool = True) -> None:
+        if check_source:
+            source = parse_source(spec.source, self._settings.media_root)
+            if self._settings.media_root.is_dir():
+                check_file(source)
+        if self._catalog.is_here:
+            self._check_model(spec)
+
+    def _check_model(self, spec: StreamSpec) -> None:
+        models = {model.name: model for model in self._catalog.models()}
+        model = models.get(spec.model)
+        if model is None or model.manifest is None or model.reason is not None:
+            usable = ", ".join(name for name, each in models.items() if each.reason is None) or "none"
+            problem = "no such model" if model is None else f"not usable: {model.reason}"
+            raise refused("model", spec.model, f"{problem}; usable are: {usable}")
+        if strangers := sorted(set(spec.thresholds) - set(model.manifest.labels)):
+            labels = ", ".join(model.manifest.labels)
+            raise refused("thresholds", strangers[0], f"{spec.model} has no label {strangers[0]!r}; it has: {labels}")
+
+
+def _default(name: str) -> object:
+    return StreamSpec.model_fields[name].get_default(call_default_factory=True)
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:MAX_SLUG].rstrip("-") or "stream"

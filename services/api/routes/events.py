@@ -1,0 +1,84 @@
+"""Events: history in pages, one event, and the live feed."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Query
+from fastapi.responses import StreamingResponse
+
+from services.api import examples
+from services.api.context import Context
+from services.api.docs import Responses, errors
+from services.api.errors import ApiError
+from services.api.history import EventQuery, Place
+from services.api.live import LiveResponse, Wanted
+from services.api.paging import bad_cursor, cursor_of, parts_of
+from services.api.parameters import MAX_MS, Cursor, LabelQuery, SinceMs, StreamIdQuery, UntilMs
+from services.api.position import Position
+from services.api.schemas import EventPage
+from shared.events import Event
+
+EVENT_ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}\.[a-z0-9_]{1,40}\.[0-9]{1,16}$"
+LIVE: Responses = {
+    200: {
+        "description": "Messages `opened` and `closed` whose data is the event; without end",
+        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": examples.LIVE}},
+    }
+}
+ONE: Responses = {200: {"content": {"application/json": {"example": examples.EVENT}}}}
+
+router = APIRouter(prefix="/v1/events", tags=["events"])
+
+
+@router.get("", responses=errors(404, 422, 503))
+def list_events(
+    context: Context,
+    stream_id: StreamIdQuery = None,
+    label: LabelQuery = None,
+    since_ms: SinceMs = 0,
+    until_ms: UntilMs = MAX_MS,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    cursor: Cursor = None,
+) -> EventPage:
+    """Events by start time, newest first; pages stay put while new events arrive."""
+    stream_ids = [context.registry.get(stream_id).spec.id] if stream_id else list(context.registry.specs())
+    query = EventQuery(since_ms, until_ms, limit, label, _place(cursor) if cursor else None)
+    events, place = context.history.events(stream_ids, query)
+    return EventPage(items=events, next=cursor_of(*place) if place else None)
+
+
+@router.get("/live", response_class=StreamingResponse, responses=LIVE | errors(400, 422, 503))
+async def follow_events(
+    context: Context,
+    stream_id: StreamIdQuery = None,
+    label: LabelQuery = None,
+    last_event_id: Annotated[str | None, Header(description="the last id received: goes on right after it")] = None,
+) -> LiveResponse:
+    """Server-sent events `opened` and `closed` as they happen; a comment every 15 s keeps the connection open."""
+    listener = await context.feed.join(_position(last_event_id) if last_event_id else None)
+    return LiveResponse(context.feed, listener, Wanted(stream_id, label), context.metrics)
+
+
+@router.get("/{event_id}", responses=ONE | errors(404, 422, 503))
+def show_event(
+    event_id: Annotated[str, Path(pattern=EVENT_ID_PATTERN, examples=[examples.EVENT["id"]])], context: Context
+) -> Event:
+    """One event."""
+    event = context.history.event(event_id)
+    if event is None:
+        raise ApiError(404, "event_unknown", f"no event is kept under the id {event_id!r}")
+    return event
+
+
+def _place(cursor: str) -> Place:
+    at_ms, event_id = parts_of(cursor, 2)
+    if not (at_ms.isascii() and at_ms.isdecimal() and len(at_ms) <= 16):
+        raise bad_cursor(cursor)
+    return int(at_ms), event_id
+
+
+def _position(text: str) -> Position:
+    try:
+        return Position.parse(text)
+    except ValueError as err:
+        problem = "Last-Event-ID: not a position of this feed; leave it out to listen from now on"
+        raise ApiError(400, "bad_position", problem, field="Last-Event-ID", value=text) from err

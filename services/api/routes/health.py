@@ -1,0 +1,48 @@
+"""What operators and orchestrators ask: alive, ready, metrics."""
+
+from typing import get_args
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from services.api.context import Context
+from services.api.docs import Responses, errors
+from services.api.errors import ApiError
+from services.api.schemas import Health, Readiness
+from shared.keys import Role
+from shared.leases import living_workers
+
+router = APIRouter(tags=["operations"])
+
+METRICS: Responses = {
+    200: {
+        "description": "Prometheus' text format",
+        "content": {
+            "text/plain": {
+                "schema": {"type": "string"},
+                "example": 'afterimage_stream_lag_frames{stream_id="front-door"} 1.0\n',
+            }
+        },
+    }
+}
+
+
+@router.get("/healthz")
+def show_health() -> Health:
+    """Answers as long as the process is alive."""
+    return Health()
+
+
+@router.get("/readyz", responses=errors(503))
+def show_readiness(context: Context) -> Readiness:
+    """Whether Redis answers and an ingest and an inference worker are alive; the error names what is missing."""
+    workers = {role: len(living_workers(context.client, role)) for role in get_args(Role)}
+    if missing := [role for role, count in workers.items() if count == 0]:
+        raise ApiError(503, "not_ready", f"no living worker for: {', '.join(missing)}")
+    return Readiness(workers=workers)
+
+
+@router.get("/metrics", response_class=Response, responses=METRICS)
+def show_metrics(context: Context) -> Response:
+    """Metrics of the api's requests, and of the streams at this moment."""
+    return Response(generate_latest(context.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

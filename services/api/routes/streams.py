@@ -1,0 +1,56 @@
+"""Streams: register, list, show, change, remove."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from services.api.context import Context
+from services.api.docs import errors
+from services.api.paging import cursor_of, parts_of
+from services.api.parameters import Cursor, StreamIdPath
+from services.api.schemas import StreamChange, StreamCreate, StreamPage, StreamView
+
+router = APIRouter(prefix="/v1/streams", tags=["streams"])
+
+
+@router.post("", status_code=201, responses=errors(400, 409, 413, 422, 503))
+def register_stream(wanted: StreamCreate, context: Context, response: Response) -> StreamView:
+    """Registers a stream; ingest takes it up within about a second."""
+    stream_id = context.registrar.add(wanted)
+    response.headers["Location"] = f"{router.prefix}/{stream_id}"
+    return StreamView.of(context.registry.get(stream_id))
+
+
+@router.get("", responses=errors(422, 503))
+def list_streams(
+    context: Context, limit: Annotated[int, Query(ge=1, le=1000)] = 100, cursor: Cursor = None
+) -> StreamPage:
+    """Streams in the order of their ids."""
+    after = parts_of(cursor, 1)[0] if cursor else ""
+    following = sorted(stream_id for stream_id in context.registry.specs() if stream_id > after)
+    page = following[:limit]
+    return StreamPage(
+        items=[StreamView.of(record) for record in context.registry.records(page)],
+        next=cursor_of(page[-1]) if len(following) > limit else None,
+    )
+
+
+@router.get("/{stream_id}", responses=errors(404, 422, 503))
+def show_stream(stream_id: StreamIdPath, context: Context) -> StreamView:
+    """One stream: what was asked for and where it stands."""
+    return StreamView.of(context.registry.get(stream_id))
+
+
+@router.patch("/{stream_id}", responses=errors(400, 404, 409, 413, 422, 503))
+def change_stream(stream_id: StreamIdPath, wanted: StreamChange, context: Context) -> StreamView:
+    """Changes what is given and keeps the rest; null sets a field back to its default.
+
+    A new source goes on after the last frame of the old one: `base_ms` moves forward unless it is given.
+    """
+    return StreamView.of(context.registrar.change(stream_id, wanted))
+
+
+@router.delete("/{stream_id}", status_code=204, responses=errors(404, 422, 503))
+def remove_stream(stream_id: StreamIdPath, context: Context) -> None:
+    """Removes a stream with everything that is kept of it: frames, scores, events."""
+    context.registry.remove(stream_id)

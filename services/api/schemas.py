@@ -1,0 +1,217 @@
+"""What the api takes and gives, as pydantic models; a field's bounds are those of the stored spec."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import GroupedMetadata
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from services.api import examples
+from shared.events import Event
+from shared.manifest import InputSpec, Label, Thresholds
+from shared.redaction import redact
+from shared.registry import StreamRecord
+from shared.streams import StreamId, StreamSpec, StreamState, ThresholdOverride
+
+END_MARKER = "-1"
+
+
+@dataclass(frozen=True)
+class AsInSpec(GroupedMetadata):
+    """Stands for the bounds that StreamSpec puts on a field."""
+
+    name: str
+
+    def __iter__(self) -> Iterator[object]:
+        return iter(StreamSpec.model_fields[self.name].metadata)
+
+
+def _enter_alone(value: object) -> object:
+    """A plain number means the enter threshold."""
+    return {"enter": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Name = Annotated[str, AsInSpec("name")]
+SourceText = Annotated[str, AsInSpec("source")]
+Override = Annotated[ThresholdOverride, BeforeValidator(_enter_alone, json_schema_input_type=float | ThresholdOverride)]
+
+
+class StreamOptions(BaseModel):
+    """What both registration and change may set; null asks for the default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    fps: Annotated[float, AsInSpec("fps")] | None = Field(default=None, description="frames per second to look at")
+    model: Annotated[str, AsInSpec("model")] | None = Field(default=None, description="a name of GET /v1/models")
+    pace: Literal["live", "fast"] | None = Field(
+        default=None, description="live: as the clock, oldest frames dropped; fast: no frame lost, as quick as it goes"
+    )
+    loop: bool | None = Field(default=None, description="begin a file again when it ends")
+    thresholds: Annotated[dict[Label, Override], AsInSpec("thresholds")] | None = Field(
+        default=None, description="per label of the model: what differs from its manifest; a number means `enter`"
+    )
+    reset_after_seconds: Annotated[float, AsInSpec("reset_after_seconds")] | None = Field(
+        default=None, description="a gap longer than this resets the stream's memory"
+    )
+    base_ms: Annotated[int, AsInSpec("base_ms")] | None = Field(
+        default=None, description="when a file's recording began, in ms since 1970; default: now"
+    )
+
+
+class StreamCreate(StreamOptions):
+    """A stream to register."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.STREAM_CREATE]})
+
+    id: StreamId | None = Field(default=None, description="default: made from the name")
+    name: Name
+    source: SourceText = Field(description="an rtsp:// or rtsps:// URL, or a video file under the media root")
+
+
+class StreamChange(StreamOptions):
+    """What to change of a stream; what is left out stays."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.STREAM_CHANGE]})
+
+    name: Name | None = None
+    source: SourceText | None = None
+
+    @field_validator("name", "source", mode="after")
+    @classmethod
+    def _not_null(cls, value: str | None) -> str:
+        if value is None:
+            raise ValueError("must be text; leave it out to keep what is set")
+        return value
+
+
+class StreamView(BaseModel):
+    """A stream: what was asked for and where it stands. Sources are shown without credentials."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.STREAM]})
+
+    id: str
+    name: str
+    source: str
+    fps: float
+    model: str
+    pace: Literal["live", "fast"]
+    loop: bool
+    thresholds: dict[str, ThresholdOverride]
+    reset_after_seconds: float
+    base_ms: int
+    created_at_ms: int
+    state: StreamState
+    reason: str | None = Field(description="why it is in this state, where there is something to say")
+    finished: bool = Field(description="ended or failed, and everything that was published has been looked at")
+    epoch: int = Field(description="number of the current (re)connection of the source, from 1")
+    frames_published: int
+    frames_processed: int
+    frames_dropped: int = Field(description="published, but gone from a full queue before inference saw them")
+    lag_frames: int = Field(description="published and not yet looked at")
+    last_frame_at_ms: int | None
+    width: int | None = Field(description="of the source, in pixels")
+    height: int | None = Field(description="of the source, in pixels")
+    source_fps: float | None
+    duration_seconds: float | None = Field(description="of a file; null for live sources")
+
+    @classmethod
+    def of(cls, record: StreamRecord) -> "StreamView":
+        """The record as the api shows it."""
+        spec, status = record.spec, record.status
+        state, reason = (StreamState.FAILED, record.trouble) if record.trouble else (status.state, status.reason)
+        return cls(
+            **spec.model_dump(exclude={"source", "generation"}),
+            **status.model_dump(include={"epoch", "last_frame_at_ms", "width", "height", "source_fps"}),
+            duration_seconds=status.duration_seconds,
+            source=redact(spec.source),
+            state=state,
+            reason=redact(reason) if reason else None,
+            finished=_is_finished(record, state),
+            frames_published=record.frames_published,
+            frames_processed=record.progress.frames_processed,
+            frames_dropped=record.frames_dropped,
+            lag_frames=record.lag_frames,
+        )
+
+
+def _is_finished(record: StreamRecord, state: StreamState) -> bool:
+    at_rest = state in {StreamState.ENDED, StreamState.FAILED} and record.lag_frames == 0
+    return at_rest and (record.progress.cursor.endswith(END_MARKER) or record.frames_published == 0)
+
+
+class StreamPage(BaseModel):
+    """Streams in the order of their ids."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [examples.STREAM], "next": "eWFyZC1tb25kYXk"}]})
+
+    items: list[StreamView]
+    next: str | None = Field(description="cursor of the next page; null on the last")
+
+
+class EventPage(BaseModel):
+    """Events, newest first."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [examples.EVENT], "next": examples.CURSOR}]})
+
+    items: list[Event]
+    next: str | None = Field(
+        description="cursor of the next page, null on the last; a page can hold fewer than `limit` before the last"
+    )
+
+
+class FrameScores(BaseModel):
+    """One frame's scores."""
+
+    at_ms: int
+    scores: dict[str, float] = Field(description="label → probability")
+
+
+class ScorePage(BaseModel):
+    """Scores, oldest first."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.SCORES]})
+
+    items: list[FrameScores]
+    next_since_ms: int | None = Field(description="`since_ms` of the next page; null where nothing more is kept")
+
+
+class ModelView(BaseModel):
+    """A model folder on this machine."""
+
+    name: str
+    usable: bool
+    reason: str | None = Field(default=None, description="why it is not usable")
+    reference: str | None = Field(default=None, description="name@first 8 hex digits of the weights' SHA-256")
+    description: str | None = None
+    labels: list[str] = Field(default_factory=list)
+    fps: float | None = Field(default=None, description="the rate the model was trained at")
+    input: InputSpec | None = None
+    thresholds: dict[str, Thresholds] = Field(default_factory=dict, description="per label, defaults filled in")
+
+
+class ModelList(BaseModel):
+    """The models that streams can use."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [examples.MODEL]}]})
+
+    items: list[ModelView]
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok"}]})
+
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(BaseModel):
+    """Redis answers and there is somebody to do the work."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"status": "ready", "workers": {"ingest": 1, "inference": 1}}]}
+    )
+
+    status: Literal["ready"] = "ready"
+    workers: dict[str, int] = Field(description="role → number of living workers")
