@@ -2,7 +2,8 @@
 
 import re
 
-_USER_INFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^\s/?#]*@")
+# Up to the last @ of the word: people paste passwords that hold / ? # and @ as they are.
+_USER_INFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^\s\"]*@")
 _SECRET_PARAMETER = re.compile(
     r"(?P<name>[?&;](?:pass(?:word|wd)?|pwd|token|key|api_?key|secret|auth|user(?:name)?)=)[^&#\s;'\"]*", re.IGNORECASE
 )

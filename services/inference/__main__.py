@@ -5,6 +5,7 @@ import os
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import cv2
 import redis
@@ -16,12 +17,13 @@ from services.inference.metrics import InferenceMetrics
 from services.inference.runner import choose_device
 from services.inference.settings import InferenceSettings
 from services.inference.worker import Worker
-from shared.errors import Fenced, StoreUnavailable
+from shared.errors import Fenced, ModelUnusable, StoreUnavailable
 from shared.leases import HEARTBEAT_SECONDS, beat, sign_off
 from shared.lifecycle import run_service, stop_on_signals
 from shared.logs import configure_logging
 from shared.settings import read_settings
 from shared.store import connect
+from shared.streams import DEFAULT_MODEL
 
 log = logging.getLogger("inference")
 
@@ -45,6 +47,8 @@ def main() -> int:
     with ThreadPoolExecutor(settings.decode_threads or min(cores, 8), "decode") as decoders:
         worker = Worker(client, catalog, decoders, settings, batch_size, metrics, stop)
         log.info("worker on %s, batches of up to %d", device, batch_size)
+        with suppress(ModelUnusable):  # logged, and said of each stream that asks for it
+            catalog.runner(DEFAULT_MODEL)
         heart.start()
         try:
             worker.run()

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 from torch.nn import functional
 
+from services.inference.measures import NUM_MEASURES, Glance, Memory, log_change, measure, still_seconds
 from shared.errors import ModelUnusable
 from shared.validation import first_problem
 
@@ -18,8 +19,8 @@ THUMB_POOL = 4
 LUMA = (0.299, 0.587, 0.114)
 LONGEST_DT_SECONDS = 60.0
 """Longer gaps count as this long."""
-SMALLEST_CHANGE = 1e-5
-"""A change of grey (0..1 scale) below any that an 8-bit picture can show; keeps logarithms finite."""
+SETTLING_SECONDS = 3.0
+"""So long the slow background is the plain mean of what was seen; then it follows slowly."""
 
 
 class NetworkConfig(BaseModel):
@@ -35,36 +36,6 @@ class NetworkConfig(BaseModel):
     fast_seconds: float = Field(default=2.0, gt=0, le=3600, description="time constant of the fast background")
 
 
-class Glance(NamedTuple):
-    """One frame's features, taken apart."""
-
-    appearance: Tensor
-    thumb: Tensor
-    """Grey levels 0..1 at a quarter of the input's size, flat."""
-    detail: Tensor
-    """Natural logarithm of the mean edge strength in 16x16 tiles, flat."""
-
-
-class Memory(NamedTuple):
-    """What a state holds beside the LSTM's cells, taken apart; all of it is zero before the first frame.
-
-    No weight acts on it, so that in training a stretch of it can be known before any convolution runs.
-    """
-
-    previous: Tensor
-    """The last frame's thumb."""
-    slow: Tensor
-    fast: Tensor
-    """Running means of the thumb (the fast one at half its size) with the config's time constants."""
-    detail: Tensor
-    unrest: Tensor
-    """Running mean of the logarithm of the change between frames: how restless the picture usually is."""
-    age_seconds: Tensor
-    """Since the first frame, up to twice `slow_seconds`."""
-    seen: Tensor
-    """1 once a frame was seen: tells a fresh state from a black picture."""
-
-
 class Network(nn.Module):
     """Scores each frame of a stream from its look and from the memory of the frames before it.
 
@@ -78,13 +49,13 @@ class Network(nn.Module):
         self.thumb_size = (height // THUMB_POOL, width // THUMB_POOL)
         thumb, tiles = math.prod(self.thumb_size), (height // STRIDE) * (width // STRIDE)
         self._feature_sizes = [config.appearance, thumb, tiles]
-        self._state_sizes = [config.hidden, config.hidden, thumb, thumb, thumb // 4, tiles, 1, 1, 1]
+        self._state_sizes = [config.hidden, config.hidden, thumb, thumb, thumb // 4, tiles, 1, 1, 1, 1]
         self.feature_size = sum(self._feature_sizes)
         self.state_size = sum(self._state_sizes)
-        self.look = _Look(config.widths, config.appearance, tiles)
-        self.compare = _Compare(config.change, tiles)
-        self.lstm = nn.LSTMCell(config.appearance + config.change + _NUM_MEASURES, config.hidden)
-        self.head = nn.Linear(config.hidden + config.appearance + config.change + _NUM_MEASURES, num_labels)
+        self.look = _Look(config.widths, config.appearance, tiles).apply(_start)
+        self.compare = _Compare(config.change, tiles).apply(_start)
+        self.lstm = nn.LSTMCell(config.appearance + config.change + NUM_MEASURES, config.hidden)
+        self.head = nn.Linear(config.hidden + config.appearance + config.change + NUM_MEASURES, num_labels)
 
     def encode(self, images: Tensor) -> Tensor:
         """Features [B, feature_size], float32, of normalised RGB images [B, 3, H, W]; rows are independent."""
@@ -148,7 +119,7 @@ class Network(nn.Module):
         glance = Glance(*(values.flatten(0, 1) for values in glances))
         memory = Memory(*(values.flatten(0, 1) for values in recalled))
         change = self.compare(*self._pictures(glance, memory))
-        measures = _measures(glance, memory, dt.flatten(0, 1))
+        measures = measure(glance, memory, dt.flatten(0, 1), self.thumb_size)
         inputs = torch.cat((glance.appearance, change, measures), dim=1)
         return inputs.view(num_streams, num_frames, -1)
 
@@ -169,17 +140,19 @@ class Network(nn.Module):
         )
 
     def _remembered(self, glance: Glance, memory: Memory, dt: Tensor) -> Memory:
-        """The memory after this frame: running means at first, then exponential ones, by elapsed time."""
+        """The memory after this frame: plain means at first, then exponential ones, by elapsed time."""
         age = torch.where(memory.seen > 0.5, memory.age_seconds + dt, torch.zeros_like(dt))
         age = age.clamp(max=2 * self.config.slow_seconds)
-        slow = dt / (age.clamp(max=self.config.slow_seconds) + 1e-3).maximum(dt)
+        settled = age > SETTLING_SECONDS
+        slow = torch.where(settled, 1 - torch.exp(-dt / self.config.slow_seconds), dt / (age + 1e-3).maximum(dt))
         fast = 1 - torch.exp(-dt / self.config.fast_seconds)
         return Memory(
             previous=glance.thumb,
             slow=torch.lerp(memory.slow, glance.thumb, slow),
             fast=torch.lerp(memory.fast, self._halved(glance.thumb), fast),
             detail=torch.lerp(memory.detail, glance.detail, slow),
-            unrest=torch.lerp(memory.unrest, _log_change(glance.thumb - memory.previous), slow),
+            unrest=torch.lerp(memory.unrest, log_change(glance.thumb - memory.previous), slow),
+            still_seconds=still_seconds(glance.thumb - memory.previous, memory, dt),
             age_seconds=age,
             seen=torch.ones_like(memory.seen),
         )
@@ -229,34 +202,12 @@ class _Compare(nn.Module):
         return functional.relu(self.out(torch.cat(summary, dim=1)))
 
 
-_NUM_MEASURES = 10
-
-
-def _measures(glance: Glance, memory: Memory, dt: Tensor) -> Tensor:
-    """Plain figures [S, 10] about a frame and its memory, each of order one."""
-    change = glance.thumb - memory.previous
-    log_change = _log_change(change)
-    still = (change.abs() < SMALLEST_CHANGE).float().mean(1, keepdim=True)
-    light, usual_light = glance.thumb.mean(1, keepdim=True), memory.slow.mean(1, keepdim=True)
-    return torch.cat(
-        (
-            0.2 * log_change + 1,
-            0.2 * (log_change - memory.unrest) * memory.seen,
-            0.2 * torch.log(change.abs().amax(1, keepdim=True) + SMALLEST_CHANGE) + 1,
-            still,
-            4 * (light - 0.5),
-            4 * (light - usual_light),
-            (glance.detail - memory.detail).mean(1, keepdim=True),
-            torch.log1p(dt),
-            0.5 * torch.log1p(memory.age_seconds),
-            memory.seen,
-        ),
-        dim=1,
-    )
-
-
-def _log_change(change: Tensor) -> Tensor:
-    return torch.log(change.abs().mean(1, keepdim=True) + SMALLEST_CHANGE)
+def _start(module: nn.Module) -> None:
+    """Weights that keep a signal's size through rectified layers (He et al., 2015)."""
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 def _stretched(change: Tensor) -> Tensor:

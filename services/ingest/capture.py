@@ -64,12 +64,23 @@ class Capture:
             return
         outlet = Outlet(self._spec, source, self._status, self._place, self._stop)
         until_stored(partial(outlet.resume, record.progress), self._stop)
-        if record.status.generation == self._spec.generation and record.status.base_ms != self._spec.base_ms:
-            outlet.finish()  # what played until now was another recording: its events end, its memory goes
+        if self._follows_another_recording(record.status):
+            outlet.finish()  # its events end, its memory goes
+            if outlet.last_ms >= self._spec.base_ms:
+                self._begin_after(outlet.last_ms)
+                return
         if source.is_file:
             self._play(outlet)
         else:
             watch(self._spec, outlet, self._stop)
+
+    def _follows_another_recording(self, status: StreamStatus) -> bool:
+        return status.generation == self._spec.generation and status.base_ms not in (0, self._spec.base_ms)
+
+    def _begin_after(self, last_ms: int) -> None:
+        """Moves the base past frames that the former source published after the change; then all starts anew."""
+        moved = self._spec.model_copy(update={"base_ms": last_ms + 1})
+        until_stored(partial(self._place.registry.replace, self._spec, moved), self._stop)
 
     def _play(self, outlet: Outlet) -> None:
         """A file to its end; a failure on the way closes what was published just as well."""

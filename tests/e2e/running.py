@@ -45,9 +45,13 @@ class Running:
 
     def line(self, part: str) -> str:
         """The first line of its output that holds the part, once it is there."""
-        return eventually(
-            lambda: next((line for line in list(self.lines) if part in line), None) or self._fail_if_over(part), part
-        )
+
+        def found() -> list[str]:
+            lines = [line for line in self.lines if part in line]
+            assert lines or self.process.poll() is None, f"ended before it said {part!r}: {self.lines} {self.errors}"
+            return lines
+
+        return eventually(found, part)[0]
 
     @property
     def url(self) -> str:
@@ -72,9 +76,6 @@ class Running:
     def pid_of(self, part: str) -> int | None:
         """The process whose command line holds the part."""
         return next((pid for pid, line in self.alive().items() if part in line and "exec_child" not in line), None)
-
-    def _fail_if_over(self, part: str) -> None:
-        assert self.process.poll() is None, f"ended before it said {part!r}: {self.lines} {self.errors}"
 
 
 def render_scene(folder: Path) -> Path:

@@ -2,23 +2,45 @@
 
 import json
 import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from patience import eventually
+from patience import eventually, unavailable
 from running import Running, render_scene, running
 
-from afterimage.redis_server import free_port
+from afterimage.ports import usable_port
 from shared.events import Event
 from shared.settings import PROJECT_ROOT
 
+RTSP_SERVER = PROJECT_ROOT / "tests" / "rtsp_server.py"
+SYSTEM_PYTHON = "/usr/bin/python3"
 MODEL = PROJECT_ROOT / "models" / "camera-events"
 
 
 @pytest.fixture(scope="module")
 def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return render_scene(tmp_path_factory.mktemp("media"))
+
+
+@contextmanager
+def camera(film: Path) -> Iterator[str]:
+    """The URL of an RTSP server that plays the film."""
+    probe = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
+    if subprocess.run([SYSTEM_PYTHON, "-c", probe], capture_output=True, check=False).returncode:
+        unavailable(f"GStreamer's RTSP server for {SYSTEM_PYTHON} (gir1.2-gst-rtsp-server-1.0)")
+    pipe = subprocess.PIPE
+    command = [SYSTEM_PYTHON, str(RTSP_SERVER), "0", str(film)]
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as server:
+        assert server.stdout
+        try:
+            yield f"rtsp://127.0.0.1:{int(server.stdout.readline())}/camera"
+        finally:
+            server.kill()
 
 
 def analyze(home: Path, *arguments: str) -> Running:
@@ -63,11 +85,11 @@ def test_real_footage_is_processed_frame_by_frame(tmp_path: Path, reference_data
 
 
 def test_people_get_lines(tmp_path: Path, media: Path) -> None:
-    shown = analyze(tmp_path, str(media / "scene.mp4"), "--fps", "4")
+    shown = analyze(tmp_path, str(media / "scene.mp4"))
     assert shown.process.returncode == 0
     assert any("opened" in line and "lights_out" in line for line in shown.lines)
     assert any("closed" in line and "lights_out" in line for line in shown.lines)
-    assert shown.lines[-1].startswith("48 frames in ")
+    assert shown.lines[-1].startswith("96 frames in ")
 
 
 def test_a_bad_file_in_a_folder_leaves_the_others_undisturbed(tmp_path: Path, media: Path) -> None:
@@ -83,13 +105,15 @@ def test_a_bad_file_in_a_folder_leaves_the_others_undisturbed(tmp_path: Path, me
 
 
 def test_with_data_everything_is_kept_and_can_be_done_again(tmp_path: Path, media: Path) -> None:
-    arguments = ("analyze", str(media / "scene.mp4"), "--json", "--data", str(tmp_path / "data"))
+    arguments = ("analyze", str(media / "scene.mp4"), "--json", "--fps", "4", "--data", str(tmp_path / "data"))
     found = []
     for _ in range(2):
         with running(*arguments, home=tmp_path) as command:
             command.wait()
-            found.append(parsed(command)[0])
+            events, summary = parsed(command)
+            found.append((events, summary["frames"], summary["events"]))
     assert found[0] == found[1]
+    assert found[0][1] == 48
     assert (tmp_path / "data" / "logs" / "inference.log").stat().st_size
 
 
@@ -99,6 +123,17 @@ def test_ctrl_c_stops_it_in_order(tmp_path: Path, media: Path) -> None:
         command.interrupt()
         assert command.wait(30) == 1
         assert command.errors == ["error: stopped before the end"]
+        assert command.alive() == {}
+
+
+def test_a_camera_is_watched_until_ctrl_c(tmp_path: Path, media: Path) -> None:
+    with camera(media / "scene.mp4") as url, running("analyze", url, "--json", home=tmp_path) as command:
+        event = json.loads(command.line('"type": "event"'))
+        assert abs(event["started_at_ms"] / 1000 - time.time()) < 60
+        command.interrupt()
+        assert command.wait(30) == 0, command.errors
+        assert command.errors == []
+        assert json.loads(command.lines[-1])["frames"] > 8
         assert command.alive() == {}
 
 
@@ -116,7 +151,7 @@ def test_ctrl_c_stops_it_in_order(tmp_path: Path, media: Path) -> None:
 def test_a_bad_source_is_one_clear_line(tmp_path: Path, source: str, why: str, code: int) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.mp4").write_text("not a video at all")
-    failed = analyze(tmp_path / "home", source.format(tmp=tmp_path, port=free_port("127.0.0.1")), "--json")
+    failed = analyze(tmp_path / "home", source.format(tmp=tmp_path, port=usable_port("127.0.0.1")), "--json")
     assert failed.process.returncode == code
     assert len(failed.errors) == 1
     assert failed.errors[0].startswith("error: ")

@@ -1,5 +1,6 @@
 """`afterimage up`: it starts, works, survives the death of its parts, and leaves nothing running."""
 
+import json
 import os
 import signal
 import time
@@ -64,6 +65,11 @@ def is_ready(system: Running) -> bool:
         return httpx.get(f"{system.url}/readyz", timeout=5).is_success
     except httpx.HTTPError:
         return False
+
+
+def has_listener(system: Running) -> bool:
+    metrics = httpx.get(f"{system.url}/metrics", timeout=10).text
+    return "afterimage_api_live_clients 1.0" in metrics.splitlines()
 
 
 def test_it_works_stops_in_order_on_ctrl_c_and_has_kept_everything_next_time(tmp_path: Path, media: Path) -> None:
@@ -185,5 +191,36 @@ def test_batch_mates_never_touch_each_others_memory(tmp_path: Path, media: Path)
         assert len(alone) == SAMPLED
         assert_same(scores(system, "first"), alone)
         assert_same(scores(system, "second"), alone)
+        system.interrupt()
+        assert system.wait(20) == 0
+
+
+def test_the_command_line_talks_to_it(tmp_path: Path, media: Path) -> None:
+    def command(*arguments: str) -> list[str]:
+        with running(*arguments, "--url", system.url, home=tmp_path / "client") as client:
+            assert client.wait(30) == 0, client.errors
+            return client.lines
+
+    with running(*up(tmp_path / "data", media), home=tmp_path) as system:
+        with running("events", "--follow", "--json", "--url", system.url, home=tmp_path / "follower") as follower:
+            eventually(lambda: has_listener(system), "somebody follows")
+            scene = str(media / "scene.mp4")
+            assert command("streams", "add", "Front door", scene, "--pace", "fast") == ["front-door"]
+            assert finished(system, "front-door")["frames_processed"] == SAMPLED
+            history = [json.loads(line) for line in command("events", "--json", "--stream", "front-door")]
+            assert "lights_out" in {event["label"] for event in history}
+            eventually(lambda: len(follower.lines) >= 2 * len(history), "every opening and closing")
+            followed = [json.loads(line) for line in follower.lines]
+            assert [event["state"] for event in followed if event["id"] == history[0]["id"]] == ["open", "closed"]
+            follower.interrupt()
+            assert follower.wait(10) == 0
+        assert json.loads("".join(command("streams", "show", "front-door")))["state"] == "ended"
+        assert [json.loads(line)["id"] for line in command("streams", "list", "--json")] == ["front-door"]
+        assert any("front-door" in line for line in command("streams", "list"))
+        assert command("streams", "remove", "front-door") == []
+        assert command("streams", "list", "--json") == []
+        with running("streams", "show", "front-door", "--url", system.url, home=tmp_path / "client") as unknown:
+            assert unknown.wait(30) == 1
+            assert "front-door" in unknown.errors[0]
         system.interrupt()
         assert system.wait(20) == 0

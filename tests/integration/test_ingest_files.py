@@ -179,16 +179,20 @@ def test_ingest_says_that_it_lives(ingest: IngestRunner, redis_client: redis.Red
     assert ingest.returned == [0]
 
 
-def test_another_source_begins_after_an_end_marker(ingest: IngestRunner, video_file: VideoFile) -> None:
+@pytest.mark.parametrize("base_after_ms", [3_600_000, 1], ids=["later base", "base already passed"])
+def test_another_source_begins_after_an_end_marker(
+    base_after_ms: int, ingest: IngestRunner, video_file: VideoFile
+) -> None:
     spec = ingest.add("clip", video_file("first.mp4", seconds=60).name, pace="live")
     video_file("second.mp4")
     ingest.start()
     eventually(lambda: len(ingest.frames("clip")) >= 2, "the first source plays")
-    later = spec.model_copy(update={"source": "second.mp4", "pace": "fast", "base_ms": BASE_MS + 3_600_000})
+    later = spec.model_copy(update={"source": "second.mp4", "pace": "fast", "base_ms": BASE_MS + base_after_ms})
     assert ingest.registry.replace(spec, later)
     ingest.until("clip", StreamState.ENDED)
     names = [name for name, _ in ingest.entries("clip")]
-    before = [name for name in names if int(name.partition("-")[0]) < later.base_ms]
-    assert before[-1] == before[-2].replace("-0", "-1")
-    assert len(names) - len(before) == 16 + 1
+    [former_end] = [place for place, name in enumerate(names[:-1]) if name.endswith("-1")]
+    assert names[former_end] == names[former_end - 1].replace("-0", "-1")
+    assert len(names[former_end + 1 :]) == 16 + 1
+    assert names[-1].endswith("-1")
     assert ingest.registry.get("clip").status.epoch == 2

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from afterimage.__main__ import app
-from afterimage.redis_server import free_port
+from afterimage.ports import usable_port
 
 COMMANDS = ("up", "demo", "analyze", "events", "train", "evaluate", "bench")
 STREAM_COMMANDS = ("streams add", "streams list", "streams show", "streams remove")
@@ -37,7 +37,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 @pytest.mark.parametrize("command", ["streams list", "streams show x", "events", "events --follow"])
 def test_no_api_is_one_clear_line(command: str) -> None:
-    failed = afterimage(*command.split(), "--url", f"http://user:hidden@127.0.0.1:{free_port('127.0.0.1')}")
+    failed = afterimage(*command.split(), "--url", f"http://user:hidden@127.0.0.1:{usable_port('127.0.0.1')}")
     assert failed.returncode == 1
     assert failed.stderr.startswith("error: no API at http://***@127.0.0.1:")
     assert failed.stderr.count("\n") == 1

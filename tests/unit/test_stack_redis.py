@@ -1,6 +1,5 @@
 """The private Redis of a data folder."""
 
-import os
 import shutil
 import stat
 import subprocess
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from afterimage.data_folder import open_data_folder
+from afterimage.data_folder import open_data_folder, remove_abandoned
 from afterimage.local_redis import running_redis
 from afterimage.redis_server import find_server, prepare_server
 from shared.errors import StackFailed
@@ -77,8 +76,16 @@ def test_the_folder_stays_locked_while_its_redis_lives(tmp_path: Path, monkeypat
         pass
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(StackFailed, match="Permission denied"), open_data_folder(tmp_path / "data"):
+def test_what_killed_processes_left_is_removed_and_what_is_open_is_not(tmp_path: Path) -> None:
+    with open_data_folder(tmp_path / "left"):
+        pass
+    (tmp_path / "new").mkdir()
+    with open_data_folder(tmp_path / "open"):
+        remove_abandoned(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"new", "open"}
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StackFailed, match="Not a directory"), open_data_folder(tmp_path / "file" / "data"):
         pass

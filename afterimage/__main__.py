@@ -1,0 +1,38 @@
+"""The `afterimage` command."""
+
+import sys
+
+import typer
+
+from afterimage.commands import analyze, bench, demo, events, model, streams, up
+from shared.errors import AfterimageError, ModelUnusable, SettingsInvalid, SourceRefused
+from shared.redaction import redact
+
+USAGE_ERRORS = (ModelUnusable, SettingsInvalid, SourceRefused)
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="Watches many cameras at once and names what happens over time: events, with a memory that is never lost.",
+)
+app.command()(up.up)
+app.command()(demo.demo)
+app.command()(analyze.analyze)
+app.add_typer(streams.app, name="streams")
+app.command()(events.events)
+app.command()(model.train)
+app.command()(model.evaluate)
+app.command()(bench.bench)
+
+
+def main() -> None:
+    """Runs the command line; an AfterimageError is one line on standard error and exit code 2 (usage) or 1."""
+    try:
+        app()
+    except AfterimageError as err:
+        sys.stderr.write(f"error: {redact(str(err))}\n")
+        sys.exit(2 if isinstance(err, USAGE_ERRORS) else 1)
+
+
+if __name__ == "__main__":
+    main()

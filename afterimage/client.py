@@ -1,0 +1,144 @@
+"""The API as the command line calls it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+import httpx
+from pydantic import BaseModel, ConfigDict
+
+from shared.errors import ApiUnavailable, RequestRefused
+from shared.redaction import redact
+from shared.streams import StreamState
+
+TIMEOUT_SECONDS = 15.0
+LIVE_TIMEOUT = httpx.Timeout(TIMEOUT_SECONDS, read=60.0)
+LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
+PAGE = 500
+
+
+class StreamView(BaseModel):
+    """The part of a stream's view that the command line works with."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    id: str
+    state: StreamState
+    reason: str | None
+    fps: float
+    frames_published: int
+    frames_processed: int
+    frames_dropped: int
+    lag_frames: int
+    duration_seconds: float | None
+    finished: bool
+
+
+class Client:
+    """Calls one API. Every method raises ApiUnavailable, or RequestRefused with the API's own words."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        try:
+            on_this_machine = httpx.URL(self.url).host in LOOPBACK_HOSTS
+            self._http = httpx.Client(base_url=self.url, timeout=TIMEOUT_SECONDS, trust_env=not on_this_machine)
+        except (httpx.InvalidURL, ValueError) as err:
+            raise ApiUnavailable(f"API URL {url!r}: not a URL ({err})") from err
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._http.close()
+
+    def not_ready(self) -> str | None:
+        """What is missing before the system can work, or None."""
+        try:
+            self._json("GET", "/readyz")
+        except (ApiUnavailable, RequestRefused) as err:
+            return str(err)
+        return None
+
+    def add_stream(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Registers a stream; returns its view."""
+        view: dict[str, Any] = self._json("POST", "/v1/streams", json=fields)
+        return view
+
+    def stream(self, stream_id: str) -> dict[str, Any]:
+        """One stream's view."""
+        view: dict[str, Any] = self._json("GET", f"/v1/streams/{stream_id}")
+        return view
+
+    def stream_view(self, stream_id: str) -> StreamView:
+        """The same, parsed."""
+        return StreamView.model_validate(self.stream(stream_id))
+
+    def streams(self) -> Iterator[dict[str, Any]]:
+        """Every stream's view."""
+        return self._pages("/v1/streams", {})
+
+    def remove_stream(self, stream_id: str, *, missing_ok: bool = False) -> None:
+        """Removes a stream and all that is kept of it."""
+        self._send("DELETE", f"/v1/streams/{stream_id}", accepted=(httpx.codes.NOT_FOUND,) if missing_ok else ())
+
+    def events(self, **filters: str | int | None) -> Iterator[dict[str, Any]]:
+        """Events, newest first; `filters` as the API names them."""
+        return self._pages("/v1/events", _given(filters))
+
+    def live_lines(self, last_event_id: str | None, **filters: str | None) -> Iterator[str]:
+        """The lines of the live feed, from now or from after `last_event_id` on; an empty one says that it is open."""
+        headers = {"Accept": "text/event-stream"}
+        if last_event_id is not None:
+            headers["Last-Event-ID"] = last_event_id
+        try:
+            with self._http.stream(
+                "GET", "/v1/events/live", params=_given(filters), headers=headers, timeout=LIVE_TIMEOUT
+            ) as reply:
+                if reply.is_error:
+                    reply.read()
+                    raise RequestRefused(_message(reply))
+                yield ""
+                yield from reply.iter_lines()
+        except httpx.HTTPError as err:
+            raise ApiUnavailable(self._unavailable(err)) from err
+
+    def _pages(self, path: str, filters: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        cursor: str | None = None
+        while True:
+            position = {"cursor": cursor} if cursor is not None else {}
+            page = self._json("GET", path, params={"limit": PAGE, **filters, **position})
+            yield from page["items"]
+            cursor = page.get("next")
+            if cursor is None:
+                return
+
+    def _json(self, method: str, path: str, **options: Any) -> Any:  # noqa: ANN401 (whatever the API answers)
+        reply = self._send(method, path, **options)
+        try:
+            return reply.json()
+        except ValueError as err:
+            raise RequestRefused(f"{self.url} does not answer like an Afterimage API: {reply.text[:100]!r}") from err
+
+    def _send(self, method: str, path: str, accepted: tuple[int, ...] = (), **options: Any) -> httpx.Response:  # noqa: ANN401 (httpx's own options)
+        try:
+            reply = self._http.request(method, path, **options)
+        except httpx.HTTPError as err:
+            raise ApiUnavailable(self._unavailable(err)) from err
+        if reply.is_error and reply.status_code not in accepted:
+            raise RequestRefused(_message(reply))
+        return reply
+
+    def _unavailable(self, err: httpx.HTTPError) -> str:
+        detail = str(err) or type(err).__name__
+        return f"no API at {redact(self.url)} ({detail}); start one with `afterimage up`, or give --url"
+
+
+def _given(filters: Mapping[str, str | int | None]) -> dict[str, str | int]:
+    return {name: value for name, value in filters.items() if value is not None}
+
+
+def _message(reply: httpx.Response) -> str:
+    """The API's own sentence, or what can be said of a reply that holds none."""
+    try:
+        return str(reply.json()["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"{reply.request.method} {reply.request.url.path}: HTTP {reply.status_code}"

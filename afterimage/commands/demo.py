@@ -1,0 +1,32 @@
+"""`afterimage demo`: see it work."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from afterimage.commands.options import DEFAULT_MODELS, Device, Models
+
+
+def demo(
+    data: Annotated[Path, typer.Option(help="Folder for clips, logs and Redis; emptied of these at the start.")] = Path(
+        "data/demo"
+    ),
+    device: Device = "auto",
+    models: Models = DEFAULT_MODELS,
+) -> None:
+    """Render one clip for each kind of incident, play all of them at once, and compare what is found with the truth.
+
+    Example: `afterimage demo`.
+    """
+    from rich.console import Console
+
+    from afterimage.demo import run_demo
+    from afterimage.preflight import check_model
+    from afterimage.stack import StackOptions
+    from shared.streams import DEFAULT_MODEL
+
+    manifest = check_model(models / DEFAULT_MODEL)
+    folder = data.absolute()
+    options = StackOptions(data=folder, media_root=folder / "clips", models=models, device=device)
+    raise typer.Exit(run_demo(options, manifest.labels, Console(highlight=False)))

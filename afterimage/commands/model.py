@@ -1,0 +1,57 @@
+"""`afterimage train` and `afterimage evaluate`: models made of rendered scenes, and how good they are."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from afterimage.commands.options import DEFAULT_MODELS
+
+
+def train(
+    out: Annotated[Path, typer.Argument(help="Model folder to write; its last part is the model's name.")],
+    epochs: Annotated[int, typer.Option(min=1, help="How many times to render new clips and learn from them.")] = 24,
+    clips: Annotated[int, typer.Option(min=1, help="Clips of an epoch.")] = 64,
+    validation_clips: Annotated[int, typer.Option(min=1, help="Clips that choose the best epoch.")] = 48,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same run.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
+    workers: Annotated[int, typer.Option(min=0, help="Processes that render clips.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where a run into this folder stopped.")] = False,
+) -> None:
+    """Train a model on rendered scenes, on streamed state, exactly as it will run.
+
+    Example: `afterimage train data/models/my-events --epochs 2 --clips 16`, then
+    `afterimage analyze door.mp4 --models data/models --model my-events`.
+    """
+    from training.train import TrainingConfig, train_on_scenes
+
+    config = TrainingConfig(epochs=epochs, clips_per_epoch=clips, validation_clips=validation_clips, seed=seed)
+    report = train_on_scenes(out, config=config, device=device, resume=resume, num_workers=workers)
+    typer.echo(
+        f"{report.folder}: {report.epochs} epochs in {report.seconds:.0f} s, "
+        f"mean average precision on validation clips {report.best_score:.3f}"
+    )
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="Model folder.")] = DEFAULT_MODELS / "camera-events",
+    clips: Annotated[int, typer.Option(min=1, help="Rendered clips to measure on.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed renders other clips.")] = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that render clips.")] = 1,
+    footage: Annotated[
+        list[Path] | None, typer.Option(help="A real video in which to count events, too; may be given again.")
+    ] = None,
+) -> None:
+    """Measure a model on rendered clips that no training saw: with its memory and without, frames and events.
+
+    Example: `afterimage evaluate models/camera-events --clips 20`.
+    """
+    from rich.console import Console
+
+    from training.evaluate import evaluate_on_footage, evaluate_on_scenes
+
+    console = Console()
+    console.print(evaluate_on_scenes(model, seed=seed, num_clips=clips, num_workers=workers).table())
+    for result in evaluate_on_footage(model, footage or []):
+        found = ", ".join(f"{label} {count}" for label, count in sorted(result.events.items()))
+        console.print(f"{result.file}: {result.seconds:.0f} s, events: {found or 'none'}")

@@ -1,0 +1,23 @@
+"""Options that several commands share, and their defaults."""
+
+from pathlib import Path
+from typing import Annotated
+
+import platformdirs
+import typer
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+
+DEVICE_HELP = "Where the model runs: auto, cpu, cuda or cuda:N."
+
+Device = Annotated[str, typer.Option(help=DEVICE_HELP)]
+Models = Annotated[Path, typer.Option(help="Folder of models, one folder each.", envvar="AFTERIMAGE_MODELS_DIR")]
+Url = Annotated[str, typer.Option(help="The API to talk to.", envvar="AFTERIMAGE_URL")]
+
+DEFAULT_MODELS = PROJECT_ROOT / "models"
+DEFAULT_URL = "http://127.0.0.1:8000"
+
+
+def user_data() -> Path:
+    """The platform's folder for this program's data."""
+    return platformdirs.user_data_path("afterimage")

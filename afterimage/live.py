@@ -1,0 +1,113 @@
+"""The live feed of events: server-sent events, resumed where the connection broke."""
+
+import json
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Self
+
+from afterimage.client import Client
+from shared.errors import AfterimageError, ApiUnavailable
+
+RETRY_SECONDS = 1.0
+CONNECT_TIMEOUT_SECONDS = 15.0
+MAX_WAITING = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of the feed: `kind` is opened, closed, or empty where it only tells a position."""
+
+    kind: str
+    event: dict[str, Any]
+    position: str | None
+
+
+def parse_feed(lines: Iterable[str]) -> Iterator[Message]:
+    """The messages in the lines of a server-sent event stream; comments are passed over."""
+    fields: dict[str, str] = {}
+    for line in lines:
+        if line:
+            name, _, value = line.partition(":")
+            fields[name] = value.removeprefix(" ")
+            continue
+        kind = fields.get("event", "")
+        if kind in ("opened", "closed"):
+            yield Message(kind=kind, event=json.loads(fields["data"]), position=fields.get("id"))
+        elif "id" in fields:
+            yield Message(kind="", event={}, position=fields["id"])
+        fields = {}
+
+
+def follow_feed(
+    client: Client, connected: threading.Event, ended: threading.Event, **filters: str | None
+) -> Iterator[Message]:
+    """Openings and closings as they happen, until `ended`; goes on after the last one when the connection breaks.
+
+    `connected` is set once nothing that happens from now on can be missed; `filters` as the API names them. Raises
+    ApiUnavailable where the first connection fails, RequestRefused.
+    """
+    position: str | None = None
+    while not ended.is_set():
+        try:
+            lines = client.live_lines(position, **filters)
+            next(lines, None)
+            connected.set()
+            for message in parse_feed(lines):
+                position = message.position or position
+                if message.kind:
+                    yield message
+        except ApiUnavailable:
+            if not connected.is_set():
+                raise
+        ended.wait(RETRY_SECONDS)
+
+
+class LiveFeed:
+    """Follows the feed in a thread while the context lasts; at most MAX_WAITING messages wait, then it waits."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._messages: queue.Queue[Message] = queue.Queue(MAX_WAITING)
+        self._connected = threading.Event()
+        self._ended = threading.Event()
+        self._failure: AfterimageError | None = None
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._run, name="live-feed", daemon=True).start()
+        if not self._connected.wait(CONNECT_TIMEOUT_SECONDS) or self._failure:
+            raise self._failure or ApiUnavailable(f"the live feed of {self._url} does not open")
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._ended.set()
+
+    def take(self, timeout_seconds: float) -> list[Message]:
+        """What has come; waits for the first message at most so long. Raises what ended the feed, if anything did."""
+        if self._failure:
+            raise self._failure
+        try:
+            messages = [self._messages.get(timeout=timeout_seconds)]
+        except queue.Empty:
+            return []
+        while not self._messages.empty():
+            messages.append(self._messages.get_nowait())
+        return messages
+
+    def _run(self) -> None:
+        try:
+            with Client(self._url) as client:
+                for message in follow_feed(client, self._connected, self._ended):
+                    self._put(message)
+        except AfterimageError as err:
+            self._failure = err
+            self._connected.set()
+
+    def _put(self, message: Message) -> None:
+        while not self._ended.is_set():
+            try:
+                self._messages.put(message, timeout=1.0)
+            except queue.Full:
+                continue
+            return

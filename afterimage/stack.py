@@ -1,0 +1,174 @@
+"""The whole system on one machine: Redis, ingest, inference and api as supervised children of this process."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from afterimage.child import Command
+from afterimage.client import Client
+from afterimage.data_folder import DataFolder, open_data_folder
+from afterimage.interrupts import StopRequest
+from afterimage.ports import usable_port
+from afterimage.redis_server import RedisServer, prepare_server
+from afterimage.supervise import Supervisor
+from shared.errors import AfterimageError, StackFailed
+
+LOOK_EVERY_SECONDS = 0.1
+REDIS_TIMEOUT_SECONDS = 120.0
+READY_TIMEOUT_SECONDS = 90.0
+SERVICES = ("ingest", "inference", "api")
+
+
+@dataclass(frozen=True, slots=True)
+class StackOptions:
+    """What a stack is made of; port 0 means any free port, `metrics_port` is ingest's, the next one inference's."""
+
+    data: Path
+    media_root: Path
+    models: Path
+    host: str = "127.0.0.1"
+    port: int = 0
+    metrics_port: int = 0
+    device: str = "auto"
+    redis_max_memory_mb: int = 1024
+
+
+class Stack:
+    """Runs from entering to leaving the context; a thread of its own starts, watches and stops the children.
+
+    `say` gets what the user should know (a child died), `echo` every line that a service writes, with its name.
+    """
+
+    def __init__(
+        self,
+        options: StackOptions,
+        request: StopRequest,
+        say: Callable[[str], None],
+        echo: Callable[[str, str], None] = lambda _name, _line: None,
+    ) -> None:
+        self._options = options
+        self._request = request
+        self._supervisor = Supervisor(echo, say)
+        self._leaving = threading.Event()
+        self._settled = threading.Event()
+        self._failure: AfterimageError | None = None
+        self._resources = ExitStack()
+        port = options.port or usable_port(options.host)
+        self.url = _http_url(options.host, port)
+        first = options.metrics_port
+        self._metrics_ports = {
+            name: first + index if first else usable_port("127.0.0.1")
+            for index, name in enumerate(("ingest", "inference"))
+        }
+        self.metrics_urls = {
+            name: f"{_http_url('127.0.0.1', number)}/metrics" for name, number in self._metrics_ports.items()
+        }
+        self._environment = {
+            "AFTERIMAGE_MEDIA_ROOT": str(options.media_root),
+            "AFTERIMAGE_MODELS_DIR": str(options.models),
+            "AFTERIMAGE_DEVICE": options.device,
+            "AFTERIMAGE_API_HOST": options.host,
+            "AFTERIMAGE_API_PORT": str(port),
+        }
+
+    def __enter__(self) -> Self:
+        """Starts everything and waits until it is ready; raises StackFailed, with nothing left running."""
+        folder = self._resources.enter_context(open_data_folder(self._options.data))
+        try:
+            server = prepare_server(folder.redis, self._options.redis_max_memory_mb)
+            self._thread = threading.Thread(target=self._run, args=(folder, server), name="stack")
+            self._thread.start()
+            self._resources.callback(self._thread.join)
+            self._resources.callback(self._leaving.set)
+            self._wait_until_ready()
+        except BaseException:
+            self._resources.close()
+            raise
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        """Stops everything: ingest, inference, api, then Redis."""
+        self._resources.close()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the user asked for an end."""
+        return self._request.stop.is_set()
+
+    def check(self) -> None:
+        """Raises StackFailed where the stack is down."""
+        if self._failure:
+            raise self._failure
+        if not self._thread.is_alive():
+            raise StackFailed("the stack ended")
+
+    def wait(self, seconds: float) -> bool:
+        """Waits so long, or until the user asks for an end; returns whether to go on. Raises StackFailed."""
+        self.check()
+        return not self._request.stop.wait(seconds)
+
+    def _run(self, folder: DataFolder, server: RedisServer) -> None:
+        try:
+            self._start_redis(folder, server)
+            for name in SERVICES:
+                self._supervisor.start(self._service(name, folder, server.url))
+            while not self._leaving.wait(LOOK_EVERY_SECONDS):
+                self._supervisor.watch(settled=self._settled.is_set())
+        except AfterimageError as err:
+            self._failure = err
+        finally:
+            self._supervisor.stop_all(self._request.kill)
+
+    def _start_redis(self, folder: DataFolder, server: RedisServer) -> None:
+        self._supervisor.start(
+            Command(
+                name="redis",
+                argv=server.argv,
+                log_folder=folder.logs,
+                folder=server.folder,
+                kept_fds=(folder.lock_fd,),
+            )
+        )
+        deadline = time.monotonic() + REDIS_TIMEOUT_SECONDS
+        while not server.is_ready():
+            self._supervisor.watch(settled=False)
+            if time.monotonic() > deadline:
+                raise StackFailed(f"Redis is not ready after {REDIS_TIMEOUT_SECONDS:g} s; see {folder.logs}/redis.log")
+            if self._leaving.wait(LOOK_EVERY_SECONDS):
+                return
+        server.forget_workers()
+
+    def _service(self, name: str, folder: DataFolder, redis_url: str) -> Command:
+        return Command(
+            name=name,
+            argv=(sys.executable, "-m", f"services.{name}"),
+            log_folder=folder.logs,
+            environment={
+                **self._environment,
+                "AFTERIMAGE_REDIS_URL": redis_url,
+                "AFTERIMAGE_METRICS_PORT": str(self._metrics_ports.get(name, 0)),
+            },
+        )
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + READY_TIMEOUT_SECONDS
+        with Client(self.url) as client:
+            while self.wait(LOOK_EVERY_SECONDS):
+                missing = client.not_ready()
+                if missing is None:
+                    self._settled.set()
+                    return
+                if time.monotonic() > deadline:
+                    logs = self._options.data / "logs"
+                    raise StackFailed(f"not ready after {READY_TIMEOUT_SECONDS:g} s: {missing}; see {logs}")
+
+
+def _http_url(host: str, port: int) -> str:
+    """The URL to reach a server of ours at, from this machine."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
