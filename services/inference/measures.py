@@ -9,7 +9,7 @@ from torch.nn import functional
 SMALLEST_CHANGE = 1e-5
 """A change of grey (0..1 scale) below any that an 8-bit picture can show; keeps logarithms finite."""
 LONGEST_STILL_SECONDS = 60.0
-NUM_MEASURES = 18
+NUM_MEASURES = 19
 
 
 class Glance(NamedTuple):
@@ -45,12 +45,13 @@ class Memory(NamedTuple):
 
 
 def measure(glance: Glance, memory: Memory, dt: Tensor, thumb_size: tuple[int, int]) -> Tensor:
-    """Figures [S, 18], each of order one: on stillness, light, detail, likeness to what was, and time."""
+    """Figures [S, 19], each of order one: on stillness, light, detail, likeness to what was, and time."""
     change = glance.thumb - memory.previous
     logarithm, largest = log_change(change), change.abs().amax(1, keepdim=True)
     light, usual_light = glance.thumb.mean(1, keepdim=True), memory.slow.mean(1, keepdim=True)
     detail = glance.detail - memory.detail
     like, shifted = _likeness(glance.thumb, memory.slow, thumb_size)
+    lately = _likeness(halved(glance.thumb, thumb_size), memory.fast, (thumb_size[0] // 2, thumb_size[1] // 2))[0]
     return torch.cat(
         (
             0.2 * logarithm + 1,
@@ -68,6 +69,7 @@ def measure(glance: Glance, memory: Memory, dt: Tensor, thumb_size: tuple[int, i
             4 * (1 - like),
             4 * (1 - shifted),
             4 * (shifted - like),
+            4 * (1 - lately),
             torch.log1p(dt),
             0.5 * torch.log1p(memory.age_seconds),
             memory.seen,
@@ -85,6 +87,11 @@ def still_seconds(change: Tensor, memory: Memory, dt: Tensor) -> Tensor:
     """How long the picture has been exactly the same, this frame included, [S, 1]."""
     still = (change.abs().amax(1, keepdim=True) < SMALLEST_CHANGE) & (memory.seen > 0.5)
     return torch.where(still, memory.still_seconds + dt, torch.zeros_like(dt)).clamp(max=LONGEST_STILL_SECONDS)
+
+
+def halved(thumb: Tensor, size: tuple[int, int]) -> Tensor:
+    """A flat thumb [S, h * w] at half its size, flat."""
+    return functional.avg_pool2d(thumb.view(-1, 1, *size), 2).flatten(1)
 
 
 def _spread(thumb: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 from torch.nn import functional
 
-from services.inference.measures import NUM_MEASURES, Glance, Memory, log_change, measure, still_seconds
+from services.inference.measures import NUM_MEASURES, Glance, Memory, halved, log_change, measure, still_seconds
 from shared.errors import ModelUnusable
 from shared.validation import first_problem
 
@@ -109,7 +109,7 @@ class Network(nn.Module):
         return memory._replace(
             previous=torch.where(seen, memory.previous, glance.thumb),
             slow=torch.where(seen, memory.slow, glance.thumb),
-            fast=torch.where(seen, memory.fast, self._halved(glance.thumb)),
+            fast=torch.where(seen, memory.fast, halved(glance.thumb, self.thumb_size)),
             detail=torch.where(seen, memory.detail, glance.detail),
         )
 
@@ -125,7 +125,7 @@ class Network(nn.Module):
 
     def _pictures(self, glance: Glance, memory: Memory) -> tuple[Tensor, Tensor, Tensor]:
         """What `compare` looks at: now and past [S, 4, h, w], fast change [S, 1, h/2, w/2], detail [S, 2, tiles]."""
-        fast = _stretched(self._halved(glance.thumb) - memory.fast)
+        fast = _stretched(halved(glance.thumb, self.thumb_size) - memory.fast)
         now = (
             2 * (glance.thumb - 0.5),
             2 * (memory.slow - 0.5),
@@ -149,17 +149,13 @@ class Network(nn.Module):
         return Memory(
             previous=glance.thumb,
             slow=torch.lerp(memory.slow, glance.thumb, slow),
-            fast=torch.lerp(memory.fast, self._halved(glance.thumb), fast),
+            fast=torch.lerp(memory.fast, halved(glance.thumb, self.thumb_size), fast),
             detail=torch.lerp(memory.detail, glance.detail, slow),
             unrest=torch.lerp(memory.unrest, log_change(glance.thumb - memory.previous), slow),
             still_seconds=still_seconds(glance.thumb - memory.previous, memory, dt),
             age_seconds=age,
             seen=torch.ones_like(memory.seen),
         )
-
-    def _halved(self, thumb: Tensor) -> Tensor:
-        """A flat thumb at half its size, flat."""
-        return functional.avg_pool2d(thumb.view(-1, 1, *self.thumb_size), 2).flatten(1)
 
 
 class _Look(nn.Module):

@@ -2,7 +2,7 @@
 
 import torch
 
-from services.inference.measures import NUM_MEASURES, Glance, Memory, log_change, measure, still_seconds
+from services.inference.measures import NUM_MEASURES, Glance, Memory, halved, log_change, measure, still_seconds
 from services.inference.network import Network, build_network
 
 SIZE = (12, 16)
@@ -15,7 +15,7 @@ def memory_of(thumb: torch.Tensor, still: float = 0.0) -> Memory:
     return Memory(
         previous=thumb,
         slow=thumb,
-        fast=torch.zeros(rows, thumb.shape[1] // 4),
+        fast=halved(thumb, SIZE),
         detail=torch.zeros(rows, 12),
         unrest=log_change(torch.zeros_like(thumb)),
         still_seconds=still * figure,

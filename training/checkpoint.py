@@ -1,0 +1,53 @@
+"""A training run's checkpoint: everything it needs to go on as if it had not stopped."""
+
+import pickle  # for the name of torch.load's error alone
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from shared.errors import ModelUnusable
+from training.loop import Learner
+
+CHECKPOINT_FILE = "checkpoint.pt"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run has come."""
+
+    epochs_done: int = 0
+    best_score: float = -1.0
+
+
+def save_checkpoint(path: Path, learner: Learner, settings: dict[str, Any], progress: Progress) -> None:
+    """Writes the checkpoint beside its path, then over it."""
+    content = {
+        "network": learner.network.state_dict(),
+        "optimiser": learner.optimiser.state_dict(),
+        "schedule": learner.schedule.state_dict(),
+        "settings": settings,
+        "epochs_done": progress.epochs_done,
+        "best_score": progress.best_score,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".new")
+    torch.save(content, beside)
+    beside.replace(path)
+
+
+def load_checkpoint(path: Path, learner: Learner, settings: dict[str, Any]) -> Progress:
+    """Brings the learner to where the run stopped; raises ModelUnusable where the run had other settings."""
+    try:
+        content = torch.load(path, weights_only=True)
+        if content["settings"] != settings:
+            raise ModelUnusable(f"{path}: was written with {content['settings']}, this run has {settings}")
+        learner.network.load_state_dict(content["network"])
+        learner.optimiser.load_state_dict(content["optimiser"])
+        learner.schedule.load_state_dict(content["schedule"])
+        return Progress(content["epochs_done"], content["best_score"])
+    except FileNotFoundError as err:
+        raise ModelUnusable(f"{path}: no such checkpoint; start without resume") from err
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, pickle.UnpicklingError) as err:
+        raise ModelUnusable(f"{path}: not a usable checkpoint ({type(err).__name__})") from err

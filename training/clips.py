@@ -1,0 +1,56 @@
+"""Rendered clips as video files, for demonstrations; needs no torch."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from training.incidents import DURATIONS_SECONDS, LABELS, Incident
+from training.scenes import Clip, render_clip
+from training.seeds import Split, clip_seed
+from training.truth import Interval
+
+SIZE = (320, 240)
+EARLIEST_SECONDS = 5.0
+CRF = 20
+MAX_ATTEMPTS = 10
+"""What moves may hide half-way or never come into view; another scene is rendered then."""
+
+
+def render_demo_clip(label: str, seed: int, path: Path, fps: float = 10.0, seconds: float = 20.0) -> list[Interval]:
+    """Writes an mp4 with exactly one incident of that label in it, on a seed that no training saw; returns its truth.
+
+    Raises ValueError for a label that there is not, or a clip too short to hold the incident.
+    """
+    if label not in LABELS:
+        raise ValueError(f"label is {label!r}; allowed are {list(LABELS)}")
+    shortest, longest = DURATIONS_SECONDS[label]
+    room = seconds - EARLIEST_SECONDS - 2.0
+    if room < shortest:
+        raise ValueError(f"{seconds} s are too short for {label}; allowed are {EARLIEST_SECONDS + shortest + 2.0} up")
+    rng = np.random.default_rng((seed, LABELS.index(label)))
+    lasts = rng.uniform(min((shortest + longest) / 2, room), min(longest, room))
+    start = round(EARLIEST_SECONDS + rng.uniform(0, room - lasts), 1)
+    incident = Incident(label, start, round(start + lasts, 1))
+    for attempt in range(MAX_ATTEMPTS):
+        index = len(LABELS) * (MAX_ATTEMPTS * seed + attempt) + LABELS.index(label)
+        clip = render_clip(clip_seed(Split.DEMO, index), [incident], seconds, fps, SIZE, codec=False)
+        if len(clip.truth) == 1:
+            break
+    else:
+        raise ValueError(f"no clip of {label} with seed {seed} shows it exactly once; try another seed")
+    write_mp4(clip, path)
+    return list(clip.truth)
+
+
+def write_mp4(clip: Clip, path: Path) -> None:
+    """Writes the clip's frames as H.264 in an mp4 file."""
+    height, width = clip.frames.shape[1:3]
+    with av.open(path, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", Fraction(clip.fps).limit_denominator(1001))
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.options = {"crf": str(CRF), "preset": "veryfast", "threads": "1"}
+        for picture in clip.frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+        container.mux(stream.encode(None))

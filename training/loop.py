@@ -1,0 +1,119 @@
+"""Truncated back-propagation through time over streams, exactly as they will run."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from services.inference.network import Network
+from shared.manifest import InputSpec
+from training.sequences import Sequence8Bit
+from training.unroll import as_input, elapsed, unroll
+
+
+@dataclass(frozen=True, slots=True)
+class LoopConfig:
+    """How a network learns."""
+
+    streams: int = 4
+    """Sequences side by side."""
+    chunk_frames: int = 30
+    """Frames that gradients reach back over; the state reaches further."""
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 1e-3
+    max_gradient_norm: float = 1.0
+    positive_weight: float = 3.0
+    """How much more a frame counts on which a label holds: most hold on few."""
+    warmup_updates: int = 100
+    with_memory: bool = True
+    """Without memory the state is reset before every frame; only for comparisons."""
+    augment: bool = True
+    """Whether sequences are flipped and lose frames."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Sequences of one length, side by side."""
+
+    images: NDArray[np.uint8]
+    """[B, T, H, W, 3]."""
+    dt_seconds: NDArray[np.float32]
+    """[B, T]."""
+    targets: NDArray[np.float32]
+    """[B, T, L]."""
+    weights: NDArray[np.float32]
+    """[B, T, L]."""
+
+
+def batches(sequences: Sequence[Sequence8Bit], config: LoopConfig, rng: Generator) -> Iterator[Batch]:
+    """All sequences once, shuffled; augmented ones are flipped at times, start late, or miss frames."""
+    order = rng.permutation(len(sequences))
+    for start in range(0, len(order), config.streams):
+        chosen = [sequences[index] for index in order[start : start + config.streams]]
+        length = min(len(sequence.images) for sequence in chosen)
+        missing = rng.uniform(0.05, 0.6) if config.augment and rng.random() < 0.4 else 0.0
+        late = int(rng.integers(0, 1 + length // 12)) if config.augment else 0
+        num_frames = max(1, int((length - late) * (1 - missing)))
+        kept = [late + np.sort(rng.permutation(length - late)[:num_frames]) for _ in chosen]
+        flips = [config.augment and rng.random() < 0.5 for _ in chosen]
+        yield Batch(
+            np.stack([_flipped(s.images[k], flip) for s, k, flip in zip(chosen, kept, flips, strict=True)]),
+            np.stack([elapsed(s.times_seconds[k]) for s, k in zip(chosen, kept, strict=True)]),
+            np.stack([s.targets[k] for s, k in zip(chosen, kept, strict=True)]),
+            np.stack([s.weights[k] for s, k in zip(chosen, kept, strict=True)]),
+        )
+
+
+def _flipped(images: NDArray[np.uint8], flip: bool) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(images[:, :, ::-1]) if flip else images
+
+
+class Learner:
+    """A network with its optimiser and schedule (AdamW; warm-up, then cosine)."""
+
+    def __init__(self, network: Network, config: LoopConfig, spec: InputSpec, num_updates: int) -> None:
+        self.network, self.config, self.spec = network, config, spec
+        self.optimiser = torch.optim.AdamW(
+            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        warmup = min(config.warmup_updates, max(1, num_updates // 10))
+
+        def rate(update: int) -> float:
+            done = min(1.0, max(0.0, (update - warmup) / max(1, num_updates - warmup)))
+            return (update + 1) / warmup if update < warmup else 0.5 * (1 + float(np.cos(np.pi * done))) + 1e-3
+
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, rate)
+
+    def learn(self, batch: Batch) -> Iterator[float]:
+        """Learns from a batch chunk by chunk, the state carried on, its gradient cut; yields each chunk's loss."""
+        self.network.train()
+        device = next(self.network.parameters()).device
+        state = torch.zeros(len(batch.images), self.network.state_size, device=device)
+        for start in range(0, batch.images.shape[1], self.config.chunk_frames):
+            part = slice(start, start + self.config.chunk_frames)
+            images = as_input(batch.images[:, part], self.spec, device)
+            dt, targets, weights = (
+                torch.from_numpy(np.ascontiguousarray(values[:, part])).to(device)
+                for values in (batch.dt_seconds, batch.targets, batch.weights)
+            )
+            logits, state = unroll(self.network, images, dt, state, with_memory=self.config.with_memory)
+            state = state.detach()
+            yield self._update(self._loss(logits, targets, weights))
+
+    def _loss(self, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        positive = torch.full((logits.shape[-1],), self.config.positive_weight, device=logits.device)
+        losses = functional.binary_cross_entropy_with_logits(logits, targets, pos_weight=positive, reduction="none")
+        return (losses * weights).sum() / weights.sum().clamp(min=1)
+
+    def _update(self, loss: Tensor) -> float:
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.config.max_gradient_norm)
+        self.optimiser.step()
+        self.schedule.step()
+        return float(loss.detach())

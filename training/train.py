@@ -1,0 +1,187 @@
+"""Trains the network on rendered scenes and ships it as a model folder."""
+
+import time
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from services.inference.network import Network, build_network
+from services.inference.weights import load_model, save_model
+from shared.manifest import InputSpec, Thresholds
+from training import checkpoint
+from training.events import matches_by_label, tuned_thresholds
+from training.incidents import LABELS
+from training.loop import Learner, LoopConfig, batches
+from training.precision import precisions_of
+from training.seeds import Split, clip_seed
+from training.sequences import FPS, Sequence8Bit, SequenceSpec, rendered
+from training.unroll import scores_of
+
+DESCRIPTION = (
+    "Camera faults (covered, defocused, moved, frozen, lights out, glitch) and activity in a fixed camera's view. "
+    "Trained on rendered scenes only."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """What a run trains on, and how; the same config and seed give the same run."""
+
+    epochs: int = 14
+    clips_per_epoch: int = 64
+    """Every epoch renders clips that no epoch before it saw."""
+    passes: int = 2
+    """How often an epoch goes over its clips, each time augmented anew."""
+    clip_seconds: float = 30.0
+    validation_clips: int = 32
+    seed: int = 0
+    height: int = 96
+    width: int = 128
+    loop: LoopConfig = field(default_factory=LoopConfig)
+
+    @property
+    def num_updates(self) -> int:
+        """Updates of the weights at most: batches may be shortened by augmentation."""
+        per_clip = -(-round(self.clip_seconds * FPS) // self.loop.chunk_frames)
+        return self.epochs * self.passes * per_clip * -(-self.clips_per_epoch // self.loop.streams)
+
+    def spec(self, split: Split, index: int) -> SequenceSpec:
+        """The split's index-th sequence of this run; runs with other seeds train on other clips."""
+        offset = self.seed * 1_000_000 if split is Split.TRAINING else 0
+        return SequenceSpec(clip_seed(split, offset + index), self.clip_seconds, self.height, self.width)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingReport:
+    """What a run came to."""
+
+    folder: Path
+    epochs: int
+    seconds: float
+    losses: tuple[float, ...]
+    """Mean training loss of each epoch that this call ran."""
+    best_score: float
+    """Mean over the labels of the average precision on the validation clips."""
+    thresholds: dict[str, Thresholds]
+
+    def table(self) -> Table:
+        """The report for people."""
+        losses = f"loss {self.losses[0]:.3f} to {self.losses[-1]:.3f}, " if self.losses else ""
+        title = f"{self.folder}: {self.epochs} epochs, {losses}mean AP {self.best_score:.3f}, {self.seconds:.0f} s"
+        table = Table("label", "enter", "exit", "min seconds", title=title)
+        for label, choice in self.thresholds.items():
+            table.add_row(label, f"{choice.enter:g}", f"{choice.exit:g}", f"{choice.min_seconds:g}")
+        return table
+
+
+def train_on_scenes(
+    out: Path,
+    *,
+    config: TrainingConfig | None = None,
+    device: str = "cpu",
+    resume: bool = False,
+    num_workers: int = 1,
+    show_progress: bool = True,
+) -> TrainingReport:
+    """Trains and writes the model folder `out`, anew at each improvement; its thresholds are tuned at the end.
+
+    Args: resume goes on from `out/checkpoint.pt`, exactly as if the run had not stopped. num_workers render clips in
+    processes beside this one (0: in this one).
+    Raises: ModelUnusable where the checkpoint to resume from is missing, broken or of another config.
+    """
+    started = time.monotonic()
+    run = _Run(out, config or TrainingConfig(), torch.device(device))
+    if resume:
+        run.progress = checkpoint.load_checkpoint(run.checkpoint, run.learner, run.settings)
+    with _bar(show_progress) as bar:
+        losses = run.train(num_workers, bar)
+    run.checkpoint.unlink(missing_ok=True)
+    return TrainingReport(
+        out, run.config.epochs, time.monotonic() - started, tuple(losses), run.progress.best_score, run.thresholds
+    )
+
+
+class _Run:
+    """One training run: its learner, its clips and what it has reached."""
+
+    def __init__(self, out: Path, config: TrainingConfig, device: torch.device) -> None:
+        torch.manual_seed(config.seed)
+        self.out, self.config = out, config
+        self.settings = asdict(config)
+        self.spec = InputSpec(height=config.height, width=config.width)
+        network = build_network({}, len(LABELS), config.height, config.width).to(device)
+        self.learner = Learner(network, config.loop, self.spec, config.num_updates)
+        self.progress = checkpoint.Progress()
+        self.thresholds: dict[str, Thresholds] = {label: Thresholds() for label in LABELS}
+        self.checkpoint = out / checkpoint.CHECKPOINT_FILE
+
+    def train(self, num_workers: int, bar: Progress) -> list[float]:
+        """Runs the epochs that are left; returns their mean losses."""
+        config = self.config
+        wanted = range(self.progress.epochs_done * config.clips_per_epoch, config.epochs * config.clips_per_epoch)
+        specs = [config.spec(Split.TRAINING, index) for index in wanted]
+        checks = [config.spec(Split.VALIDATION, index) for index in range(config.validation_clips)]
+        task = bar.add_task("rendering", total=config.num_updates)
+        clips = rendered([*checks, *specs], num_workers, num_ahead=config.clips_per_epoch)
+        validation = list(islice(clips, len(checks)))
+        losses = []
+        for epoch in range(self.progress.epochs_done, config.epochs):
+            bar.update(task, completed=epoch * config.num_updates // config.epochs)
+            losses.append(self._epoch(epoch, list(islice(clips, config.clips_per_epoch)), bar, task))
+            self._check(epoch, validation, losses[-1], bar)
+        self._finish(validation)
+        return losses
+
+    def _epoch(self, epoch: int, sequences: list[Sequence8Bit], bar: Progress, task: TaskID) -> float:
+        rng = np.random.default_rng((self.config.seed, epoch))
+        losses = []
+        for _ in range(self.config.passes):
+            for batch in batches(sequences, self.config.loop, rng):
+                for loss in self.learner.learn(batch):
+                    losses.append(loss)
+                    bar.update(task, advance=1, description=f"epoch {epoch + 1}, loss {np.mean(losses[-50:]):.3f}")
+        return float(np.mean(losses))
+
+    def _check(self, epoch: int, validation: list[Sequence8Bit], loss: float, bar: Progress) -> None:
+        """Scores the validation clips, ships the model where it is the best so far, and writes the checkpoint."""
+        scores = scores_of(self.learner.network, validation, self.spec)
+        precisions = precisions_of(validation, scores)
+        score = float(np.nanmean(list(precisions.values())))
+        best = max(score, self.progress.best_score)
+        if score == best:
+            self._ship(self.learner.network)
+        f1 = {label: found.f1 for label, found in matches_by_label(LABELS, self.thresholds, validation, scores).items()}
+        shown = " ".join(f"{label} {precisions[label]:.3f}/{f1[label]:.2f}" for label in LABELS)
+        bar.console.print(
+            f"epoch {epoch + 1}: loss {loss:.4f}, mean AP {score:.4f}; AP/event F1: {shown}", soft_wrap=True
+        )
+        self.progress = checkpoint.Progress(epoch + 1, best)
+        checkpoint.save_checkpoint(self.checkpoint, self.learner, self.settings, self.progress)
+
+    def _finish(self, validation: list[Sequence8Bit]) -> None:
+        """Ships the best model again, with thresholds that suit it."""
+        best = load_model(self.out, next(self.learner.network.parameters()).device).network
+        self.thresholds = tuned_thresholds(LABELS, validation, scores_of(best, validation, self.spec))
+        self._ship(best)
+
+    def _ship(self, network: Network) -> None:
+        save_model(
+            self.out,
+            network,
+            labels=LABELS,
+            fps=FPS,
+            input_spec=self.spec,
+            thresholds=self.thresholds,
+            description=DESCRIPTION,
+        )
+
+
+def _bar(show: bool) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True), disable=not show)

@@ -1,0 +1,66 @@
+"""Runs a network over whole stretches of streams, as the worker does frame by frame."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from services.inference.images import normalise
+from services.inference.network import Network
+from shared.manifest import InputSpec
+from training.sequences import Sequence8Bit
+
+FRAMES_AT_ONCE = 64
+ENCODED_AT_ONCE = 32
+"""Frames whose activations fit a CPU's cache."""
+
+
+def unroll(
+    network: Network, images: Tensor, dt_seconds: Tensor, state: Tensor, *, with_memory: bool = True
+) -> tuple[Tensor, Tensor]:
+    """Goes on by T frames in each of B streams.
+
+    Args: images [B, T, 3, H, W], normalised; dt_seconds [B, T]; state [B, state_size]. Without memory the state is
+    reset before every frame.
+    Returns: logits [B, T, L] and the last state.
+    """
+    features = torch.cat([network.encode(part) for part in torch.split(images.flatten(0, 1), ENCODED_AT_ONCE)])
+    if not with_memory:
+        fresh = torch.zeros(len(features), network.state_size, device=features.device)
+        logits, _ = network.step(features, dt_seconds.flatten(), fresh)
+        return logits.view(*images.shape[:2], -1), state
+    return network.steps(features.view(*images.shape[:2], -1), dt_seconds, state)
+
+
+def as_input(images: NDArray[np.uint8], spec: InputSpec, device: torch.device) -> Tensor:
+    """[..., H, W, 3] uint8 pictures as the network takes them, [..., 3, H, W]."""
+    pictures = normalise(torch.from_numpy(images).to(device).flatten(0, -4), spec.mean, spec.std)
+    return pictures.view(*images.shape[:-3], *pictures.shape[1:])
+
+
+def elapsed(times_seconds: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Seconds since the frame before, along the last axis; 0 for the first."""
+    return np.diff(times_seconds, axis=-1, prepend=times_seconds[..., :1])
+
+
+@torch.no_grad()
+def scores_of(
+    network: Network, sequences: Sequence[Sequence8Bit], spec: InputSpec, *, with_memory: bool = True
+) -> list[NDArray[np.float32]]:
+    """The scores [T, L] of each sequence, streamed from a fresh state."""
+    network.eval()
+    device = next(network.parameters()).device
+    scores: list[NDArray[np.float32]] = []
+    for sequence in sequences:
+        state = torch.zeros(1, network.state_size, device=device)
+        parts = []
+        dt = torch.from_numpy(elapsed(sequence.times_seconds)).to(device)
+        for start in range(0, len(sequence.images), FRAMES_AT_ONCE):
+            part = slice(start, start + FRAMES_AT_ONCE)
+            pictures = as_input(sequence.images[None, part], spec, device)
+            logits, state = unroll(network, pictures, dt[None, part], state, with_memory=with_memory)
+            parts.append(logits[0].sigmoid().cpu().numpy())
+        scores.append(np.concatenate(parts))
+    return scores
