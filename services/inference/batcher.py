@@ -13,11 +13,11 @@ class Batcher(Generic[Key, Item]):
 
     A batch starts with the first frame that waits and closes when `max_size` frames wait or `deadline_seconds` have
     passed since then; while the model is busy more frames come to wait, so the size follows the load. The lines
-    together hold about `max_size` frames: `room` says how many more to read.
+    together hold about `max_size` frames: `room` says how many more to read. `max_size` may be changed at any time.
     """
 
     def __init__(self, max_size: int, deadline_seconds: float) -> None:
-        self._max_size = max_size
+        self.max_size = max_size
         self._deadline_seconds = deadline_seconds
         self._lines: dict[Key, deque[Item]] = {}
         self._num_waiting = 0
@@ -29,7 +29,7 @@ class Batcher(Generic[Key, Item]):
     @property
     def room(self) -> int:
         """How many more frames should be read."""
-        return max(0, self._max_size - self._num_waiting)
+        return max(0, self.max_size - self._num_waiting)
 
     def is_waiting(self, key: Key) -> bool:
         """Whether frames of that stream wait here."""
@@ -46,7 +46,7 @@ class Batcher(Generic[Key, Item]):
         """Whether the batch is to close now."""
         if self._started_at is None:
             return False
-        return self._num_waiting >= self._max_size or now - self._started_at >= self._deadline_seconds
+        return self._num_waiting >= self.max_size or now - self._started_at >= self._deadline_seconds
 
     def take(self, now: float) -> list[Item]:
         """Closes the batch: at most `max_size` frames, every stream's in order, no stream favoured."""
@@ -63,7 +63,7 @@ class Batcher(Generic[Key, Item]):
             self._started_at = None
 
     def _in_turn(self) -> Iterator[Item]:
-        for _ in range(min(self._max_size, self._num_waiting)):
+        for _ in range(min(self.max_size, self._num_waiting)):
             key = next(iter(self._lines))
             line = self._lines.pop(key)
             yield line.popleft()

@@ -3,7 +3,6 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable
 from concurrent.futures import Executor
 
 import redis
@@ -23,6 +22,7 @@ from shared.streams import StreamSpec
 
 REFRESH_SECONDS = 0.5
 MAX_FRAMES_READ = 4096
+LIVE_SHARE = 4
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,8 @@ class Intake:
         self._catalog = catalog
         self._decoders = decoders
         self._metrics = metrics
-        self._new_batcher: Callable[[], Batcher[Session, Item]] = lambda: Batcher(batch_size, deadline_seconds)
+        self._batch_size = batch_size
+        self._deadline_seconds = deadline_seconds
         self._batchers: dict[Runner, Batcher[Session, Item]] = {}
         self._retired: dict[Runner, list[Session]] = defaultdict(list)
         self._num_active = 1
@@ -101,8 +102,15 @@ class Intake:
         for stream_id, session in list(self._sessions.items()):
             self._update(session, specs.get(stream_id))
         self._admit([spec for spec in specs.values() if spec.id not in self._sessions])
+        self._size_batches()
         self._troubled &= specs.keys()
         self._metrics.streams.set(len(self._sessions))
+
+    def _size_batches(self) -> None:
+        """Keeps batches small where somebody waits for a live stream, behind whatever recordings are worked off."""
+        live = {session.runner for session in self._sessions.values() if session.spec.pace == "live"}
+        for runner, batcher in self._batchers.items():
+            batcher.max_size = max(1, self._batch_size // LIVE_SHARE) if runner in live else self._batch_size
 
     def _update(self, session: Session, spec: StreamSpec | None) -> None:
         """Follows a changed spec; a stream that is gone, lost or has another model is closed, then let go."""
@@ -129,7 +137,8 @@ class Intake:
             return
         for session in admit(self._client, wanted, self._metrics):
             self._sessions[session.stream_id] = session
-            self._batchers.setdefault(session.runner, self._new_batcher())
+            if session.runner not in self._batchers:
+                self._batchers[session.runner] = Batcher(self._batch_size, self._deadline_seconds)
 
     def _runner(self, spec: StreamSpec) -> Runner | None:
         try:

@@ -9,7 +9,12 @@ class InferenceSettings(ServiceSettings):
     """What `AFTERIMAGE_*` variables say to a worker."""
 
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d{1,2})?)$")
-    batch_size: int = Field(default=0, ge=0, le=1024, description="most frames in a batch; 0: 128 on CPU, 256 on CUDA")
+    batch_size: int = Field(
+        default=0,
+        ge=0,
+        le=1024,
+        description="most frames in a batch, a quarter of it with live streams; 0: 128 on CPU, 256 on CUDA",
+    )
     batch_deadline_seconds: float = Field(default=0.01, ge=0, le=1)
     torch_threads: int = Field(default=0, ge=0, le=256, description="threads of one operator; 0: all cores")
     decode_threads: int = Field(default=0, ge=0, le=64, description="threads that decode JPEGs; 0: all cores, most 8")

@@ -23,7 +23,7 @@ from shared.errors import StoreUnavailable
 from shared.keys import NUM_PARTITIONS
 from shared.leases import take_leases
 
-QUEUED_BATCHES = 2
+QUEUED_BATCHES = 1
 SHORTEST_IDLE_SECONDS = 0.002
 LONGEST_IDLE_SECONDS = 0.02
 LONGEST_BACKOFF_SECONDS = 5.0
