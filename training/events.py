@@ -16,6 +16,8 @@ ENTERS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 EXIT_SHARES = (0.4, 0.7)
 MIN_SECONDS = (0.25, 0.5, 1.0)
 MERGE_SECONDS = (1.0, 2.0)
+NEAR_BEST = 0.01
+"""Differences of F1 below this are chance."""
 
 
 def events_of(
@@ -56,7 +58,7 @@ def matches_by_label(
 def tuned_thresholds(
     labels: Sequence[str], sequences: Sequence[Sequence8Bit], scores: Sequence[NDArray[np.float32]]
 ) -> dict[str, Thresholds]:
-    """For each label the thresholds with the best event F1; among equals, those in the middle of the best."""
+    """For each label the thresholds with the best event F1; among equals, a middle one."""
     grid = [
         Thresholds(enter=enter, exit=round(enter * share, 3), min_seconds=shortest, merge_seconds=merge)
         for merge, shortest, share, enter in product(MERGE_SECONDS, MIN_SECONDS, EXIT_SHARES, ENTERS)
@@ -65,6 +67,6 @@ def tuned_thresholds(
     tuned = {}
     for label in labels:
         best = max(result[label].f1 for result in results)
-        winners = [choice for choice, result in zip(grid, results, strict=True) if result[label].f1 >= best - 0.005]
-        tuned[label] = winners[len(winners) // 2]
+        winners = [choice for choice, result in zip(grid, results, strict=True) if result[label].f1 >= best - NEAR_BEST]
+        tuned[label] = sorted(winners, key=lambda choice: choice.enter)[len(winners) // 2]
     return tuned

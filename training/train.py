@@ -11,16 +11,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from services.inference.network import Network, build_network
-from services.inference.weights import load_model, save_model
+from services.inference.network import build_network
+from services.inference.weights import save_model
 from shared.manifest import InputSpec, Thresholds
 from training import checkpoint
-from training.events import matches_by_label, tuned_thresholds
+from training.events import matches_by_label
 from training.incidents import LABELS
 from training.loop import Learner, LoopConfig, batches
 from training.precision import precisions_of
 from training.seeds import Split, clip_seed
 from training.sequences import FPS, Sequence8Bit, SequenceSpec, rendered
+from training.tune import tune_on_scenes
 from training.unroll import scores_of
 
 DESCRIPTION = (
@@ -40,6 +41,9 @@ class TrainingConfig:
     """How often an epoch goes over its clips, each time augmented anew."""
     clip_seconds: float = 30.0
     validation_clips: int = 32
+    """Clips that choose the best epoch."""
+    tuning_clips: int = 128
+    """Further clips that tune the thresholds at the end: events are few, so it takes many."""
     seed: int = 0
     height: int = 96
     width: int = 128
@@ -135,7 +139,11 @@ class _Run:
             bar.update(task, completed=epoch * config.num_updates // config.epochs)
             losses.append(self._epoch(epoch, list(islice(clips, config.clips_per_epoch)), bar, task))
             self._check(epoch, validation, losses[-1], bar)
-        self._finish(validation)
+        tuning = range(config.validation_clips, config.validation_clips + config.tuning_clips)
+        tuning_specs = [config.spec(Split.VALIDATION, index) for index in tuning]
+        device = next(self.learner.network.parameters()).device
+        bar.update(task, description="tuning thresholds")
+        self.thresholds = tune_on_scenes(self.out, tuning_specs, num_workers, device)
         return losses
 
     def _epoch(self, epoch: int, sequences: list[Sequence8Bit], bar: Progress, task: TaskID) -> float:
@@ -155,7 +163,7 @@ class _Run:
         score = float(np.nanmean(list(precisions.values())))
         best = max(score, self.progress.best_score)
         if score == best:
-            self._ship(self.learner.network)
+            self._ship()
         f1 = {label: found.f1 for label, found in matches_by_label(LABELS, self.thresholds, validation, scores).items()}
         shown = " ".join(f"{label} {precisions[label]:.3f}/{f1[label]:.2f}" for label in LABELS)
         bar.console.print(
@@ -164,16 +172,10 @@ class _Run:
         self.progress = checkpoint.Progress(epoch + 1, best)
         checkpoint.save_checkpoint(self.checkpoint, self.learner, self.settings, self.progress)
 
-    def _finish(self, validation: list[Sequence8Bit]) -> None:
-        """Ships the best model again, with thresholds that suit it."""
-        best = load_model(self.out, next(self.learner.network.parameters()).device).network
-        self.thresholds = tuned_thresholds(LABELS, validation, scores_of(best, validation, self.spec))
-        self._ship(best)
-
-    def _ship(self, network: Network) -> None:
+    def _ship(self) -> None:
         save_model(
             self.out,
-            network,
+            self.learner.network,
             labels=LABELS,
             fps=FPS,
             input_spec=self.spec,

@@ -34,6 +34,7 @@ TINY = TrainingConfig(
     passes=1,
     clip_seconds=10,
     validation_clips=1,
+    tuning_clips=1,
     height=48,
     width=64,
     loop=LoopConfig(streams=2, chunk_frames=16),

@@ -1,0 +1,32 @@
+"""Gives a trained model folder the thresholds that suit it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from services.inference.weights import load_model, save_model
+from shared.manifest import Thresholds
+from training.events import tuned_thresholds
+from training.sequences import SequenceSpec, rendered
+from training.unroll import scores_of
+
+
+def tune_on_scenes(
+    folder: Path, specs: Sequence[SequenceSpec], num_workers: int, device: torch.device
+) -> dict[str, Thresholds]:
+    """Tunes the folder's thresholds on rendered clips and writes them; its weights stay as they are."""
+    model = load_model(folder, device)
+    manifest = model.manifest
+    sequences = list(rendered(specs, num_workers, num_ahead=4))
+    thresholds = tuned_thresholds(manifest.labels, sequences, scores_of(model.network, sequences, manifest.input))
+    save_model(
+        folder,
+        model.network,
+        labels=manifest.labels,
+        fps=manifest.fps,
+        input_spec=manifest.input,
+        thresholds=thresholds,
+        description=manifest.description,
+    )
+    return thresholds
