@@ -34,7 +34,7 @@ DESCRIPTION = (
 class TrainingConfig:
     """What a run trains on, and how; the same config and seed give the same run."""
 
-    epochs: int = 14
+    epochs: int = 26
     clips_per_epoch: int = 64
     """Every epoch renders clips that no epoch before it saw."""
     passes: int = 2
@@ -91,15 +91,17 @@ def train_on_scenes(
     device: str = "cpu",
     resume: bool = False,
     num_workers: int = 1,
+    num_threads: int = 1,
     show_progress: bool = True,
 ) -> TrainingReport:
     """Trains and writes the model folder `out`, anew at each improvement; its thresholds are tuned at the end.
 
     Args: resume goes on from `out/checkpoint.pt`, exactly as if the run had not stopped. num_workers render clips in
-    processes beside this one (0: in this one).
+    processes beside this one (0: in this one). num_threads are torch's; other numbers round differently.
     Raises: ModelUnusable where the checkpoint to resume from is missing, broken or of another config.
     """
     started = time.monotonic()
+    torch.set_num_threads(num_threads)
     run = _Run(out, config or TrainingConfig(), torch.device(device))
     if resume:
         run.progress = checkpoint.load_checkpoint(run.checkpoint, run.learner, run.settings)

@@ -38,12 +38,12 @@ class Compute:
         sessions = list(dict.fromkeys(item.session for item in batch.items))
         rows = {session: _row(session) for session in sessions}
         times = [_advance(item, picture) for item, picture in zip(batch.items, pictures, strict=True)]
-        steps = arrange(
+        blocks = arrange(
             [rows[item.session] for item, time in zip(batch.items, times, strict=True) if time],
             [time for time in times if time],
         )
         images = np.stack([picture for picture in pictures if picture is not None] or [_blank(batch)])
-        computed = batch.runner.run(images, steps, list(rows.values()))
+        computed = batch.runner.run(images, blocks, list(rows.values()))
         entries: dict[Session, list[Scored]] = {session: [] for session in sessions}
         for item, scored in zip(batch.items, _entries(batch, times, computed), strict=True):
             entries[item.session].append(scored)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from services.inference.images import normalise
-from services.inference.steps import Step
+from services.inference.steps import Block
 from services.inference.weights import LoadedModel
 from shared.errors import SettingsInvalid
 
@@ -66,10 +66,13 @@ class Runner:
         self._free.append(row)
 
     @torch.inference_mode()
-    def run(self, images: NDArray[np.uint8], steps: Sequence[Step], rows: Sequence[int]) -> Computed:
-        """Scores the frames and moves the states on; images are [B, H, W, 3] uint8 RGB, steps cover each frame once."""
+    def run(self, images: NDArray[np.uint8], blocks: Sequence[Block], rows: Sequence[int]) -> Computed:
+        """Scores the frames and moves the states on; images are [B, H, W, 3] uint8 RGB.
+
+        Frames that no block covers get a score of 0.5.
+        """
         features = torch.cat([self._encode(part) for part in self._parts(images)])
-        logits = self._step(features, steps)
+        logits = self._step(features, blocks)
         scores = torch.sigmoid(logits)
         states = self._slab[self._index(rows)]
         return Computed(scores.cpu().numpy(), states.cpu().numpy())
@@ -78,7 +81,8 @@ class Runner:
         """Runs one empty batch, so that the first real one finds its kernels chosen and its memory taken."""
         shape = (batch_size, self.manifest.input.height, self.manifest.input.width, 3)
         row = self.acquire(None)
-        self.run(np.zeros(shape, np.uint8), [Step([index], [row], [0.1], []) for index in range(batch_size)], [row])
+        frames = list(range(batch_size))
+        self.run(np.zeros(shape, np.uint8), [Block([frames], [[0.1] * batch_size], [row], [])], [row])
         self.release(row)
 
     def _parts(self, images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
@@ -95,20 +99,20 @@ class Runner:
             features: Tensor = self._network.encode(pixels)
         return features.float()
 
-    def _step(self, features: Tensor, steps: Sequence[Step]) -> Tensor:
-        logits = torch.empty(len(features), self._network.num_labels, device=self._device)
-        for step in steps:
-            frames, rows = self._index(step.frames), self._index(step.rows)
-            if step.resets:
-                self._slab[self._index(step.resets)] = 0
-            dt_seconds = torch.tensor(step.dt_seconds, dtype=torch.float32, device=self._device)
+    def _step(self, features: Tensor, blocks: Sequence[Block]) -> Tensor:
+        logits = torch.zeros(len(features), self._network.num_labels, device=self._device)
+        for block in blocks:
+            if block.resets:
+                self._slab[self._index(block.resets)] = 0
+            frames, rows = self._index(block.frames), self._index(block.rows)
+            dt_seconds = torch.tensor(block.dt_seconds, dtype=torch.float32, device=self._device)
             with self._autocast():
-                step_logits, states = self._network.step(features[frames], dt_seconds, self._slab[rows])
-            logits[frames] = step_logits.float()
+                block_logits, states = self._network.steps(features[frames], dt_seconds, self._slab[rows])
+            logits[frames] = block_logits.float()
             self._slab[rows] = states.float()
         return logits
 
-    def _index(self, values: Sequence[int]) -> Tensor:
+    def _index(self, values: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
         return torch.tensor(values, dtype=torch.long, device=self._device)
 
     def _autocast(self) -> AbstractContextManager[object]:

@@ -1,6 +1,6 @@
-"""Arranges a batch's frames into time steps for the recurrent part: pure policy."""
+"""Arranges a batch's frames for the recurrent part: pure policy."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -24,31 +24,39 @@ def elapsed(previous_ms: int | None, at_ms: int, reset_after_seconds: float) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """At most one frame of each stream: `frames` are indices into the batch, `rows` into the state slab."""
+class Block:
+    """Runs of equally many frames, one of each of several streams.
 
-    frames: list[int] = field(default_factory=list)
+    `frames` and `dt_seconds` hold a list per run: indices into the batch, and times. `rows` are the runs' places in
+    the state slab, `resets` those of them that are emptied first.
+    """
+
+    frames: list[list[int]] = field(default_factory=list)
+    dt_seconds: list[list[float]] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
-    dt_seconds: list[float] = field(default_factory=list)
     resets: list[int] = field(default_factory=list)
 
 
-def arrange(rows: Sequence[int], times: Iterable[Elapsed]) -> list[Step]:
-    """Time steps for frames whose slab rows and elapsed times are given in batch order.
+def arrange(rows: Sequence[int], times: Sequence[Elapsed]) -> list[Block]:
+    """Blocks for frames whose slab rows and elapsed times are given in batch order, to be worked off in turn.
 
-    A stream's k-th frame of the batch falls into step k, so every step sees the memory that the one before left.
-    `resets` lists the rows to be zeroed before the step.
+    A stream's frames make one run, or several where its memory is reset on the way. Runs of one length that need not
+    wait for each other share a block: with a frame per stream that is a single step over all streams, with one stream
+    a single run over all frames.
     """
-    steps: list[Step] = []
-    depth: dict[Hashable, int] = {}
+    runs: dict[int, list[list[int]]] = {}
     for index, (row, time) in enumerate(zip(rows, times, strict=True)):
-        level = depth[row] = depth.get(row, -1) + 1
-        if level == len(steps):
-            steps.append(Step())
-        step = steps[level]
-        step.frames.append(index)
-        step.rows.append(row)
-        step.dt_seconds.append(time.dt_seconds)
-        if time.reset:
-            step.resets.append(row)
-    return steps
+        stream_runs = runs.setdefault(row, [])
+        if time.reset or not stream_runs:
+            stream_runs.append([])
+        stream_runs[-1].append(index)
+    blocks: dict[tuple[int, int], Block] = {}
+    for row, stream_runs in runs.items():
+        for turn, run in enumerate(stream_runs):
+            block = blocks.setdefault((turn, len(run)), Block())
+            block.frames.append(run)
+            block.dt_seconds.append([times[index].dt_seconds for index in run])
+            block.rows.append(row)
+            if times[run[0]].reset:
+                block.resets.append(row)
+    return [blocks[key] for key in sorted(blocks)]

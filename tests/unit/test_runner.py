@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from worker_runner import save_random_model
+
+from services.inference.runner import FIRST_CAPACITY, Computed, Runner, choose_device
+from services.inference.steps import Block, Elapsed, arrange
+from services.inference.weights import load_model
+from shared.errors import SettingsInvalid
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Runner:
+    save_random_model(tmp_path)
+    return Runner(load_model(tmp_path / "tiny", CPU), CPU)
+
+
+def images(count: int, seed: int = 0) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (count, 32, 48, 3), dtype=np.uint8)
+
+
+def frame_by_frame(runner: Runner, film: NDArray[np.uint8], row: int) -> list[Computed]:
+    return [runner.run(picture[None], [Block([[0]], [[0.125]], [row], [])], [row]) for picture in film]
+
+
+def test_a_run_of_frames_gives_what_the_frames_one_by_one_give(runner: Runner) -> None:
+    film = images(40)
+    single = frame_by_frame(runner, film, runner.acquire(None))
+    row = runner.acquire(None)
+    whole = runner.run(film, arrange([row] * 40, [Elapsed(0.125)] * 40), [row])
+    assert np.allclose(whole.scores, np.concatenate([computed.scores for computed in single]), atol=1e-5)
+    assert np.allclose(whole.states, single[-1].states, atol=1e-5)
+
+
+def test_a_reset_row_is_as_a_fresh_one(runner: Runner) -> None:
+    film = images(3)
+    used, fresh = runner.acquire(None), runner.acquire(None)
+    frame_by_frame(runner, images(5, seed=1), used)
+    reset = runner.run(film, arrange([used] * 3, [Elapsed(0.0, "gap"), Elapsed(0.1), Elapsed(0.1)]), [used])
+    first = runner.run(film, arrange([fresh] * 3, [Elapsed(0.0), Elapsed(0.1), Elapsed(0.1)]), [fresh])
+    assert np.array_equal(reset.scores, first.scores)
+
+
+def test_a_state_goes_out_and_comes_back_bit_for_bit(runner: Runner) -> None:
+    row = runner.acquire(None)
+    [before] = frame_by_frame(runner, images(1), row)
+    restored = runner.acquire(before.states[0].copy())
+    after = runner.run(images(1, seed=2), [Block([[0]], [[0.125]], [restored], [])], [restored])
+    went_on = runner.run(images(1, seed=2), [Block([[0]], [[0.125]], [row], [])], [row])
+    assert np.array_equal(after.scores, went_on.scores)
+    assert np.array_equal(after.states, went_on.states)
+
+
+def test_the_slab_grows_and_keeps_what_it_holds(runner: Runner) -> None:
+    vector = np.arange(runner.manifest.state_size, dtype=np.float32)
+    rows = [runner.acquire(vector + number) for number in range(FIRST_CAPACITY + 1)]
+    assert len(set(rows)) == FIRST_CAPACITY + 1
+    states = runner.run(images(1), [], rows).states
+    assert np.array_equal(states[:, 0], np.arange(FIRST_CAPACITY + 1, dtype=np.float32))
+    runner.release(rows[3])
+    assert runner.acquire(None) == rows[3]
+    assert not runner.run(images(1), [], [rows[3]]).states.any()
+
+
+def test_a_device_that_is_not_here_is_named_with_those_that_are() -> None:
+    assert choose_device("cpu") == CPU
+    with pytest.raises(SettingsInvalid, match=r"'cuda:7'.*cpu"):
+        choose_device("cuda:7")
