@@ -7,7 +7,6 @@ Both run in this process, in turn, so that a machine whose speed drifts disturbs
 Both clocks start once the first batch is through: taking leases and admitting streams is no part of a frame's cost.
 """
 
-import os
 import statistics
 import tempfile
 import threading
@@ -28,7 +27,7 @@ from afterimage.local_redis import running_redis
 from services.inference.catalog import Catalog
 from services.inference.images import decode_image
 from services.inference.metrics import InferenceMetrics
-from services.inference.runner import Runner, choose_device
+from services.inference.runner import Runner, choose_device, limit_threads
 from services.inference.settings import InferenceSettings
 from services.inference.steps import Elapsed, arrange
 from services.inference.worker import Worker
@@ -42,7 +41,7 @@ from shared.streams import DEFAULT_MODEL, Progress, StreamSpec
 FRAME_MS = 125
 NUM_PICTURES = 64
 PICTURE_SIZE = (192, 342)
-POLL_SECONDS = 0.005
+POLL_SECONDS = 0.02
 
 
 def _unwatched(_done: int, _total: int) -> None:
@@ -90,7 +89,7 @@ def run_bench(
     """The table's rows. `on_progress` is told how many of how many runs are done."""
     settings = InferenceSettings(device=device, models_dir=models_dir)
     chosen = choose_device(device)
-    cores = os.cpu_count() or 1
+    limit_threads(settings.num_torch_threads())
     batch_size = settings.batch_for(chosen.type)
     catalog = Catalog(models_dir, chosen, batch_size)
     runner = catalog.runner(DEFAULT_MODEL)
@@ -101,7 +100,7 @@ def run_bench(
     with (
         tempfile.TemporaryDirectory(prefix="afterimage-bench-") as folder,
         running_redis(Path(folder)) as client,
-        ThreadPoolExecutor(settings.decode_threads or min(cores, 8), "decode") as decoders,
+        ThreadPoolExecutor(settings.num_decode_threads(), "decode") as decoders,
     ):
         for repetition, (index, load) in product(range(repetitions + 1), enumerate(loads)):
             worker_fps = _worker_fps(client, catalog, decoders, settings, load)

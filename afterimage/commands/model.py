@@ -27,9 +27,7 @@ def train(
     from training.train import TrainingConfig, train_on_scenes
 
     config = TrainingConfig(epochs=epochs, clips_per_epoch=clips, validation_clips=validation_clips, seed=seed)
-    report = train_on_scenes(
-        out, config=config, device=device, resume=resume, num_workers=workers, num_threads=threads
-    )
+    report = train_on_scenes(out, config=config, device=device, resume=resume, num_workers=workers, num_threads=threads)
     typer.echo(
         f"{report.folder}: {report.epochs} epochs in {report.seconds:.0f} s, "
         f"mean average precision on validation clips {report.best_score:.3f}"

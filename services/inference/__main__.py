@@ -7,14 +7,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-import cv2
 import redis
-import torch
 from prometheus_client import start_http_server
 
 from services.inference.catalog import Catalog
 from services.inference.metrics import InferenceMetrics
-from services.inference.runner import choose_device
+from services.inference.runner import choose_device, limit_threads
 from services.inference.settings import InferenceSettings
 from services.inference.worker import Worker
 from shared.errors import Fenced, ModelUnusable, StoreUnavailable
@@ -33,9 +31,7 @@ def main() -> int:
     settings = read_settings(InferenceSettings)
     configure_logging("inference", settings.log_level, settings.log_format)
     stop = stop_on_signals()
-    cores = os.cpu_count() or 1
-    torch.set_num_threads(settings.torch_threads or cores)
-    cv2.setNumThreads(0)
+    limit_threads(settings.num_torch_threads())
     device = choose_device(settings.device)
     batch_size = settings.batch_for(device.type)
     metrics = InferenceMetrics()
@@ -44,7 +40,7 @@ def main() -> int:
     client = connect(settings.redis_url.get_secret_value())
     catalog = Catalog(settings.models_dir, device, batch_size)
     heart = threading.Thread(target=_beat, args=(client, f"{socket.gethostname()}-{os.getpid()}", stop), name="heart")
-    with ThreadPoolExecutor(settings.decode_threads or min(cores, 8), "decode") as decoders:
+    with ThreadPoolExecutor(settings.num_decode_threads(), "decode") as decoders:
         worker = Worker(client, catalog, decoders, settings, batch_size, metrics, stop)
         log.info("worker on %s, batches of up to %d", device, batch_size)
         with suppress(ModelUnusable):  # logged, and said of each stream that asks for it

@@ -21,7 +21,7 @@ from shared.registry import Registry
 from shared.streams import StreamSpec
 
 REFRESH_SECONDS = 0.5
-MAX_FRAMES_READ = 4096
+MAX_FRAMES_READ = 1024
 LIVE_SHARE = 4
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class Intake:
         self._deadline_seconds = deadline_seconds
         self._batchers: dict[Runner, Batcher[Session, Item]] = {}
         self._retired: dict[Runner, list[Session]] = defaultdict(list)
-        self._num_active = 1
+        self._active: set[str] | None = None
         self._sessions: dict[str, Session] = {}
         self._troubled: set[str] = set()
         self._refresh_at = 0.0
@@ -80,9 +80,10 @@ class Intake:
         if not ready or not batcher.room:
             return 0
         cursors = {stream_id: session.position for stream_id, session in ready.items()}
-        share = min(batcher.room // self._num_active, MAX_FRAMES_READ // len(ready))
+        num_active = len(ready) if self._active is None else max(1, len(self._active & ready.keys()))
+        share = min(batcher.room // num_active, MAX_FRAMES_READ // len(ready))
         frames = read_frames(self._client, cursors, max_per_stream=max(1, share))
-        self._num_active = max(1, len({frame.stream_id for frame in frames}))
+        self._active = {frame.stream_id for frame in frames} or None
         now = time.monotonic()
         for frame in frames:
             session = ready[frame.stream_id]

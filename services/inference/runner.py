@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -28,6 +29,12 @@ def choose_device(wanted: str) -> torch.device:
     if wanted in available:
         return torch.device(wanted)
     raise SettingsInvalid(f"device {wanted!r}: this machine has {['cpu', *available]} (or auto)")
+
+
+def limit_threads(num_threads: int) -> None:
+    """Gives torch so many threads an operator, and OpenCV none of its own beside those that call it."""
+    torch.set_num_threads(num_threads)
+    cv2.setNumThreads(0)
 
 
 @dataclass(frozen=True, slots=True)

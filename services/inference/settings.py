@@ -1,5 +1,7 @@
 """Settings of the inference service."""
 
+import os
+
 from pydantic import Field
 
 from shared.settings import ServiceSettings
@@ -16,11 +18,19 @@ class InferenceSettings(ServiceSettings):
         description="most frames in a batch, a quarter of it with live streams; 0: 128 on CPU, 256 on CUDA",
     )
     batch_deadline_seconds: float = Field(default=0.01, ge=0, le=1)
-    torch_threads: int = Field(default=0, ge=0, le=256, description="threads of one operator; 0: all cores")
+    torch_threads: int = Field(default=0, ge=0, le=256, description="threads of one operator; 0: half the cores")
     decode_threads: int = Field(default=0, ge=0, le=64, description="threads that decode JPEGs; 0: all cores, most 8")
     keep_frames_seconds: float = Field(default=10, ge=1, le=600)
     keep_scores_seconds: float = Field(default=3600, ge=60, le=604_800)
     keep_events_seconds: float = Field(default=30 * 86_400, ge=3600, le=3_650 * 86_400)
+
+    def num_torch_threads(self) -> int:
+        """Threads of one operator; the other half of the cores decodes, reads, commits and runs Redis."""
+        return self.torch_threads or max(1, (os.cpu_count() or 1) // 2)
+
+    def num_decode_threads(self) -> int:
+        """Threads that decode JPEGs."""
+        return self.decode_threads or min(os.cpu_count() or 1, 8)
 
     def batch_for(self, device_type: str) -> int:
         """The most frames in a batch on that kind of device."""
