@@ -27,7 +27,7 @@ from afterimage.local_redis import running_redis
 from services.inference.catalog import Catalog
 from services.inference.images import decode_image
 from services.inference.metrics import InferenceMetrics
-from services.inference.runner import Runner, choose_device, limit_threads
+from services.inference.runner import Runner, choose_device, share_process
 from services.inference.settings import InferenceSettings
 from services.inference.steps import Elapsed, arrange
 from services.inference.worker import Worker
@@ -89,7 +89,7 @@ def run_bench(
     """The table's rows. `on_progress` is told how many of how many runs are done."""
     settings = InferenceSettings(device=device, models_dir=models_dir)
     chosen = choose_device(device)
-    limit_threads(settings.num_torch_threads())
+    share_process(settings.num_torch_threads())
     batch_size = settings.batch_for(chosen.type)
     catalog = Catalog(models_dir, chosen, batch_size)
     runner = catalog.runner(DEFAULT_MODEL)

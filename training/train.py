@@ -34,7 +34,7 @@ DESCRIPTION = (
 class TrainingConfig:
     """What a run trains on, and how; the same config and seed give the same run."""
 
-    epochs: int = 26
+    epochs: int = 14
     clips_per_epoch: int = 64
     """Every epoch renders clips that no epoch before it saw."""
     passes: int = 2

@@ -10,7 +10,7 @@ from afterimage.commands.options import DEFAULT_MODELS
 
 def train(
     out: Annotated[Path, typer.Argument(help="Model folder to write; its last part is the model's name.")],
-    epochs: Annotated[int, typer.Option(min=1, help="How many times to render new clips and learn from them.")] = 26,
+    epochs: Annotated[int, typer.Option(min=1, help="How many times to render new clips and learn from them.")] = 14,
     clips: Annotated[int, typer.Option(min=1, help="Clips of an epoch.")] = 64,
     validation_clips: Annotated[int, typer.Option(min=1, help="Clips that choose the best epoch.")] = 32,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same run.")] = 0,

@@ -12,7 +12,7 @@ from prometheus_client import start_http_server
 
 from services.inference.catalog import Catalog
 from services.inference.metrics import InferenceMetrics
-from services.inference.runner import choose_device, limit_threads
+from services.inference.runner import choose_device, share_process
 from services.inference.settings import InferenceSettings
 from services.inference.worker import Worker
 from shared.errors import Fenced, ModelUnusable, StoreUnavailable
@@ -31,7 +31,7 @@ def main() -> int:
     settings = read_settings(InferenceSettings)
     configure_logging("inference", settings.log_level, settings.log_format)
     stop = stop_on_signals()
-    limit_threads(settings.num_torch_threads())
+    share_process(settings.num_torch_threads())
     device = choose_device(settings.device)
     batch_size = settings.batch_for(device.type)
     metrics = InferenceMetrics()

@@ -22,7 +22,7 @@ from shared.streams import StreamSpec
 
 REFRESH_SECONDS = 0.5
 MAX_FRAMES_READ = 1024
-LIVE_SHARE = 4
+LIVE_SHARE = 16
 
 log = logging.getLogger(__name__)
 

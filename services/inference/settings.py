@@ -15,7 +15,7 @@ class InferenceSettings(ServiceSettings):
         default=0,
         ge=0,
         le=1024,
-        description="most frames in a batch, a quarter of it with live streams; 0: 128 on CPU, 256 on CUDA",
+        description="most frames in a batch, a 16th of it with live streams; 0: 512 on CPU, 1024 on CUDA",
     )
     batch_deadline_seconds: float = Field(default=0.01, ge=0, le=1)
     torch_threads: int = Field(default=0, ge=0, le=256, description="threads of one operator; 0: half the cores")
@@ -34,4 +34,4 @@ class InferenceSettings(ServiceSettings):
 
     def batch_for(self, device_type: str) -> int:
         """The most frames in a batch on that kind of device."""
-        return self.batch_size or (128 if device_type == "cpu" else 256)
+        return self.batch_size or (512 if device_type == "cpu" else 1024)
