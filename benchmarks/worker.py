@@ -80,7 +80,7 @@ class Load:
 def run_bench(
     *,
     num_streams: Sequence[int] = (1, 16, 64),
-    num_frames: int = 4096,
+    num_frames: int = 8192,
     repetitions: int = 5,
     device: str = "auto",
     models_dir: Path,

@@ -13,7 +13,7 @@ MAX_STREAMS = 4096
 def bench(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line.")] = False,
     streams: Annotated[str, typer.Option(help="Numbers of streams to measure, with commas.")] = "1,16,64",
-    frames: Annotated[int, typer.Option(min=64, max=1_000_000, help="Frames of one run, over all streams.")] = 4096,
+    frames: Annotated[int, typer.Option(min=64, max=1_000_000, help="Frames of one run, over all streams.")] = 8192,
     repetitions: Annotated[int, typer.Option(min=1, max=100, help="The median of so many is shown.")] = 5,
     device: Device = "auto",
     models: Models = DEFAULT_MODELS,

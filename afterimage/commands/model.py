@@ -39,6 +39,10 @@ def evaluate(
     clips: Annotated[int, typer.Option(min=1, help="Rendered clips to measure on.")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="Another seed renders other clips.")] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Processes that render clips.")] = 1,
+    order: Annotated[
+        bool,
+        typer.Option("--order", help="Train and test the network on a task of order alone, with and without memory."),
+    ] = False,
     footage: Annotated[
         list[Path] | None, typer.Option(help="A real video in which to count events, too; may be given again.")
     ] = None,
@@ -50,8 +54,12 @@ def evaluate(
     from rich.console import Console
 
     from training.evaluate import evaluate_on_footage, evaluate_on_scenes
+    from training.order import compare
 
     console = Console()
+    if order:
+        console.print(compare(seed=seed).table())
+        return
     console.print(evaluate_on_scenes(model, seed=seed, num_clips=clips, num_workers=workers).table())
     for result in evaluate_on_footage(model, footage or []):
         found = ", ".join(f"{label} {count}" for label, count in sorted(result.events.items()))
