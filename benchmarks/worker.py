@@ -8,7 +8,6 @@ Both clocks start once the first batch is through: taking leases and admitting s
 """
 
 import statistics
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +22,6 @@ import numpy as np
 import redis
 from numpy.typing import NDArray
 
-from afterimage.local_redis import running_redis
 from services.inference.catalog import Catalog
 from services.inference.images import decode_image
 from services.inference.metrics import InferenceMetrics
@@ -78,6 +76,7 @@ class Load:
 
 
 def run_bench(
+    client: redis.Redis,
     *,
     num_streams: Sequence[int] = (1, 16, 64),
     num_frames: int = 8192,
@@ -86,7 +85,7 @@ def run_bench(
     models_dir: Path,
     on_progress: Callable[[int, int], None] = _unwatched,
 ) -> list[Row]:
-    """The table's rows. `on_progress` is told how many of how many runs are done."""
+    """The table's rows; `on_progress` is told how many of how many runs are done. The Redis is emptied."""
     settings = InferenceSettings(device=device, models_dir=models_dir)
     chosen = choose_device(device)
     share_process(settings.num_torch_threads())
@@ -97,11 +96,7 @@ def run_bench(
     pairs: dict[int, list[tuple[float, float]]] = {count: [] for count in num_streams}
     loads = [Load(jpegs, count, max(1, num_frames // count), batch_size) for count in num_streams]
     total = (repetitions + 1) * len(num_streams)
-    with (
-        tempfile.TemporaryDirectory(prefix="afterimage-bench-") as folder,
-        running_redis(Path(folder)) as client,
-        ThreadPoolExecutor(settings.num_decode_threads(), "decode") as decoders,
-    ):
+    with ThreadPoolExecutor(settings.num_decode_threads(), "decode") as decoders:
         for repetition, (index, load) in product(range(repetitions + 1), enumerate(loads)):
             worker_fps = _worker_fps(client, catalog, decoders, settings, load)
             bare_fps = _bare_fps(runner, decoders, load)

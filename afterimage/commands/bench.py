@@ -1,6 +1,8 @@
 """`afterimage bench`: what the worker costs beside the bare loop."""
 
 import json
+import tempfile
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,15 +27,21 @@ def bench(
     from rich.console import Console
     from rich.progress import Progress
 
+    from afterimage.local_redis import running_redis
     from afterimage.show import bench_table
     from benchmarks.worker import as_json as measured
     from benchmarks.worker import cost_growth, run_bench
 
     counts = _counts(streams)
     console = Console()
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with (
+        tempfile.TemporaryDirectory(prefix="afterimage-bench-") as folder,
+        running_redis(Path(folder)) as client,
+        Progress(console=Console(stderr=True), transient=True) as progress,
+    ):
         task = progress.add_task("measuring", total=None)
         rows = run_bench(
+            client,
             num_streams=counts,
             num_frames=frames,
             repetitions=repetitions,

@@ -36,7 +36,7 @@ MAY_NOT_IMPORT = {
     },
     "training": {"services.api", "afterimage", "benchmarks", "fastapi", "uvicorn", "httpx"},
     "afterimage": {"torch", "fastapi", "uvicorn"},
-    "benchmarks": {"fastapi", "uvicorn", "httpx"},
+    "benchmarks": {"afterimage", "fastapi", "uvicorn", "httpx"},
 }
 ONLY_HTTP = {"httpx": ("services/api", "afterimage"), "uvicorn": ("services/api",), "fastapi": ("services/api",)}
 
