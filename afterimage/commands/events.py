@@ -1,6 +1,7 @@
 """`afterimage events`: what happened, or what happens now."""
 
 import json
+import signal
 import threading
 from collections.abc import Mapping
 from itertools import islice
@@ -43,6 +44,7 @@ def events(
             for event in reversed(newest):
                 put(event)
             return
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background job inherits it ignored
         try:
             for message in follow_feed(client, threading.Event(), threading.Event(), stream_id=stream, label=label):
                 put(message.event)
