@@ -16,7 +16,8 @@ class Session:
 
     Intake writes `spec`, `position` (id of the last entry read), `num_read` and `is_closed`. Compute writes `row` (of
     the state slab), and `at_ms` and `epoch` of the last frame that went into the memory. Commit writes `progress`,
-    `tracker`, `tracked_spec`, `num_done`, `stale_model` and `is_lost` (Redis knows better: admit the stream anew).
+    `tracker`, `tracked_spec`, `num_done`, `stale_model` and `is_lost` (Redis knows better: admit the stream anew;
+    intake says so of a stream that was removed).
     `vector` is the recurrent state that admission loaded, None for an empty one; `stale_model` the model that events
     still open were found by, where it is not the runner's.
     """
