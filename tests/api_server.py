@@ -18,7 +18,10 @@ from services.api.context import ApiContext
 from services.api.server import Server, listen
 from services.api.settings import ApiSettings
 from shared.events import Event, event_id
+from shared.frame_queue import EndOfSource, FrameWriter, NewFrame
 from shared.keys import keys_of
+from shared.leases import take_leases
+from shared.registry import Registry
 from shared.settings import PROJECT_ROOT
 
 BASE_MS = 1_700_000_000_000
@@ -44,6 +47,14 @@ class RunningApi:
         reply = self.http.request(method, path, **options)
         assert reply.status_code == status, reply.text
         return reply.json()["error"]  # type: ignore[no-any-return]
+
+
+def publish(client: redis.Redis, stream_id: str, at_ms: int, *, end: bool = False) -> None:
+    """Publishes a frame of a stream, as ingest does, and the end of its source where wanted."""
+    [token] = take_leases(client, "ingest", [keys_of(stream_id).partition]).values()
+    generation = Registry(client).get(stream_id).spec.generation
+    entries: list[NewFrame | EndOfSource] = [NewFrame(at_ms, at_ms, 1, 0.0, b"jpeg")]
+    FrameWriter(client, stream_id, generation, "fast", token).publish(entries + [EndOfSource(at_ms)] * end)
 
 
 @contextmanager

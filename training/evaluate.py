@@ -47,6 +47,7 @@ class EvaluationReport:
         """The report for people."""
         headings = ("label", "AP", "AP, no memory", "precision", "recall", "F1", "events", "false/hour")
         table = Table(*headings, title=f"{self.model} on {60 * self.hours:.0f} rendered minutes")
+        table.columns[0].min_width = max(map(len, LABELS))
         for row in self.labels:
             events = row.events
             figures = (row.ap_with_memory, row.ap_without_memory, events.precision, events.recall, events.f1)

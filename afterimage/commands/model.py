@@ -53,7 +53,7 @@ def evaluate(
     """
     from rich.console import Console
 
-    from training.evaluate import evaluate_on_footage, evaluate_on_scenes
+    from training.evaluate import evaluate_on_footage, evaluate_on_scenes, footage_table
     from training.order import compare
 
     console = Console()
@@ -61,6 +61,5 @@ def evaluate(
         console.print(compare(seed=seed).table())
         return
     console.print(evaluate_on_scenes(model, seed=seed, num_clips=clips, num_workers=workers).table())
-    for result in evaluate_on_footage(model, footage or []):
-        found = ", ".join(f"{label} {count}" for label, count in sorted(result.events.items()))
-        console.print(f"{result.file}: {result.seconds:.0f} s, events: {found or 'none'}")
+    if footage:
+        console.print(footage_table(evaluate_on_footage(model, footage)))

@@ -25,7 +25,7 @@ class Recorder:
         """The commits for a batch; from here on the trackers have seen it, so it is prepared once."""
         return [stream_commit(result, self._metrics) for result in results if not result.session.is_lost]
 
-    def commit(self, results: Sequence[StreamResult], commits: Sequence[StreamCommit]) -> bool:
+    def commit(self, results: Sequence[StreamResult], commits: Sequence[StreamCommit]) -> None:
         """Commits what was prepared; may be called again after StoreUnavailable. Raises Fenced."""
         outcomes = self._committer.commit(commits)
         wanted = {commit.stream_id: commit for commit in commits}
@@ -39,7 +39,6 @@ class Recorder:
                 session.is_lost = True
                 self._metrics.commits_refused.inc()
             session.num_done += len(result.entries)
-        return True
 
     def _count(self, result: StreamResult, commit: StreamCommit, at_ms: int) -> None:
         stream_id = commit.stream_id

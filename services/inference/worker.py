@@ -1,9 +1,7 @@
 """A worker: three threads in a row with bounded queues between them, so reading, model and commit overlap."""
 
 import functools
-import logging
 import queue
-import random
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -19,16 +17,13 @@ from services.inference.intake import Intake
 from services.inference.metrics import InferenceMetrics
 from services.inference.record import Recorder
 from services.inference.settings import InferenceSettings
-from shared.errors import StoreUnavailable
 from shared.keys import NUM_PARTITIONS
 from shared.leases import take_leases
+from shared.waiting import Stopped, until_stored
 
 QUEUED_BATCHES = 1
 SHORTEST_IDLE_SECONDS = 0.002
 LONGEST_IDLE_SECONDS = 0.02
-LONGEST_BACKOFF_SECONDS = 5.0
-
-log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 
@@ -58,8 +53,9 @@ class Worker:
 
     def run(self) -> None:
         """Takes the leases and works until stopped; what a thread raised is raised here, Fenced for one."""
-        tokens = self._until_done("lease", lambda: take_leases(self._client, "inference", range(NUM_PARTITIONS)))
-        if tokens is None:
+        try:
+            tokens = self._until_stored("lease", lambda: take_leases(self._client, "inference", range(NUM_PARTITIONS)))
+        except Stopped:
             return
         settings = self._settings
         kept = Retention(settings.keep_frames_seconds, settings.keep_scores_seconds, settings.keep_events_seconds)
@@ -79,6 +75,8 @@ class Worker:
     def _guarded(self, stage: Callable[[], None]) -> None:
         try:
             stage()
+        except Stopped:
+            self._recorded.set()
         except Exception as err:  # noqa: BLE001  a thread's top: the worker ends with it, and Redis holds the state
             self._failure = self._failure or err
             self._stop.set()
@@ -88,7 +86,7 @@ class Worker:
         idle_seconds = SHORTEST_IDLE_SECONDS
         while not self._stop.is_set():
             with self._metrics.stage_seconds.labels("read").time():
-                num_read = self._until_done("read", self._intake.poll)
+                num_read = self._until_stored("read", self._intake.poll)
             while batch := self._intake.next_batch():
                 self._metrics.batch_size.observe(len(batch.items))
                 self._put(self._batches, batch)
@@ -108,23 +106,12 @@ class Worker:
         while results := self._get(self._results):
             commits = recorder.prepare(results)
             with self._metrics.stage_seconds.labels("commit").time():
-                if not self._until_done("commit", functools.partial(recorder.commit, results, commits)):
-                    break
+                self._until_stored("commit", functools.partial(recorder.commit, results, commits))
         self._recorded.set()
 
-    def _until_done(self, stage: str, action: Callable[[], Result]) -> Result | None:
-        """The action's result once Redis lets it through, or None where the worker is stopped while waiting."""
-        delay_seconds = 0.1
-        while True:
-            try:
-                return action()
-            except StoreUnavailable as err:
-                self._metrics.loop_errors.labels(stage).inc()
-                if delay_seconds < 0.15:
-                    log.warning("%s waits: %s", stage, err)
-            if self._stop.wait(delay_seconds * random.uniform(0.5, 1.0)):
-                return None
-            delay_seconds = min(2 * delay_seconds, LONGEST_BACKOFF_SECONDS)
+    def _until_stored(self, stage: str, action: Callable[[], Result]) -> Result:
+        """The action's result once Redis lets it through; raises Stopped where the worker is stopped while waiting."""
+        return until_stored(action, self._stop, self._metrics.loop_errors.labels(stage).inc)
 
     def _put(self, line: queue.Queue[Result | None], item: Result | None) -> None:
         """Waits for room; gives up when nothing will be taken any more."""

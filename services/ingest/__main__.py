@@ -10,7 +10,6 @@ from services.ingest.metrics import IngestMetrics
 from services.ingest.outlet import Workplace
 from services.ingest.settings import IngestSettings
 from services.ingest.supervisor import Supervisor
-from services.ingest.waiting import Stopped, until_stored
 from shared.errors import SettingsInvalid
 from shared.keys import NUM_PARTITIONS
 from shared.leases import take_leases
@@ -19,6 +18,7 @@ from shared.logs import configure_logging
 from shared.registry import Registry
 from shared.settings import read_settings
 from shared.store import connect
+from shared.waiting import Stopped, until_stored
 
 logger = logging.getLogger(__name__)
 

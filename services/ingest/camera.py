@@ -3,9 +3,9 @@
 import threading
 
 from services.ingest.outlet import Outlet
-from services.ingest.waiting import Backoff, Stopped, pause
 from shared.errors import SourceFailed
 from shared.streams import StreamSpec, StreamState
+from shared.waiting import Backoff, Stopped, pause
 
 
 def watch(spec: StreamSpec, outlet: Outlet, stop: threading.Event) -> None:

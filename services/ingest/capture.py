@@ -9,10 +9,10 @@ from services.ingest.camera import watch
 from services.ingest.outlet import Outlet, Workplace
 from services.ingest.playback import play
 from services.ingest.status import StatusReporter
-from services.ingest.waiting import Stopped, until_stored
 from shared.errors import Fenced, SourceFailed, SourceRefused, StreamUnknown
 from shared.sources import check_file, parse_source
 from shared.streams import StreamSpec, StreamState, StreamStatus
+from shared.waiting import Stopped, until_stored
 
 logger = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ import time
 
 from services.ingest.outlet import Outlet
 from services.ingest.sampler import first_point_after, point_time_ms
-from services.ingest.waiting import Stopped, pause
 from shared.clock import now_ms
 from shared.streams import StreamSpec
+from shared.waiting import Stopped, pause
 
 
 def play(spec: StreamSpec, outlet: Outlet, stop: threading.Event) -> None:

@@ -8,9 +8,9 @@ from functools import partial
 from typing import Final, Protocol
 
 from services.ingest.metrics import IngestMetrics
-from services.ingest.waiting import LONGEST_FOR_STORE_SECONDS, Backoff, pause, until_stored
 from shared.errors import Fenced, StoreUnavailable, StreamUnknown
 from shared.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
+from shared.waiting import LONGEST_FOR_STORE_SECONDS, Backoff, pause, until_stored
 
 BATCH_FRAMES: Final = 8
 BATCH_SECONDS: Final = 0.1

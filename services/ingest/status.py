@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from services.ingest.metrics import IngestMetrics
 from services.ingest.source import VideoInfo
-from services.ingest.waiting import until_stored
 from shared.clock import now_ms
 from shared.errors import StoreUnavailable, StreamUnknown
 from shared.redaction import redact
 from shared.registry import Registry
 from shared.streams import StreamState, StreamStatus
+from shared.waiting import until_stored
 
 REFRESH_SECONDS: Final = 1.0
 

@@ -5,11 +5,9 @@ from typing import Any
 
 import pytest
 import redis
-from api_server import BASE_MS, CAMERA, RunningApi, an_event, running_api, write_event
+from api_server import BASE_MS, CAMERA, RunningApi, an_event, publish, running_api, write_event
 
-from shared.frame_queue import EndOfSource, FrameWriter, NewFrame
 from shared.keys import keys_of
-from shared.leases import take_leases
 from shared.registry import Registry
 from shared.streams import Progress, StreamState, StreamStatus
 
@@ -28,13 +26,6 @@ def server(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @pytest.fixture
 def api(server: RunningApi, redis_client: redis.Redis) -> RunningApi:
     return server
-
-
-def publish(client: redis.Redis, api: RunningApi, stream_id: str, at_ms: int, *, end: bool = False) -> None:
-    token = next(iter(take_leases(client, "ingest", [keys_of(stream_id).partition]).values()))
-    generation = Registry(client).get(stream_id).spec.generation
-    entries: list[NewFrame | EndOfSource] = [NewFrame(at_ms, at_ms, 1, 0.0, b"jpeg")]
-    FrameWriter(client, stream_id, generation, "fast", token).publish(entries + [EndOfSource(at_ms)] * end)
 
 
 def test_a_registered_stream_is_shown_as_asked_for(api: RunningApi) -> None:
@@ -204,7 +195,7 @@ def test_changes_at_once_are_all_kept(api: RunningApi) -> None:
 
 def test_a_new_source_goes_on_after_the_last_frame_of_the_old_one(api: RunningApi, redis_client: redis.Redis) -> None:
     future_ms = api.add("one")["base_ms"] + 10_000_000
-    publish(redis_client, api, "one", future_ms, end=True)
+    publish(redis_client, "one", future_ms, end=True)
     assert api.http.patch("/v1/streams/one", json={"source": CAMERA["source"]}).json()["base_ms"] < future_ms
     view = api.http.patch("/v1/streams/one", json={"source": "rtsp://host/2"}).json()
     assert view["base_ms"] == future_ms + 1
@@ -238,7 +229,7 @@ def test_a_removed_stream_leaves_no_key(api: RunningApi, redis_client: redis.Red
     api.add(stream_id)
     api.add("stays")
     write_event(redis_client, an_event(stream_id, BASE_MS))
-    publish(redis_client, api, stream_id, BASE_MS)
+    publish(redis_client, stream_id, BASE_MS)
     registry = Registry(redis_client)
     spec = registry.get(stream_id).spec
     registry.set_status(stream_id, StreamStatus(generation=spec.generation))

@@ -7,9 +7,9 @@ import pytest
 from films import VideoFile
 from ingest_runner import OVER, IngestRunner
 
-from services.ingest.waiting import Backoff
 from shared.keys import keys_of
 from shared.streams import StreamState
+from shared.waiting import Backoff
 
 FAILED, WAITING = StreamState.FAILED, StreamState.WAITING
 

@@ -5,9 +5,9 @@ import pytest
 
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import MAX_HELD_FRAMES, FastPublisher, LivePublisher, QueueEnd
-from services.ingest.waiting import Backoff, Stopped
 from shared.errors import Fenced, StoreUnavailable, StreamUnknown
 from shared.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
+from shared.waiting import Backoff, Stopped
 
 Entry = NewFrame | EndOfSource
 

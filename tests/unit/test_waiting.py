@@ -2,8 +2,8 @@ import threading
 
 import pytest
 
-from services.ingest.waiting import Backoff, Stopped, pause, until_stored
 from shared.errors import StoreUnavailable
+from shared.waiting import Backoff, Stopped, pause, until_stored
 
 
 def test_waiting_times_double_up_to_the_longest() -> None:

@@ -1,4 +1,4 @@
-"""How ingest waits: never longer than until it is asked to stop, and longer each time something fails again."""
+"""How services wait: never longer than until it is asked to stop, and longer each time something fails again."""
 
 import logging
 import random
@@ -44,8 +44,8 @@ def pause(stop: threading.Event, seconds: float) -> None:
         raise Stopped
 
 
-def until_stored(action: Callable[[], T], stop: threading.Event) -> T:
-    """The action's result, repeated while Redis is away; raises Stopped."""
+def until_stored(action: Callable[[], T], stop: threading.Event, on_failure: Callable[[], None] = lambda: None) -> T:
+    """The action's result, repeated while Redis is away, `on_failure` called each time; raises Stopped."""
     backoff = Backoff(LONGEST_FOR_STORE_SECONDS)
     told = False
     while True:
@@ -55,4 +55,5 @@ def until_stored(action: Callable[[], T], stop: threading.Event) -> T:
             if not told:
                 logger.warning("waiting for Redis: %s", err)
             told = True
+            on_failure()
             pause(stop, backoff.next_seconds())
