@@ -16,8 +16,8 @@ from training.footage import read_footage
 from training.incidents import LABELS
 from training.metrics import Matches
 from training.precision import precisions_of
+from training.rendered import SequenceSpec, rendered
 from training.seeds import Split, clip_seed
-from training.sequences import SequenceSpec, rendered
 from training.unroll import scores_of
 
 SECONDS_PER_HOUR = 3600.0
@@ -78,8 +78,8 @@ def evaluate_on_scenes(
     ]
     sequences = list(rendered(specs, num_workers, num_ahead=4))
     scores = scores_of(loaded.network, sequences, spec)
-    remembered = precisions_of(sequences, scores)
-    forgotten = precisions_of(sequences, scores_of(loaded.network, sequences, spec, with_memory=False))
+    remembered = precisions_of(LABELS, sequences, scores)
+    forgotten = precisions_of(LABELS, sequences, scores_of(loaded.network, sequences, spec, with_memory=False))
     thresholds = {label: manifest.thresholds_for(label) for label in LABELS}
     matches = matches_by_label(LABELS, thresholds, sequences, scores)
     hours = num_clips * clip_seconds / SECONDS_PER_HOUR

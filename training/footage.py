@@ -7,7 +7,8 @@ import numpy as np
 
 from services.ingest.source import open_video
 from training.incidents import LABELS
-from training.sequences import FPS, Sequence8Bit, as_served
+from training.rendered import FPS
+from training.sequences import Sequence8Bit, as_served
 
 
 def read_footage(path: Path, height: int, width: int) -> Sequence8Bit:

@@ -19,8 +19,9 @@ from services.inference.network import build_network
 from shared.manifest import InputSpec
 from training.backgrounds import paint_background, random_colour
 from training.loop import Learner, LoopConfig, batches
+from training.rendered import FPS
 from training.seeds import Split, clip_seed
-from training.sequences import FPS, Sequence8Bit, as_served
+from training.sequences import Sequence8Bit, as_served
 from training.unroll import scores_of
 
 NUM_FRAMES = 16

@@ -19,8 +19,9 @@ from training.events import matches_by_label
 from training.incidents import LABELS
 from training.loop import Learner, LoopConfig, batches
 from training.precision import precisions_of
+from training.rendered import FPS, SequenceSpec, rendered
 from training.seeds import Split, clip_seed
-from training.sequences import FPS, Sequence8Bit, SequenceSpec, rendered
+from training.sequences import Sequence8Bit
 from training.tune import tune_on_scenes
 from training.unroll import scores_of
 
@@ -161,7 +162,7 @@ class _Run:
     def _check(self, epoch: int, validation: list[Sequence8Bit], loss: float, bar: Progress) -> None:
         """Scores the validation clips, ships the model where it is the best so far, and writes the checkpoint."""
         scores = scores_of(self.learner.network, validation, self.spec)
-        precisions = precisions_of(validation, scores)
+        precisions = precisions_of(LABELS, validation, scores)
         score = float(np.nanmean(list(precisions.values())))
         best = max(score, self.progress.best_score)
         if score == best:

@@ -21,8 +21,9 @@ from training.footage import read_footage
 from training.incidents import LABELS
 from training.loop import Learner, LoopConfig, batches
 from training.metrics import Matches, average_precision, match
+from training.rendered import SequenceSpec, render_sequence, rendered
 from training.seeds import Split, clip_seed
-from training.sequences import Sequence8Bit, SequenceSpec, render_sequence, rendered, targets_of, weights_of
+from training.sequences import Sequence8Bit, targets_of, weights_of
 from training.train import TrainingConfig, train_on_scenes
 from training.truth import Interval
 from training.unroll import elapsed, scores_of
@@ -133,8 +134,8 @@ def test_batches_keep_frames_in_order_and_say_what_they_left_out(sequences: list
 def test_targets_hold_inside_and_borders_do_not_count() -> None:
     truth, times = [Interval("covered", 1.0, 2.0)], (np.arange(32) / 8).astype(np.float32)
     column = LABELS.index("covered")
-    assert targets_of(truth, times)[:, column].tolist() == [0.0] * 8 + [1.0] * 8 + [0.0] * 16
-    weights = weights_of(truth, times)
+    assert targets_of(truth, times, LABELS)[:, column].tolist() == [0.0] * 8 + [1.0] * 8 + [0.0] * 16
+    weights = weights_of(truth, times, LABELS)
     assert weights[[8, 16], column].tolist() == [0.0, 0.0]
     assert weights[[4, 12, 24], column].tolist() == [1.0, 1.0, 1.0]
     assert weights[:, LABELS.index("activity")].all()
@@ -184,7 +185,7 @@ def scores_with(label: str, holds: NDArray[np.bool_], high: float) -> NDArray[np
 def test_thresholds_are_tuned_to_where_the_scores_lie(sequences: list[Sequence8Bit]) -> None:
     times = (np.arange(160) / 8).astype(np.float32)
     truth = (Interval("glitch", 5.0, 9.0),)
-    holds = targets_of(truth, times)[:, LABELS.index("glitch")] > 0
+    holds = targets_of(truth, times, LABELS)[:, LABELS.index("glitch")] > 0
     scores = scores_with("glitch", holds, 0.75)
     scores[100:120, LABELS.index("glitch")] = 0.55
     sequence = replace(sequences[0], times_seconds=times, truth=truth)

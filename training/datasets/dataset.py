@@ -1,0 +1,65 @@
+"""A labelled data set as every reader gives it, whatever it was written in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from training.truth import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledVideo:
+    """A video file and what is true of it."""
+
+    name: str
+    """as the annotations call it"""
+    path: Path
+    intervals: tuple[Interval, ...]
+    """in the video's own time, from its first frame"""
+    group: str | None = None
+    """videos of one group (an actor, a place) are never on both sides of a split"""
+    subset: str | None = None
+    """`training`, `validation`, `testing` or whatever the annotations say"""
+    seconds: float | None = None
+    """the video's length, where its file says so"""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a data set, and where."""
+
+    file: Path
+    line: int | None
+    """1-based, None where the problem has no line"""
+    message: str
+
+    def __str__(self) -> str:
+        place = str(self.file) if self.line is None else f"{self.file}:{self.line}"
+        return f"{place}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Labelled videos that can be used, and everything that was wrong with those that cannot, or not wholly."""
+
+    labels: tuple[str, ...]
+    """sorted, unless the annotations state an order"""
+    videos: tuple[LabelledVideo, ...]
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def subsets(self) -> tuple[str, ...]:
+        """The subsets that videos name, sorted."""
+        return tuple(sorted({video.subset for video in self.videos if video.subset is not None}))
+
+    def subset(self, name: str) -> "Dataset":
+        """The videos of one subset alone; empty where no video names it."""
+        return replace(self, videos=tuple(video for video in self.videos if video.subset == name))
+
+    def with_labels(self, labels: Sequence[str]) -> "Dataset":
+        """The same videos with these labels alone, in this order; other intervals become background."""
+        videos = tuple(
+            replace(video, intervals=tuple(each for each in video.intervals if each.label in labels))
+            for video in self.videos
+        )
+        return replace(self, labels=tuple(labels), videos=videos)
