@@ -4,11 +4,11 @@ import sys
 
 import typer
 
-from afterimage.commands import analyze, bench, demo, events, model, streams, up
-from shared.errors import AfterimageError, ModelUnusable, SettingsInvalid, SourceRefused
+from afterimage.commands import analyze, bench, dataset, demo, evaluate, events, streams, train, up
+from shared.errors import AfterimageError, DatasetUnusable, ModelUnusable, SettingsInvalid, SourceRefused
 from shared.redaction import redact
 
-USAGE_ERRORS = (ModelUnusable, SettingsInvalid, SourceRefused)
+USAGE_ERRORS = (DatasetUnusable, ModelUnusable, SettingsInvalid, SourceRefused)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,9 +19,10 @@ app.command()(up.up)
 app.command()(demo.demo)
 app.command()(analyze.analyze)
 app.add_typer(streams.app, name="streams")
+app.add_typer(dataset.app, name="dataset")
 app.command()(events.events)
-app.command()(model.train)
-app.command()(model.evaluate)
+app.command()(train.train)
+app.command()(evaluate.evaluate)
 app.command()(bench.bench)
 
 

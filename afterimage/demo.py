@@ -20,8 +20,8 @@ from afterimage.live import Message
 from afterimage.show import clock, event_line
 from afterimage.stack import Stack, StackOptions
 from afterimage.watch import Watch, Watched
-from training.clips import render_demo_clip
 from training.metrics import Matches, match
+from training.scenes.clips import render_demo_clip
 from training.truth import Interval
 
 LATENCY_METRIC = "afterimage_capture_to_commit_seconds"

@@ -13,6 +13,10 @@ class ModelUnusable(AfterimageError):
     """A model folder's manifest or weights are missing, invalid or do not match."""
 
 
+class DatasetUnusable(AfterimageError):
+    """Annotations are of no known form, do not parse, or say more than is allowed."""
+
+
 class SourceRefused(AfterimageError):
     """A source is not allowed: unknown scheme, outside the media root, not a file."""
 

@@ -39,9 +39,9 @@ class PartitionKeys:
         return self._key("status")
 
     @property
-    def trouble(self) -> str:
-        """Hash: stream id → why inference cannot work on the stream."""
-        return self._key("trouble")
+    def inference(self) -> str:
+        """Hash: stream id → InferenceStatus (JSON), which model looks at the stream."""
+        return self._key("inference")
 
     @property
     def published(self) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -14,6 +15,8 @@ from shared.validation import first_problem
 MANIFEST_FILE = "model.json"
 LABEL = re.compile(r"^[a-z][a-z0-9_]{0,39}$")
 MAX_MANIFEST_BYTES = 1 << 20
+
+FolderStamp = tuple[tuple[int, int, int], ...]
 
 Label = Annotated[str, Field(pattern=LABEL.pattern)]
 
@@ -84,6 +87,16 @@ class Manifest(Closed):
     def thresholds_for(self, label: str) -> Thresholds:
         """The label's thresholds, or the defaults where the manifest states none."""
         return self.thresholds.get(label, Thresholds())
+
+
+def folder_stamp(folder: Path) -> FolderStamp:
+    """Time, size and inode of a model folder's files: equal stamps, equal content. Nothing is opened."""
+    found = []
+    for path in sorted([folder / MANIFEST_FILE, *folder.glob("*.safetensors")]):
+        with suppress(OSError):  # renamed over or removed meanwhile
+            stat = path.stat()
+            found.append((stat.st_mtime_ns, stat.st_size, stat.st_ino))
+    return tuple(found)
 
 
 def read_manifest(folder: Path) -> Manifest:

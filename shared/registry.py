@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from shared.errors import StreamExists, StreamUnknown
 from shared.keys import PARTITIONS, keys_of
 from shared.store import translated
-from shared.streams import Progress, StreamSpec, StreamStatus
+from shared.streams import InferenceStatus, Progress, StreamSpec, StreamStatus
 
 ADD = """
 -- Registers a stream unless its id is taken; asked twice for the very same one, as after a lost reply, it agrees.
@@ -59,7 +59,7 @@ class StreamRecord:
     status: StreamStatus
     progress: Progress
     frames_published: int
-    trouble: str | None
+    inference: InferenceStatus
 
     @property
     def lag_frames(self) -> int:
@@ -98,7 +98,7 @@ class Registry:
     def remove(self, stream_id: str) -> None:
         """Removes a stream and all its keys; raises StreamUnknown."""
         keys = keys_of(stream_id)
-        hashes = [keys.status, keys.trouble, keys.published, keys.progress, keys.state]
+        hashes = [keys.status, keys.inference, keys.published, keys.progress, keys.state]
         own = [keys.frames(stream_id), keys.scores(stream_id), keys.events(stream_id), keys.event_data(stream_id)]
         with translated():
             known = self._client.register_script(REMOVE)(keys=[keys.streams, *hashes, *own], args=[stream_id])
@@ -117,7 +117,7 @@ class Registry:
         pipeline = self._client.pipeline(transaction=False)
         for stream_id in stream_ids:
             keys = keys_of(stream_id)
-            for key in (keys.streams, keys.status, keys.progress, keys.published, keys.trouble):
+            for key in (keys.streams, keys.status, keys.progress, keys.published, keys.inference):
                 pipeline.hget(key, stream_id)
         with translated():
             replies = pipeline.execute()
@@ -138,14 +138,9 @@ class Registry:
         """Stores what ingest sees; returns False where that generation of the stream is gone."""
         return self._set_if_current(keys_of(stream_id).status, stream_id, status.generation, status.model_dump_json())
 
-    def set_trouble(self, spec: StreamSpec, reason: str) -> bool:
-        """Stores why inference cannot work on a stream; returns False where the stream is gone."""
-        return self._set_if_current(keys_of(spec.id).trouble, spec.id, spec.generation, reason)
-
-    def clear_trouble(self, stream_id: str) -> None:
-        """Forgets what `set_trouble` stored."""
-        with translated():
-            self._client.hdel(keys_of(stream_id).trouble, stream_id)
+    def set_inference(self, spec: StreamSpec, status: InferenceStatus) -> bool:
+        """Stores what inference sees; returns False where that generation of the stream is gone."""
+        return self._set_if_current(keys_of(spec.id).inference, spec.id, spec.generation, status.model_dump_json())
 
     def _set_if_current(self, hash_key: str, stream_id: str, generation: int, value: str) -> bool:
         arguments: list[Any] = [stream_id, generation, value]
@@ -155,7 +150,7 @@ class Registry:
 
 
 def _record(
-    spec: bytes, status: bytes | None, progress: bytes, published: bytes | None, trouble: bytes | None
+    spec: bytes, status: bytes | None, progress: bytes, published: bytes | None, inference: bytes | None
 ) -> StreamRecord:
     parsed = StreamSpec.model_validate_json(spec)
     seen = StreamStatus.model_validate_json(status) if status else StreamStatus(generation=parsed.generation)
@@ -164,7 +159,7 @@ def _record(
         status=seen,
         progress=Progress.parse(progress),
         frames_published=int(published or 0),
-        trouble=trouble.decode() if trouble else None,
+        inference=InferenceStatus.model_validate_json(inference) if inference else InferenceStatus(),
     )
 
 

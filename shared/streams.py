@@ -1,4 +1,4 @@
-"""A stream: what the user wants of it (spec), what ingest sees (status), how far inference has come (progress)."""
+"""A stream: what the user wants of it (spec), what the services say of it (status), how far it has come (progress)."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,6 +10,7 @@ from shared.manifest import Label, Manifest, Thresholds
 
 STREAM_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 DEFAULT_FPS = 8.0
+MIN_FPS = 0.1
 DEFAULT_MODEL = "camera-events"
 FIRST_CURSOR = "0-0"
 
@@ -49,8 +50,12 @@ class StreamSpec(BaseModel):
     id: StreamId
     name: str = Field(min_length=1, max_length=200)
     source: str = Field(min_length=1, max_length=2048)
-    fps: float = Field(default=DEFAULT_FPS, ge=0.1, le=60)
+    fps: float = Field(default=DEFAULT_FPS, ge=MIN_FPS, le=60)
+    fps_given: bool = Field(default=False, description="whether the user chose fps; otherwise it is the model's")
     model: str = Field(default=DEFAULT_MODEL, pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    model_asks: int = Field(
+        default=0, ge=0, description="how many changes named the model; each has inference look at its folder again"
+    )
     pace: Literal["live", "fast"] = "live"
     loop: bool = False
     thresholds: dict[Label, ThresholdOverride] = Field(default_factory=dict, max_length=256)
@@ -97,6 +102,15 @@ class StreamStatus(BaseModel):
     source_fps: float | None = None
     duration_seconds: float | None = Field(default=None, description="of a file; None for live sources")
     updated_at_ms: int = 0
+
+
+class InferenceStatus(BaseModel):
+    """A stream as inference sees it."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    model: str | None = Field(default=None, description="name@hash8 that looks at the stream; None: none does")
+    reason: str | None = Field(default=None, description="why it is not the model that the stream asks for")
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,12 +55,15 @@ class IngestRunner:
         """A fresh ingest process, as it were."""
         self.metrics = IngestMetrics()
         self._stop = threading.Event()
-        tokens = take_leases(self.client, "ingest", range(NUM_PARTITIONS))
-        settings = IngestSettings(media_root=self.media_root)
-        place = Workplace(self.client, self.registry, self.metrics, settings, tokens)
-        supervisor = Supervisor(place, "test", self._stop)
+        supervisor = Supervisor(self.place(), "test", self._stop)
         self._thread = threading.Thread(target=lambda: self.returned.append(supervisor.run()), daemon=True)
         self._thread.start()
+
+    def place(self) -> Workplace:
+        """What its captures share; takes the leases."""
+        tokens = take_leases(self.client, "ingest", range(NUM_PARTITIONS))
+        settings = IngestSettings(media_root=self.media_root)
+        return Workplace(self.client, self.registry, self.metrics, settings, tokens)
 
     def stop(self) -> None:
         """Stops it in order."""

@@ -18,6 +18,7 @@ from services.inference.network import build_network
 from services.inference.settings import InferenceSettings
 from services.inference.weights import save_model
 from services.inference.worker import Worker
+from shared.events import Event
 from shared.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
 from shared.keys import keys_of
 from shared.leases import take_leases
@@ -31,17 +32,28 @@ LABELS = ("moved", "frozen")
 NETWORK = {"widths": (4, 4, 8, 8), "appearance": 8, "change": 8, "hidden": 8}
 
 
-def save_random_model(models_dir: Path, name: str = "tiny", seed: int = 0, enter: float = 0.5) -> None:
-    """A model folder with a network that has learned nothing; its scores lie around 0.5."""
+def save_random_model(
+    models_dir: Path,
+    name: str = "tiny",
+    *,
+    seed: int = 0,
+    enter: float = 0.5,
+    labels: tuple[str, ...] = LABELS,
+    size: tuple[int, int] = (32, 48),
+    fps: float = 8,
+    hidden: int = 8,
+) -> str:
+    """A model folder with a network that has learned nothing, and its reference; its scores lie around 0.5."""
     torch.manual_seed(seed)
-    save_model(
+    manifest = save_model(
         models_dir / name,
-        build_network(NETWORK, len(LABELS), 32, 48),
-        labels=LABELS,
-        fps=8,
-        input_spec=InputSpec(height=32, width=48),
-        thresholds={label: Thresholds(enter=enter, exit=enter / 2) for label in LABELS},
+        build_network({**NETWORK, "hidden": hidden}, len(labels), *size),
+        labels=labels,
+        fps=fps,
+        input_spec=InputSpec(height=size[0], width=size[1]),
+        thresholds={label: Thresholds(enter=enter, exit=enter / 2) for label in labels},
     )
+    return manifest.reference
 
 
 def pictures(count: int, seed: int = 0) -> list[bytes]:
@@ -121,10 +133,34 @@ class WorkerRunner:
         )
         return self.record(stream_id)
 
-    def scores(self, stream_id: str) -> dict[str, list[float]]:
-        """Committed scores by frame id, in the labels' order."""
+    def ask(self, stream_id: str, model: str) -> None:
+        """Names a model for the stream, as a change through the api does."""
+        seen = self.record(stream_id).spec
+        assert self.registry.replace(seen, seen.model_copy(update={"model": model, "model_asks": seen.model_asks + 1}))
+
+    def wait_model(self, stream_id: str, reference: str) -> None:
+        """Waits until the stream runs on that very model."""
+        eventually(lambda: self.record(stream_id).inference.model == reference, f"{stream_id} on {reference}")
+
+    def wait_reason(self, stream_id: str) -> str:
+        """Waits until it is said why a stream does not run on the model asked for."""
+        return eventually(lambda: self.record(stream_id).inference.reason, f"a reason for {stream_id}") or ""
+
+    def scores(self, stream_id: str, labels: Sequence[str] = LABELS) -> dict[str, list[float]]:
+        """Committed scores of the frames that have those labels, by frame id, in the labels' order."""
         entries: Any = self.client.xrange(keys_of(stream_id).scores(stream_id))
-        return {entry.decode(): [float(fields[label.encode()]) for label in LABELS] for entry, fields in entries}
+        wanted = [label.encode() for label in labels]
+        return {
+            entry.decode(): [float(fields[label]) for label in wanted]
+            for entry, fields in entries
+            if set(wanted) <= fields.keys()
+        }
+
+    def events(self, stream_id: str) -> list[Event]:
+        """What is kept of the stream's events, in order."""
+        stored: Any = self.client.hvals(keys_of(stream_id).event_data(stream_id))
+        events = [Event.model_validate_json(text) for text in stored]
+        return sorted(events, key=lambda event: (event.started_at_ms, event.label))
 
     def __enter__(self) -> Self:
         return self

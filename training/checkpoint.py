@@ -25,6 +25,8 @@ def save_checkpoint(path: Path, learner: Learner, settings: dict[str, Any], prog
     """Writes the checkpoint beside its path, then over it."""
     content = {
         "network": learner.network.state_dict(),
+        "averaged": learner.averaged.state_dict(),
+        "num_updates": learner.num_updates,
         "optimiser": learner.optimiser.state_dict(),
         "schedule": learner.schedule.state_dict(),
         "settings": settings,
@@ -44,6 +46,8 @@ def load_checkpoint(path: Path, learner: Learner, settings: dict[str, Any]) -> P
         if content["settings"] != settings:
             raise ModelUnusable(f"{path}: was written with {content['settings']}, this run has {settings}")
         learner.network.load_state_dict(content["network"])
+        learner.averaged.load_state_dict(content["averaged"])
+        learner.num_updates = content["num_updates"]
         learner.optimiser.load_state_dict(content["optimiser"])
         learner.schedule.load_state_dict(content["schedule"])
         return Progress(content["epochs_done"], content["best_score"])

@@ -1,118 +1,201 @@
-"""Measures a model on rendered clips that no training saw, and on real footage."""
+"""Runs a model, on the runner and tracker that serve, over videos whose truth is known, and over others."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
-import torch
-from rich.table import Table
+import numpy as np
+from rich.console import Console
+from rich.progress import track
 
+from services.inference.runner import Runner, choose_device
 from services.inference.weights import load_model
-from shared.errors import ModelUnusable
-from shared.manifest import Manifest
-from training.events import events_of, matches_by_label
-from training.footage import read_footage
-from training.incidents import LABELS
-from training.metrics import Matches
-from training.precision import precisions_of
-from training.rendered import SequenceSpec, rendered
-from training.seeds import Split, clip_seed
-from training.unroll import scores_of
+from shared.errors import DatasetUnusable, ModelUnusable
+from shared.manifest import Manifest, read_manifest
+from training.datasets.dataset import Dataset
+from training.evaluation import Evaluation
+from training.events import events_of
+from training.false_events import FootageEvents, FootageReport
+from training.footage import read_video, unlabelled
+from training.judging import Judge, Scored
+from training.metrics import MAX_ONSET_SECONDS
+from training.scenes.footage import Footage
+from training.scenes.incidents import LABELS
+from training.scenes.rendered import SequenceSpec, plan_specs, rendered
+from training.scenes.seeds import Split
+from training.scoring import served_scores, shuffled
+from training.sequences import Sequence8Bit
 
-SECONDS_PER_HOUR = 3600.0
+Item = TypeVar("Item")
 
-
-@dataclass(frozen=True, slots=True)
-class LabelResult:
-    """One label's results."""
-
-    label: str
-    ap_with_memory: float
-    ap_without_memory: float
-    """With the state reset before every frame."""
-    events: Matches
-    false_per_hour: float
+SPECS_PER_SEED = 100_000
 
 
-@dataclass(frozen=True, slots=True)
-class EvaluationReport:
-    """A model's results on rendered clips."""
+def evaluate_on_dataset(
+    folder: Path,
+    dataset: Dataset,
+    *,
+    device: str = "auto",
+    tolerance_seconds: float = MAX_ONSET_SECONDS,
+    seed: int = 0,
+    show_progress: bool = True,
+    data: str = "labelled videos",
+) -> Evaluation:
+    """Runs a model folder over a data set, one video in memory at a time.
 
-    model: str
-    hours: float
-    labels: tuple[LabelResult, ...]
-
-    def table(self) -> Table:
-        """The report for people."""
-        headings = ("label", "AP", "AP, no memory", "precision", "recall", "F1", "events", "false/hour")
-        table = Table(*headings, title=f"{self.model} on {60 * self.hours:.0f} rendered minutes")
-        table.columns[0].min_width = max(map(len, LABELS))
-        for row in self.labels:
-            events = row.events
-            figures = (row.ap_with_memory, row.ap_without_memory, events.precision, events.recall, events.f1)
-            total = str(events.found + events.missed)
-            table.add_row(row.label, *(f"{figure:.3f}" for figure in figures), total, f"{row.false_per_hour:.1f}")
-        return table
-
-
-@dataclass(frozen=True, slots=True)
-class FootageResult:
-    """The events that a model reports in one real video, by label."""
-
-    file: str
-    seconds: float
-    events: dict[str, int]
+    Judged are the labels that both know; the evaluation's notes name the others. `seed` shuffles frames, `data` says
+    in words what the videos are. Raises ModelUnusable where the model does not load, DatasetUnusable without videos
+    or common labels, SourceFailed where a video does not read.
+    """
+    evaluator = _Evaluator(folder, device, tolerance_seconds, seed)
+    manifest = evaluator.manifest
+    if not dataset.videos:
+        raise DatasetUnusable(f"{data}: holds no video to measure on")
+    labels = tuple(label for label in manifest.labels if label in dataset.labels)
+    if not labels:
+        raise DatasetUnusable(
+            f"{data}: its labels are {list(dataset.labels)}, the model's {list(manifest.labels)}: none in common"
+        )
+    spec = manifest.input
+    named = (
+        (video.name, read_video(video, manifest.labels, manifest.fps, spec.height, spec.width))
+        for video in _shown(dataset.videos, len(dataset.videos), show_progress=show_progress)
+    )
+    return evaluator.run(named, labels, data, _label_notes(manifest, dataset))
 
 
 def evaluate_on_scenes(
-    model: Path, *, seed: int = 0, num_clips: int = 100, clip_seconds: float = 30.0, num_workers: int = 0
-) -> EvaluationReport:
-    """Runs a model folder over held-out rendered clips; raises ModelUnusable where it does not load."""
-    loaded = load_model(model, torch.device("cpu"))
-    manifest, spec = loaded.manifest, loaded.manifest.input
-    _check_labels(model, manifest)
-    specs = [
-        SequenceSpec(clip_seed(Split.EVALUATION, seed * 100_000 + index), clip_seconds, spec.height, spec.width)
-        for index in range(num_clips)
-    ]
-    sequences = list(rendered(specs, num_workers, num_ahead=4))
-    scores = scores_of(loaded.network, sequences, spec)
-    remembered = precisions_of(LABELS, sequences, scores)
-    forgotten = precisions_of(LABELS, sequences, scores_of(loaded.network, sequences, spec, with_memory=False))
-    thresholds = {label: manifest.thresholds_for(label) for label in LABELS}
-    matches = matches_by_label(LABELS, thresholds, sequences, scores)
-    hours = num_clips * clip_seconds / SECONDS_PER_HOUR
-    results = tuple(
-        LabelResult(label, remembered[label], forgotten[label], matches[label], matches[label].false / hours)
-        for label in LABELS
+    folder: Path,
+    specs: Sequence[SequenceSpec],
+    *,
+    device: str = "auto",
+    tolerance_seconds: float = MAX_ONSET_SECONDS,
+    seed: int = 0,
+    num_workers: int = 0,
+    show_progress: bool = True,
+) -> Evaluation:
+    """Runs a model folder over rendered clips; raises ModelUnusable where it does not load or knows other labels."""
+    evaluator = _Evaluator(folder, device, tolerance_seconds, seed)
+    if evaluator.manifest.labels != LABELS:
+        raise ModelUnusable(
+            f"{folder}: labels are {list(evaluator.manifest.labels)}; rendered scenes know {list(LABELS)}: "
+            "measure it on labelled videos (--data)"
+        )
+    clips = _shown(rendered(specs, num_workers, num_ahead=4), len(specs), show_progress=show_progress)
+    named = ((f"clip {index}", clip) for index, clip in enumerate(clips))
+    return evaluator.run(named, LABELS, "rendered clips")
+
+
+def held_out_specs(
+    folder: Path, count: int, *, seed: int = 0, seconds: float = 30.0, backdrops: Sequence[Path] = ()
+) -> list[SequenceSpec]:
+    """Rendered clips that no training and no tuning sees, of the size of a model's input.
+
+    `backdrops` are files and folders of real video to show incidents in; only those kept aside are used.
+    """
+    spec = read_manifest(folder).input
+    return plan_specs(
+        Split.EVALUATION,
+        count,
+        seed=0,
+        seconds=seconds,
+        height=spec.height,
+        width=spec.width,
+        footage=Footage(tuple(backdrops)) if backdrops else None,
+        first=seed * SPECS_PER_SEED,
     )
-    return EvaluationReport(manifest.reference, hours, results)
 
 
-def evaluate_on_footage(model: Path, files: Sequence[Path]) -> list[FootageResult]:
+def evaluate_on_footage(
+    folder: Path, files: Sequence[Path], *, device: str = "auto", show_progress: bool = False
+) -> FootageReport:
     """Counts the events that a model reports in video files, read as ingest reads them."""
-    loaded = load_model(model, torch.device("cpu"))
-    manifest = loaded.manifest
+    where = choose_device(device)
+    model = load_model(folder, where)
+    runner, manifest, spec = Runner(model, where), model.manifest, model.manifest.input
     thresholds = {label: manifest.thresholds_for(label) for label in manifest.labels}
     results = []
-    for file in files:
-        sequence = read_footage(file, manifest.input.height, manifest.input.width)
-        [scores] = scores_of(loaded.network, [sequence], manifest.input)
-        events = events_of(manifest.labels, thresholds, sequence.times_seconds, scores)
+    for file in _shown(files, len(files), show_progress=show_progress):
+        sequence = read_video(unlabelled(file), manifest.labels, manifest.fps, spec.height, spec.width)
+        events = events_of(manifest.labels, thresholds, sequence.times_seconds, served_scores(runner, sequence))
         counts = Counter(event.label for event in events)
-        results.append(FootageResult(file.name, float(sequence.times_seconds[-1]), dict(counts)))
-    return results
+        results.append(FootageEvents(file.name, _seconds(sequence, manifest.fps), dict(counts)))
+    return FootageReport(manifest.reference, manifest.labels, tuple(results))
 
 
-def footage_table(results: Sequence[FootageResult]) -> Table:
-    """Events by file and label, for people."""
-    table = Table("file", "seconds", *LABELS, title="events in real footage")
-    for result in results:
-        table.add_row(result.file, f"{result.seconds:.0f}", *(str(result.events.get(label, 0)) for label in LABELS))
-    return table
+class _Evaluator:
+    """A loaded model, and how it is judged."""
+
+    def __init__(self, folder: Path, device: str, tolerance_seconds: float, seed: int) -> None:
+        where = choose_device(device)
+        model = load_model(folder, where)
+        self.manifest = model.manifest
+        self._runner = Runner(model, where)
+        self._tolerance_seconds = tolerance_seconds
+        self._seed = seed
+
+    def run(
+        self,
+        named: Iterable[tuple[str, Sequence8Bit]],
+        labels: tuple[str, ...],
+        data: str,
+        notes: tuple[str, ...] = (),
+    ) -> Evaluation:
+        """Scores every sequence and judges them together."""
+        videos = [self._scored(index, name, sequence) for index, (name, sequence) in enumerate(named)]
+        judge = Judge(self.manifest, labels, self._tolerance_seconds)
+        with_memory, without_memory, mixed = judge.passes(videos)
+        return Evaluation(
+            model=self.manifest.reference,
+            data=data,
+            labels=labels,
+            tolerance_seconds=self._tolerance_seconds,
+            prevalence=judge.prevalence(videos),
+            with_memory=with_memory,
+            without_memory=without_memory,
+            shuffled=mixed,
+            num_videos=len(videos),
+            seconds=sum(video.seconds for video in videos),
+            strips=judge.strips(videos),
+            notes=notes,
+        )
+
+    def _scored(self, index: int, name: str, sequence: Sequence8Bit) -> Scored:
+        mixed = shuffled(sequence, np.random.default_rng((self._seed, index)))
+        return Scored(
+            name=name,
+            sequence=_without_images(sequence),
+            with_memory=served_scores(self._runner, sequence),
+            without_memory=served_scores(self._runner, sequence, with_memory=False),
+            shuffled_sequence=_without_images(mixed),
+            shuffled=served_scores(self._runner, mixed),
+            seconds=_seconds(sequence, self.manifest.fps),
+        )
 
 
-def _check_labels(model: Path, manifest: Manifest) -> None:
-    if manifest.labels != LABELS:
-        raise ModelUnusable(f"{model}: labels are {list(manifest.labels)}; rendered scenes know {list(LABELS)}")
+def _without_images(sequence: Sequence8Bit) -> Sequence8Bit:
+    """What is kept of a video that was scored."""
+    return replace(sequence, images=np.empty((0, 0, 0, 3), np.uint8))
+
+
+def _seconds(sequence: Sequence8Bit, fps: float) -> float:
+    return float(sequence.times_seconds[-1]) + 1 / fps
+
+
+def _label_notes(manifest: Manifest, dataset: Dataset) -> tuple[str, ...]:
+    """What the evaluation leaves out."""
+    counts = Counter(interval.label for video in dataset.videos for interval in video.intervals)
+    strange = [label for label in dataset.labels if label not in manifest.labels]
+    unjudged = [label for label in manifest.labels if label not in dataset.labels]
+    return (
+        *(f"`{label}` of the data ({counts[label]} intervals) is no label of the model: left out" for label in strange),
+        *(f"`{label}` of the model is no label of the data: left out" for label in unjudged),
+    )
+
+
+def _shown(items: Iterable[Item], total: int, *, show_progress: bool) -> Iterator[Item]:
+    """The items, with a progress bar on standard error."""
+    console = Console(stderr=True)
+    yield from track(items, "evaluating", total=total, console=console, disable=not show_progress)

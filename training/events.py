@@ -1,13 +1,16 @@
 """Scores to events with the tracker that serves, and the search for thresholds that suit it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.inference.tracker import Tracker, TrackerState
+from services.inference.steps import elapsed
+from services.inference.tracker import Tracker, TrackerState, Transition
 from shared.manifest import Thresholds
+from shared.streams import StreamSpec
 from training.metrics import Matches, match
 from training.sequences import Sequence8Bit
 from training.truth import Interval
@@ -16,8 +19,52 @@ ENTERS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 EXIT_SHARES = (0.4, 0.7)
 MIN_SECONDS = (0.25, 0.5, 1.0)
 MERGE_SECONDS = (1.0, 2.0)
+DEFAULT_RESET_SECONDS: float = StreamSpec.model_fields["reset_after_seconds"].default
+"""What a stream has that nobody set otherwise."""
+
 NEAR_BEST = 0.01
 """Differences of F1 below this are chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """An event as the worker records it, and when it would have told of it."""
+
+    interval: Interval
+    opened_seconds: float
+    """Time of the frame by which the event opened: at least the label's `min_seconds` after the interval's start,
+    which is dated back to the first frame above `enter`."""
+
+
+def detections_of(
+    labels: Sequence[str],
+    thresholds: Mapping[str, Thresholds],
+    times_seconds: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    reset_after_seconds: float = DEFAULT_RESET_SECONDS,
+) -> list[Detection]:
+    """The events of one sequence's scores [T, L], as the worker would record them; a long gap ends them."""
+    tracker = Tracker(labels, thresholds, TrackerState())
+    opened: dict[tuple[str, int], float] = {}
+    closed: list[Transition] = []
+    previous_ms: int | None = None
+    for at_seconds, row in zip(times_seconds.tolist(), scores.tolist(), strict=True):
+        at_ms = round(at_seconds * 1000)
+        transitions = tracker.close_all("gap") if elapsed(previous_ms, at_ms, reset_after_seconds).reset else []
+        transitions += tracker.update(at_ms, at_seconds, 0, row)
+        previous_ms = at_ms
+        opened |= {(each.label, each.track.started_at_ms): at_seconds for each in transitions if each.kind == "opened"}
+        closed += [each for each in transitions if each.kind == "closed"]
+    closed += tracker.close_all("source_ended")
+    return [_detection(each, opened[each.label, each.track.started_at_ms]) for each in closed]
+
+
+def _detection(closed: Transition, opened_seconds: float) -> Detection:
+    track = closed.track
+    return Detection(
+        Interval(closed.label, track.started_at_ms / 1000, track.last_above_ms / 1000),
+        opened_seconds,
+    )
 
 
 def events_of(
@@ -26,17 +73,8 @@ def events_of(
     times_seconds: NDArray[np.float32],
     scores: NDArray[np.float32],
 ) -> list[Interval]:
-    """The events of one sequence's scores [T, L], as the worker would record them."""
-    tracker = Tracker(labels, thresholds, TrackerState())
-    transitions = []
-    for at_seconds, row in zip(times_seconds.tolist(), scores.tolist(), strict=True):
-        transitions += tracker.update(round(at_seconds * 1000), at_seconds, 0, row)
-    transitions += tracker.close_all("source_ended")
-    return [
-        Interval(closed.label, closed.track.started_at_ms / 1000, closed.track.last_above_ms / 1000)
-        for closed in transitions
-        if closed.kind == "closed"
-    ]
+    """When the events of one sequence's scores [T, L] lasted."""
+    return [found.interval for found in detections_of(labels, thresholds, times_seconds, scores)]
 
 
 def matches_by_label(

@@ -1,6 +1,8 @@
 """Truncated back-propagation through time over streams, exactly as they will run."""
 
+import copy
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,8 +29,10 @@ class LoopConfig:
     learning_rate: float = 1.5e-3
     weight_decay: float = 1e-3
     max_gradient_norm: float = 1.0
-    positive_weight: float = 3.0
-    """How much more a frame counts on which a label holds: most hold on few."""
+    positive_weight: float | tuple[float, ...] = 3.0
+    """How much more a frame counts on which a label holds: most hold on few. One for all labels, or one each."""
+    averaging: float = 0.998
+    """Share of the averaged weights that each update keeps; it is they that are measured and shipped."""
     warmup_updates: int = 100
     with_memory: bool = True
     """Without memory the state is reset before every frame; only for comparisons."""
@@ -74,10 +78,16 @@ def _flipped(images: NDArray[np.uint8], flip: bool) -> NDArray[np.uint8]:
 
 
 class Learner:
-    """A network with its optimiser and schedule (AdamW; warm-up, then cosine)."""
+    """A network with its optimiser and schedule (AdamW; warm-up, then cosine).
+
+    `averaged` is the same network with an exponential average of the weights (Polyak and Juditsky, 1992), which
+    scores better and steadier than the weights of any one update.
+    """
 
     def __init__(self, network: Network, config: LoopConfig, spec: InputSpec, num_updates: int) -> None:
         self.network, self.config, self.spec = network, config, spec
+        self.averaged = copy.deepcopy(network).requires_grad_(requires_grad=False)
+        self.num_updates = 0
         self.optimiser = torch.optim.AdamW(
             network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
@@ -101,12 +111,13 @@ class Learner:
                 torch.from_numpy(np.ascontiguousarray(values[:, part])).to(device)
                 for values in (batch.dt_seconds, batch.targets, batch.weights)
             )
-            logits, state = unroll(self.network, images, dt, state, with_memory=self.config.with_memory)
+            with mixed_precision(device):
+                logits, state = unroll(self.network, images, dt, state, with_memory=self.config.with_memory)
             state = state.detach()
             yield self._update(self._loss(logits, targets, weights))
 
     def _loss(self, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        positive = torch.full((logits.shape[-1],), self.config.positive_weight, device=logits.device)
+        positive = torch.tensor(self.config.positive_weight, device=logits.device).expand(logits.shape[-1])
         losses = functional.binary_cross_entropy_with_logits(logits, targets, pos_weight=positive, reduction="none")
         return (losses * weights).sum() / weights.sum().clamp(min=1)
 
@@ -116,4 +127,18 @@ class Learner:
         nn.utils.clip_grad_norm_(self.network.parameters(), self.config.max_gradient_norm)
         self.optimiser.step()
         self.schedule.step()
+        self._average()
         return float(loss.detach())
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Moves the averaged weights on; early on they follow quickly, so that the first ones are soon forgotten."""
+        self.num_updates += 1
+        keep = min(self.config.averaging, self.num_updates / (10 + self.num_updates))
+        for average, weight in zip(self.averaged.parameters(), self.network.parameters(), strict=True):
+            average.lerp_(weight, 1 - keep)
+
+
+def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
+    """On a GPU what can be is computed in bfloat16, which needs no scaling of the loss."""
+    return torch.autocast("cuda", dtype=torch.bfloat16) if device.type == "cuda" else nullcontext()

@@ -41,43 +41,58 @@ class Matches:
         return 2 * self.found / total if total else 1.0
 
 
+def precision_recall(
+    scores: NDArray[np.float32], targets: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Precision and recall of taking all scores down to each distinct one, the highest first; needs positives."""
+    order = np.argsort(-scores, kind="stable")
+    ranked, hits = scores[order], np.cumsum(targets[order], dtype=np.float64)
+    last = np.append(ranked[1:] != ranked[:-1], True)
+    return (hits / np.arange(1, len(hits) + 1))[last], (hits / hits[-1])[last]
+
+
 def average_precision(scores: NDArray[np.float32], targets: NDArray[np.float32]) -> float:
     """Area under the precision-recall curve by steps, as scikit-learn defines it; not a number without positives."""
     if not targets.any():
         return float("nan")
-    order = np.argsort(-scores, kind="stable")
-    ranked, hits = scores[order], np.cumsum(targets[order])
-    last = np.append(ranked[1:] != ranked[:-1], True)
-    precision, recall = (hits / np.arange(1, len(hits) + 1))[last], (hits / hits[-1])[last]
+    precision, recall = precision_recall(scores, targets)
     return float(np.sum(np.diff(recall, prepend=0.0) * precision))
 
 
-def match(events: Sequence[Interval], truth: Sequence[Interval]) -> Matches:
-    """Matches events of one clip one to one with the truth, the best overlaps first.
+def matched_pairs(
+    events: Sequence[Interval], truth: Sequence[Interval], tolerance_seconds: float = MAX_ONSET_SECONDS
+) -> list[tuple[int, int]]:
+    """Indices of events of one clip and of the true intervals they match, one to one, the best overlaps first.
 
     An event and a true interval match where the labels agree and either the intersection over union reaches 0.5 or
-    the starts lie within 1 s.
+    the starts lie within the tolerance.
     """
-    pairs = sorted(
+    candidates = sorted(
         (
             (_iou(event, true), -abs(event.start_seconds - true.start_seconds), event_index, true_index)
             for event_index, event in enumerate(events)
             for true_index, true in enumerate(truth)
-            if _agree(event, true)
+            if _agree(event, true, tolerance_seconds)
         ),
         reverse=True,
     )
-    used_events: set[int] = set()
-    used_truth: set[int] = set()
-    for _, _, event_index, true_index in pairs:
-        if event_index not in used_events and true_index not in used_truth:
-            used_events.add(event_index)
-            used_truth.add(true_index)
-    return Matches(len(used_events), len(events) - len(used_events), len(truth) - len(used_truth))
+    partners: dict[int, int] = {}
+    for _, _, event_index, true_index in candidates:
+        if event_index not in partners and true_index not in partners.values():
+            partners[event_index] = true_index
+    return sorted(partners.items())
 
 
-def _agree(event: Interval, true: Interval) -> bool:
-    near = abs(event.start_seconds - true.start_seconds) <= MAX_ONSET_SECONDS
+def match(
+    events: Sequence[Interval], truth: Sequence[Interval], tolerance_seconds: float = MAX_ONSET_SECONDS
+) -> Matches:
+    """Counts how the events of one clip match the truth, as `matched_pairs` matches them."""
+    found = len(matched_pairs(events, truth, tolerance_seconds))
+    return Matches(found, len(events) - found, len(truth) - found)
+
+
+def _agree(event: Interval, true: Interval, tolerance_seconds: float) -> bool:
+    near = abs(event.start_seconds - true.start_seconds) <= tolerance_seconds
     return event.label == true.label and (near or _iou(event, true) >= MIN_IOU)
 
 

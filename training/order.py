@@ -17,10 +17,11 @@ from rich.table import Table
 
 from services.inference.network import build_network
 from shared.manifest import InputSpec
-from training.backgrounds import paint_background, random_colour
 from training.loop import Learner, LoopConfig, batches
-from training.rendered import FPS
-from training.seeds import Split, clip_seed
+from training.precision import precisions_of
+from training.scenes.backgrounds import paint_background, random_colour
+from training.scenes.footage import FPS
+from training.scenes.seeds import Split, clip_seed
 from training.sequences import Sequence8Bit, as_served
 from training.unroll import scores_of
 
@@ -33,19 +34,34 @@ SIZE = (128, 96)
 
 @dataclass(frozen=True, slots=True)
 class OrderReport:
-    """Accuracy on held-out clips of the same network, trained with and without memory."""
+    """Results on held-out clips of the same network, trained with and without memory."""
 
     with_memory: float
+    """share of the clips called rightly"""
     without_memory: float
+    ap_with_memory: float
+    """average precision over the frames that count"""
+    ap_without_memory: float
     num_clips: int
+
+    def as_json(self) -> dict[str, float]:
+        """The figures as `afterimage evaluate --order --json` prints them."""
+        return {
+            "accuracy": round(self.with_memory, 5),
+            "accuracy_without_memory": round(self.without_memory, 5),
+            "ap": round(self.ap_with_memory, 5),
+            "ap_without_memory": round(self.ap_without_memory, 5),
+            "clips": self.num_clips,
+        }
 
     def table(self) -> Table:
         """The report for people."""
         table = Table(title=f"left-to-right or right-to-left, {self.num_clips} held-out clips")
         table.add_column("state")
         table.add_column("accuracy", justify="right")
-        table.add_row("carried from frame to frame", f"{self.with_memory:.3f}")
-        table.add_row("reset before every frame", f"{self.without_memory:.3f}")
+        table.add_column("AP", justify="right")
+        table.add_row("carried from frame to frame", f"{self.with_memory:.3f}", f"{self.ap_with_memory:.3f}")
+        table.add_row("reset before every frame", f"{self.without_memory:.3f}", f"{self.ap_without_memory:.3f}")
         return table
 
 
@@ -55,14 +71,14 @@ def compare(
     """Trains the network on `num_train` pairs of clips twice, with memory and without, and tests both on others."""
     train = list(chain.from_iterable(_pair(clip_seed(Split.TRAINING, 10_000 * seed + i)) for i in range(num_train)))
     test = list(chain.from_iterable(_pair(clip_seed(Split.EVALUATION, 10_000 * seed + i)) for i in range(num_test)))
-    with_memory, without_memory = (
-        _accuracy(train, test, seed, epochs, with_memory=remembers, show_progress=show_progress)
+    (with_memory, ap_with_memory), (without_memory, ap_without_memory) = (
+        _tested(train, test, seed, epochs, with_memory=remembers, show_progress=show_progress)
         for remembers in (True, False)
     )
-    return OrderReport(with_memory, without_memory, num_clips=len(test))
+    return OrderReport(with_memory, without_memory, ap_with_memory, ap_without_memory, num_clips=len(test))
 
 
-def _accuracy(
+def _tested(
     train: list[Sequence8Bit],
     test: list[Sequence8Bit],
     seed: int,
@@ -70,7 +86,8 @@ def _accuracy(
     *,
     with_memory: bool,
     show_progress: bool,
-) -> float:
+) -> tuple[float, float]:
+    """Accuracy over clips and average precision over frames, once trained."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     config = LoopConfig(
@@ -84,7 +101,8 @@ def _accuracy(
             list(learner.learn(batch))
     scores = scores_of(network, test, SPEC, with_memory=with_memory)
     said = np.array([rows[WARM_FRAMES:].mean() > 0.5 for rows in scores])
-    return float(np.mean(said == np.array([sequence.targets[0, 0] > 0.5 for sequence in test])))
+    accuracy = float(np.mean(said == np.array([sequence.targets[0, 0] > 0.5 for sequence in test])))
+    return accuracy, precisions_of(["rightwards"], test, scores)["rightwards"]
 
 
 def _pair(seed: int) -> tuple[Sequence8Bit, Sequence8Bit]:

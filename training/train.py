@@ -4,6 +4,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,26 +17,28 @@ from services.inference.weights import save_model
 from shared.manifest import InputSpec, Thresholds
 from training import checkpoint
 from training.events import matches_by_label
-from training.incidents import LABELS
 from training.loop import Learner, LoopConfig, batches
 from training.precision import precisions_of
-from training.rendered import FPS, SequenceSpec, rendered
-from training.seeds import Split, clip_seed
+from training.scenes.footage import FPS, Footage
+from training.scenes.incidents import LABELS
+from training.scenes.rendered import SequenceSpec, plan_specs, rendered
+from training.scenes.seeds import Split
 from training.sequences import Sequence8Bit
 from training.tune import tune_on_scenes
 from training.unroll import scores_of
 
 DESCRIPTION = (
     "Camera faults (covered, defocused, moved, frozen, lights out, glitch) and activity in a fixed camera's view. "
-    "Trained on rendered scenes only."
 )
+TRAINED_ON_SCENES = "Trained on rendered scenes only."
+TRAINED_ON_FOOTAGE = "Trained on rendered scenes and on permissively licensed footage given by --footage."
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
     """What a run trains on, and how; the same config and seed give the same run."""
 
-    epochs: int = 14
+    epochs: int = 30
     clips_per_epoch: int = 64
     """Every epoch renders clips that no epoch before it saw."""
     passes: int = 2
@@ -45,6 +48,10 @@ class TrainingConfig:
     """Clips that choose the best epoch."""
     tuning_clips: int = 128
     """Further clips that tune the thresholds at the end: events are few, so it takes many."""
+    footage: tuple[Path, ...] = ()
+    """Real videos, or folders of them, to show incidents on; none: rendered scenes alone."""
+    network: dict[str, Any] = field(default_factory=lambda: {"flow": True})
+    """Hyper-parameters that differ from the network's defaults."""
     seed: int = 0
     height: int = 96
     width: int = 128
@@ -56,10 +63,18 @@ class TrainingConfig:
         per_clip = -(-round(self.clip_seconds * FPS) // self.loop.chunk_frames)
         return self.epochs * self.passes * per_clip * -(-self.clips_per_epoch // self.loop.streams)
 
-    def spec(self, split: Split, index: int) -> SequenceSpec:
-        """The split's index-th sequence of this run; runs with other seeds train on other clips."""
-        offset = self.seed * 1_000_000 if split is Split.TRAINING else 0
-        return SequenceSpec(clip_seed(split, offset + index), self.clip_seconds, self.height, self.width)
+    def specs(self, split: Split, count: int, footage: Footage | None, first: int = 0) -> list[SequenceSpec]:
+        """`count` of the split's sequences from the `first`-th on."""
+        return plan_specs(
+            split,
+            count,
+            seed=self.seed,
+            seconds=self.clip_seconds,
+            height=self.height,
+            width=self.width,
+            footage=footage,
+            first=first,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +114,8 @@ def train_on_scenes(
 
     Args: resume goes on from `out/checkpoint.pt`, exactly as if the run had not stopped. num_workers render clips in
     processes beside this one (0: in this one). num_threads are torch's; other numbers round differently.
-    Raises: ModelUnusable where the checkpoint to resume from is missing, broken or of another config.
+    Raises: ModelUnusable where the checkpoint to resume from is missing, broken or of another config; SourceRefused
+    where footage is not there.
     """
     started = time.monotonic()
     torch.set_num_threads(num_threads)
@@ -120,9 +136,10 @@ class _Run:
     def __init__(self, out: Path, config: TrainingConfig, device: torch.device) -> None:
         torch.manual_seed(config.seed)
         self.out, self.config = out, config
-        self.settings = asdict(config)
+        self.footage = Footage(config.footage) if config.footage else None
+        self.settings = asdict(config) | {"footage": self.footage.names if self.footage else []}
         self.spec = InputSpec(height=config.height, width=config.width)
-        network = build_network({}, len(LABELS), config.height, config.width).to(device)
+        network = build_network(config.network, len(LABELS), config.height, config.width).to(device)
         self.learner = Learner(network, config.loop, self.spec, config.num_updates)
         self.progress = checkpoint.Progress()
         self.thresholds: dict[str, Thresholds] = {label: Thresholds() for label in LABELS}
@@ -131,9 +148,9 @@ class _Run:
     def train(self, num_workers: int, bar: Progress) -> list[float]:
         """Runs the epochs that are left; returns their mean losses."""
         config = self.config
-        wanted = range(self.progress.epochs_done * config.clips_per_epoch, config.epochs * config.clips_per_epoch)
-        specs = [config.spec(Split.TRAINING, index) for index in wanted]
-        checks = [config.spec(Split.VALIDATION, index) for index in range(config.validation_clips)]
+        done, footage = self.progress.epochs_done * config.clips_per_epoch, self.footage
+        specs = config.specs(Split.TRAINING, config.epochs * config.clips_per_epoch - done, footage, first=done)
+        checks = config.specs(Split.VALIDATION, config.validation_clips, footage)
         task = bar.add_task("rendering", total=config.num_updates)
         clips = rendered([*checks, *specs], num_workers, num_ahead=config.clips_per_epoch)
         validation = list(islice(clips, len(checks)))
@@ -142,8 +159,7 @@ class _Run:
             bar.update(task, completed=epoch * config.num_updates // config.epochs)
             losses.append(self._epoch(epoch, list(islice(clips, config.clips_per_epoch)), bar, task))
             self._check(epoch, validation, losses[-1], bar)
-        tuning = range(config.validation_clips, config.validation_clips + config.tuning_clips)
-        tuning_specs = [config.spec(Split.VALIDATION, index) for index in tuning]
+        tuning_specs = config.specs(Split.VALIDATION, config.tuning_clips, footage, first=config.validation_clips)
         device = next(self.learner.network.parameters()).device
         bar.update(task, description="tuning thresholds")
         self.thresholds = tune_on_scenes(self.out, tuning_specs, num_workers, device)
@@ -161,7 +177,7 @@ class _Run:
 
     def _check(self, epoch: int, validation: list[Sequence8Bit], loss: float, bar: Progress) -> None:
         """Scores the validation clips, ships the model where it is the best so far, and writes the checkpoint."""
-        scores = scores_of(self.learner.network, validation, self.spec)
+        scores = scores_of(self.learner.averaged, validation, self.spec)
         precisions = precisions_of(LABELS, validation, scores)
         score = float(np.nanmean(list(precisions.values())))
         best = max(score, self.progress.best_score)
@@ -178,12 +194,12 @@ class _Run:
     def _ship(self) -> None:
         save_model(
             self.out,
-            self.learner.network,
+            self.learner.averaged,
             labels=LABELS,
             fps=FPS,
             input_spec=self.spec,
             thresholds=self.thresholds,
-            description=DESCRIPTION,
+            description=DESCRIPTION + (TRAINED_ON_FOOTAGE if self.footage else TRAINED_ON_SCENES),
         )
 
 

@@ -8,7 +8,7 @@ import torch
 from services.inference.weights import load_model, save_model
 from shared.manifest import Thresholds
 from training.events import tuned_thresholds
-from training.rendered import SequenceSpec, rendered
+from training.scenes.rendered import SequenceSpec, rendered
 from training.unroll import scores_of
 
 

@@ -4,11 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.errors import ModelUnusable
-from shared.manifest import MANIFEST_FILE, Manifest, read_manifest, verified_weights
+from shared.manifest import FolderStamp, Manifest, folder_stamp, read_manifest, verified_weights
 
 MAX_MODELS = 256
-
-Stamp = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +23,7 @@ class Catalog:
 
     def __init__(self, models_dir: Path) -> None:
         self._models_dir = models_dir
-        self._seen: dict[Path, tuple[Stamp, Model]] = {}
+        self._seen: dict[Path, tuple[FolderStamp, Model]] = {}
 
     @property
     def is_here(self) -> bool:
@@ -40,18 +38,12 @@ class Catalog:
         return [self._read(folder) for folder in folders[:MAX_MODELS]]
 
     def _read(self, folder: Path) -> Model:
-        stamp = _stamp(folder)
+        stamp = folder_stamp(folder)
         stamped, model = self._seen.get(folder, (None, None))
         if model is None or stamped != stamp:
             model = _judge(folder)
             self._seen[folder] = stamp, model
         return model
-
-
-def _stamp(folder: Path) -> Stamp:
-    """Time and size of what a verdict depends on."""
-    files = sorted([folder / MANIFEST_FILE, *folder.glob("*.safetensors")])
-    return tuple((file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.is_file())
 
 
 def _judge(folder: Path) -> Model:

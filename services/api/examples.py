@@ -39,6 +39,7 @@ STREAM: dict[str, Any] = {
     "source": "recordings/yard-monday.mp4",
     "fps": 8.0,
     "model": "camera-events",
+    "running_model": "camera-events@872a3d55",
     "pace": "fast",
     "loop": False,
     "thresholds": {"moved": {"enter": 0.6, "exit": 0.4, "min_seconds": 1.0, "merge_seconds": 2.0}},

@@ -15,7 +15,7 @@ from shared.clock import now_ms
 from shared.errors import StreamExists
 from shared.registry import Registry, StreamRecord
 from shared.sources import check_file, parse_source
-from shared.streams import StreamSpec
+from shared.streams import DEFAULT_FPS, DEFAULT_MODEL, MIN_FPS, StreamSpec
 
 MAX_ATTEMPTS = 8
 MAX_SLUG = 56
@@ -33,12 +33,15 @@ class Registrar:
     def add(self, wanted: StreamCreate) -> str:
         """Registers a stream and returns its id; raises StreamExists where the id that was asked for is used."""
         fields = {name: value for name in wanted.model_fields_set if (value := getattr(wanted, name)) is not None}
+        fps = self._model_fps(fields.get("model", DEFAULT_MODEL), DEFAULT_FPS)
+        fields = {"fps": fps, "fps_given": "fps" in fields, **fields}
         slug = _slug(wanted.name)
         for attempt in range(MAX_ATTEMPTS):
             chosen = slug if attempt == 0 else f"{slug}-{secrets.token_hex(3)}"
             now = {"base_ms": now_ms(), "generation": time.time_ns(), "created_at_ms": now_ms()}
             spec = StreamSpec(**{"id": chosen, **now, **fields})
-            self._check(spec)
+            self._check_source(spec)
+            self._check_model(spec)
             try:
                 self._registry.add(spec)
             except StreamExists:
@@ -64,9 +67,24 @@ class Registrar:
         new_source = fields.get("source", seen.spec.source) != seen.spec.source
         if given_base_ms is not None or new_source:
             fields["base_ms"] = self._next_base_ms(seen, given_base_ms)
+        if "model" in changes:
+            fields["model_asks"] = seen.spec.model_asks + 1
+        if "fps" in changes:
+            fields["fps_given"] = changes["fps"] is not None
         spec = StreamSpec(**{**dict(seen.spec), **fields})
-        self._check(spec, check_source=new_source)
+        if not spec.fps_given and changes.keys() & {"model", "fps"}:
+            spec = spec.model_copy(update={"fps": self._model_fps(spec.model, spec.fps)})
+        if new_source:
+            self._check_source(spec)
+        if changes.keys() & {"model", "thresholds"}:
+            self._check_model(spec)
         return spec
+
+    def _model_fps(self, name: str, otherwise: float) -> float:
+        """The rate that a model was trained at, where that is known here."""
+        manifests = (model.manifest for model in self._catalog.models() if model.name == name)
+        manifest = next(manifests, None)
+        return max(MIN_FPS, manifest.fps) if manifest else otherwise
 
     def _next_base_ms(self, seen: StreamRecord, given: int | None) -> int:
         """Where the next frames' times begin: after every frame published, as their times are their identity."""
@@ -77,15 +95,14 @@ class Registrar:
             raise refused("base_ms", given, f"must be after the last frame published, so more than {last_ms}")
         return given or max(now_ms(), last_ms + 1)
 
-    def _check(self, spec: StreamSpec, *, check_source: bool = True) -> None:
-        if check_source:
-            source = parse_source(spec.source, self._settings.media_root)
-            if self._settings.media_root.is_dir():
-                check_file(source)
-        if self._catalog.is_here:
-            self._check_model(spec)
+    def _check_source(self, spec: StreamSpec) -> None:
+        source = parse_source(spec.source, self._settings.media_root)
+        if self._settings.media_root.is_dir():
+            check_file(source)
 
     def _check_model(self, spec: StreamSpec) -> None:
+        if not self._catalog.is_here:
+            return
         models = {model.name: model for model in self._catalog.models()}
         model = models.get(spec.model)
         if model is None or model.manifest is None or model.reason is not None:

@@ -42,8 +42,12 @@ class StreamOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    fps: Annotated[float, AsInSpec("fps")] | None = Field(default=None, description="frames per second to look at")
-    model: Annotated[str, AsInSpec("model")] | None = Field(default=None, description="a name of GET /v1/models")
+    fps: Annotated[float, AsInSpec("fps")] | None = Field(
+        default=None, description="frames per second to look at; default: the model's rate"
+    )
+    model: Annotated[str, AsInSpec("model")] | None = Field(
+        default=None, description="a name of GET /v1/models; a change that names one takes up what its folder holds now"
+    )
     pace: Literal["live", "fast"] | None = Field(
         default=None, description="live: as the clock, oldest frames dropped; fast: no frame lost, as quick as it goes"
     )
@@ -95,6 +99,10 @@ class StreamView(BaseModel):
     source: str
     fps: float
     model: str
+    running_model: str | None = Field(
+        description="name@hash8 of the model that looks at it; another than asked for while that is loaded, or if it "
+        "cannot be (see reason)"
+    )
     pace: Literal["live", "fast"]
     loop: bool
     thresholds: dict[str, ThresholdOverride]
@@ -119,12 +127,13 @@ class StreamView(BaseModel):
     def of(cls, record: StreamRecord) -> "StreamView":
         """The record as the api shows it."""
         spec, status = record.spec, record.status
-        state, reason = (StreamState.FAILED, record.trouble) if record.trouble else (status.state, status.reason)
+        state, reason = _standing(record)
         return cls(
-            **spec.model_dump(exclude={"source", "generation"}),
+            **spec.model_dump(exclude={"source", "generation", "model_asks", "fps_given"}),
             **status.model_dump(include={"epoch", "last_frame_at_ms", "width", "height", "source_fps"}),
             duration_seconds=status.duration_seconds,
             source=redact(spec.source),
+            running_model=record.inference.model,
             state=state,
             reason=redact(reason) if reason else None,
             finished=_is_finished(record, state),
@@ -133,6 +142,14 @@ class StreamView(BaseModel):
             frames_dropped=record.frames_dropped,
             lag_frames=record.lag_frames,
         )
+
+
+def _standing(record: StreamRecord) -> tuple[StreamState, str | None]:
+    """State and reason; a stream that no model can look at has failed, whatever its source does."""
+    status, inference = record.status, record.inference
+    if inference.reason and inference.model is None:
+        return StreamState.FAILED, inference.reason
+    return status.state, "; ".join(filter(None, (status.reason, inference.reason))) or None
 
 
 def _is_finished(record: StreamRecord, state: StreamState) -> bool:

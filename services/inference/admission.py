@@ -70,7 +70,7 @@ def _usable_state(content: bytes | None, manifest: Manifest) -> tuple[SavedState
         saved = SavedState.from_bytes(content)
     except StateUnreadable as err:
         return empty, f"state_{err}"
-    if saved.model != manifest.reference:
+    if saved.model != manifest.reference or saved.tracking.tracks.keys() - set(manifest.labels):
         return saved, "model_changed"
     if saved.vector is not None and saved.vector.shape != (manifest.state_size,):
         return saved, "state_size"

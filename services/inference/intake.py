@@ -1,9 +1,9 @@
 """The first stage: knows which streams there are, reads what waits in their queues, forms batches."""
 
-import logging
 import time
-from collections import defaultdict
+from collections.abc import Collection
 from concurrent.futures import Executor
+from dataclasses import dataclass, field
 
 import redis
 
@@ -11,24 +11,32 @@ from services.inference.admission import admit
 from services.inference.batch import Batch, Item
 from services.inference.batcher import Batcher
 from services.inference.catalog import Catalog
+from services.inference.choices import Choices
 from services.inference.images import decode_image
 from services.inference.metrics import InferenceMetrics
 from services.inference.runner import Runner
 from services.inference.session import Session
-from shared.errors import ModelUnusable
 from shared.frame_queue import QueuedFrame, read_frames
 from shared.registry import Registry
-from shared.streams import StreamSpec
+from shared.streams import InferenceStatus, StreamSpec
 
 REFRESH_SECONDS = 0.5
 MAX_FRAMES_READ = 1024
 LIVE_SHARE = 16
 
-log = logging.getLogger(__name__)
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """One model's way into the pipeline: frames that wait, streams that have left it since its last batch, and those
+    that had frames when it last read (None: nobody had)."""
+
+    batcher: Batcher[Session, Item]
+    retired: list[Session] = field(default_factory=list)
+    active: Collection[str] | None = None
 
 
 class Intake:
-    """Sessions by stream id, and one batcher per model. Used by one thread."""
+    """Sessions by stream id, and a lane per model. Used by one thread."""
 
     def __init__(
         self,
@@ -41,16 +49,14 @@ class Intake:
     ) -> None:
         self._client = client
         self._registry = Registry(client)
-        self._catalog = catalog
+        self._choices = Choices(catalog)
         self._decoders = decoders
         self._metrics = metrics
         self._batch_size = batch_size
         self._deadline_seconds = deadline_seconds
-        self._batchers: dict[Runner, Batcher[Session, Item]] = {}
-        self._retired: dict[Runner, list[Session]] = defaultdict(list)
-        self._active: set[str] | None = None
+        self._lanes: dict[Runner, Lane] = {}
         self._sessions: dict[str, Session] = {}
-        self._troubled: set[str] = set()
+        self._told: dict[str, tuple[int, InferenceStatus]] = {}
         self._refresh_at = 0.0
 
     def poll(self) -> int:
@@ -61,17 +67,19 @@ class Intake:
         if time.monotonic() >= self._refresh_at:
             self._refresh()
             self._refresh_at = time.monotonic() + REFRESH_SECONDS
-        return sum(self._read(runner, batcher) for runner, batcher in self._batchers.items())
+        return sum(self._read(runner, lane) for runner, lane in self._lanes.items())
 
     def next_batch(self) -> Batch | None:
         """The batch that is due, if one is."""
         now = time.monotonic()
-        for runner, batcher in self._batchers.items():
-            if batcher.is_due(now):
-                return Batch(runner, batcher.take(now), self._retired.pop(runner, ()))
+        for runner, lane in self._lanes.items():
+            if lane.batcher.is_due(now):
+                retired, lane.retired = lane.retired, []
+                return Batch(runner, lane.batcher.take(now), retired)
         return None
 
-    def _read(self, runner: Runner, batcher: Batcher[Session, Item]) -> int:
+    def _read(self, runner: Runner, lane: Lane) -> int:
+        batcher = lane.batcher
         ready = {
             session.stream_id: session
             for session in self._sessions.values()
@@ -80,10 +88,10 @@ class Intake:
         if not ready or not batcher.room:
             return 0
         cursors = {stream_id: session.position for stream_id, session in ready.items()}
-        num_active = len(ready) if self._active is None else max(1, len(self._active & ready.keys()))
+        num_active = len(ready) if lane.active is None else max(1, len(ready.keys() & lane.active))
         share = min(batcher.room // num_active, MAX_FRAMES_READ // len(ready))
         frames = read_frames(self._client, cursors, max_per_stream=max(1, share))
-        self._active = {frame.stream_id for frame in frames} or None
+        lane.active = {frame.stream_id for frame in frames} or None
         now = time.monotonic()
         for frame in frames:
             session = ready[frame.stream_id]
@@ -103,52 +111,56 @@ class Intake:
         for stream_id, session in list(self._sessions.items()):
             self._update(session, specs.get(stream_id))
         self._admit([spec for spec in specs.values() if spec.id not in self._sessions])
-        self._size_batches()
-        self._troubled &= specs.keys()
+        self._choices.keep_only(specs)
+        self._set_lanes()
+        self._tell(specs)
         self._metrics.streams.set(len(self._sessions))
 
-    def _size_batches(self) -> None:
-        """Keeps batches small where somebody waits for a live stream, behind whatever recordings are worked off."""
-        live = {session.runner for session in self._sessions.values() if session.spec.pace == "live"}
-        for runner, batcher in self._batchers.items():
-            batcher.max_size = max(1, self._batch_size // LIVE_SHARE) if runner in live else self._batch_size
-
     def _update(self, session: Session, spec: StreamSpec | None) -> None:
-        """Follows a changed spec; a stream that is gone, lost or has another model is closed, then let go."""
+        """Follows a changed spec; a stream that is gone, lost or to run on another model is closed, then let go."""
         if spec is None or spec.generation != session.spec.generation:
-            self._batchers[session.runner].discard([session])
             session.is_closed = session.is_lost = True
             self._release(session)
             self._metrics.forget_stream(session.stream_id)
-        elif session.is_lost or spec.model != session.spec.model:
-            session.is_closed = True
-            if session.is_lost or session.is_drained:
-                self._batchers[session.runner].discard([session])
-                self._release(session)
-        else:
+            return
+        session.is_closed = session.is_lost or self._choices.runner_for(spec) is not session.runner
+        if not session.is_closed:
             session.spec = spec
+        elif session.is_lost or session.is_drained:
+            self._release(session)
 
     def _release(self, session: Session) -> None:
+        lane = self._lanes[session.runner]
+        lane.batcher.discard([session])
+        lane.retired.append(session)
         del self._sessions[session.stream_id]
-        self._retired[session.runner].append(session)
 
     def _admit(self, specs: list[StreamSpec]) -> None:
-        wanted = [(spec, runner) for spec in specs if (runner := self._runner(spec))]
-        if not wanted:
-            return
-        for session in admit(self._client, wanted, self._metrics):
-            self._sessions[session.stream_id] = session
-            if session.runner not in self._batchers:
-                self._batchers[session.runner] = Batcher(self._batch_size, self._deadline_seconds)
+        wanted = [(spec, runner) for spec in specs if (runner := self._choices.runner_for(spec))]
+        if wanted:
+            self._sessions |= {session.stream_id: session for session in admit(self._client, wanted, self._metrics)}
 
-    def _runner(self, spec: StreamSpec) -> Runner | None:
-        try:
-            runner = self._catalog.runner(spec.model)
-        except ModelUnusable as err:
-            if spec.id not in self._troubled and self._registry.set_trouble(spec, str(err)):
-                self._troubled.add(spec.id)
-            return None
-        if spec.id in self._troubled:
-            self._registry.clear_trouble(spec.id)
-            self._troubled.discard(spec.id)
-        return runner
+    def _set_lanes(self) -> None:
+        """A lane for each model in use; one that is given up was the last to hold its model.
+
+        Batches are small while anybody waits for a live stream, behind whatever recordings are worked off.
+        """
+        used = {session.runner for session in self._sessions.values()}
+        is_live = any(session.spec.pace == "live" for session in self._sessions.values())
+        for runner in self._lanes.keys() - used - self._choices.runners():
+            del self._lanes[runner]
+        for runner in used:
+            lane = self._lanes.setdefault(runner, Lane(Batcher(self._batch_size, self._deadline_seconds)))
+            lane.batcher.max_size = max(1, self._batch_size // LIVE_SHARE) if is_live else self._batch_size
+
+    def _tell(self, specs: dict[str, StreamSpec]) -> None:
+        """Stores which model each stream runs on, and why not on the one it asks for, whenever that changes."""
+        for spec in specs.values():
+            session = self._sessions.get(spec.id)
+            model = session.runner.manifest.reference if session else None
+            status = InferenceStatus(model=model, reason=self._choices.problem(spec.id))
+            seen = spec.generation, status
+            if status != InferenceStatus() and self._told.get(spec.id) != seen:
+                self._registry.set_inference(spec, status)
+                self._told[spec.id] = seen
+        self._told = {stream_id: seen for stream_id, seen in self._told.items() if stream_id in specs}

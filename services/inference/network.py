@@ -2,20 +2,20 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 from torch.nn import functional
 
+from services.inference.flow import optical_flow
 from services.inference.measures import NUM_MEASURES, Glance, Memory, halved, log_change, measure, still_seconds
 from shared.errors import ModelUnusable
 from shared.validation import first_problem
 
 STRIDE = 16
 """The input's height and width are multiples of this."""
-THUMB_POOL = 4
 LUMA = (0.299, 0.587, 0.114)
 LONGEST_DT_SECONDS = 60.0
 """Longer gaps count as this long."""
@@ -31,6 +31,10 @@ class NetworkConfig(BaseModel):
     widths: tuple[int, int, int, int] = Field(default=(16, 32, 48, 64), description="channels of the four CNN stages")
     appearance: int = Field(default=64, ge=1, le=1024, description="features of how a frame looks")
     change: int = Field(default=64, ge=1, le=1024, description="features of how it differs from what was")
+    change_widths: tuple[int, int, int] = Field(default=(16, 32, 32), description="channels of the stages that compare")
+    thumb_pool: Literal[2, 4] = Field(default=4, description="the memory's picture is so much smaller than the input")
+    flow: bool = Field(default=False, description="whether the comparison is given optical flow")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="share of features left out at random in training")
     hidden: int = Field(default=96, ge=1, le=1024, description="LSTM cells")
     slow_seconds: float = Field(default=30.0, gt=0, le=3600, description="time constant of the slow background")
     fast_seconds: float = Field(default=2.0, gt=0, le=3600, description="time constant of the fast background")
@@ -46,14 +50,15 @@ class Network(nn.Module):
         super().__init__()
         self.config = config
         self.num_labels = num_labels
-        self.thumb_size = (height // THUMB_POOL, width // THUMB_POOL)
+        self.thumb_size = (height // config.thumb_pool, width // config.thumb_pool)
         thumb, tiles = math.prod(self.thumb_size), (height // STRIDE) * (width // STRIDE)
         self._feature_sizes = [config.appearance, thumb, tiles]
         self._state_sizes = [config.hidden, config.hidden, thumb, thumb, thumb // 4, tiles, 1, 1, 1, 1]
         self.feature_size = sum(self._feature_sizes)
         self.state_size = sum(self._state_sizes)
-        self.look = _Look(config.widths, config.appearance, tiles).apply(_start)
-        self.compare = _Compare(config.change, tiles).apply(_start)
+        self.look = _Look(config, tiles).apply(_start)
+        self.compare = _Compare(config, tiles).apply(_start)
+        self.dropout = nn.Dropout(config.dropout)
         self.lstm = nn.LSTMCell(config.appearance + config.change + NUM_MEASURES, config.hidden)
         self.head = nn.Linear(config.hidden + config.appearance + config.change + NUM_MEASURES, num_labels)
 
@@ -62,7 +67,7 @@ class Network(nn.Module):
         appearance = self.look(images).float()
         with torch.autocast(images.device.type, enabled=False):
             grey = _grey(images.float())
-            thumb = functional.avg_pool2d(grey, THUMB_POOL).flatten(1)
+            thumb = functional.avg_pool2d(grey, self.config.thumb_pool).flatten(1)
             detail = _edge_strength(grey).flatten(1)
         return torch.cat((appearance, thumb, detail), dim=1)
 
@@ -88,10 +93,10 @@ class Network(nn.Module):
             recalled, memory = self._recalled(glances, dt, Memory(*parts))
             inputs = self._inputs(glances, recalled, dt)
             hiddens = []
-            for frame in inputs.unbind(1):
+            for frame in self.dropout(inputs).unbind(1):
                 hidden, cell = self.lstm(frame, (hidden, cell))
                 hiddens.append(hidden)
-            logits = self.head(torch.cat((torch.stack(hiddens, dim=1), inputs), dim=2))
+            logits = self.head(self.dropout(torch.cat((torch.stack(hiddens, dim=1), inputs), dim=2)))
             return logits, torch.cat((hidden, cell, *memory), dim=1)
 
     def _recalled(self, glances: Glance, dt: Tensor, memory: Memory) -> tuple[Memory, Memory]:
@@ -124,7 +129,7 @@ class Network(nn.Module):
         return inputs.view(num_streams, num_frames, -1)
 
     def _pictures(self, glance: Glance, memory: Memory) -> tuple[Tensor, Tensor, Tensor]:
-        """What `compare` looks at: now and past [S, 4, h, w], fast change [S, 1, h/2, w/2], detail [S, 2, tiles]."""
+        """What `compare` sees: now and past [S, C, h, w], the same coarser [S, c, h/2, w/2], detail [S, 2, tiles]."""
         fast = _stretched(halved(glance.thumb, self.thumb_size) - memory.fast)
         now = (
             2 * (glance.thumb - 0.5),
@@ -133,9 +138,16 @@ class Network(nn.Module):
             _stretched(glance.thumb - memory.slow),
         )
         height, width = self.thumb_size
+        pictures = torch.stack(now, dim=2).view(-1, height, width, 4).permute(0, 3, 1, 2)
+        coarse = fast.view(-1, 1, height // 2, width // 2)
+        if self.config.flow:
+            before, after = (thumb.view(-1, 1, height, width) for thumb in (memory.previous, glance.thumb))
+            halves = (functional.avg_pool2d(thumb, 2) for thumb in (before, after))
+            pictures = torch.cat((pictures, optical_flow(before, after)), dim=1)
+            coarse = torch.cat((coarse, optical_flow(*halves)), dim=1)
         return (
-            torch.stack(now, dim=2).view(-1, height, width, 4).permute(0, 3, 1, 2),
-            fast.view(-1, 1, height // 2, width // 2),
+            pictures,
+            coarse,
             torch.stack((0.3 * glance.detail + 1, glance.detail - memory.detail), dim=1),
         )
 
@@ -161,41 +173,49 @@ class Network(nn.Module):
 class _Look(nn.Module):
     """How one frame looks: four strided convolutions, then a linear layer over the coarse map."""
 
-    def __init__(self, widths: tuple[int, ...], num_features: int, num_tiles: int) -> None:
+    def __init__(self, config: NetworkConfig, num_tiles: int) -> None:
         super().__init__()
         stages: list[nn.Module] = []
-        for before, after in zip((3, *widths[:-1]), widths, strict=True):
+        for before, after in zip((3, *config.widths[:-1]), config.widths, strict=True):
             stages += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.ReLU(inplace=True)]
         self.stages = nn.Sequential(*stages)
-        self.squeeze = nn.Conv2d(widths[-1], 16, 1)
-        self.out = nn.Linear(16 * num_tiles + 2 * widths[-1], num_features)
+        self.squeeze = nn.Conv2d(config.widths[-1], 16, 1)
+        self.dropout = nn.Dropout(config.dropout)
+        self.out = nn.Linear(16 * num_tiles + 2 * config.widths[-1], config.appearance)
 
     def forward(self, images: Tensor) -> Tensor:
-        """[B, 3, H, W] -> [B, num_features]."""
+        """[B, 3, H, W] -> [B, appearance]."""
         maps = self.stages(images)
         everywhere = functional.relu(self.squeeze(maps)).flatten(1)
-        return functional.relu(self.out(torch.cat((everywhere, maps.mean((2, 3)), maps.amax((2, 3))), dim=1)))
+        summary = torch.cat((everywhere, maps.mean((2, 3)), maps.amax((2, 3))), dim=1)
+        return functional.relu(self.out(self.dropout(summary)))
 
 
 class _Compare(nn.Module):
     """How a frame differs from what the memory holds."""
 
-    def __init__(self, num_features: int, num_tiles: int) -> None:
+    def __init__(self, config: NetworkConfig, num_tiles: int) -> None:
         super().__init__()
-        self.near = nn.Conv2d(4, 16, 3, padding=1)
-        self.middle = nn.Conv2d(17, 32, 3, stride=2, padding=1)
-        self.far = nn.Conv2d(32, 32, 3, padding=1)
-        self.squeeze = nn.Conv2d(32, 8, 1)
-        self.out = nn.Linear((8 + 2) * num_tiles + 2 * 32, num_features)
+        near, middle, far = config.change_widths
+        num_flows = 2 if config.flow else 0
+        self.near = nn.Conv2d(4 + num_flows, near, 3, padding=1)
+        self.middle = nn.Conv2d(near + 1 + num_flows, middle, 3, stride=2, padding=1)
+        self.far = nn.Conv2d(middle, far, 3, padding=1)
+        self.squeeze = nn.Conv2d(far, 8, 1)
+        self.dropout = nn.Dropout(config.dropout)
+        self.out = nn.Linear((8 + 2) * num_tiles + 2 * far, config.change)
+        self.to_tiles = STRIDE // (4 * config.thumb_pool)
 
-    def forward(self, pictures: Tensor, fast: Tensor, detail: Tensor) -> Tensor:
-        """[S, 4, h, w], [S, 1, h/2, w/2], [S, 2, tiles] -> [S, num_features]."""
+    def forward(self, pictures: Tensor, coarse: Tensor, detail: Tensor) -> Tensor:
+        """[S, C, h, w], [S, c, h/2, w/2], [S, 2, tiles] -> [S, change]."""
         maps = functional.max_pool2d(functional.relu(self.near(pictures)), 2)
-        maps = functional.relu(self.middle(torch.cat((maps, fast), dim=1)))
+        maps = functional.relu(self.middle(torch.cat((maps, coarse), dim=1)))
+        if self.to_tiles > 1:
+            maps = functional.max_pool2d(maps, self.to_tiles)
         maps = functional.relu(self.far(maps))
         everywhere = functional.relu(self.squeeze(maps)).flatten(1)
-        summary = (everywhere, detail.flatten(1), maps.mean((2, 3)), maps.amax((2, 3)))
-        return functional.relu(self.out(torch.cat(summary, dim=1)))
+        summary = torch.cat((everywhere, detail.flatten(1), maps.mean((2, 3)), maps.amax((2, 3))), dim=1)
+        return functional.relu(self.out(self.dropout(summary)))
 
 
 def _start(module: nn.Module) -> None:
@@ -231,8 +251,9 @@ def build_network(hyper_parameters: Mapping[str, Any], num_labels: int, height: 
         config = NetworkConfig.model_validate(dict(hyper_parameters))
     except ValidationError as err:
         raise ModelUnusable(f"network: {first_problem(err)}") from err
-    if not 1 <= min(config.widths) <= max(config.widths) <= 1024:
-        raise ModelUnusable(f"network: widths are {config.widths}; allowed are 1 to 1024")
+    for name, widths in (("widths", config.widths), ("change_widths", config.change_widths)):
+        if not 1 <= min(widths) <= max(widths) <= 1024:
+            raise ModelUnusable(f"network: {name} are {widths}; allowed are 1 to 1024")
     if height % STRIDE or width % STRIDE or min(height, width) < 2 * STRIDE:
         raise ModelUnusable(f"network: input is {height}x{width}; both must be multiples of {STRIDE}, at least 32")
     return Network(config, num_labels, height, width)

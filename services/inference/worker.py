@@ -100,6 +100,7 @@ class Worker:
     def _work(self) -> None:
         while batch := self._get(self._batches):
             self._put(self._results, self._compute.run(batch))
+            del batch  # else an idle thread holds on to the last batch's model
         self._put(self._results, None)
 
     def _record(self, recorder: Recorder) -> None:
@@ -107,6 +108,7 @@ class Worker:
             commits = recorder.prepare(results)
             with self._metrics.stage_seconds.labels("commit").time():
                 self._until_stored("commit", functools.partial(recorder.commit, results, commits))
+            del results
         self._recorded.set()
 
     def _until_stored(self, stage: str, action: Callable[[], Result]) -> Result:

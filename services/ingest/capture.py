@@ -79,8 +79,13 @@ class Capture:
 
     def _begin_after(self, last_ms: int) -> None:
         """Moves the base past frames that the former source published after the change; then all starts anew."""
-        moved = self._spec.model_copy(update={"base_ms": last_ms + 1})
-        until_stored(partial(self._place.registry.replace, self._spec, moved), self._stop)
+        registry, is_moved = self._place.registry, False
+        while not is_moved:
+            seen = until_stored(partial(registry.get, self._spec.id), self._stop).spec
+            if (seen.generation, seen.base_ms) != (self._spec.generation, self._spec.base_ms):
+                return
+            moved = seen.model_copy(update={"base_ms": last_ms + 1})
+            is_moved = until_stored(partial(registry.replace, seen, moved), self._stop)
 
     def _play(self, outlet: Outlet) -> None:
         """A file to its end; a failure on the way closes what was published just as well."""

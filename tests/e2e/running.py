@@ -13,7 +13,7 @@ from typing import IO
 
 from patience import eventually
 
-from training.clips import render_demo_clip
+from training.scenes.clips import render_demo_clip
 
 MARK = "AFTERIMAGE_TEST_MARK"
 

@@ -9,7 +9,7 @@ from api_server import BASE_MS, CAMERA, RunningApi, an_event, publish, running_a
 
 from shared.keys import keys_of
 from shared.registry import Registry
-from shared.streams import Progress, StreamState, StreamStatus
+from shared.streams import InferenceStatus, Progress, StreamState, StreamStatus
 
 SECRET = "s3cret-pass"
 
@@ -219,9 +219,12 @@ def test_the_view_shows_what_ingest_and_inference_wrote(api: RunningApi, redis_c
     assert (view["state"], view["epoch"], view["width"], view["last_frame_at_ms"]) == ("ended", 2, 640, 5)
     assert (view["frames_published"], view["frames_processed"], view["frames_dropped"]) == (10, 9, 1)
     assert (view["lag_frames"], view["finished"]) == (0, True)
-    registry.set_trouble(spec, "its model is not usable")
+    registry.set_inference(spec, InferenceStatus(reason="its model is not usable"))
     view = api.http.get("/v1/streams/one").json()
-    assert (view["state"], view["reason"]) == ("failed", "its model is not usable")
+    assert (view["state"], view["reason"], view["running_model"]) == ("failed", "its model is not usable", None)
+    registry.set_inference(spec, InferenceStatus(model="camera-events@01234567"))
+    view = api.http.get("/v1/streams/one").json()
+    assert (view["state"], view["reason"], view["running_model"]) == ("ended", None, "camera-events@01234567")
 
 
 def test_a_removed_stream_leaves_no_key(api: RunningApi, redis_client: redis.Redis) -> None:
@@ -233,7 +236,7 @@ def test_a_removed_stream_leaves_no_key(api: RunningApi, redis_client: redis.Red
     registry = Registry(redis_client)
     spec = registry.get(stream_id).spec
     registry.set_status(stream_id, StreamStatus(generation=spec.generation))
-    registry.set_trouble(spec, "trouble")
+    registry.set_inference(spec, InferenceStatus(reason="trouble"))
     redis_client.hset(keys_of(stream_id).state, stream_id, b"state")
     redis_client.xadd(keys_of(stream_id).scores(stream_id), {"moved": "0.5"})
 

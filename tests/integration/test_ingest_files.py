@@ -1,9 +1,13 @@
+import threading
+
+import numpy as np
 import pytest
 import redis
 from films import VideoFile
 from ingest_runner import BASE_MS, OVER, IngestRunner
 from patience import eventually
 
+from services.ingest.capture import Capture
 from shared import frame_queue
 from shared.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
 from shared.keys import NUM_PARTITIONS, keys_of, partition_of
@@ -151,6 +155,32 @@ def test_a_changed_source_is_played_from_its_new_base(ingest: IngestRunner, vide
     record = ingest.until("clip", StreamState.ENDED)
     assert (record.status.base_ms, record.status.epoch) == (later, 2)
     assert [frame.captured_at_ms - later for frame in ingest.frames("clip")[16:]] == [125 * n for n in range(8)]
+
+
+def test_another_rate_goes_on_from_the_last_frame(ingest: IngestRunner, video_file: VideoFile) -> None:
+    spec = ingest.add("clip", video_file("clip.mp4", seconds=30, fps=10).name)
+    ingest.start()
+    eventually(lambda: ingest.registry.get("clip").frames_published == frame_queue.MAX_WAITING_FRAMES, "a full queue")
+    assert ingest.registry.replace(spec, spec.model_copy(update={"fps": 5.0}))
+    eventually(lambda: ingest.registry.get("clip").status.epoch == 2, "the file is opened anew")
+    ingest.until("clip", StreamState.ENDED)
+    times = [frame.captured_at_ms for frame in ingest.frames("clip")]
+    num_before = frame_queue.MAX_WAITING_FRAMES
+    assert times[:num_before] == grid(num_before)
+    assert times[-50:] == grid(150, fps=5)[-50:]
+    assert max(np.diff(times)) == 200
+
+
+def test_a_change_while_another_source_is_taken_up_is_kept(ingest: IngestRunner, video_file: VideoFile) -> None:
+    spec = ingest.add("clip", video_file("first.mp4").name)
+    ingest.start()
+    ingest.until("clip", StreamState.ENDED)
+    ingest.stop()
+    taken_up = spec.model_copy(update={"source": video_file("second.mp4").name, "base_ms": BASE_MS + 1})
+    assert ingest.registry.replace(spec, taken_up.model_copy(update={"name": "New"}))
+    Capture(taken_up, ingest.place(), threading.Event()).run()
+    stored = ingest.registry.get("clip").spec
+    assert (stored.name, stored.base_ms) == ("New", grid(16)[-1] + 1)
 
 
 def test_a_removed_stream_stops_and_leaves_nothing(ingest: IngestRunner, video_file: VideoFile) -> None:

@@ -4,7 +4,7 @@ import redis
 from shared.errors import StreamExists, StreamUnknown
 from shared.keys import keys_of
 from shared.registry import Registry
-from shared.streams import Progress, StreamSpec, StreamStatus
+from shared.streams import InferenceStatus, Progress, StreamSpec, StreamStatus
 
 SPEC = StreamSpec(id="cam", name="cam", source="a.mp4", base_ms=1, generation=7, created_at_ms=1)
 
@@ -20,7 +20,8 @@ def test_a_new_stream_has_a_spec_and_no_past(registry: Registry) -> None:
     record = registry.get("cam")
     assert record.spec == SPEC
     assert record.progress == Progress(7)
-    assert (record.frames_published, record.lag_frames, record.frames_dropped, record.trouble) == (0, 0, 0, None)
+    assert (record.frames_published, record.lag_frames, record.frames_dropped) == (0, 0, 0)
+    assert record.inference == InferenceStatus()
     assert registry.specs() == {"cam": SPEC}
 
 
@@ -39,17 +40,17 @@ def test_a_spec_is_replaced_only_if_it_is_the_one_seen(registry: Registry) -> No
     assert registry.get("cam").spec == faster
 
 
-def test_status_and_trouble_of_another_generation_are_refused(registry: Registry) -> None:
+def test_what_services_say_of_another_generation_are_refused(registry: Registry) -> None:
     assert registry.set_status("cam", StreamStatus(generation=7, epoch=3))
     assert not registry.set_status("cam", StreamStatus(generation=6, epoch=9))
-    assert not registry.set_trouble(SPEC.model_copy(update={"generation": 6}), "no")
+    assert not registry.set_inference(SPEC.model_copy(update={"generation": 6}), InferenceStatus(model="a@1"))
     record = registry.get("cam")
-    assert (record.status.epoch, record.trouble) == (3, None)
+    assert (record.status.epoch, record.inference.model) == (3, None)
 
 
 def test_a_removed_stream_leaves_nothing(registry: Registry, redis_client: redis.Redis) -> None:
     registry.set_status("cam", StreamStatus(generation=7))
-    registry.set_trouble(SPEC, "no model")
+    registry.set_inference(SPEC, InferenceStatus(reason="no model"))
     keys = keys_of("cam")
     redis_client.xadd(keys.frames("cam"), {"n": 1})
     redis_client.zadd(keys.events("cam"), {"e": 1})

@@ -5,14 +5,17 @@ from pydantic import ValidationError
 
 from services.api.schemas import StreamChange, StreamCreate, StreamView
 from shared.registry import StreamRecord
-from shared.streams import Progress, StreamSpec, StreamState, StreamStatus, ThresholdOverride
+from shared.streams import InferenceStatus, Progress, StreamSpec, StreamState, StreamStatus, ThresholdOverride
 
 SPEC = StreamSpec(id="one", name="One", source="rtsp://user:s3cret@host/1", base_ms=1, generation=1, created_at_ms=1)
 
 
-def view(state: StreamState, *, published: int, cursor: str, passed: int, trouble: str | None = None) -> StreamView:
+def view(
+    state: StreamState, *, published: int, cursor: str, passed: int, inference: InferenceStatus | None = None
+) -> StreamView:
     status = StreamStatus(state=state, reason="no answer from rtsp://user:s3cret@host", generation=1)
-    return StreamView.of(StreamRecord(SPEC, status, Progress(1, cursor, passed, passed), published, trouble))
+    progress, inference = Progress(1, cursor, passed, passed), inference or InferenceStatus()
+    return StreamView.of(StreamRecord(SPEC, status, progress, published, inference))
 
 
 @pytest.mark.parametrize(
@@ -33,9 +36,17 @@ def test_finished_means_at_rest_and_everything_looked_at(
     assert view(state, published=published, cursor=cursor, passed=passed).finished is finished
 
 
-def test_trouble_with_inference_fails_the_stream() -> None:
-    shown = view(StreamState.LIVE, published=8, cursor="3-0", passed=3, trouble="its model is not usable")
+def test_a_stream_that_no_model_can_look_at_has_failed() -> None:
+    no_model = InferenceStatus(reason="its model is not usable")
+    shown = view(StreamState.LIVE, published=8, cursor="3-0", passed=3, inference=no_model)
     assert (shown.state, shown.reason, shown.lag_frames) == ("failed", "its model is not usable", 5)
+
+
+def test_a_stream_that_stays_on_its_former_model_goes_on_and_says_why() -> None:
+    former = InferenceStatus(model="camera-events@01234567", reason="no weights")
+    shown = view(StreamState.WAITING, published=8, cursor="3-0", passed=3, inference=former)
+    assert (shown.state, shown.running_model) == ("waiting", "camera-events@01234567")
+    assert shown.reason == "no answer from rtsp://***@host; no weights"
 
 
 def test_credentials_are_in_no_view() -> None:

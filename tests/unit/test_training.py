@@ -14,15 +14,14 @@ from services.inference.weights import load_model
 from shared.errors import ModelUnusable
 from shared.manifest import InputSpec, Thresholds
 from training import checkpoint, order
-from training.clips import render_demo_clip
-from training.evaluate import evaluate_on_footage, evaluate_on_scenes
 from training.events import events_of, tuned_thresholds
-from training.footage import read_footage
-from training.incidents import LABELS
+from training.footage import read_video, unlabelled
 from training.loop import Learner, LoopConfig, batches
 from training.metrics import Matches, average_precision, match
-from training.rendered import SequenceSpec, render_sequence, rendered
-from training.seeds import Split, clip_seed
+from training.scenes.clips import render_demo_clip
+from training.scenes.incidents import LABELS
+from training.scenes.rendered import SequenceSpec, render_sequence, rendered
+from training.scenes.seeds import Split, clip_seed
 from training.sequences import Sequence8Bit, targets_of, weights_of
 from training.train import TrainingConfig, train_on_scenes
 from training.truth import Interval
@@ -216,17 +215,7 @@ def test_the_shipped_model_finds_incidents_it_never_saw(tmp_path: Path) -> None:
     thresholds = {label: loaded.manifest.thresholds_for(label) for label in LABELS}
     for label in ("covered", "frozen", "lights_out"):
         truth = render_demo_clip(label, 11, tmp_path / f"{label}.mp4")
-        sequence = read_footage(tmp_path / f"{label}.mp4", 96, 128)
+        sequence = read_video(unlabelled(tmp_path / f"{label}.mp4"), LABELS, 8.0, 96, 128)
         [scores] = scores_of(loaded.network, [sequence], loaded.manifest.input)
         events = events_of(LABELS, thresholds, sequence.times_seconds, scores)
         assert match([event for event in events if event.label == label], truth) == Matches(found=1)
-
-
-def test_evaluation_counts_every_label(tmp_path: Path) -> None:
-    report = evaluate_on_scenes(SHIPPED, num_clips=2, clip_seconds=12)
-    assert [row.label for row in report.labels] == list(LABELS)
-    assert report.hours == pytest.approx(24 / 3600)
-    render_demo_clip("glitch", 3, tmp_path / "clip.mp4", seconds=12)
-    [footage] = evaluate_on_footage(SHIPPED, [tmp_path / "clip.mp4"])
-    assert footage.file == "clip.mp4"
-    assert footage.seconds == pytest.approx(12, abs=0.3)

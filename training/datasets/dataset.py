@@ -3,8 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from training.truth import Interval
+
+SUBSET_WORDS: Final = {"train": "training", "val": "validation", "valid": "validation", "test": "testing"}
+"""Short words for subsets, and the ones that they stand for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +57,9 @@ class Dataset:
         return tuple(sorted({video.subset for video in self.videos if video.subset is not None}))
 
     def subset(self, name: str) -> "Dataset":
-        """The videos of one subset alone; empty where no video names it."""
-        return replace(self, videos=tuple(video for video in self.videos if video.subset == name))
+        """The videos of one subset alone, `train` meaning `training` and so on; empty where no video names it."""
+        chosen = (video for video in self.videos if video.subset is not None and _word(video.subset) == _word(name))
+        return replace(self, videos=tuple(chosen))
 
     def with_labels(self, labels: Sequence[str]) -> "Dataset":
         """The same videos with these labels alone, in this order; other intervals become background."""
@@ -63,3 +68,7 @@ class Dataset:
             for video in self.videos
         )
         return replace(self, labels=tuple(labels), videos=videos)
+
+
+def _word(subset: str) -> str:
+    return SUBSET_WORDS.get(subset.lower(), subset.lower())

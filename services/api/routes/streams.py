@@ -45,7 +45,8 @@ def show_stream(stream_id: StreamIdPath, context: Context) -> StreamView:
 def change_stream(stream_id: StreamIdPath, wanted: StreamChange, context: Context) -> StreamView:
     """Changes what is given and keeps the rest; null sets a field back to its default.
 
-    A new source goes on after the last frame of the old one: `base_ms` moves forward unless it is given.
+    A new source goes on after the last frame of the old one: `base_ms` moves forward unless it is given. A model takes
+    over with an empty memory once it is loaded; naming the model that is set takes up a new version of it.
     """
     return StreamView.of(context.registrar.change(stream_id, wanted))
 

@@ -6,19 +6,24 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from multiprocessing import get_context, parent_process
+from pathlib import Path
 
 import cv2
 import numpy as np
 
-from training.incidents import LABELS
-from training.scenes import Clip, render_clip
+from training.scenes.footage import FPS, Footage
+from training.scenes.incidents import LABELS
+from training.scenes.scene import Clip, render_clip
+from training.scenes.seeds import Split, clip_seed
 from training.sequences import Sequence8Bit, as_served, targets_of, weights_of
 
-FPS = 8.0
-SIZES = ((256, 192), (256, 192), (340, 192))
-"""Transport sizes of the usual cameras: 4:3 and 16:9."""
+SIZES = ((256, 192), (256, 192), (340, 192), (340, 192), (320, 180), (176, 144), (192, 192), (192, 256), (160, 120))
+"""Transport sizes of cameras: most are 4:3 or 16:9 and shrink to 192 lines, some are smaller, square or upright."""
+SIZE_SEEDS = 7919
+"""Keeps the draw of a size apart from what the same seed draws in the scene."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +34,44 @@ class SequenceSpec:
     seconds: float
     height: int
     width: int
+    split: Split = Split.TRAINING
+    """which part of the footage it may show"""
+    footage: Footage | None = None
+    """None: painted scenes alone"""
+
+
+def plan_specs(  # noqa: PLR0913  (all but two by name)
+    split: Split,
+    count: int,
+    *,
+    seed: int,
+    seconds: float,
+    height: int,
+    width: int,
+    footage: Footage | None,
+    first: int = 0,
+) -> list[SequenceSpec]:
+    """The `first`-th and further sequences of a run; runs with other seeds train on other clips.
+
+    What is not trained on is the same for every seed, so that runs compare.
+    """
+    offset = seed * 1_000_000 if split is Split.TRAINING else 0
+    return [
+        SequenceSpec(clip_seed(split, offset + index), seconds, height, width, split, footage)
+        for index in range(first, first + count)
+    ]
 
 
 def render_sequence(spec: SequenceSpec) -> Sequence8Bit:
-    """Renders one sequence with a random plan, the same for the same spec."""
-    size = SIZES[(spec.seed // 4) % len(SIZES)]
-    return as_sequence(render_clip(spec.seed, None, spec.seconds, FPS, size), spec.height, spec.width)
+    """Renders one sequence with a random plan, the same for the same spec and files."""
+    size = SIZES[int(np.random.default_rng((SIZE_SEEDS, spec.seed)).integers(0, len(SIZES)))]
+    files = _files(spec.footage, spec.split) if spec.footage else None
+    return as_sequence(render_clip(spec.seed, None, spec.seconds, FPS, size, footage=files), spec.height, spec.width)
+
+
+@cache
+def _files(footage: Footage, split: Split) -> dict[str, tuple[Path, ...]]:
+    return footage.files(split)
 
 
 def as_sequence(clip: Clip, height: int, width: int) -> Sequence8Bit:
@@ -42,6 +79,9 @@ def as_sequence(clip: Clip, height: int, width: int) -> Sequence8Bit:
     images = as_served(clip.frames, height, width)
     times = (np.arange(len(images)) / clip.fps).astype(np.float32)
     targets, weights = targets_of(clip.truth, times, LABELS), weights_of(clip.truth, times, LABELS)
+    for interval in clip.unsure:
+        inside = (times >= interval.start_seconds) & (times < interval.end_seconds)
+        weights[inside, LABELS.index(interval.label)] = 0
     return Sequence8Bit(images, times, targets, weights, clip.truth)
 
 

@@ -1,11 +1,9 @@
-"""`afterimage train` and `afterimage evaluate`: models made of rendered scenes, and how good they are."""
+"""`afterimage train`: models made of rendered scenes."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from afterimage.commands.options import DEFAULT_MODELS
 
 
 def train(
@@ -32,34 +30,3 @@ def train(
         f"{report.folder}: {report.epochs} epochs in {report.seconds:.0f} s, "
         f"mean average precision on validation clips {report.best_score:.3f}"
     )
-
-
-def evaluate(
-    model: Annotated[Path, typer.Argument(help="Model folder.")] = DEFAULT_MODELS / "camera-events",
-    clips: Annotated[int, typer.Option(min=1, help="Rendered clips to measure on.")] = 100,
-    seed: Annotated[int, typer.Option(min=0, help="Another seed renders other clips.")] = 0,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that render clips.")] = 1,
-    order: Annotated[
-        bool,
-        typer.Option("--order", help="Train and test the network on a task of order alone, with and without memory."),
-    ] = False,
-    footage: Annotated[
-        list[Path] | None, typer.Option(help="A real video in which to count events, too; may be given again.")
-    ] = None,
-) -> None:
-    """Measure a model on rendered clips that no training saw: with its memory and without, frames and events.
-
-    Example: `afterimage evaluate models/camera-events --clips 20`.
-    """
-    from rich.console import Console
-
-    from training.evaluate import evaluate_on_footage, evaluate_on_scenes, footage_table
-    from training.order import compare
-
-    console = Console()
-    if order:
-        console.print(compare(seed=seed).table())
-        return
-    console.print(evaluate_on_scenes(model, seed=seed, num_clips=clips, num_workers=workers).table())
-    if footage:
-        console.print(footage_table(evaluate_on_footage(model, footage)))

@@ -6,9 +6,9 @@ from pathlib import Path
 import av
 import numpy as np
 
-from training.incidents import DURATIONS_SECONDS, LABELS, Incident
-from training.scenes import Clip, render_clip
-from training.seeds import Split, clip_seed
+from training.scenes.incidents import DURATIONS_SECONDS, LABELS, Incident
+from training.scenes.scene import Clip, render_clip
+from training.scenes.seeds import Split, clip_seed
 from training.truth import Interval
 
 SIZE = (320, 240)
@@ -35,7 +35,7 @@ def render_demo_clip(label: str, seed: int, path: Path, fps: float = 10.0, secon
     incident = Incident(label, start, round(start + lasts, 1))
     for attempt in range(MAX_ATTEMPTS):
         index = len(LABELS) * (MAX_ATTEMPTS * seed + attempt) + LABELS.index(label)
-        clip = render_clip(clip_seed(Split.DEMO, index), [incident], seconds, fps, SIZE, codec=False)
+        clip = render_clip(clip_seed(Split.DEMO, index), [incident], seconds, fps, SIZE, disturbed=False)
         if len(clip.truth) == 1:
             break
     else:

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from training.backgrounds import Picture, random_colour
+from training.scenes.backgrounds import Picture, random_colour
 
 KINDS = ("person", "vehicle", "shape", "bulk")
 Colour = tuple[int, int, int]

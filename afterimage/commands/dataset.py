@@ -1,0 +1,98 @@
+"""`afterimage dataset`: look at labelled videos before anything is trained on them."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Look at labelled videos before training on them.")
+
+QUIET_SECONDS = 2.0
+"""What is done in less needs no progress bar."""
+MAX_GROUPS_SHOWN = 40
+
+
+@app.command()
+def check(
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="Annotations: ActivityNet JSON, CVAT XML, CSV, THUMOS text, or a folder of videos as LABEL/VIDEO."
+        ),
+    ],
+    videos: Annotated[
+        Path | None, typer.Option(help="Folder of the videos. Default: where the annotations are.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object: problems and summary.")] = False,
+) -> None:
+    """List everything that is wrong with a data set, with file and line, and sum up what it holds.
+
+    Exit code 0: nothing is wrong. 1: something is. 2: the annotations cannot be read at all.
+
+    Example: `afterimage dataset check annotations.json --videos clips`.
+    """
+    from training.datasets.reading import read_dataset
+    from training.datasets.summary import summary
+
+    with _progress() as show:
+        found = read_dataset(path, videos, on_progress=show)
+    problems = [{"file": str(each.file), "line": each.line, "message": each.message} for each in found.problems]
+    if as_json:
+        typer.echo(json.dumps({"problems": problems, **summary(found)}))
+    else:
+        for problem in found.problems:
+            typer.echo(str(problem))
+        _print_summary(summary(found), len(problems))
+    raise typer.Exit(1 if problems else 0)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """What is told (done, total); on standard error, once it has taken a while."""
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress
+
+    began = time.monotonic()
+    console = Console(stderr=True)
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
+    progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    task = progress.add_task("opening videos")
+
+    def show(done: int, total: int) -> None:
+        if not progress.live.is_started and time.monotonic() - began > QUIET_SECONDS:
+            progress.start()
+        progress.update(task, completed=done, total=total)
+
+    try:
+        yield show
+    finally:
+        if progress.live.is_started:
+            progress.stop()
+
+
+def _print_summary(found: Mapping[str, Any], num_problems: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    labels = Table("label", "intervals", "seconds", "mean seconds")
+    for label, counted in found["labels"].items():
+        numbers = (str(counted["count"]), f"{counted['seconds']:.1f}", f"{counted['mean_seconds']:.2f}")
+        labels.add_row(label, *numbers)
+    console.print(labels)
+    for what in ("subsets", "groups"):
+        counts = list(found[what].items())
+        if not counts or (len(counts) == 1 and counts[0][0] == "-"):
+            continue
+        table = Table(what.removesuffix("s"), "videos")
+        for name, count in counts[:MAX_GROUPS_SHOWN]:
+            table.add_row(Text(name), str(count))
+        if len(counts) > MAX_GROUPS_SHOWN:
+            table.add_row(f"and {len(counts) - MAX_GROUPS_SHOWN} more", "")
+        console.print(table)
+    console.print(f"{found['videos']} videos, {found['seconds']:.0f} s; problems: {num_problems}")

@@ -1,0 +1,102 @@
+"""`afterimage evaluate`: figures for machines on standard output, the rest on standard error, a report in a folder."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from films import VideoFile
+
+from services.inference.network import build_network
+from services.inference.weights import save_model
+from shared.manifest import InputSpec
+
+FIGURES = {"precision", "recall", "f1", "onset_delay_median_seconds", "false_per_hour"}
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    network, spec = build_network({}, 2, 48, 64), InputSpec(height=48, width=64)
+    labels = ("cross", "stand")
+    save_model(tmp_path / "models" / "small", network, labels=labels, fps=8.0, input_spec=spec, thresholds={})
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def annotations(tmp_path: Path, video_file: VideoFile) -> Path:
+    video_file("a.mp4", seconds=3)
+    video_file("b.mp4", seconds=2)
+    database = {
+        "a.mp4": {"subset": "validation", "annotations": [{"label": "cross", "segment": [0.5, 2.0]}]},
+        "b.mp4": {"subset": "training", "annotations": [{"label": "stand", "segment": [0.0, 2.0]}]},
+    }
+    path = tmp_path / "annotations.json"
+    path.write_text(json.dumps({"database": database}))
+    return path
+
+
+def evaluate(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "afterimage", "evaluate", "--device", "cpu", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
+
+
+def line_of(ran: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.count("\n") == 1
+    line: dict[str, Any] = json.loads(ran.stdout, parse_constant=pytest.fail)
+    return line
+
+
+def test_measures_a_subset_and_writes_a_report(models: Path, annotations: Path, tmp_path: Path) -> None:
+    videos, out = annotations.parent, tmp_path / "out"
+    arguments = ("--model", "small", "--models", models, "--data", annotations, "--videos", videos)
+    ran = evaluate(*arguments, "--subset", "validation", "--tolerance", "2", "--json", "--report", out)
+    line = line_of(ran)
+    assert set(line) == {"model", "map", "clip_accuracy", "labels", "events", "videos", "seconds"}
+    assert line["model"].startswith("small@")
+    assert set(line["labels"]) == {"cross", "stand"}
+    assert set(line["labels"]["cross"]) == {"ap", "ap_without_memory", "ap_shuffled"}
+    assert set(line["events"]) == FIGURES | {"labels"}
+    assert (line["videos"], line["seconds"]) == (1, pytest.approx(3, abs=0.2))
+    text = (out / "report.md").read_text()
+    assert "annotations.json, subset validation" in text
+    assert "within 2 s" in text
+    assert str(tmp_path) not in text + (out / "metrics.json").read_text()
+    assert json.loads((out / "metrics.json").read_text())["map"] == line["map"]
+
+
+def test_shows_tables_and_words_and_takes_a_folder_for_a_model(models: Path, annotations: Path) -> None:
+    ran = evaluate("--model", models / "small", "--data", annotations)
+    assert ran.returncode == 0, ran.stderr
+    assert "annotations.json: 2 videos, 0.1 minutes" in ran.stdout
+    assert "one frame" in ran.stdout
+    assert "cross: " in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--model", "nobody"], "model 'nobody': no such folder"),
+        (["--model", "small", "--subset", "testing"], "subset 'testing': no video that can be used; there are"),
+        (["--model", "small", "--tolerance", "-1"], "--tolerance"),
+        (["--model", "small", "--device", "quantum"], "device 'quantum'"),
+    ],
+)
+def test_what_is_wrong_is_one_clear_line(models: Path, annotations: Path, arguments: list[str], why: str) -> None:
+    ran = evaluate("--models", models, "--data", annotations, "--json", *arguments)
+    assert ran.returncode == 2
+    assert why in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert ran.stdout == ""
+
+
+def test_without_data_it_is_measured_on_rendered_clips_and_footage(tmp_path: Path, video_file: VideoFile) -> None:
+    film = video_file("film.mp4")
+    line = line_of(evaluate("--clips", "1", "--workers", "0", "--footage", film, "--json"))
+    assert line["model"].startswith("camera-events@")
+    assert (line["videos"], line["seconds"]) == (1, 30)
+    assert [video["file"] for video in line["footage"]["videos"]] == ["film.mp4"]

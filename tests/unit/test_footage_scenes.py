@@ -1,0 +1,193 @@
+"""Incidents on real footage: who may see which video, what is true there, and what nobody could see."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from films import VideoFile
+
+from shared.errors import SourceRefused
+from training.scenes.codec import Codec, Damage, through_codec
+from training.scenes.footage import FilmCache, Footage, group_and_split, random_film, read_film
+from training.scenes.incidents import FAULTS, LABELS, VISIBLE_STRENGTH, Incident, Ramp
+from training.scenes.nuisances import Headlights, Passer, Rhythm, Sway, Weather
+from training.scenes.rendered import as_sequence, plan_specs, render_sequence
+from training.scenes.scene import Clip, render_clip
+from training.scenes.seeds import Split
+from training.scenes.visibility import Witness, small
+from training.truth import Interval
+
+SIZE = (128, 96)
+SPLITS = (Split.TRAINING, Split.VALIDATION, Split.EVALUATION)
+
+
+@pytest.fixture(scope="module")
+def footage(reference_data: Path) -> Footage:
+    return Footage((reference_data / "video", reference_data / "asl", reference_data / "odd"))
+
+
+@pytest.fixture(scope="module")
+def street(reference_data: Path) -> Mapping[str, Sequence[Path]]:
+    return {"vtest": (reference_data / "video" / "vtest.avi",)}
+
+
+def running(street: Mapping[str, Sequence[Path]], incidents: Sequence[Incident], first: int, count: int) -> list[Clip]:
+    """The first `count` clips, by seed, of footage that runs."""
+    clips: list[Clip] = []
+    seed = first
+    while len(clips) < count:
+        clip = render_clip(seed, incidents, 6, size=SIZE, footage=street)
+        seed += 1
+        if Interval("activity", 0.0, 6.0) in clip.unsure:
+            clips.append(clip)
+    return clips
+
+
+def test_no_video_and_no_group_serves_two_splits(footage: Footage) -> None:
+    parts = {split: footage.files(split) for split in SPLITS}
+    files = [file for part in parts.values() for group in part.values() for file in group]
+    groups = [group for part in parts.values() for group in part]
+    assert len(files) == len(set(files)) > 150
+    assert len(groups) == len(set(groups))
+    assert {"vtest", "car", "bottle"} < set(parts[Split.TRAINING])
+    assert [file.name for file in parts[Split.EVALUATION]["person"]] == ["one-by-one-person-detection.mp4"]
+    assert all(part for part in parts.values())
+
+
+def test_names_alone_decide_who_may_see_a_video() -> None:
+    assert group_and_split("0c93d712_sample_of_something.mp4") == group_and_split("sample.mp4")
+    assert group_and_split("yard-2026-01.mp4") == group_and_split("yard 7.mkv")
+    assert group_and_split("yard-2026-01.mp4")[0] == "yard"
+    chosen = [group_and_split(f"place{number}.mp4")[1] for number in range(400)]
+    shares = [chosen.count(split) / 400 for split in SPLITS]
+    assert shares == pytest.approx([0.6, 0.2, 0.2], abs=0.08)
+
+
+def test_footage_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceRefused, match=r"gone\.mp4"):
+        Footage((tmp_path / "gone.mp4",)).files(Split.TRAINING)
+
+
+def test_what_does_not_decode_or_shows_nothing_is_no_film(tmp_path: Path, video_file: VideoFile) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"nothing")
+    film = read_film(video_file("square.mp4", seconds=2))
+    assert read_film(broken) is None
+    assert film is not None
+    assert len(film.jpegs) == 16
+    assert film.picture(3).shape == (48, 64, 3)
+    assert random_film({"a": (broken,)}, np.random.default_rng(0), steady=False) is None
+    assert random_film({}, np.random.default_rng(0), steady=False) is None
+
+
+def test_a_cut_ends_a_shot_and_what_passes_does_not(reference_data: Path) -> None:
+    road = read_film(reference_data / "video" / "car-detection.mp4")
+    assert road is not None
+    assert sum(last - first for first, last in road.shots) > 0.75 * len(road.jpegs)
+    assert len(road.shots) < 4
+
+
+def test_the_cache_forgets_what_was_used_longest_ago(video_file: VideoFile) -> None:
+    files = [video_file(f"film{index}.mp4", seconds=2) for index in range(3)]
+    first = read_film(files[0])
+    assert first is not None
+    cache = FilmCache(int(2.5 * first.num_bytes))
+    films = [cache.film(file) for file in files]
+    assert cache.film(files[2]) is films[2]
+    assert cache.film(files[0]) is not films[0]
+
+
+def test_sequences_are_the_same_for_the_same_spec_and_differ_by_split(footage: Footage) -> None:
+    [spec] = plan_specs(Split.TRAINING, 1, seed=1, seconds=6, height=48, width=64, footage=footage, first=2)
+    first, again = render_sequence(spec), render_sequence(spec)
+    assert np.array_equal(first.images, again.images)
+    assert np.array_equal(first.weights, again.weights)
+    assert first.images.shape == (48, 48, 64, 3)
+    seeds = {
+        spec.seed
+        for split in SPLITS
+        for spec in plan_specs(split, 5, seed=1, seconds=6, height=48, width=64, footage=footage)
+    }
+    assert len(seeds) == 15
+
+
+@pytest.mark.parametrize("label", FAULTS)
+def test_faults_show_on_footage_from_the_time_that_truth_says(label: str, street: Mapping[str, Sequence[Path]]) -> None:
+    clips = running(street, [Incident(label, 2.5, 5.5)], 100, 6)
+    shown = [interval for clip in clips for interval in clip.truth]
+    assert {interval.label for interval in shown} == {label}
+    assert len(shown) >= 4
+    for interval in shown:
+        assert interval.start_seconds == pytest.approx(2.5, abs=1.0 if label == "glitch" else 1e-6)
+    for clip in clips:
+        assert clip.truth or any(each.label == label for each in clip.unsure)
+
+
+def test_activity_does_not_count_on_footage_that_runs(street: Mapping[str, Sequence[Path]]) -> None:
+    [clip] = running(street, [Incident("covered", 2.5, 5.5)], 0, 1)
+    sequence = as_sequence(clip, 48, 64)
+    assert not sequence.weights[:, LABELS.index("activity")].any()
+    assert sequence.weights[:, LABELS.index("glitch")].all()
+
+
+def test_disturbances_are_no_faults(footage: Footage) -> None:
+    files = footage.files(Split.TRAINING)
+    clips = [render_clip(seed, [], 8, size=SIZE, footage=files) for seed in range(16)]
+    assert all(clip.truth == () for clip in clips)
+    assert {interval.label for clip in clips for interval in clip.unsure} <= {"activity"}
+
+
+def test_each_disturbance_changes_the_picture_and_passes() -> None:
+    rng, grey = np.random.default_rng(0), np.full((96, 128, 3), 100, np.float32)
+    grey[::8] = 140
+    passer, beam = Passer.draw(rng, 10, 128, 96), Headlights.draw(rng, 10)
+    for nuisance in (passer, beam):
+        assert np.array_equal(nuisance.apply(grey, nuisance.start_seconds - 0.1), grey)
+        middle = nuisance.start_seconds + 0.5 * nuisance.lasts_seconds
+        assert np.abs(nuisance.apply(grey, middle) - grey).mean() > 5
+        assert np.array_equal(nuisance.apply(grey, nuisance.start_seconds + nuisance.lasts_seconds + 0.01), grey)
+    for lasting in (Weather.draw(rng, 128, 96), Sway.draw(rng, 128, 96)):
+        assert not np.array_equal(lasting.apply(grey, 0.3), lasting.apply(grey, 0.8))
+
+
+def test_a_slow_camera_repeats_its_pictures() -> None:
+    pictures = [np.full((4, 4, 3), level, np.uint8) for level in range(8)]
+    rhythm = Rhythm(np.random.default_rng(0), every=3, missing=0.0)
+    assert [int(rhythm.apply(i, picture)[0, 0, 0]) for i, picture in enumerate(pictures)] == [0, 0, 0, 3, 3, 3, 6, 6]
+
+
+def test_a_gradual_incident_can_be_seen_from_its_start_to_its_end() -> None:
+    ramp = Ramp(Incident("covered", 2.0, 6.0), rise_seconds=1.0, fall_seconds=0.0)
+    strengths = [ramp.strength(at) for at in (1.6, 2.0, 2.5, 2.8, 5.9, 6.0)]
+    assert strengths == pytest.approx([0.0, VISIBLE_STRENGTH, 0.8, 1.0, 1.0, 0.0])
+
+
+@pytest.mark.parametrize("label", ["covered", "defocused", "moved", "frozen", "lights_out"])
+def test_nobody_sees_what_changes_nothing(label: str) -> None:
+    frames = np.full((64, 96, 128, 3), 24, np.uint8)
+    witness = Witness(frames, [small(frame) for frame in frames], 8.0)
+    assert not witness.sees(label, 3.0, 6.0)
+    assert witness.damaged(3.0, 6.0) is None
+
+
+@pytest.mark.parametrize("encoder", ["libx264", "mpeg4"])
+def test_a_damaged_bitstream_still_gives_every_picture_and_then_heals(
+    encoder: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    clean = render_clip(2, [], seconds=4, size=SIZE, disturbed=False).frames
+    codec = Codec(encoder, 24, 100)  # type: ignore[arg-type]
+    wrong = []
+    for seed in range(12):
+        coded = [
+            np.stack(list(through_codec(clean, codec, 8.0, SIZE, damage)))
+            for _ in range(2)
+            for damage in [Damage.draw(Incident("glitch", 1.0, 3.0), np.random.default_rng(seed))]
+        ]
+        assert np.array_equal(coded[0], coded[1])
+        assert coded[0].shape == clean.shape
+        errors = np.abs(coded[0].astype(int) - clean).mean((1, 2, 3))
+        assert max(errors[:8].max(), errors[24:].max()) < 12
+        wrong.append(errors[8:24].max() > 2 * errors[:8].max())
+    assert sum(wrong) >= 3
+    assert capfd.readouterr().err == ""

@@ -1,0 +1,158 @@
+"""The way through a camera's video codec, whose traces (pulses, skipped blocks) a model must live with."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+import av
+import cv2
+import numpy as np
+from av.video.frame import PictureType
+from numpy.random import Generator
+
+from training.scenes.backgrounds import Picture
+from training.scenes.incidents import Incident
+
+TICKS = 60_000
+"""A second in the codec's clock; mpeg4 allows no finer one than 65535."""
+HEADER_BYTES = 24
+"""At a packet's start, where damage would make the decoder refuse all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """An encoder's settings."""
+
+    encoder: Literal["libx264", "mpeg4"] = "libx264"
+    crf: int = 23
+    """Constant rate factor of libx264; for mpeg4 the quantiser is a third of it."""
+    key_every: int = 40
+    """Frames from one key frame to the next."""
+
+    @property
+    def options(self) -> dict[str, str]:
+        """FFmpeg's options for the encoder."""
+        if self.encoder == "libx264":
+            return {
+                "preset": "veryfast",
+                "tune": "zerolatency",
+                "crf": str(self.crf),
+                "threads": "1",
+                "forced-idr": "1",
+            }
+        return {"qmin": str(self.crf // 3), "qmax": str(self.crf // 3), "threads": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A bad line: during an incident, packets of the encoded video lose bytes or do not arrive."""
+
+    incident: Incident
+    rng: Generator
+    lost: float
+    """The share of packets that do not arrive."""
+    flipped: float
+    """The share of packets with wrong bytes."""
+    num_bytes: int
+    key_every: int
+    """Damaged key frames show most: this often there is one, in frames."""
+    concealed: bool
+    """Whether the decoder hides what it lost as well as it can."""
+
+    @classmethod
+    def draw(cls, incident: Incident, rng: Generator) -> "Damage":
+        """A random line for an incident."""
+        return cls(
+            incident,
+            rng,
+            rng.uniform(0, 0.3),
+            rng.uniform(0.4, 1.0),
+            int(rng.integers(3, 60)),
+            int(rng.integers(2, 16)),
+            bool(rng.random() < 0.5),
+        )
+
+    def frames(self, fps: float) -> tuple[int, int]:
+        """The first frame that is damaged, and the first that no longer is."""
+        return math.ceil(self.incident.start_seconds * fps), math.ceil(self.incident.end_seconds * fps)
+
+    def applied(self, data: bytes, *, first: bool) -> bytes | None:
+        """What arrives of a packet, None for nothing."""
+        if self.rng.random() < self.lost and not first:
+            return None
+        if len(data) <= 2 * HEADER_BYTES or (self.rng.random() >= self.flipped and not first):
+            return data
+        damaged = bytearray(data)
+        for _ in range(self.num_bytes):
+            damaged[int(self.rng.integers(HEADER_BYTES, len(data)))] = int(self.rng.integers(0, 256))
+        if self.rng.random() < 0.2:
+            del damaged[int(self.rng.integers(HEADER_BYTES, len(data))) :]
+        return bytes(damaged)
+
+
+def random_codec(rng: Generator, max_crf: int) -> Codec | None:
+    """The codec of a random camera; None for one whose frames come as they are."""
+    if rng.random() < 0.25:
+        return None
+    encoder: Literal["libx264", "mpeg4"] = "libx264" if rng.random() < 0.75 else "mpeg4"
+    return Codec(encoder, int(rng.integers(17, max_crf + 1)), int(rng.integers(8, 80)))
+
+
+def through_codec(
+    pictures: Iterable[Picture], codec: Codec, fps: float, size: tuple[int, int], damage: Damage | None = None
+) -> Iterator[Picture]:
+    """Each picture (of size (width, height), even; BGR uint8) as it looks after encoding and decoding.
+
+    Where damage leaves nothing to decode the picture before stands. A key frame opens the damage and another ends it.
+    """
+    coder = _Coder(codec, fps, size, concealed=damage is None or damage.concealed)
+    first, last = (-1, -1) if damage is None else damage.frames(fps)
+    shown: Picture | None = None
+    for index, picture in enumerate(pictures):
+        damaged = damage is not None and first <= index < last
+        key = index == last or (damage is not None and damaged and (index - first) % damage.key_every == 0)
+        data: bytes | None = coder.encoded(picture, index, key=key)
+        if damage is not None and data is not None and damaged:
+            data = damage.applied(data, first=index == first)
+        decoded = coder.decoded(data, index) if data is not None else None
+        shown = decoded if decoded is not None else picture if shown is None else shown
+        yield shown
+
+
+class _Coder:
+    """An encoder and its decoder, neither of which keeps a frame back."""
+
+    def __init__(self, codec: Codec, fps: float, size: tuple[int, int], *, concealed: bool) -> None:
+        self._fps = fps
+        self._encoder = av.CodecContext.create(codec.encoder, "w")
+        self._encoder.pix_fmt, self._encoder.framerate = "yuv420p", Fraction(fps)
+        self._encoder.time_base = Fraction(1, TICKS)
+        self._encoder.options, self._encoder.gop_size, self._encoder.max_b_frames = codec.options, codec.key_every, 0
+        self._encoder.width, self._encoder.height = size
+        self._size = size
+        self._decoder = av.CodecContext.create("h264" if codec.encoder == "libx264" else codec.encoder, "r")
+        self._decoder.thread_count = 1
+        concealment = "guess_mvs+deblock" if concealed else "0"
+        self._decoder.options = {"flags": "+low_delay+output_corrupt", "flags2": "+showall", "ec": concealment}
+
+    def encoded(self, picture: Picture, index: int, *, key: bool) -> bytes:
+        planes = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420), np.uint8)
+        frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+        frame.pts, frame.time_base = round(index * TICKS / self._fps), Fraction(1, TICKS)
+        if key:
+            frame.pict_type = PictureType.I
+        return b"".join(bytes(packet) for packet in self._encoder.encode(frame))
+
+    def decoded(self, data: bytes, index: int) -> Picture | None:
+        packet = av.Packet(len(data))  # has the zeros behind it that decoders read on into, which wrapped bytes lack
+        packet.update(data)
+        packet.pts = index
+        try:
+            frames = self._decoder.decode(packet)
+        except av.FFmpegError:
+            return None
+        if not frames or (frames[-1].width, frames[-1].height, frames[-1].format.name) != (*self._size, "yuv420p"):
+            return None
+        return np.asarray(cv2.cvtColor(frames[-1].to_ndarray(), cv2.COLOR_YUV2BGR_I420), np.uint8)

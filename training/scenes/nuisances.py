@@ -1,0 +1,198 @@
+"""What looks like trouble and is none: headlights, people close to the lens, rain, swaying leaves, few frames."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+
+from training.scenes.backgrounds import Levels, Picture, random_colour
+from training.scenes.covers import clouds
+from training.truth import Interval
+
+
+class Nuisance(Protocol):
+    """Changes the light that reaches the sensor."""
+
+    def apply(self, levels: Levels, at_seconds: float) -> Levels:
+        """The picture, [H, W, 3], with the nuisance in it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Passer:
+    """Somebody who walks past close to the lens: large, blurred, dark, gone within two seconds."""
+
+    start_seconds: float
+    lasts_seconds: float
+    shape: Levels
+    """[H, L, 1], how much of each pixel is hidden; drawn past the view from one side to the other"""
+    colour: Levels
+    leftwards: bool
+
+    @classmethod
+    def draw(cls, rng: Generator, seconds: float, width: int, height: int) -> "Passer":
+        """A random one within a clip."""
+        long = int(width * rng.uniform(0.4, 1.2))
+        y, x = np.mgrid[0:height, 0:long].astype(np.float32) / np.array([height, long])[:, None, None]
+        edge = 1 - np.abs(2 * x - 1) + clouds(rng, long, height, 0.12) - rng.uniform(0, 0.8) * (1 - y)
+        soft = rng.uniform(0.1, 0.5)
+        shape = np.clip(edge / soft, 0, 1)[..., None].astype(np.float32)
+        colour = np.array(random_colour(rng), np.float32) * rng.uniform(0.15, 0.7)
+        lasts = rng.uniform(0.3, 2.0)
+        return cls(rng.uniform(1, seconds - 3), lasts, shape, colour, bool(rng.random() < 0.5))
+
+    @property
+    def interval(self) -> Interval:
+        """When it is there: activity to some, nothing to others."""
+        return Interval("activity", self.start_seconds, self.start_seconds + self.lasts_seconds)
+
+    def apply(self, levels: Levels, at_seconds: float) -> Levels:
+        """The picture with them before it."""
+        if not self.interval.holds(at_seconds):
+            return levels
+        width, long = levels.shape[1], self.shape.shape[1]
+        share = (at_seconds - self.start_seconds) / self.lasts_seconds
+        left = int((1 - share if self.leftwards else share) * (width + long)) - long
+        first, last = max(0, left), min(width, left + long)
+        hidden = self.shape[:, first - left : last - left]
+        passed = levels.copy()
+        passed[:, first:last] += hidden * (self.colour - passed[:, first:last])
+        return passed
+
+
+@dataclass(frozen=True, slots=True)
+class Headlights:
+    """A beam that sweeps through the picture."""
+
+    start_seconds: float
+    lasts_seconds: float
+    power: float
+    size: float
+    y: float
+    leftwards: bool
+
+    @classmethod
+    def draw(cls, rng: Generator, seconds: float) -> "Headlights":
+        """A random one within a clip."""
+        start, lasts = rng.uniform(0, seconds - 1), rng.uniform(0.5, 3.0)
+        power, size, y = rng.uniform(60, 240), rng.uniform(0.08, 0.5), rng.uniform(0.2, 0.9)
+        return cls(start, lasts, power, size, y, bool(rng.random() < 0.5))
+
+    def apply(self, levels: Levels, at_seconds: float) -> Levels:
+        """The picture with the light in it."""
+        share = (at_seconds - self.start_seconds) / self.lasts_seconds
+        if not 0 <= share < 1:
+            return levels
+        height, width = levels.shape[:2]
+        y, x = np.mgrid[0:height:4, 0:width:4].astype(np.float32) / height
+        middle = (1 - share if self.leftwards else share) * (width / height + 0.6) - 0.3
+        spot = np.exp(-((x - middle) ** 2 + (y - self.y) ** 2) / self.size**2) + 0.15
+        light = cv2.resize((self.power * math.sin(math.pi * share) * spot).astype(np.float32), (width, height))
+        return np.asarray(levels + light[..., None], np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Weather:
+    """Rain or snow: streaks or flakes that are elsewhere in every frame."""
+
+    rng: Generator
+    streaks: Levels
+    """[2 H, 2 W, 1], grey levels that they add"""
+
+    @classmethod
+    def draw(cls, rng: Generator, width: int, height: int) -> "Weather":
+        """Random weather."""
+        canvas = np.zeros((2 * height, 2 * width), np.uint8)
+        snow, slant, bright = rng.random() < 0.4, rng.uniform(-0.3, 0.3), int(rng.integers(30, 110))
+        for _ in range(int(rng.integers(80, 900))):
+            x, y = int(rng.uniform(0, 2 * width)), int(rng.uniform(0, 2 * height))
+            long = rng.uniform(4, 22) * height / 192
+            if snow:
+                cv2.circle(canvas, (x, y), int(rng.integers(0, 3)), bright, -1, cv2.LINE_AA)
+            else:
+                cv2.line(canvas, (x, y), (int(x + slant * long), int(y + long)), bright, 1, cv2.LINE_AA)
+        return cls(rng, cv2.GaussianBlur(canvas, (0, 0), 0.6).astype(np.float32)[..., None])
+
+    def apply(self, levels: Levels, at_seconds: float) -> Levels:
+        """The picture with this frame's drops."""
+        del at_seconds
+        height, width = levels.shape[:2]
+        y, x = int(self.rng.integers(0, height)), int(self.rng.integers(0, width))
+        return levels + self.streaks[y : y + height, x : x + width]
+
+
+@dataclass(frozen=True, slots=True)
+class Sway:
+    """A part of the picture that sways as leaves in the wind do."""
+
+    box: tuple[int, int, int, int]
+    """left, top, right, bottom"""
+    reach: Levels
+    """[h, w, 2], pixels"""
+    hertz: float
+
+    @classmethod
+    def draw(cls, rng: Generator, width: int, height: int) -> "Sway":
+        """A random part."""
+        wide, high = (int(side * rng.uniform(0.2, 0.7)) for side in (width, height))
+        left, top = int(rng.integers(0, width - wide)), int(rng.integers(0, height - high))
+        rim = np.minimum(np.hanning(high)[:, None], np.hanning(wide)[None, :])
+        reach = np.stack([clouds(rng, wide, high, 1.0) * rim for _ in range(2)], axis=-1)
+        power = rng.uniform(0.5, 3) * height / 192
+        return cls((left, top, left + wide, top + high), (power * reach).astype(np.float32), rng.uniform(0.2, 1.5))
+
+    def apply(self, levels: Levels, at_seconds: float) -> Levels:
+        """The picture with the part where the wind has it."""
+        left, top, right, bottom = self.box
+        phase = 2 * math.pi * self.hertz * at_seconds
+        y, x = np.mgrid[0 : bottom - top, 0 : right - left].astype(np.float32)
+        from_x = x + self.reach[..., 0] * np.float32(math.sin(phase))
+        from_y = y + self.reach[..., 1] * np.float32(math.sin(1.3 * phase + 1))
+        swayed = levels.copy()
+        part = np.ascontiguousarray(levels[top:bottom, left:right])
+        swayed[top:bottom, left:right] = cv2.remap(
+            part, from_x, from_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        return swayed
+
+
+@dataclass(slots=True)
+class Rhythm:
+    """A camera that gives fewer pictures than are asked for, or skips some: what comes in between is the last one."""
+
+    rng: Generator
+    every: int
+    """Each picture stands for this many frames."""
+    missing: float
+    """The share of frames that are skipped beside that."""
+    last: Picture | None = field(default=None)
+
+    @classmethod
+    def draw(cls, rng: Generator) -> "Rhythm":
+        """A random camera's; most give every picture."""
+        every = int(rng.integers(2, 5)) if rng.random() < 0.1 else 1
+        return cls(rng, every, rng.uniform(0.02, 0.15) if rng.random() < 0.15 else 0.0)
+
+    def apply(self, index: int, picture: Picture) -> Picture:
+        """What is seen in the place of the index-th picture."""
+        if self.last is not None and (index % self.every or (self.missing and self.rng.random() < self.missing)):
+            return self.last
+        self.last = picture
+        return picture
+
+
+def random_nuisances(rng: Generator, seconds: float, size: tuple[int, int], *, real: bool) -> Iterator[Nuisance]:
+    """What disturbs a clip: nothing in most, now and then several things; footage has its own wind and rain."""
+    width, height = size
+    if not real and rng.random() < 0.12:
+        yield Sway.draw(rng, width, height)
+    if rng.random() < 0.12:
+        yield from (Headlights.draw(rng, seconds) for _ in range(int(rng.integers(1, 4))))
+    if rng.random() < 0.22 and seconds > 4:
+        yield from (Passer.draw(rng, seconds, width, height) for _ in range(int(rng.integers(1, 4))))
+    if rng.random() < 0.05:
+        yield Weather.draw(rng, width, height)

@@ -1,0 +1,132 @@
+"""What is true of a rendered clip: its incidents where they can be seen, and where nobody could say."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from training.scenes.actors import Actor
+from training.scenes.backgrounds import Levels
+from training.scenes.incidents import MOVED_SECONDS, VISIBLE_STRENGTH, Incident, Ramp
+from training.scenes.nuisances import Passer
+from training.scenes.visibility import Witness
+from training.truth import Interval, joined
+
+HIDING = ("covered", "frozen", "lights_out")
+"""Incidents under which nobody can see anything move."""
+MIN_VISIBLE = 0.35
+UNSEEN_MARGIN_SECONDS = 0.5
+
+
+class OpticalEffect(Protocol):
+    """What an incident does to the light that reaches the sensor."""
+
+    @property
+    def ramp(self) -> Ramp:
+        """The incident and how it rises and falls."""
+        ...
+
+    @property
+    def alike(self) -> str | None:
+        """A label that this could as well be taken for."""
+        ...
+
+    def apply(self, levels: Levels, at_seconds: float) -> Levels:
+        """The picture, [H, W, 3], with the effect on it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was rendered into a clip."""
+
+    plan: Sequence[Incident]
+    actors: Sequence[Actor]
+    effects: Sequence[OpticalEffect]
+    passers: Sequence[Passer]
+    seconds: float
+    aspect: float
+
+
+def truth_of(
+    seen: Seen, witness: Witness, *, unknown_activity: bool
+) -> tuple[tuple[Interval, ...], tuple[Interval, ...]]:
+    """The clip's truth, and the intervals in which a label's truth is unknown; incidents nobody sees are among these.
+
+    Activity is wherever something that was rendered moves in sight; in real footage it is unknown.
+    """
+    faults: list[Interval] = []
+    unsure = [passer.interval for passer in seen.passers]
+    planned = [_planned(incident, seen.seconds) for incident in seen.plan if incident.label != "activity"]
+    for fault in planned:
+        shown = _shown(fault, witness)
+        if shown is None:
+            margin = UNSEEN_MARGIN_SECONDS
+            unsure.append(Interval(fault.label, fault.start_seconds - margin, fault.end_seconds + margin))
+        else:
+            faults.append(shown)
+            if fault.label == "glitch":
+                unsure += [Interval("frozen", fault.start_seconds, fault.end_seconds)]
+                unsure += _borders(fault, shown)
+    for effect in seen.effects:
+        unsure += _unsure(effect)
+    if unknown_activity:
+        unsure.append(Interval("activity", 0.0, seen.seconds))
+        activity: list[Interval] = []
+    else:
+        activity = _activity(seen, planned, witness)
+    ordered = sorted((*faults, *activity), key=lambda interval: (interval.start_seconds, interval.label))
+    return tuple(ordered), tuple(unsure)
+
+
+def _planned(incident: Incident, seconds: float) -> Interval:
+    """When an incident is planned to be seen: a knocked camera's new view soon is the usual one."""
+    end = incident.end_seconds
+    if incident.label == "moved":
+        end = min(end, incident.start_seconds + MOVED_SECONDS)
+    return Interval(incident.label, max(0.0, incident.start_seconds), min(seconds, end))
+
+
+def _shown(fault: Interval, witness: Witness) -> Interval | None:
+    """The part of a fault that can be seen."""
+    if fault.end_seconds - fault.start_seconds < 0.5:
+        return None
+    if fault.label == "glitch":
+        span = witness.damaged(fault.start_seconds, fault.end_seconds)
+        return Interval("glitch", *span) if span else None
+    return fault if witness.sees(fault.label, fault.start_seconds, fault.end_seconds) else None
+
+
+def _borders(planned: Interval, shown: Interval) -> Iterator[Interval]:
+    """What was planned but hardly shows."""
+    for start, end in (
+        (planned.start_seconds, shown.start_seconds),
+        (shown.end_seconds, planned.end_seconds),
+    ):
+        if end > start:
+            yield Interval(planned.label, start, end)
+
+
+def _unsure(effect: OpticalEffect) -> Iterator[Interval]:
+    """While something comes and goes slowly nobody can say since when it is there."""
+    ramp, incident = effect.ramp, effect.ramp.incident
+    for at_seconds, lasts, sign in (
+        (incident.start_seconds, ramp.rise_seconds, 1),
+        (incident.end_seconds, ramp.fall_seconds, -1),
+    ):
+        if lasts:
+            first, last = sorted((at_seconds - sign * VISIBLE_STRENGTH * lasts, at_seconds + sign * 0.2 * lasts))
+            yield Interval(incident.label, first, last)
+    if effect.alike:
+        yield Interval(
+            effect.alike, incident.start_seconds - ramp.rise_seconds, incident.end_seconds + ramp.fall_seconds
+        )
+
+
+def _activity(seen: Seen, faults: Sequence[Interval], witness: Witness) -> list[Interval]:
+    hidden = [fault for fault in faults if fault.label in HIDING]
+    moving = [
+        any(actor.visible_share(index / witness.fps, seen.aspect) >= MIN_VISIBLE for actor in seen.actors)
+        and not any(fault.holds(index / witness.fps) for fault in hidden)
+        for index in range(len(witness.frames))
+    ]
+    return joined("activity", moving, witness.fps, gap_seconds=1.0, min_seconds=0.5)
