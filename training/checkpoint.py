@@ -1,7 +1,7 @@
 """A training run's checkpoint: everything it needs to go on as if it had not stopped."""
 
 import pickle  # for the name of torch.load's error alone
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,9 @@ class Progress:
 
     epochs_done: int = 0
     best_score: float = -1.0
+    best_epoch: int = 0
+    mirror: bool | None = None
+    """whether the labels bear to be mirrored, once it is known"""
 
 
 def save_checkpoint(path: Path, learner: Learner, settings: dict[str, Any], progress: Progress) -> None:
@@ -30,8 +33,7 @@ def save_checkpoint(path: Path, learner: Learner, settings: dict[str, Any], prog
         "optimiser": learner.optimiser.state_dict(),
         "schedule": learner.schedule.state_dict(),
         "settings": settings,
-        "epochs_done": progress.epochs_done,
-        "best_score": progress.best_score,
+        "progress": asdict(progress),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".new")
@@ -50,7 +52,7 @@ def load_checkpoint(path: Path, learner: Learner, settings: dict[str, Any]) -> P
         learner.num_updates = content["num_updates"]
         learner.optimiser.load_state_dict(content["optimiser"])
         learner.schedule.load_state_dict(content["schedule"])
-        return Progress(content["epochs_done"], content["best_score"])
+        return Progress(**content["progress"])
     except FileNotFoundError as err:
         raise ModelUnusable(f"{path}: no such checkpoint; start without resume") from err
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, pickle.UnpicklingError) as err:

@@ -137,6 +137,8 @@ class Learner:
         keep = min(self.config.averaging, self.num_updates / (10 + self.num_updates))
         for average, weight in zip(self.averaged.parameters(), self.network.parameters(), strict=True):
             average.lerp_(weight, 1 - keep)
+        for kept, value in zip(self.averaged.buffers(), self.network.buffers(), strict=True):
+            kept.copy_(value)
 
 
 def mixed_precision(device: torch.device) -> AbstractContextManager[object]:

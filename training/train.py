@@ -16,6 +16,7 @@ from services.inference.network import build_network
 from services.inference.weights import save_model
 from shared.manifest import InputSpec, Thresholds
 from training import checkpoint
+from training.allocator import keep_freed_memory
 from training.events import matches_by_label
 from training.loop import Learner, LoopConfig, batches
 from training.precision import precisions_of
@@ -38,7 +39,7 @@ TRAINED_ON_FOOTAGE = "Trained on rendered scenes and on permissively licensed fo
 class TrainingConfig:
     """What a run trains on, and how; the same config and seed give the same run."""
 
-    epochs: int = 30
+    epochs: int = 40
     clips_per_epoch: int = 64
     """Every epoch renders clips that no epoch before it saw."""
     passes: int = 2
@@ -119,6 +120,7 @@ def train_on_scenes(
     """
     started = time.monotonic()
     torch.set_num_threads(num_threads)
+    keep_freed_memory()
     run = _Run(out, config or TrainingConfig(), torch.device(device))
     if resume:
         run.progress = checkpoint.load_checkpoint(run.checkpoint, run.learner, run.settings)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from afterimage.commands.datasets import chosen_subset, read_and_tell
 from afterimage.commands.options import DEFAULT_MODELS, Device, Models
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from training.false_events import FootageReport
 
 DEFAULT_MODEL = "camera-events"
-MAX_PROBLEMS_SHOWN = 10
 
 
 Model = Annotated[str, typer.Option(help="Name of a model in the models folder, or a model's own folder.")]
@@ -109,20 +109,9 @@ def _model_folder(model: str, models: Path) -> Path:
 
 
 def _dataset(annotations: Path, videos: Path | None, subset: str | None) -> tuple["Dataset", str]:
-    """The videos to measure on and what they are in words; what is wrong with them goes to standard error."""
-    from shared.errors import DatasetUnusable
-    from training.datasets.reading import read_dataset
-
-    dataset = read_dataset(annotations, videos)
-    for problem in dataset.problems[:MAX_PROBLEMS_SHOWN]:
-        sys.stderr.write(f"{problem}\n")
-    if (more := len(dataset.problems) - MAX_PROBLEMS_SHOWN) > 0:
-        sys.stderr.write(f"and {more} problems more: `afterimage dataset check {annotations}` lists them\n")
-    if subset is None:
-        return dataset, annotations.name
-    if subset not in dataset.subsets:
-        raise DatasetUnusable(f"subset {subset!r}: no video that can be used; there are {list(dataset.subsets)}")
-    return dataset.subset(subset), f"{annotations.name}, subset {subset}"
+    """The videos to measure on and what they are in words."""
+    dataset = chosen_subset(read_and_tell(annotations, videos), subset)
+    return dataset, annotations.name if subset is None else f"{annotations.name}, subset {subset}"
 
 
 def _tell(found: "Evaluation", counted: "FootageReport | None", *, as_json: bool) -> None:

@@ -9,6 +9,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 from torch.nn import functional
 
+from services.inference.backbones import (
+    BACKBONE,
+    BUILTIN,
+    INPUT_MEAN,
+    INPUT_STD,
+    TIMM,
+    BuiltinLook,
+    TimmLook,
+    initialise,
+)
 from services.inference.flow import optical_flow
 from services.inference.measures import NUM_MEASURES, Glance, Memory, halved, log_change, measure, still_seconds
 from shared.errors import ModelUnusable
@@ -28,12 +38,14 @@ class NetworkConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    widths: tuple[int, int, int, int] = Field(default=(16, 32, 48, 64), description="channels of the four CNN stages")
+    backbone: str = Field(default=BUILTIN, pattern=BACKBONE, description="sees a frame: builtin, or timm:<model name>")
+    widths: tuple[int, int, int, int] = Field(default=(16, 32, 48, 64), description="channels of the builtin's stages")
     appearance: int = Field(default=64, ge=1, le=1024, description="features of how a frame looks")
     change: int = Field(default=64, ge=1, le=1024, description="features of how it differs from what was")
     change_widths: tuple[int, int, int] = Field(default=(16, 32, 32), description="channels of the stages that compare")
     thumb_pool: Literal[2, 4] = Field(default=4, description="the memory's picture is so much smaller than the input")
     flow: bool = Field(default=False, description="whether the comparison is given optical flow")
+    normed: bool = Field(default=False, description="whether batch norms follow the convolutions and precede the LSTM")
     dropout: float = Field(default=0.0, ge=0, lt=1, description="share of features left out at random in training")
     hidden: int = Field(default=96, ge=1, le=1024, description="LSTM cells")
     slow_seconds: float = Field(default=30.0, gt=0, le=3600, description="time constant of the slow background")
@@ -56,11 +68,13 @@ class Network(nn.Module):
         self._state_sizes = [config.hidden, config.hidden, thumb, thumb, thumb // 4, tiles, 1, 1, 1, 1]
         self.feature_size = sum(self._feature_sizes)
         self.state_size = sum(self._state_sizes)
-        self.look = _Look(config, tiles).apply(_start)
-        self.compare = _Compare(config, tiles).apply(_start)
+        self.look = _look(config, (height, width), tiles)
+        self.compare = _Compare(config, tiles).apply(initialise)
         self.dropout = nn.Dropout(config.dropout)
-        self.lstm = nn.LSTMCell(config.appearance + config.change + NUM_MEASURES, config.hidden)
-        self.head = nn.Linear(config.hidden + config.appearance + config.change + NUM_MEASURES, num_labels)
+        num_inputs = config.appearance + config.change + NUM_MEASURES
+        self.norm = nn.LayerNorm(num_inputs) if config.normed else nn.Identity()
+        self.lstm = nn.LSTMCell(num_inputs, config.hidden)
+        self.head = nn.Linear(config.hidden + num_inputs, num_labels)
 
     def encode(self, images: Tensor) -> Tensor:
         """Features [B, feature_size], float32, of normalised RGB images [B, 3, H, W]; rows are independent."""
@@ -87,11 +101,12 @@ class Network(nn.Module):
         Args and returns as `step`, with T as a second dimension of features, dt_seconds and logits.
         """
         with torch.autocast(features.device.type, enabled=False):
-            glances = Glance(*torch.split(features.float(), self._feature_sizes, dim=2))
+            appearance, *plain = torch.split(features.float(), self._feature_sizes, dim=2)
+            glances = Glance(appearance, *(part.detach() for part in plain))  # no weight made them
             dt = dt_seconds.float().clamp(0, LONGEST_DT_SECONDS).unsqueeze(2)
             hidden, cell, *parts = torch.split(state, self._state_sizes, dim=1)
             recalled, memory = self._recalled(glances, dt, Memory(*parts))
-            inputs = self._inputs(glances, recalled, dt)
+            inputs = self.norm(self._inputs(glances, recalled, dt))
             hiddens = []
             for frame in self.dropout(inputs).unbind(1):
                 hidden, cell = self.lstm(frame, (hidden, cell))
@@ -170,25 +185,10 @@ class Network(nn.Module):
         )
 
 
-class _Look(nn.Module):
-    """How one frame looks: four strided convolutions, then a linear layer over the coarse map."""
-
-    def __init__(self, config: NetworkConfig, num_tiles: int) -> None:
-        super().__init__()
-        stages: list[nn.Module] = []
-        for before, after in zip((3, *config.widths[:-1]), config.widths, strict=True):
-            stages += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.ReLU(inplace=True)]
-        self.stages = nn.Sequential(*stages)
-        self.squeeze = nn.Conv2d(config.widths[-1], 16, 1)
-        self.dropout = nn.Dropout(config.dropout)
-        self.out = nn.Linear(16 * num_tiles + 2 * config.widths[-1], config.appearance)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """[B, 3, H, W] -> [B, appearance]."""
-        maps = self.stages(images)
-        everywhere = functional.relu(self.squeeze(maps)).flatten(1)
-        summary = torch.cat((everywhere, maps.mean((2, 3)), maps.amax((2, 3))), dim=1)
-        return functional.relu(self.out(self.dropout(summary)))
+def _look(config: NetworkConfig, size: tuple[int, int], num_tiles: int) -> nn.Module:
+    if config.backbone == BUILTIN:
+        return BuiltinLook(config.widths, config.appearance, config.dropout, num_tiles, normed=config.normed)
+    return TimmLook(config.backbone.removeprefix(TIMM), config.appearance, config.dropout, size)
 
 
 class _Compare(nn.Module):
@@ -198,32 +198,29 @@ class _Compare(nn.Module):
         super().__init__()
         near, middle, far = config.change_widths
         num_flows = 2 if config.flow else 0
-        self.near = nn.Conv2d(4 + num_flows, near, 3, padding=1)
+        self.is_fine = config.thumb_pool == 2
+        self.near_norm, self.middle_norm, self.far_norm = (
+            nn.BatchNorm2d(width) if config.normed else nn.Identity() for width in config.change_widths
+        )
+        self.near = nn.Conv2d(4 + num_flows, near, 3, stride=2 if self.is_fine else 1, padding=1)
         self.middle = nn.Conv2d(near + 1 + num_flows, middle, 3, stride=2, padding=1)
         self.far = nn.Conv2d(middle, far, 3, padding=1)
         self.squeeze = nn.Conv2d(far, 8, 1)
         self.dropout = nn.Dropout(config.dropout)
         self.out = nn.Linear((8 + 2) * num_tiles + 2 * far, config.change)
-        self.to_tiles = STRIDE // (4 * config.thumb_pool)
 
     def forward(self, pictures: Tensor, coarse: Tensor, detail: Tensor) -> Tensor:
         """[S, C, h, w], [S, c, h/2, w/2], [S, 2, tiles] -> [S, change]."""
-        maps = functional.max_pool2d(functional.relu(self.near(pictures)), 2)
-        maps = functional.relu(self.middle(torch.cat((maps, coarse), dim=1)))
-        if self.to_tiles > 1:
-            maps = functional.max_pool2d(maps, self.to_tiles)
-        maps = functional.relu(self.far(maps))
+        maps = functional.relu(self.near_norm(self.near(pictures)))
+        if not self.is_fine:
+            maps = functional.max_pool2d(maps, 2)
+        maps = functional.relu(self.middle_norm(self.middle(torch.cat((maps, coarse), dim=1))))
+        if self.is_fine:
+            maps = functional.max_pool2d(maps, 2)
+        maps = functional.relu(self.far_norm(self.far(maps)))
         everywhere = functional.relu(self.squeeze(maps)).flatten(1)
         summary = torch.cat((everywhere, detail.flatten(1), maps.mean((2, 3)), maps.amax((2, 3))), dim=1)
         return functional.relu(self.out(self.dropout(summary)))
-
-
-def _start(module: nn.Module) -> None:
-    """Weights that keep a signal's size through rectified layers (He et al., 2015)."""
-    if isinstance(module, nn.Conv2d | nn.Linear):
-        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
 
 
 def _stretched(change: Tensor) -> Tensor:
@@ -232,9 +229,9 @@ def _stretched(change: Tensor) -> Tensor:
 
 
 def _grey(images: Tensor) -> Tensor:
-    """Grey levels 0..1 [B, 1, H, W] of normalised images; the manifest's usual mean and std are assumed."""
+    """Grey levels 0..1 [B, 1, H, W] of normalised images."""
     red, green, blue = (images[:, index : index + 1] for index in range(3))
-    return 0.5 + 0.25 * (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue)
+    return INPUT_MEAN + INPUT_STD * (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue)
 
 
 def _edge_strength(grey: Tensor) -> Tensor:
@@ -257,3 +254,13 @@ def build_network(hyper_parameters: Mapping[str, Any], num_labels: int, height: 
     if height % STRIDE or width % STRIDE or min(height, width) < 2 * STRIDE:
         raise ModelUnusable(f"network: input is {height}x{width}; both must be multiples of {STRIDE}, at least 32")
     return Network(config, num_labels, height, width)
+
+
+def load_pretrained(network: Network) -> None:
+    """Gives a timm backbone the weights it was published with, before training; the built-in one has none.
+
+    Never needed to serve: a saved model holds all its weights. Raises ModelUnusable that says which weights are
+    missing, and where they were looked for.
+    """
+    if isinstance(network.look, TimmLook):
+        network.look.load_pretrained()

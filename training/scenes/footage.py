@@ -37,6 +37,8 @@ SAME_VIEW = 0.85
 """Stretches whose usual pictures correlate more are one shot."""
 STEADY = 0.965
 """The median correlation of a camera that stands still."""
+MIN_SHARE_OF_USUAL = 0.45
+"""Of a shot's usual light and contrast: one that has less at times fades."""
 MIN_FRAMES = 8
 
 
@@ -185,7 +187,16 @@ def _shots(smalls: Sequence[NDArray[np.float32]]) -> list[tuple[int, int]]:
             shots[-1] = shots[-1][0], last
         else:
             shots.append((first, last))
-    return [(first, last) for first, last in shots if np.median(alike[first : last - 1]) >= STEADY]
+    steady = [(first, last) for first, last in shots if np.median(alike[first : last - 1]) >= STEADY]
+    return [(first, last) for first, last in steady if not _fades(smalls[first:last])]
+
+
+def _fades(smalls: Sequence[NDArray[np.float32]]) -> bool:
+    """Whether the picture goes dark or dull at times, as at a film's scene ends: that is an incident of its own."""
+    for figures in ([small.mean() for small in smalls], [small.std() for small in smalls]):
+        if min(figures) < MIN_SHARE_OF_USUAL * float(np.median(figures)):
+            return True
+    return False
 
 
 def _usual(smalls: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

@@ -1,0 +1,93 @@
+"""The backbone, how one frame looks: the built-in CNN, or a model of timm's."""
+
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from services.inference.timm_trunk import open_trunk, pretrained_weights
+
+BUILTIN = "builtin"
+TIMM = "timm:"
+BACKBONE = rf"^({BUILTIN}|{TIMM}[A-Za-z0-9][A-Za-z0-9_.]{{0,99}})$"
+"""Names from timm's own list only: by `hf-hub:` and `local-dir:` timm would build what lies elsewhere."""
+INPUT_MEAN, INPUT_STD = 0.5, 0.25
+"""What pictures are normalised with before a network sees them: the manifest's usual mean and std are assumed."""
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
+
+class BuiltinLook(nn.Module):
+    """How one frame looks: four strided convolutions, then a linear layer over the coarse map."""
+
+    def __init__(
+        self, widths: tuple[int, ...], appearance: int, dropout: float, num_tiles: int, *, normed: bool
+    ) -> None:
+        super().__init__()
+        stages: list[nn.Module] = []
+        for before, after in zip((3, *widths[:-1]), widths, strict=True):
+            stages.append(nn.Conv2d(before, after, 3, stride=2, padding=1))
+            stages += [nn.BatchNorm2d(after)] if normed else []
+            stages.append(nn.ReLU(inplace=True))
+        self.stages = nn.Sequential(*stages)
+        self.squeeze = nn.Conv2d(widths[-1], 16, 1)
+        self.dropout = nn.Dropout(dropout)
+        self.out = nn.Linear(16 * num_tiles + 2 * widths[-1], appearance)
+        self.apply(initialise)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[B, 3, H, W] -> [B, appearance]."""
+        maps = self.stages(images)
+        everywhere = functional.relu(self.squeeze(maps)).flatten(1)
+        summary = torch.cat((everywhere, maps.mean((2, 3)), maps.amax((2, 3))), dim=1)
+        return functional.relu(self.out(self.dropout(summary)))
+
+
+class TimmLook(nn.Module):
+    """How one frame looks to a model of timm's: its pooled features, normed, then a linear layer.
+
+    Batch norms keep their statistics in training too: the frames of a batch come from a few streams and are too alike
+    to have statistics of their own. Their scale and shift are learnt, as all weights are. The mean and std that the
+    model wants its input normalised with are saved beside its weights, for another timm may name others.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, name: str, appearance: int, dropout: float, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.name, self.size = name, size
+        trunk = open_trunk(name, size)
+        self.trunk = trunk.model
+        self.register_buffer("mean", trunk.mean.view(3, 1, 1))
+        self.register_buffer("std", trunk.std.view(3, 1, 1))
+        self.norm = nn.LayerNorm(trunk.num_features)  # trunks differ in scale by orders of magnitude
+        self.dropout = nn.Dropout(dropout)
+        self.out = nn.Linear(trunk.num_features, appearance)
+        initialise(self.out)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[B, 3, H, W] -> [B, appearance]."""
+        pixels = images * INPUT_STD + INPUT_MEAN
+        features = self.trunk((pixels - self.mean) / self.std)
+        return functional.relu(self.out(self.dropout(self.norm(features))))
+
+    def train(self, mode: bool = True) -> Self:
+        """Sets the mode of all but the batch norms, which stay in eval mode."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, _BATCH_NORMS):
+                module.eval()
+        return self
+
+    def load_pretrained(self) -> None:
+        """Takes the weights that timm names for this model, from the hub or its cache; raises ModelUnusable."""
+        self.trunk.load_state_dict(pretrained_weights(self.name, self.size))
+
+
+def initialise(module: nn.Module) -> None:
+    """Weights that keep a signal's size through rectified layers (He et al., 2015)."""
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

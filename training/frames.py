@@ -1,0 +1,48 @@
+"""A data set's frames, decoded once and kept on disk, where the system's page cache holds what fits."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from shared.manifest import InputSpec
+from training.datasets.dataset import Dataset, LabelledVideo
+from training.footage import read_video
+from training.sequences import Sequence8Bit, weights_of
+
+
+def decoded(
+    dataset: Dataset, fps: float, spec: InputSpec, folder: Path, *, show_progress: bool = True
+) -> list[Sequence8Bit]:
+    """Every video as ingest samples it, in the data set's order; a frame takes 37 KB in `folder` at 96x128.
+
+    Frames around the start or end of a label do not count for it, but those at a video's own start and end do.
+    Raises SourceFailed naming the file that does not read.
+    """
+    videos = track(
+        dataset.videos, "reading videos", console=Console(stderr=True), disable=not show_progress, transient=True
+    )
+    return list(_decoded(videos, dataset.labels, fps, spec, folder))
+
+
+def _decoded(
+    videos: Iterable[LabelledVideo], labels: tuple[str, ...], fps: float, spec: InputSpec, folder: Path
+) -> Iterator[Sequence8Bit]:
+    for index, video in enumerate(videos):
+        sequence = read_video(video, labels, fps, spec.height, spec.width)
+        file = folder / f"{index}.npy"
+        np.save(file, sequence.images)
+        inner = [each for each in video.intervals if each.start_seconds > 0 or _ends_inside(each.end_seconds, sequence)]
+        yield Sequence8Bit(
+            np.load(file, mmap_mode="r"),
+            sequence.times_seconds,
+            sequence.targets,
+            weights_of(inner, sequence.times_seconds, labels),
+            video.intervals,
+        )
+
+
+def _ends_inside(end_seconds: float, sequence: Sequence8Bit) -> bool:
+    return end_seconds < float(sequence.times_seconds[-1])
