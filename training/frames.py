@@ -36,7 +36,7 @@ def _decoded(
         np.save(file, sequence.images)
         inner = [each for each in video.intervals if each.start_seconds > 0 or _ends_inside(each.end_seconds, sequence)]
         yield Sequence8Bit(
-            np.load(file, mmap_mode="r"),
+            np.load(file, mmap_mode="c"),
             sequence.times_seconds,
             sequence.targets,
             weights_of(inner, sequence.times_seconds, labels),

@@ -28,6 +28,7 @@ from training.sequences import Sequence8Bit
 from training.tune import tune_on_scenes
 from training.unroll import scores_of
 
+DEFAULT_EPOCHS = 40
 DESCRIPTION = (
     "Camera faults (covered, defocused, moved, frozen, lights out, glitch) and activity in a fixed camera's view. "
 )
@@ -39,7 +40,7 @@ TRAINED_ON_FOOTAGE = "Trained on rendered scenes and on permissively licensed fo
 class TrainingConfig:
     """What a run trains on, and how; the same config and seed give the same run."""
 
-    epochs: int = 40
+    epochs: int = DEFAULT_EPOCHS
     clips_per_epoch: int = 64
     """Every epoch renders clips that no epoch before it saw."""
     passes: int = 2
