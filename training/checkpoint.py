@@ -21,7 +21,7 @@ class Progress:
     best_score: float = -1.0
     best_epoch: int = 0
     mirror: bool | None = None
-    """whether the labels bear to be mirrored, once it is known"""
+    """whether what is shown is mirrored half of the time; None: not yet"""
 
 
 def save_checkpoint(path: Path, learner: Learner, settings: dict[str, Any], progress: Progress) -> None:

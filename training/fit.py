@@ -60,7 +60,7 @@ class FitConfig:
     """of a stretch that is learnt from in one go"""
     batch_frames: int = 96
     mirror: Literal["auto", "on", "off"] = "auto"
-    """whether half of what is shown is mirrored; auto finds out whether the labels allow it"""
+    """whether half of what is shown is mirrored; auto: from the epoch on that shows that the labels allow it"""
     seed: int = 0
     height: int = 96
     width: int = 128
@@ -201,25 +201,31 @@ class _Run:
 
     def _check(self, epoch: int) -> None:
         """Scores the held-out videos, ships the model where it is the best so far, and writes the checkpoint."""
-        self._last = score = self._score(self.check_sequences)
+        precisions = self._precisions(self.check_sequences)
+        self._last = score = float(np.mean(list(precisions.values()))) if precisions else 0.0
         done = self.progress
-        mirror = done.mirror
-        if mirror is None:
-            chance = np.concatenate([sequence.targets for sequence in self.check_sequences]).mean(axis=0)
-            mirror = may_mirror(score, lambda: self._score(self.check_sequences, mirrored=True), float(chance.mean()))
-        best, best_epoch = done.best_score, done.best_epoch
-        if np.isfinite(score) and score >= best:
+        best, best_epoch, mirror = done.best_score, done.best_epoch, done.mirror
+        if mirror is None and may_mirror(precisions, self._mirrored_precisions, self._chances):
+            mirror = True
+        if score > best:
             best, best_epoch = score, epoch + 1
             self._ship({})
         self.progress = checkpoint.Progress(epoch + 1, best, best_epoch, mirror)
         checkpoint.save_checkpoint(self.checkpoint, self.learner, self.settings, self.progress)
 
-    def _score(self, sequences: Sequence[Sequence8Bit], *, mirrored: bool = False) -> float:
-        """Mean average precision of the labels that occur, streamed."""
-        shown = [_mirrored(sequence) for sequence in sequences] if mirrored else sequences
-        scores = scores_of(self.learner.averaged, shown, self.spec)
-        found = [value for value in precisions_of(self.labels, shown, scores).values() if np.isfinite(value)]
-        return float(np.mean(found)) if found else 0.0
+    def _precisions(self, sequences: Sequence[Sequence8Bit]) -> dict[str, float]:
+        """Average precision of each label that occurs, streamed."""
+        scores = scores_of(self.learner.averaged, sequences, self.spec)
+        return {label: ap for label, ap in precisions_of(self.labels, sequences, scores).items() if np.isfinite(ap)}
+
+    def _mirrored_precisions(self) -> dict[str, float]:
+        return self._precisions([_mirrored(sequence) for sequence in self.check_sequences])
+
+    @property
+    def _chances(self) -> dict[str, float]:
+        """The average precision of guessing: how often each label holds."""
+        share = np.concatenate([sequence.targets for sequence in self.check_sequences]).mean(axis=0)
+        return dict(zip(self.labels, share.tolist(), strict=True))
 
     def tune(self) -> dict[str, Thresholds]:
         """Gives the best epoch's model the thresholds that suit the held-out videos."""

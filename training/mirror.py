@@ -1,20 +1,26 @@
 """Whether a data set's labels bear to be mirrored: `walk` does, `turns_left` does not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-ENOUGH = 0.25
-"""Of the way from chance to perfect: below it, nobody can say yet."""
-AS_GOOD = 0.5
-"""Of what was gained over chance must be left when the same videos are mirrored."""
+KNOWN = 0.4
+"""Of the way from chance to perfect: a label that a model finds so well is known."""
+AS_GOOD = 0.4
+"""Of what the known labels gained over chance, so much must be left when the same videos are mirrored."""
 
 
-def may_mirror(score: float, score_mirrored: Callable[[], float], chance: float) -> bool | None:
-    """Judges by a model that never saw a mirrored video; None while it knows too little.
+def may_mirror(
+    scores: Mapping[str, float], mirrored_scores: Callable[[], Mapping[str, float]], chances: Mapping[str, float]
+) -> bool:
+    """Judges by a model that never saw a mirrored video; False while it knows fewer than half of the labels.
 
-    Scores are mean average precisions on videos that were held out, and `chance` that of a model that guesses. Where
-    left and right matter, a mirrored video gets the wrong label, and the score falls to chance or below it.
+    Scores are average precisions on videos that were held out, chances those of a model that guesses. Where left and
+    right matter a mirrored video is taken for the other label, and its score falls to chance or below: one such label
+    is enough to forbid it, and the better the model becomes, the surer it is.
     """
-    gained = score - chance
-    if gained < ENOUGH * (1 - chance):
-        return None
-    return score_mirrored() - chance >= AS_GOOD * gained
+    gains = {label: score - chances[label] for label, score in scores.items()}
+    known = [label for label, gain in gains.items() if gain >= KNOWN * (1 - chances[label])]
+    if 2 * len(known) < len(scores) or not known:
+        return False
+    mirrored = mirrored_scores()
+    left = {label: mirrored[label] - chances[label] for label in known}
+    return min(left.values()) > 0 and sum(left.values()) >= AS_GOOD * sum(gains[label] for label in known)

@@ -3,7 +3,7 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -25,6 +25,10 @@ Threads = Annotated[int | None, typer.Option(min=1, help="Threads of torch. Defa
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where a run into this folder stopped.")]
 Backbone = Annotated[str, typer.Option(help="With --data: builtin, or timm:NAME (needs the extra timm).")]
 Pretrained = Annotated[bool, typer.Option("--pretrained/--no-pretrained", help="Published weights for timm:NAME.")]
+Mirror = Annotated[
+    Literal["auto", "on", "off"],
+    typer.Option(help="With --data: show half of the clips mirrored. Auto: once held-out videos bear it."),
+]
 Footage = Annotated[
     list[Path] | None,
     typer.Option(help="Without --data: a real video or folder to show faults in; may be given again."),
@@ -47,6 +51,7 @@ def train(
     resume: Resume = False,
     backbone: Backbone = "builtin",
     pretrained: Pretrained = True,
+    mirror: Mirror = "auto",
     footage: Footage = None,
     clips: Clips = 64,
     workers: Workers = 1,
@@ -71,9 +76,8 @@ def train(
         from training.fit import NETWORK, FitConfig
 
         network = dict(NETWORK) | {"backbone": backbone}
-        found = ship_from_dataset(
-            order, dataset, data.name, FitConfig(epochs, fps=fps, seed=seed, network=network, pretrained=pretrained)
-        )
+        config = FitConfig(epochs, fps=fps, mirror=mirror, seed=seed, network=network, pretrained=pretrained)
+        found = ship_from_dataset(order, dataset, data.name, config)
     else:
         from training.train import DEFAULT_EPOCHS, TrainingConfig
 
