@@ -13,6 +13,7 @@ from shared.errors import ModelUnusable
 from shared.validation import first_problem
 
 MANIFEST_FILE = "model.json"
+NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
 LABEL = re.compile(r"^[a-z][a-z0-9_]{0,39}$")
 MAX_MANIFEST_BYTES = 1 << 20
 
@@ -61,7 +62,7 @@ class WeightsSpec(Closed):
 class Manifest(Closed):
     """What the system must know of a model before it loads one tensor of it."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    name: str = Field(pattern=NAME.pattern)
     description: str = Field(default="", max_length=2000)
     labels: tuple[Label, ...] = Field(min_length=1, max_length=256)
     fps: float = Field(gt=0, le=60)
@@ -97,6 +98,15 @@ def folder_stamp(folder: Path) -> FolderStamp:
             stat = path.stat()
             found.append((stat.st_mtime_ns, stat.st_size, stat.st_ino))
     return tuple(found)
+
+
+def check_name(folder: Path) -> None:
+    """Raises ModelUnusable where a model folder could not be called so, before anything is put into it."""
+    if not NAME.match(folder.name):
+        raise ModelUnusable(
+            f"{folder}: a model cannot be called {folder.name!r}; allowed are up to 64 lower-case letters, digits, "
+            "`-` and `_`, a letter or digit first"
+        )
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -32,7 +32,7 @@ from training.precision import precisions_of
 from training.sequences import Sequence8Bit
 from training.unroll import scores_of
 
-FRAMES_OF_A_RUN = 1_000_000
+FRAMES_OF_A_RUN = 700_000
 """So many frames a run shows the network unless it is told otherwise: small data sets more often than large ones."""
 EPOCHS = (8, 150)
 NETWORK: Mapping[str, Any] = {

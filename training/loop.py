@@ -34,8 +34,6 @@ class LoopConfig:
     averaging: float = 0.998
     """Share of the averaged weights that each update keeps; it is they that are measured and shipped."""
     warmup_updates: int = 100
-    with_memory: bool = True
-    """Without memory the state is reset before every frame; only for comparisons."""
     augment: bool = True
     """Whether sequences are flipped and lose frames."""
 
@@ -112,7 +110,7 @@ class Learner:
                 for values in (batch.dt_seconds, batch.targets, batch.weights)
             )
             with mixed_precision(device):
-                logits, state = unroll(self.network, images, dt, state, with_memory=self.config.with_memory)
+                logits, state = unroll(self.network, images, dt, state)
             state = state.detach()
             yield self._update(self._loss(logits, targets, weights))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from services.inference.runner import choose_device
+from shared.manifest import check_name
 from training.camera_card import camera_facts
 from training.card import CardFacts, data_facts, write_card
 from training.datasets.dataset import Dataset
@@ -42,6 +43,7 @@ def ship_from_dataset(order: Order, dataset: Dataset, name: str, config: FitConf
 
     Raises as `train_on_dataset` does.
     """
+    check_name(order.out)
     report = train_on_dataset(
         order.out,
         dataset,
@@ -74,6 +76,7 @@ def _dataset_facts(order: Order, dataset: Dataset, name: str, config: FitConfig,
 
 def ship_from_scenes(order: Order, config: TrainingConfig, num_workers: int) -> Evaluation:
     """Trains on a camera's faults, measures on clips kept aside, and writes the card; raises as `train_on_scenes`."""
+    check_name(order.out)
     report = train_on_scenes(
         order.out,
         config=config,

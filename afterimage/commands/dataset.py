@@ -1,4 +1,4 @@
-"""`afterimage dataset`: look at labelled videos before anything is trained on them."""
+"""`afterimage dataset`: look at labelled videos before anything is trained on them, or write some."""
 
 import json
 import time
@@ -50,8 +50,29 @@ def check(
     raise typer.Exit(1 if problems else 0)
 
 
+@app.command()
+def order(
+    folder: Annotated[Path, typer.Argument(help="Folder to write the clips and annotations.json into.")],
+    pairs: Annotated[int, typer.Option(min=2, max=5000, help="Pairs of clips to train on.")] = 96,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed writes the same pictures.")] = 0,
+) -> None:
+    """Write a data set that only memory can solve: clips beside their own reversal, labelled with the direction.
+
+    Example: `afterimage dataset order data/order`, then
+    `afterimage train --data data/order/annotations.json --subset training --out data/models/order --epochs 12` and
+    `afterimage evaluate --model data/models/order --data data/order/annotations.json --subset validation`.
+    """
+    from training.order import ANNOTATIONS_FILE, write_order_task
+
+    num_validation = max(1, 2 * pairs // 3)
+    with _progress("writing clips") as show:
+        for done in write_order_task(folder, num_training=pairs, num_validation=num_validation, seed=seed):
+            show(done, pairs + num_validation)
+    typer.echo(f"{folder / ANNOTATIONS_FILE}: {2 * (pairs + num_validation)} clips")
+
+
 @contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
+def _progress(doing: str = "opening videos") -> Iterator[Callable[[int, int], None]]:
     """What is told (done, total); on standard error, once it has taken a while."""
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress
@@ -60,7 +81,7 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
     console = Console(stderr=True)
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    task = progress.add_task("opening videos")
+    task = progress.add_task(doing)
 
     def show(done: int, total: int) -> None:
         if not progress.live.is_started and time.monotonic() - began > QUIET_SECONDS:

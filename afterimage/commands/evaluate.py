@@ -35,9 +35,6 @@ Backdrops = Annotated[
 Footage = Annotated[
     list[Path] | None, typer.Option(help="A video without labels to count events in, too; may be given again.")
 ]
-Order = Annotated[
-    bool, typer.Option("--order", help="Train and test the network on a task of order alone, with and without memory.")
-]
 
 
 def evaluate(
@@ -55,16 +52,12 @@ def evaluate(
     workers: Workers = 1,
     backdrops: Backdrops = None,
     footage: Footage = None,
-    order: Order = False,
 ) -> None:
     """Measure a model on the runner and tracker that serve: frames and events, with memory and without.
 
     Example: `afterimage evaluate --model my-events --data annotations.json --videos clips/ --subset validation`.
     Without `--data` it is measured on rendered clips that no training saw.
     """
-    if order:
-        _measure_order(seed, as_json=as_json)
-        return
     from training.evaluate import evaluate_on_dataset, evaluate_on_footage, evaluate_on_scenes, held_out_specs
 
     folder = _model_folder(model, models)
@@ -81,18 +74,6 @@ def evaluate(
         from training.report import write_report
 
         sys.stderr.write(f"report: {write_report(found, report)}\n")
-
-
-def _measure_order(seed: int, *, as_json: bool) -> None:
-    from rich.console import Console
-
-    from training.order import compare
-
-    found = compare(seed=seed)
-    if as_json:
-        typer.echo(json.dumps(found.as_json()))
-    else:
-        Console().print(found.table())
 
 
 def _model_folder(model: str, models: Path) -> Path:

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from labelled import FPS, LABELS, crossings
 from numpy.random import default_rng
 
 from services.inference.flow import optical_flow
@@ -15,25 +14,30 @@ from shared.errors import DatasetUnusable, ModelUnusable
 from shared.manifest import InputSpec, read_manifest
 from training import checkpoint
 from training.augment import Augmentation
+from training.datasets.dataset import Dataset
+from training.datasets.reading import read_dataset
 from training.evaluate import evaluate_on_dataset
 from training.fit import FitConfig, train_on_dataset
 from training.frames import decoded
 from training.loop import Learner, LoopConfig
 from training.mirror import may_mirror
+from training.order import ANNOTATIONS_FILE, FPS, LEFTWARDS, RIGHTWARDS, write_order_task
 from training.pieces import epoch_of, pieces_of, side_by_side
 from training.sequences import Sequence8Bit
 from training.truth import Interval
 
+LABELS = (LEFTWARDS, RIGHTWARDS)
 SMALL = FitConfig(epochs=2, fps=FPS, height=48, width=64)
 CHANCES = {"left": 0.5, "right": 0.5}
 
 
 def test_learns_what_only_the_order_of_frames_tells(tmp_path: Path) -> None:
-    dataset = crossings(tmp_path / "videos", 16)
+    dataset = crossings(tmp_path / "videos", 24, num_validation=12)
+    config = replace(SMALL, epochs=12)
     report = train_on_dataset(
-        tmp_path / "crossing", dataset, config=replace(SMALL, epochs=10), device="cpu", show_progress=False
+        tmp_path / "crossing", dataset.subset("training"), config=config, device="cpu", show_progress=False
     )
-    unseen = crossings(tmp_path / "unseen", 6, seed=1)
+    unseen = dataset.subset("validation")
     found = evaluate_on_dataset(tmp_path / "crossing", unseen, device="cpu", show_progress=False)
 
     assert not report.mirrored
@@ -147,7 +151,7 @@ def test_frames_at_a_videos_own_ends_count(tmp_path: Path) -> None:
     whole, cut = decoded(replace(dataset, videos=(dataset.videos[0], part)), FPS, spec, tmp_path, show_progress=False)
     assert whole.weights.all()
     assert cut.weights[:, LABELS.index("leftwards")].all()
-    assert not cut.weights[FPS, LABELS.index("rightwards")]
+    assert not cut.weights[int(FPS), LABELS.index("rightwards")]
     assert cut.images.shape[1:] == (48, 64, 3)
 
 
@@ -173,6 +177,14 @@ def test_averaged_weights_follow_and_carry_the_norms_statistics() -> None:
     assert not torch.equal(before, learner.averaged.head.weight)
     for kept, value in zip(learner.averaged.buffers(), network.buffers(), strict=True):
         assert torch.equal(kept, value)
+
+
+def crossings(folder: Path, num_pairs: int, num_validation: int = 0) -> Dataset:
+    """The order-only task: so many pairs of a clip and its reversal."""
+    assert list(write_order_task(folder, num_training=num_pairs, num_validation=num_validation))
+    dataset = read_dataset(folder / ANNOTATIONS_FILE)
+    assert not dataset.problems
+    return dataset
 
 
 def _sequence(num_frames: int) -> Sequence8Bit:

@@ -13,7 +13,7 @@ from services.inference.network import build_network
 from services.inference.weights import load_model
 from shared.errors import ModelUnusable
 from shared.manifest import InputSpec, Thresholds
-from training import checkpoint, order
+from training import checkpoint
 from training.events import events_of, tuned_thresholds
 from training.footage import read_video, unlabelled
 from training.loop import Learner, LoopConfig, batches
@@ -201,12 +201,6 @@ def test_events_last_as_long_as_the_scores(sequences: list[Sequence8Bit]) -> Non
     [event] = events_of(LABELS, dict.fromkeys(LABELS, Thresholds()), times, scores)
     assert (event.label, event.start_seconds) == ("covered", 2.0)
     assert event.end_seconds == pytest.approx(6.0, abs=0.126)
-
-
-def test_only_memory_tells_an_order() -> None:
-    report = order.compare(num_train=64, num_test=24, epochs=10, show_progress=False)
-    assert report.with_memory >= 0.85
-    assert 0.35 <= report.without_memory <= 0.65
 
 
 def test_the_shipped_model_finds_incidents_it_never_saw(tmp_path: Path) -> None:
