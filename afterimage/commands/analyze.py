@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from afterimage.commands.options import DEFAULT_MODELS, Device, Models, user_data
+from afterimage.commands.options import DEFAULT_MODELS, FPS_HELP, Device, Models, user_data
 
 
 def analyze(
     source: Annotated[str, typer.Argument(help="A video file, a folder of videos, or an rtsp:// URL.")],
     model: Annotated[str | None, typer.Option(help="Name of the model. Default: camera-events.")] = None,
-    fps: Annotated[float | None, typer.Option(min=0.1, max=60, help="Frames sampled per second. Default: the model's rate.")] = None,
+    fps: Annotated[float | None, typer.Option(min=0.1, max=60, help=FPS_HELP)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines: events as they close, then a summary.")] = False,
     device: Device = "auto",
     models: Models = DEFAULT_MODELS,

@@ -8,6 +8,7 @@ import typer
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
+FPS_HELP = "Frames sampled per second. Default: the model's rate."
 DEVICE_HELP = "Where the model runs: auto, cpu, cuda or cuda:N."
 
 Device = Annotated[str, typer.Option(help=DEVICE_HELP)]

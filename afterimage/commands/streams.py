@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from afterimage.commands.options import DEFAULT_URL, Url
+from afterimage.commands.options import DEFAULT_URL, FPS_HELP, Url
 
 app = typer.Typer(no_args_is_help=True, help="Add, list, show and remove the streams of a running system.")
 
@@ -19,7 +19,7 @@ def add(
     name: Annotated[str, typer.Argument(help="What people call it.")],
     source: Annotated[str, typer.Argument(help="A video file under the media root, or an rtsp:// URL.")],
     stream_id: Annotated[str | None, typer.Option("--id", help="Default: made of the name.")] = None,
-    fps: Annotated[float | None, typer.Option(help="Frames sampled per second. Default: the model's rate.")] = None,
+    fps: Annotated[float | None, typer.Option(help=FPS_HELP)] = None,
     model: Annotated[str | None, typer.Option(help="Name of the model.")] = None,
     pace: Annotated[str | None, typer.Option(help="live: as the clock; fast: no frame lost.")] = None,
     loop: Annotated[bool, typer.Option("--loop", help="Play a file again and again.")] = False,

@@ -139,7 +139,7 @@ class Network(nn.Module):
         glance = Glance(*(values.flatten(0, 1) for values in glances))
         memory = Memory(*(values.flatten(0, 1) for values in recalled))
         change = self.compare(*self._pictures(glance, memory))
-        measures = measure(glance, memory, dt.flatten(0, 1), self.thumb_size)
+        measures = measure(glance, memory, dt.flatten(0, 1) * memory.seen, self.thumb_size)
         inputs = torch.cat((glance.appearance, change, measures), dim=1)
         return inputs.view(num_streams, num_frames, -1)
 

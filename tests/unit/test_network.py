@@ -147,3 +147,13 @@ def test_runs_under_autocast_with_a_float32_state(network: Network) -> None:
 def test_refuses_what_it_cannot_build(hyper_parameters: dict[str, object], height: int, words: str) -> None:
     with pytest.raises(ModelUnusable, match=words):
         build_network(hyper_parameters, LABELS, height, WIDTH)
+
+
+def test_elapsed_time_is_of_no_effect_on_an_empty_memory() -> None:
+    torch.manual_seed(0)
+    network = build_network({"flow": True}, 2, 48, 64).eval()
+    features, state = torch.rand(3, network.feature_size), torch.zeros(3, network.state_size)
+    at_once, after = network.step(features, torch.zeros(3), state)
+    late, later = network.step(features, torch.full((3,), 7.0), state)
+    assert torch.equal(at_once, late)
+    assert torch.equal(after, later)
