@@ -105,7 +105,9 @@ class Network(nn.Module):
             glances = Glance(appearance, *(part.detach() for part in plain))  # no weight made them
             dt = dt_seconds.float().clamp(0, LONGEST_DT_SECONDS).unsqueeze(2)
             hidden, cell, *parts = torch.split(state, self._state_sizes, dim=1)
-            recalled, memory = self._recalled(glances, dt, Memory(*parts))
+            memory = Memory(*parts)
+            dt = torch.cat((dt[:, :1] * memory.seen.unsqueeze(1), dt[:, 1:]), dim=1)
+            recalled, memory = self._recalled(glances, dt, memory)
             inputs = self.norm(self._inputs(glances, recalled, dt))
             hiddens = []
             for frame in self.dropout(inputs).unbind(1):
@@ -139,7 +141,7 @@ class Network(nn.Module):
         glance = Glance(*(values.flatten(0, 1) for values in glances))
         memory = Memory(*(values.flatten(0, 1) for values in recalled))
         change = self.compare(*self._pictures(glance, memory))
-        measures = measure(glance, memory, dt.flatten(0, 1) * memory.seen, self.thumb_size)
+        measures = measure(glance, memory, dt.flatten(0, 1), self.thumb_size)
         inputs = torch.cat((glance.appearance, change, measures), dim=1)
         return inputs.view(num_streams, num_frames, -1)
 
