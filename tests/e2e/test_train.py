@@ -1,0 +1,65 @@
+"""`afterimage train`: from a stranger's labelled videos to a model folder that everything else can use."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared.manifest import read_manifest
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "afterimage", *map(str, arguments)]
+    environment = os.environ | {"COLUMNS": "200"}
+    return subprocess.run(command, capture_output=True, text=True, timeout=170, check=False, env=environment)
+
+
+@pytest.fixture(scope="module")
+def annotations(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("order")
+    ran = run("dataset", "order", folder, "--pairs", "4")
+    assert ran.returncode == 0, ran.stderr
+    return folder / "annotations.json"
+
+
+def test_trains_writes_a_card_and_is_measured_by_name(annotations: Path, tmp_path: Path) -> None:
+    out = tmp_path / "models" / "order"
+    arguments = ("--data", annotations, "--subset", "training", "--fps", "8", "--epochs", "1", "--device", "cpu")
+    ran = run("train", *arguments, "--out", out)
+    assert ran.returncode == 0, ran.stderr
+    assert "one frame" in ran.stdout
+    manifest = read_manifest(out)
+    assert (manifest.labels, manifest.fps) == (("leftwards", "rightwards"), 8)
+    card = (out / "README.md").read_text()
+    assert "afterimage train --data annotations.json --subset training --fps 8 --epochs 1" in card
+    assert str(tmp_path) not in card
+    assert {path.suffix for path in out.iterdir()} == {".json", ".safetensors", ".md", ".png"}
+
+    judged = ("evaluate", "--model", "order", "--models", out.parent, "--data", annotations, "--device", "cpu")
+    measured = run(*judged, "--subset", "validation", "--json")
+    assert measured.returncode == 0, measured.stderr
+    assert json.loads(measured.stdout)["videos"] == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--out", "My Model"), "cannot be called 'My Model'"),
+        (("--out", "m", "--subset", "holiday"), "subset 'holiday'"),
+        (("--out", "m", "--labels", "leftwards,upwards"), "'upwards'"),
+        (("--out", "m", "--resume"), "no such checkpoint"),
+        (("--out", "m", "--device", "cuda:7"), "cuda:7"),
+    ],
+    ids=["name", "subset", "label", "resume", "device"],
+)
+def test_what_is_wrong_is_said_before_anything_is_learnt(
+    annotations: Path, tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    name, *others = arguments[1:]
+    ran = run("train", "--data", annotations, "--out", tmp_path / name, *others)
+    assert ran.returncode == 2
+    assert said in ran.stderr
+    assert "Traceback" not in ran.stderr
