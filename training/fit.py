@@ -174,7 +174,8 @@ class _Run:
             self._check(epoch)
             done = self.progress
             shown = f"loss {loss:.3f}, held-out mAP {self._last:.3f}, best {done.best_score:.3f}"
-            bar.update(task, completed=epoch + 1, description=f"epoch {epoch + 1}: {shown}")
+            bar.console.print(f"epoch {epoch + 1} of {num_epochs}: {shown}")
+            bar.update(task, completed=epoch + 1)
             if epoch + 1 - done.best_epoch >= patience:
                 break
 
@@ -255,4 +256,4 @@ def _mirrored(sequence: Sequence8Bit) -> Sequence8Bit:
 
 def _bar(show: bool) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), disable=not show)
+    return Progress(*columns, console=Console(stderr=True, quiet=not show), disable=not show)
