@@ -34,7 +34,7 @@ from training.unroll import scores_of
 
 FRAMES_OF_A_RUN = 700_000
 """So many frames a run shows the network unless it is told otherwise: small data sets more often than large ones."""
-EPOCHS = (8, 150)
+EPOCHS = (8, 300)
 NETWORK: Mapping[str, Any] = {
     "thumb_pool": 2,
     "flow": True,
