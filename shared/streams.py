@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from shared.manifest import Label, Manifest, Thresholds
+from shared.manifest import NAME, Label, Manifest, Thresholds
 
 STREAM_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 DEFAULT_FPS = 8.0
@@ -52,7 +52,7 @@ class StreamSpec(BaseModel):
     source: str = Field(min_length=1, max_length=2048)
     fps: float = Field(default=DEFAULT_FPS, ge=MIN_FPS, le=60)
     fps_given: bool = Field(default=False, description="whether the user chose fps; otherwise it is the model's")
-    model: str = Field(default=DEFAULT_MODEL, pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    model: str = Field(default=DEFAULT_MODEL, pattern=NAME.pattern)
     model_asks: int = Field(
         default=0, ge=0, description="how many changes named the model; each has inference look at its folder again"
     )

@@ -10,8 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 
 from services.inference.network import build_network, load_pretrained
 from services.inference.runner import choose_device
@@ -20,6 +19,7 @@ from shared.errors import DatasetUnusable
 from shared.manifest import InputSpec, Thresholds
 from training import checkpoint
 from training.allocator import keep_freed_memory
+from training.bar import training_bar
 from training.datasets.dataset import Dataset
 from training.datasets.fingerprint import fingerprint
 from training.datasets.split import split_held_out
@@ -117,7 +117,7 @@ def train_on_dataset(
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-frames-", dir=out.parent) as frames:
         run = _Run(out, dataset, config or FitConfig(), choose_device(device))
         run.read(Path(frames), show_progress=show_progress)
-        with _bar(show_progress) as bar:
+        with training_bar(show=show_progress) as bar:
             run.train(bar, resume=resume)
         thresholds = run.tune()
     run.checkpoint.unlink(missing_ok=True)
@@ -252,8 +252,3 @@ class _Run:
 def _mirrored(sequence: Sequence8Bit) -> Sequence8Bit:
     images = np.ascontiguousarray(sequence.images[:, :, ::-1])
     return Sequence8Bit(images, sequence.times_seconds, sequence.targets, sequence.weights, sequence.truth)
-
-
-def _bar(show: bool) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True, quiet=not show), disable=not show)

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from services.inference.network import build_network
@@ -17,6 +16,7 @@ from services.inference.weights import save_model
 from shared.manifest import InputSpec, Thresholds
 from training import checkpoint
 from training.allocator import keep_freed_memory
+from training.bar import training_bar
 from training.events import matches_by_label
 from training.loop import Learner, LoopConfig, batches
 from training.precision import precisions_of
@@ -125,7 +125,7 @@ def train_on_scenes(
     run = _Run(out, config or TrainingConfig(), torch.device(device))
     if resume:
         run.progress = checkpoint.load_checkpoint(run.checkpoint, run.learner, run.settings)
-    with _bar(show_progress) as bar:
+    with training_bar(show=show_progress) as bar:
         losses = run.train(num_workers, bar)
     run.checkpoint.unlink(missing_ok=True)
     return TrainingReport(
@@ -204,8 +204,3 @@ class _Run:
             thresholds=self.thresholds,
             description=DESCRIPTION + (TRAINED_ON_FOOTAGE if self.footage else TRAINED_ON_SCENES),
         )
-
-
-def _bar(show: bool) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), disable=not show)

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from training.evaluation import Evaluation
     from training.false_events import FootageReport
 
-DEFAULT_MODEL = "camera-events"
 
-
-Model = Annotated[str, typer.Option(help="Name of a model in the models folder, or a model's own folder.")]
+Model = Annotated[
+    str | None, typer.Option(help="Name of a model in the models folder, or its own folder. Default: camera-events.")
+]
 Data = Annotated[Path | None, typer.Option(help="Annotations of labelled videos. Default: rendered clips.")]
 Videos = Annotated[Path | None, typer.Option(help="Folder of the videos. Default: the annotations' own.")]
 Subset = Annotated[str | None, typer.Option(help="Only videos of this subset, such as validation. Default: all.")]
@@ -38,7 +38,7 @@ Footage = Annotated[
 
 
 def evaluate(
-    model: Model = DEFAULT_MODEL,
+    model: Model = None,
     data: Data = None,
     videos: Videos = None,
     subset: Subset = None,
@@ -58,9 +58,10 @@ def evaluate(
     Example: `afterimage evaluate --model my-events --data annotations.json --videos clips/ --subset validation`.
     Without `--data` it is measured on rendered clips that no training saw.
     """
+    from shared.streams import DEFAULT_MODEL
     from training.evaluate import evaluate_on_dataset, evaluate_on_footage, evaluate_on_scenes, held_out_specs
 
-    folder = _model_folder(model, models)
+    folder = _model_folder(model or DEFAULT_MODEL, models)
     if data:
         dataset, name = _dataset(data, videos, subset)
         found = evaluate_on_dataset(folder, dataset, device=device, tolerance_seconds=tolerance, seed=seed, data=name)

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 from numpy.random import default_rng
+from stopped import stopped_after_a_checkpoint
 
 from services.inference.flow import optical_flow
 from services.inference.network import build_network
 from shared.errors import DatasetUnusable, ModelUnusable
 from shared.manifest import InputSpec, read_manifest
-from training import checkpoint
 from training.augment import Augmentation
 from training.datasets.dataset import Dataset
 from training.datasets.reading import read_dataset
@@ -51,20 +51,12 @@ def test_learns_what_only_the_order_of_frames_tells(tmp_path: Path) -> None:
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
-def test_a_resumed_run_ends_with_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resumed_run_ends_with_the_same_weights(tmp_path: Path) -> None:
     dataset = crossings(tmp_path / "videos", 3)
     whole, cut = tmp_path / "whole" / "small", tmp_path / "cut" / "small"
     train_on_dataset(whole, dataset, config=SMALL, device="cpu", show_progress=False)
-    write = checkpoint.save_checkpoint
-
-    def stop_after_writing(*args: object) -> None:
-        write(*args)  # type: ignore[arg-type]
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(checkpoint, "save_checkpoint", stop_after_writing)
-    with pytest.raises(KeyboardInterrupt):
+    with stopped_after_a_checkpoint():
         train_on_dataset(cut, dataset, config=SMALL, device="cpu", show_progress=False)
-    monkeypatch.setattr(checkpoint, "save_checkpoint", write)
     train_on_dataset(cut, dataset, config=SMALL, device="cpu", resume=True, show_progress=False)
 
     assert (cut / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from stopped import stopped_after_a_checkpoint
 
 from services.inference.network import build_network
 from services.inference.weights import load_model
@@ -64,21 +65,13 @@ def test_a_short_run_lowers_the_loss(sequences: list[Sequence8Bit]) -> None:
     assert np.mean(losses[-8:]) < 0.6 * np.mean(losses[:4])
 
 
-def test_a_resumed_run_ends_with_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resumed_run_ends_with_the_same_weights(tmp_path: Path) -> None:
     whole = tmp_path / "whole" / "tiny"
     train_on_scenes(whole, config=TINY, num_workers=0, show_progress=False)
 
     cut = tmp_path / "cut" / "tiny"
-    write = checkpoint.save_checkpoint
-
-    def stop_after_writing(*args: object) -> None:
-        write(*args)  # type: ignore[arg-type]
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(checkpoint, "save_checkpoint", stop_after_writing)
-    with pytest.raises(KeyboardInterrupt):
+    with stopped_after_a_checkpoint():
         train_on_scenes(cut, config=TINY, num_workers=0, show_progress=False)
-    monkeypatch.setattr(checkpoint, "save_checkpoint", write)
     report = train_on_scenes(cut, config=TINY, num_workers=0, show_progress=False, resume=True)
 
     assert len(report.losses) == 1
