@@ -2,7 +2,8 @@
 
 import signal
 import threading
-from types import FrameType
+
+from shared.lifecycle import on_signals
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -16,8 +17,7 @@ class StopRequest:
 
     def listen(self) -> None:
         """Takes over the signals of this process; call it from the main thread."""
-        for number in SIGNALS:
-            signal.signal(number, self._on_signal)
+        on_signals(SIGNALS, self._ask)
 
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+    def _ask(self) -> None:
         (self.kill if self.stop.is_set() else self.stop).set()

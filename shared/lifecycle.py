@@ -1,9 +1,10 @@
-"""How a service process begins and ends."""
+"""How a process begins and ends."""
 
+import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import NoReturn
 
@@ -11,15 +12,30 @@ from shared.errors import AfterimageError
 from shared.redaction import redact
 
 
+def on_signals(numbers: Iterable[signal.Signals], act: Callable[[], None]) -> None:
+    """Calls `act` once for every such signal, in a thread of its own; call this from the main thread.
+
+    A handler breaks in anywhere in the main thread, also while that holds an event's lock, and would wait for that lock
+    for ever: so the handler only puts, and `SimpleQueue.put` is made to be broken in on.
+    """
+    arrived: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    def take() -> None:
+        while arrived.get():
+            act()
+
+    def put(number: int, _frame: FrameType | None) -> None:
+        arrived.put(number)
+
+    threading.Thread(target=take, name="signals", daemon=True).start()
+    for number in numbers:
+        signal.signal(number, put)
+
+
 def stop_on_signals() -> threading.Event:
     """An event that SIGTERM and SIGINT set; call it from the main thread."""
     stop = threading.Event()
-
-    def request_stop(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    signal.signal(signal.SIGTERM, request_stop)
-    signal.signal(signal.SIGINT, request_stop)
+    on_signals((signal.SIGTERM, signal.SIGINT), stop.set)
     return stop
 
 

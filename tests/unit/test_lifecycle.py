@@ -1,0 +1,33 @@
+"""Signals as they come: many at once, whatever the process is doing."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+WAITER = """
+from shared.lifecycle import stop_on_signals
+stop = stop_on_signals()
+print("up", flush=True)
+while not stop.wait(0.00001):
+    pass
+for _ in range(3000):
+    stop.wait(0)
+print("over", flush=True)
+"""
+
+
+def test_signals_that_break_into_each_other_stop_a_process_that_polls_its_event() -> None:
+    """With a handler that sets the event itself, nine processes in ten hang."""
+    for _ in range(4):
+        root = Path(__file__).parents[2]
+        with subprocess.Popen([sys.executable, "-c", WAITER], cwd=root, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "up\n"
+            for _ in range(200):
+                process.send_signal(signal.SIGTERM)
+            try:
+                assert process.communicate(timeout=20)[0] == "over\n"
+            finally:
+                process.kill()
+        assert process.returncode == 0
