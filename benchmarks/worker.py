@@ -33,8 +33,10 @@ from services.ingest.transport import encode_jpeg
 from shared.clock import now_ms
 from shared.frame_queue import NewFrame
 from shared.keys import keys_of
+from shared.leases import LEASE_SECONDS, LeaseBook, worker_id
 from shared.registry import Registry
 from shared.streams import DEFAULT_MODEL, Progress, StreamSpec
+from shared.tenancy import Tenancy
 
 FRAME_MS = 125
 NUM_PICTURES = 64
@@ -130,7 +132,9 @@ def _worker_fps(
     client.flushall()
     _fill(client, load)
     stop = threading.Event()
-    worker = Worker(client, catalog, decoders, settings, load.batch_size, InferenceMetrics(), stop)
+    metrics = InferenceMetrics()
+    tenancy = Tenancy(LeaseBook(client, "inference", worker_id()), metrics.leases, LEASE_SECONDS)
+    worker = Worker(client, tenancy, catalog, decoders, settings, load.batch_size, metrics, stop)
     thread = threading.Thread(target=worker.run)
     thread.start()
     _wait_for(client, thread, 0, num_frames=1)

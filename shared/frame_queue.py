@@ -14,6 +14,8 @@ from typing import Any, Self
 import redis
 
 from shared.keys import PartitionKeys, keys_of
+from shared.leases import Lease
+from shared.scripts import Script
 from shared.store import translated
 
 MAX_LIVE_FRAMES = 512
@@ -23,7 +25,7 @@ MAX_JPEG_BYTES = 1 << 20
 PUBLISH = """
 -- Appends frames to a stream's queue, in order, until one must wait.
 -- KEYS: 1 lease, 2 frames, 3 published, 4 progress
--- ARGV: 1 token, 2 stream id, 3 generation, 4 pace, 5 most waiting (fast), 6 most kept (live), then per entry:
+-- ARGV: 1 lease, 2 stream id, 3 generation, 4 pace, 5 most waiting (fast), 6 most kept (live), then per entry:
 --       id, number of arguments, the entry's fields and values
 -- Returns {outcome, entries accepted}; a duplicate counts as accepted.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'fenced', 0} end
@@ -135,15 +137,15 @@ class QueuedFrame:
 
 
 class FrameWriter:
-    """Publishes one stream's frames under a lease token of its partition."""
+    """Publishes one stream's frames under a lease of its partition."""
 
-    def __init__(self, client: redis.Redis, stream_id: str, generation: int, pace: str, token: int) -> None:
-        self._script = client.register_script(PUBLISH)
+    def __init__(self, client: redis.Redis, stream_id: str, generation: int, pace: str, lease: Lease) -> None:
+        self._script = Script(client, PUBLISH)
         self._client = client
         keys = keys_of(stream_id)
         self._frames_key = keys.frames(stream_id)
         self._keys = [keys.lease("ingest"), self._frames_key, keys.published, keys.progress]
-        self._head = [token, stream_id, generation, pace, MAX_WAITING_FRAMES, MAX_LIVE_FRAMES]
+        self._head = [str(lease), stream_id, generation, pace, MAX_WAITING_FRAMES, MAX_LIVE_FRAMES]
 
     def publish(self, entries: Sequence[NewFrame | EndOfSource]) -> tuple[Outcome, int]:
         """Appends entries in order; returns what happened and how many of them are in the queue now.
@@ -156,7 +158,7 @@ class FrameWriter:
             fields = entry.fields()
             arguments += [entry.entry_id, len(fields), *fields]
         with translated():
-            outcome, accepted = self._script(keys=self._keys, args=arguments)
+            outcome, accepted = self._script(self._keys, arguments)
         return Outcome(outcome.decode()), accepted
 
     def last_entry_id(self) -> str | None:

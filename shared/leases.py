@@ -1,58 +1,168 @@
-"""Who owns a partition for a role, and the fencing token that proves it.
+"""Who owns a partition for a role, for how long, and the fencing token that proves it.
 
-Today the newest worker of a role takes every partition it asks for: its token is the highest, so every write of an
-older owner is refused from that moment (Kleppmann, "How to do distributed locking", 2016).
+A lease is a key with a time to live that its owner renews. Taking one draws the next number of the partition's own
+counter, so every lease differs from all before it; whoever writes under a lease sends it along, and the script that
+writes refuses any but the current one (fencing: Kleppmann, "How to do distributed locking", 2016). Times are Redis's
+own: the workers' clocks need not agree.
 """
 
-from collections.abc import Iterable
-from typing import Any
+import os
+import secrets
+import socket
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 import redis
 
-from shared.clock import now_ms
-from shared.keys import PARTITIONS, Role, workers_key
+from shared.keys import NUM_PARTITIONS, PARTITIONS, Role, workers_key
+from shared.scripts import Script
 from shared.store import translated
 
-HEARTBEAT_SECONDS = 1.0
-DEAD_AFTER_SECONDS = 5.0
+LEASE_SECONDS = 5.0
+"""A worker silent for so long counts as dead, and what it owned is free."""
+
+BEAT = """
+-- Notes that a worker lives, forgets the silent, and returns who lives.
+-- KEYS: 1 workers    ARGV: 1 worker id, 2 milliseconds after which the silent are forgotten
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZADD', KEYS[1], now, ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])
+return redis.call('ZRANGE', KEYS[1], 0, -1)
+"""
+
+LIVING = """
+-- Who was heard of lately, each with the milliseconds since.
+-- KEYS: 1 workers    ARGV: 1 milliseconds after which the silent count as dead
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local found = redis.call('ZRANGEBYSCORE', KEYS[1], now - ARGV[1], '+inf', 'WITHSCORES')
+for i = 2, #found, 2 do found[i] = now - found[i] end
+return found
+"""
 
 TAKE = """
--- Draws the next fencing token of a partition and makes its holder the owner.
--- KEYS: 1 lease, 2 fence
-local token = redis.call('INCR', KEYS[2])
-redis.call('SET', KEYS[1], token)
-return token
+-- Takes a partition that nobody else holds, under a new token.
+-- KEYS: 1 lease, 2 fence    ARGV: 1 worker id, 2 milliseconds to live
+local held = redis.call('GET', KEYS[1])
+if held and string.match(held, '^%d+ (.*)$') ~= ARGV[1] then return false end
+local lease = redis.call('INCR', KEYS[2]) .. ' ' .. ARGV[1]
+redis.call('SET', KEYS[1], lease, 'PX', ARGV[2])
+return lease
+"""
+
+RENEW = """
+-- Prolongs a lease that still stands.
+-- KEYS: 1 lease    ARGV: 1 the lease, 2 milliseconds to live
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+"""
+
+RELEASE = """
+-- Gives a lease back, if it still stands.
+-- KEYS: 1 lease    ARGV: 1 the lease
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])
 """
 
 
-def take_leases(client: redis.Redis, role: Role, partitions: Iterable[int]) -> dict[int, int]:
-    """Takes the partitions for a role; returns partition → fencing token. Raises StoreUnavailable."""
-    script = client.register_script(TAKE)
-    with translated():
-        return {
-            partition: script(keys=[PARTITIONS[partition].lease(role), PARTITIONS[partition].fence(role)])
-            for partition in partitions
-        }
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A partition under a fencing token; `str` is what Redis holds and what fenced scripts compare."""
+
+    partition: int
+    token: int
+    worker_id: str
+
+    @classmethod
+    def parse(cls, partition: int, stored: bytes) -> Self:
+        """A lease as Redis holds it."""
+        token, _, worker_id = stored.decode().partition(" ")
+        return cls(partition, int(token), worker_id)
+
+    def __str__(self) -> str:
+        return f"{self.token} {self.worker_id}"
 
 
-def beat(client: redis.Redis, role: Role, worker_id: str) -> None:
-    """Says that a worker is alive, and forgets those that have been silent for long. Raises StoreUnavailable."""
-    key, now = workers_key(role), now_ms()
+@dataclass(frozen=True, slots=True)
+class WorkerView:
+    """A worker as others see it."""
+
+    id: str
+    role: Role
+    silent_seconds: float
+    """since its last heartbeat"""
+    partitions: tuple[int, ...]
+
+
+class LeaseBook:
+    """One role's leases in Redis. Every method raises StoreUnavailable; each may be repeated after that."""
+
+    def __init__(self, client: redis.Redis, role: Role, worker_id: str, ttl_seconds: float = LEASE_SECONDS) -> None:
+        self._client = client
+        self.role, self.worker_id = role, worker_id
+        self._ttl_ms = round(ttl_seconds * 1000)
+        self._beat, self._take, self._renew, self._release = (
+            Script(client, body) for body in (BEAT, TAKE, RENEW, RELEASE)
+        )
+
+    def beat(self) -> list[str]:
+        """Says that this worker lives; returns the ids of all of the role that live."""
+        with translated():
+            living: Any = self._beat(keys=[workers_key(self.role)], args=[self.worker_id, self._ttl_ms])
+        return [worker.decode() for worker in living]
+
+    def sign_off(self) -> None:
+        """Takes this worker off the list of the living."""
+        with translated():
+            self._client.zrem(workers_key(self.role), self.worker_id)
+
+    def take(self, partitions: Iterable[int]) -> list[Lease]:
+        """Takes those of the partitions that nobody else holds, each under a new token."""
+        wanted = list(partitions)
+        arguments = [self.worker_id, self._ttl_ms]
+        calls = [([PARTITIONS[p].lease(self.role), PARTITIONS[p].fence(self.role)], arguments) for p in wanted]
+        with translated():
+            replies = self._take.many(calls)
+        return [Lease.parse(p, stored) for p, stored in zip(wanted, replies, strict=True) if stored is not None]
+
+    def renew(self, leases: Sequence[Lease]) -> list[Lease]:
+        """Prolongs the leases; returns those that stand no more."""
+        calls = [([PARTITIONS[lease.partition].lease(self.role)], [str(lease), self._ttl_ms]) for lease in leases]
+        with translated():
+            replies = self._renew.many(calls)
+        return [lease for lease, stands in zip(leases, replies, strict=True) if not stands]
+
+    def release(self, leases: Sequence[Lease]) -> None:
+        """Gives leases back, so that others need not wait until they run out."""
+        with translated():
+            self._release.many([([PARTITIONS[each.partition].lease(self.role)], [str(each)]) for each in leases])
+
+
+def worker_id() -> str:
+    """An id for this process that no other has, or had."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
+def living_workers(client: redis.Redis, role: Role) -> list[WorkerView]:
+    """The workers of a role heard of lately, by id, and what each owns. Raises StoreUnavailable."""
     with translated():
+        found: Any = Script(client, LIVING)(keys=[workers_key(role)], args=[round(LEASE_SECONDS * 1000)])
         pipeline = client.pipeline(transaction=False)
-        pipeline.zadd(key, {worker_id: now})
-        pipeline.zremrangebyscore(key, "-inf", now - 100 * int(DEAD_AFTER_SECONDS * 1000))
-        pipeline.execute()
-
-
-def sign_off(client: redis.Redis, role: Role, worker_id: str) -> None:
-    """Takes a worker off the list of the living. Raises StoreUnavailable."""
-    with translated():
-        client.zrem(workers_key(role), worker_id)
-
-
-def living_workers(client: redis.Redis, role: Role) -> list[str]:
-    """Ids of the workers heard of lately. Raises StoreUnavailable."""
-    with translated():
-        alive: list[Any] = client.zrangebyscore(workers_key(role), now_ms() - int(DEAD_AFTER_SECONDS * 1000), "+inf")
-    return [worker.decode() for worker in alive]
+        for keys in PARTITIONS:
+            pipeline.get(keys.lease(role))
+        stored = pipeline.execute()
+    leases = [Lease.parse(number, held) for number, held in zip(range(NUM_PARTITIONS), stored, strict=True) if held]
+    return sorted(
+        (
+            WorkerView(
+                id=worker.decode(),
+                role=role,
+                silent_seconds=int(silent_ms) / 1000,
+                partitions=tuple(lease.partition for lease in leases if lease.worker_id == worker.decode()),
+            )
+            for worker, silent_ms in zip(found[::2], found[1::2], strict=True)
+        ),
+        key=lambda view: view.id,
+    )

@@ -7,11 +7,14 @@ from typing import Any
 import redis
 from pydantic import ValidationError
 
-from shared.errors import StreamExists, StreamUnknown
+from shared.errors import Fenced, StreamExists, StreamUnknown
 from shared.keys import PARTITIONS, keys_of
+from shared.leases import Lease
+from shared.scripts import Script
 from shared.store import translated
 from shared.streams import InferenceStatus, Progress, StreamSpec, StreamStatus
 
+FENCED = 2
 ADD = """
 -- Registers a stream unless its id is taken; asked twice for the very same one, as after a lost reply, it agrees.
 -- KEYS: 1 streams, 2 progress    ARGV: 1 stream id, 2 spec, 3 progress
@@ -42,8 +45,9 @@ return known
 """
 
 SET_IF_CURRENT = """
--- Writes a hash field of a stream only while that generation of the stream is registered.
--- KEYS: 1 progress, 2 hash    ARGV: 1 stream id, 2 generation, 3 value
+-- Writes a hash field of a stream only under a lease that stands, while that generation of the stream is registered.
+-- KEYS: 1 progress, 2 hash, 3 lease    ARGV: 1 stream id, 2 generation, 3 value, 4 lease
+if redis.call('GET', KEYS[3]) ~= ARGV[4] then return 2 end
 local progress = redis.call('HGET', KEYS[1], ARGV[1])
 if not progress or string.match(progress, '^%d+') ~= ARGV[2] then return 0 end
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
@@ -84,7 +88,7 @@ class Registry:
         keys = keys_of(spec.id)
         arguments = [spec.id, spec.model_dump_json(), str(Progress(spec.generation))]
         with translated():
-            added = self._client.register_script(ADD)(keys=[keys.streams, keys.progress], args=arguments)
+            added = Script(self._client, ADD)([keys.streams, keys.progress], arguments)
         if not added:
             raise StreamExists(f"stream id {spec.id!r} is used already")
 
@@ -93,7 +97,7 @@ class Registry:
         keys = keys_of(seen.id)
         arguments = [seen.id, seen.model_dump_json(), wanted.model_dump_json()]
         with translated():
-            return bool(self._client.register_script(REPLACE)(keys=[keys.streams], args=arguments))
+            return bool(Script(self._client, REPLACE)([keys.streams], arguments))
 
     def remove(self, stream_id: str) -> None:
         """Removes a stream and all its keys; raises StreamUnknown."""
@@ -101,7 +105,7 @@ class Registry:
         hashes = [keys.status, keys.inference, keys.published, keys.progress, keys.state]
         own = [keys.frames(stream_id), keys.scores(stream_id), keys.events(stream_id), keys.event_data(stream_id)]
         with translated():
-            known = self._client.register_script(REMOVE)(keys=[keys.streams, *hashes, *own], args=[stream_id])
+            known = Script(self._client, REMOVE)([keys.streams, *hashes, *own], [stream_id])
         if not known:
             raise StreamUnknown(f"no stream has the id {stream_id!r}")
 
@@ -134,19 +138,24 @@ class Registry:
         self._parsed = {text: spec for text in stored if (spec := self._parsed.get(text) or _parse_spec(text))}
         return {spec.id: spec for spec in self._parsed.values()}
 
-    def set_status(self, stream_id: str, status: StreamStatus) -> bool:
-        """Stores what ingest sees; returns False where that generation of the stream is gone."""
-        return self._set_if_current(keys_of(stream_id).status, stream_id, status.generation, status.model_dump_json())
+    def set_status(self, stream_id: str, status: StreamStatus, lease: Lease) -> bool:
+        """Stores what ingest sees; returns False where that generation of the stream is gone. Raises Fenced."""
+        keys = keys_of(stream_id)
+        arguments = [stream_id, status.generation, status.model_dump_json(), str(lease)]
+        return self._set_if_current([keys.progress, keys.status, keys.lease("ingest")], arguments)
 
-    def set_inference(self, spec: StreamSpec, status: InferenceStatus) -> bool:
-        """Stores what inference sees; returns False where that generation of the stream is gone."""
-        return self._set_if_current(keys_of(spec.id).inference, spec.id, spec.generation, status.model_dump_json())
+    def set_inference(self, spec: StreamSpec, status: InferenceStatus, lease: Lease) -> bool:
+        """Stores what inference sees; returns False where that generation of the stream is gone. Raises Fenced."""
+        keys = keys_of(spec.id)
+        arguments = [spec.id, spec.generation, status.model_dump_json(), str(lease)]
+        return self._set_if_current([keys.progress, keys.inference, keys.lease("inference")], arguments)
 
-    def _set_if_current(self, hash_key: str, stream_id: str, generation: int, value: str) -> bool:
-        arguments: list[Any] = [stream_id, generation, value]
+    def _set_if_current(self, keys: list[str], arguments: list[Any]) -> bool:
         with translated():
-            script = self._client.register_script(SET_IF_CURRENT)
-            return bool(script(keys=[keys_of(stream_id).progress, hash_key], args=arguments))
+            outcome = Script(self._client, SET_IF_CURRENT)(keys, arguments)
+        if outcome == FENCED:
+            raise Fenced(f"stream {arguments[0]!r}: its partition is another worker's")
+        return bool(outcome)
 
 
 def _record(

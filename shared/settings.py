@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import SettingsInvalid
+from shared.leases import LEASE_SECONDS
 from shared.logs import LogFormat
 from shared.validation import first_problem
 
@@ -23,6 +24,7 @@ class ServiceSettings(BaseSettings):
     media_root: Path = Field(default_factory=Path.cwd, description="file sources must lie under this folder")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: LogFormat = "text"
+    lease_seconds: float = Field(default=LEASE_SECONDS, ge=1, le=60, description="silent so long: dead, and replaced")
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(default=0, ge=0, le=65535, description="0: no metrics server")
 

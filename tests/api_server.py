@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import redis
+from leasing import lease_of
 from pydantic import SecretStr
 
 from services.api.app import context_of, create_app
@@ -20,7 +21,6 @@ from services.api.settings import ApiSettings
 from shared.events import Event, event_id
 from shared.frame_queue import EndOfSource, FrameWriter, NewFrame
 from shared.keys import keys_of
-from shared.leases import take_leases
 from shared.registry import Registry
 from shared.settings import PROJECT_ROOT
 
@@ -51,10 +51,10 @@ class RunningApi:
 
 def publish(client: redis.Redis, stream_id: str, at_ms: int, *, end: bool = False) -> None:
     """Publishes a frame of a stream, as ingest does, and the end of its source where wanted."""
-    [token] = take_leases(client, "ingest", [keys_of(stream_id).partition]).values()
+    lease = lease_of(client, "ingest", stream_id)
     generation = Registry(client).get(stream_id).spec.generation
     entries: list[NewFrame | EndOfSource] = [NewFrame(at_ms, at_ms, 1, 0.0, b"jpeg")]
-    FrameWriter(client, stream_id, generation, "fast", token).publish(entries + [EndOfSource(at_ms)] * end)
+    FrameWriter(client, stream_id, generation, "fast", lease).publish(entries + [EndOfSource(at_ms)] * end)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import redis
+from leasing import tenancy
 from patience import eventually
 
 from services.ingest.metrics import IngestMetrics
@@ -15,8 +16,7 @@ from services.ingest.outlet import Workplace
 from services.ingest.settings import IngestSettings
 from services.ingest.supervisor import Supervisor
 from shared.frame_queue import QueuedFrame
-from shared.keys import NUM_PARTITIONS, keys_of
-from shared.leases import take_leases
+from shared.keys import keys_of
 from shared.registry import Registry, StreamRecord
 from shared.streams import Progress, StreamSpec, StreamState
 
@@ -37,7 +37,6 @@ class IngestRunner:
     client: redis.Redis
     media_root: Path
     metrics: IngestMetrics = field(default_factory=IngestMetrics)
-    returned: list[int] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -55,15 +54,15 @@ class IngestRunner:
         """A fresh ingest process, as it were."""
         self.metrics = IngestMetrics()
         self._stop = threading.Event()
-        supervisor = Supervisor(self.place(), "test", self._stop)
-        self._thread = threading.Thread(target=lambda: self.returned.append(supervisor.run()), daemon=True)
+        leases = tenancy(self.client, "ingest", self.metrics.leases)
+        supervisor = Supervisor(self.place(), leases, self._stop)
+        self._thread = threading.Thread(target=supervisor.run, daemon=True)
         self._thread.start()
 
     def place(self) -> Workplace:
-        """What its captures share; takes the leases."""
-        tokens = take_leases(self.client, "ingest", range(NUM_PARTITIONS))
+        """What its captures share."""
         settings = IngestSettings(media_root=self.media_root)
-        return Workplace(self.client, self.registry, self.metrics, settings, tokens)
+        return Workplace(self.client, self.registry, self.metrics, settings)
 
     def stop(self) -> None:
         """Stops it in order."""

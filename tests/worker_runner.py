@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import redis
 import torch
+from leasing import seize, tenancy
 from patience import eventually
 
 from services.inference.catalog import Catalog
@@ -21,7 +22,6 @@ from services.inference.worker import Worker
 from shared.events import Event
 from shared.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
 from shared.keys import keys_of
-from shared.leases import take_leases
 from shared.manifest import InputSpec, Thresholds
 from shared.registry import Registry, StreamRecord
 from shared.streams import StreamSpec
@@ -78,7 +78,7 @@ class WorkerRunner:
         self.models_dir = models_dir
         self.metrics = InferenceMetrics()
         self.failure: BaseException | None = None
-        self._tokens: dict[int, int] = take_leases(client, "ingest", range(32))
+        self._leases = seize(client, "ingest")
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -91,8 +91,9 @@ class WorkerRunner:
     def _run(self, batch_size: int) -> None:
         settings = InferenceSettings(models_dir=self.models_dir, batch_deadline_seconds=0.002)
         catalog = Catalog(self.models_dir, torch.device("cpu"), warm_up_size=2)
+        leases = tenancy(self.client, "inference", self.metrics.leases)
         with ThreadPoolExecutor(2) as decoders:
-            worker = Worker(self.client, catalog, decoders, settings, batch_size, self.metrics, self._stop)
+            worker = Worker(self.client, leases, catalog, decoders, settings, batch_size, self.metrics, self._stop)
             try:
                 worker.run()
             except Exception as err:  # noqa: BLE001  shown to the test
@@ -112,14 +113,14 @@ class WorkerRunner:
 
     def publish(self, spec: StreamSpec, jpegs: Sequence[bytes], first: int = 0, end: bool = False) -> None:
         """Appends frames on the grid, `first` being the number of the first, whatever waits already."""
-        token = self._tokens[keys_of(spec.id).partition]
+        lease = self._leases[keys_of(spec.id).partition]
         entries: list[NewFrame | EndOfSource] = [
             NewFrame(BASE_MS + number * FRAME_MS, BASE_MS, 1, number * FRAME_MS / 1000, jpeg)
             for number, jpeg in enumerate(jpegs, start=first)
         ]
         if end:
             entries.append(EndOfSource(BASE_MS + (first + len(jpegs) - 1) * FRAME_MS))
-        writer = FrameWriter(self.client, spec.id, spec.generation, "live", token)
+        writer = FrameWriter(self.client, spec.id, spec.generation, "live", lease)
         assert writer.publish(entries) == (Outcome.OK, len(entries))
 
     def record(self, stream_id: str) -> StreamRecord:
@@ -132,6 +133,10 @@ class WorkerRunner:
             lambda: self.record(stream_id).progress.frames_processed >= frames, f"{frames} frames of {stream_id}"
         )
         return self.record(stream_id)
+
+    def value(self, name: str, **labels: str) -> float | None:
+        """A metric's value."""
+        return self.metrics.registry.get_sample_value(name, labels)
 
     def ask(self, stream_id: str, model: str) -> None:
         """Names a model for the stream, as a change through the api does."""

@@ -1,13 +1,9 @@
 """The inference service: `python -m services.inference`."""
 
 import logging
-import os
-import socket
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-import redis
 from prometheus_client import start_http_server
 
 from services.inference.catalog import Catalog
@@ -15,19 +11,20 @@ from services.inference.metrics import InferenceMetrics
 from services.inference.runner import choose_device, share_process
 from services.inference.settings import InferenceSettings
 from services.inference.worker import Worker
-from shared.errors import Fenced, ModelUnusable, StoreUnavailable
-from shared.leases import HEARTBEAT_SECONDS, beat, sign_off
+from shared.errors import ModelUnusable
+from shared.leases import LeaseBook, worker_id
 from shared.lifecycle import run_service, stop_on_signals
 from shared.logs import configure_logging
 from shared.settings import read_settings
 from shared.store import connect
 from shared.streams import DEFAULT_MODEL
+from shared.tenancy import Tenancy
 
 log = logging.getLogger("inference")
 
 
 def main() -> int:
-    """Runs a worker until it is told to stop; 1 where another worker took over."""
+    """Runs a worker until it is told to stop."""
     settings = read_settings(InferenceSettings)
     configure_logging("inference", settings.log_level, settings.log_format)
     stop = stop_on_signals()
@@ -39,34 +36,15 @@ def main() -> int:
         start_http_server(settings.metrics_port, settings.metrics_host, metrics.registry)
     client = connect(settings.redis_url.get_secret_value())
     catalog = Catalog(settings.models_dir, device, batch_size)
-    heart = threading.Thread(target=_beat, args=(client, f"{socket.gethostname()}-{os.getpid()}", stop), name="heart")
+    book = LeaseBook(client, "inference", worker_id(), settings.lease_seconds)
+    tenancy = Tenancy(book, metrics.leases, settings.lease_seconds)
     with ThreadPoolExecutor(settings.num_decode_threads(), "decode") as decoders:
-        worker = Worker(client, catalog, decoders, settings, batch_size, metrics, stop)
+        worker = Worker(client, tenancy, catalog, decoders, settings, batch_size, metrics, stop)
         log.info("worker on %s, batches of up to %d", device, batch_size)
         with suppress(ModelUnusable):  # logged, and said of each stream that asks for it
             catalog.runner(DEFAULT_MODEL)
-        heart.start()
-        try:
-            worker.run()
-        except Fenced as err:
-            log.error("%s", err)
-            return 1
-        finally:
-            stop.set()
-            heart.join()
+        worker.run()
     return 0
-
-
-def _beat(client: redis.Redis, worker_id: str, stop: threading.Event) -> None:
-    while True:
-        try:
-            beat(client, "inference", worker_id)
-            if stop.wait(HEARTBEAT_SECONDS):
-                sign_off(client, "inference", worker_id)
-                return
-        except StoreUnavailable:
-            if stop.wait(HEARTBEAT_SECONDS):
-                return
 
 
 if __name__ == "__main__":

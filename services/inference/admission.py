@@ -11,6 +11,7 @@ from services.inference.saved_state import SavedState, StateUnreadable
 from services.inference.session import Session
 from services.inference.tracker import Tracker
 from shared.keys import keys_of
+from shared.leases import Lease
 from shared.manifest import Manifest
 from shared.store import translated
 from shared.streams import Progress, StreamSpec
@@ -18,11 +19,13 @@ from shared.streams import Progress, StreamSpec
 log = logging.getLogger(__name__)
 
 
-def admit(client: redis.Redis, wanted: Iterable[tuple[StreamSpec, Runner]], metrics: InferenceMetrics) -> list[Session]:
+def admit(
+    client: redis.Redis, wanted: Iterable[tuple[StreamSpec, Lease, Runner]], metrics: InferenceMetrics
+) -> list[Session]:
     """Sessions for the streams that exist, from one pipelined round trip. Raises StoreUnavailable."""
-    pairs = list(wanted)
+    chosen = list(wanted)
     pipeline = client.pipeline(transaction=False)
-    for spec, _ in pairs:
+    for spec, _, _ in chosen:
         keys = keys_of(spec.id)
         pipeline.hget(keys.progress, spec.id)
         pipeline.hget(keys.state, spec.id)
@@ -30,18 +33,19 @@ def admit(client: redis.Redis, wanted: Iterable[tuple[StreamSpec, Runner]], metr
         replies = pipeline.execute()
     stored = zip(replies[::2], replies[1::2], strict=True)
     return [
-        _session(spec, runner, Progress.parse(progress), state, metrics)
-        for (spec, runner), (progress, state) in zip(pairs, stored, strict=True)
+        _session(spec, lease, runner, Progress.parse(progress), state, metrics)
+        for (spec, lease, runner), (progress, state) in zip(chosen, stored, strict=True)
         if progress is not None
     ]
 
 
 def _session(
-    spec: StreamSpec, runner: Runner, progress: Progress, state: bytes | None, metrics: InferenceMetrics
+    spec: StreamSpec, lease: Lease, runner: Runner, progress: Progress, state: bytes | None, metrics: InferenceMetrics
 ) -> Session:
     saved, problem = _usable_state(state, runner.manifest)
     session = Session(
         spec=spec,
+        lease=lease,
         runner=runner,
         progress=progress,
         tracker=Tracker(runner.manifest.labels, spec.thresholds_for(runner.manifest), saved.tracking),

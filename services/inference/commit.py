@@ -5,15 +5,17 @@ after a lost connection: what was applied already is recognised, what another ow
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 import redis
 
-from shared.errors import Fenced
 from shared.events import Event
 from shared.keys import PARTITIONS, keys_of
+from shared.leases import Lease
+from shared.scripts import Script
 from shared.store import translated
 from shared.streams import Progress
 
@@ -22,7 +24,7 @@ MAX_FEED_ENTRIES = 10_000
 COMMIT = """
 -- Commits a partition's streams if the caller owns it; a stream that is not where the caller thinks is left alone.
 -- KEYS: 1 lease, 2 progress, 3 state, 4 feed, then per stream: frames, scores, events, event data
--- ARGV: 1 token, 2 most feed entries, then per stream: id, progress expected, new progress, state,
+-- ARGV: 1 lease, 2 most feed entries, then per stream: id, progress expected, new progress, state,
 --       oldest frame id kept, oldest score id kept, start of the oldest event kept,
 --       number of labels, labels.., number of scored frames, (frame id, a score per label)..,
 --       number of transitions, (kind, event id, start, event as JSON)..
@@ -92,6 +94,7 @@ class StreamCommit:
     """What one stream adds: `scores` are (frame id, a text per label), `transitions` (kind, event)."""
 
     stream_id: str
+    lease: Lease
     expected: Progress
     wanted: Progress
     state: bytes
@@ -120,42 +123,50 @@ class StreamCommit:
         return arguments
 
 
-class Committer:
-    """Sends commits under this worker's leases."""
+class Outcome(Enum):
+    """What became of a stream's commit."""
 
-    def __init__(self, client: redis.Redis, tokens: Mapping[int, int], retention: Retention) -> None:
-        self._client = client
-        self._script = client.register_script(COMMIT)
-        self._tokens = tokens
+    COMMITTED = "committed"
+    REFUSED = "refused"
+    """Redis knows better: the stream must be loaded anew."""
+    FENCED = "fenced"
+    """The lease stands no more."""
+
+
+class Committer:
+    """Sends commits, each under the lease it was made under."""
+
+    def __init__(self, client: redis.Redis, retention: Retention) -> None:
+        self._script = Script(client, COMMIT)
         self._retention = retention
 
-    def commit(self, commits: Sequence[StreamCommit]) -> dict[str, bool]:
-        """Commits the streams, one script per partition in one pipelined round trip.
+    def commit(self, commits: Sequence[StreamCommit]) -> dict[str, Outcome]:
+        """Commits the streams, one script per lease in one pipelined round trip; what became of each stream.
 
-        Returns by stream id whether it is committed; False means that Redis knows better and the stream must be
-        loaded anew. Raises Fenced where a partition has another owner, StoreUnavailable where the outcome is unknown:
-        the same commit may then be sent again.
+        Raises StoreUnavailable where the outcome is unknown: the same commits may then be sent again.
         """
-        by_partition: dict[int, list[StreamCommit]] = defaultdict(list)
+        by_lease: dict[Lease, list[StreamCommit]] = defaultdict(list)
         for commit in commits:
-            by_partition[keys_of(commit.stream_id).partition].append(commit)
+            by_lease[commit.lease].append(commit)
         with translated():
-            replies = self._send(by_partition)
-        outcomes: dict[str, bool] = {}
-        for (partition, group), reply in zip(by_partition.items(), replies, strict=True):
-            if reply is None:
-                raise Fenced(f"partition {partition} has another owner now; this worker's commit was refused")
-            outcomes.update({commit.stream_id: bool(code) for commit, code in zip(group, reply, strict=True)})
+            replies = self._script.many([self._call(lease, group) for lease, group in by_lease.items()])
+        outcomes: dict[str, Outcome] = {}
+        for group, reply in zip(by_lease.values(), replies, strict=True):
+            codes = [None] * len(group) if reply is None else reply
+            outcomes |= {commit.stream_id: _outcome(code) for commit, code in zip(group, codes, strict=True)}
         return outcomes
 
-    def _send(self, by_partition: Mapping[int, Sequence[StreamCommit]]) -> list[Any]:
-        pipeline = self._client.pipeline(transaction=False)
-        for partition, group in by_partition.items():
-            keys = PARTITIONS[partition]
-            all_keys = [keys.lease("inference"), keys.progress, keys.state, keys.feed]
-            arguments: list[Any] = [self._tokens[partition], MAX_FEED_ENTRIES]
-            for commit in group:
-                all_keys += commit.keys()
-                arguments += commit.arguments(self._retention)
-            self._script(keys=all_keys, args=arguments, client=pipeline)
-        return pipeline.execute()
+    def _call(self, lease: Lease, group: Sequence[StreamCommit]) -> tuple[list[str], list[Any]]:
+        keys = PARTITIONS[lease.partition]
+        all_keys = [keys.lease("inference"), keys.progress, keys.state, keys.feed]
+        arguments: list[Any] = [str(lease), MAX_FEED_ENTRIES]
+        for commit in group:
+            all_keys += commit.keys()
+            arguments += commit.arguments(self._retention)
+        return all_keys, arguments
+
+
+def _outcome(code: int | None) -> Outcome:
+    if code is None:
+        return Outcome.FENCED
+    return Outcome.COMMITTED if code else Outcome.REFUSED

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Collection
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import redis
@@ -16,9 +17,13 @@ from services.inference.images import decode_image
 from services.inference.metrics import InferenceMetrics
 from services.inference.runner import Runner
 from services.inference.session import Session
+from shared.errors import Fenced
 from shared.frame_queue import QueuedFrame, read_frames
+from shared.keys import partition_of
+from shared.leases import Lease
 from shared.registry import Registry
 from shared.streams import InferenceStatus, StreamSpec
+from shared.tenancy import Tenancy
 
 REFRESH_SECONDS = 0.5
 MAX_FRAMES_READ = 1024
@@ -41,6 +46,7 @@ class Intake:
     def __init__(
         self,
         client: redis.Redis,
+        tenancy: Tenancy,
         catalog: Catalog,
         decoders: Executor,
         metrics: InferenceMetrics,
@@ -48,6 +54,7 @@ class Intake:
         deadline_seconds: float,
     ) -> None:
         self._client = client
+        self._tenancy = tenancy
         self._registry = Registry(client)
         self._choices = Choices(catalog)
         self._decoders = decoders
@@ -58,15 +65,19 @@ class Intake:
         self._sessions: dict[str, Session] = {}
         self._told: dict[str, tuple[int, InferenceStatus]] = {}
         self._refresh_at = 0.0
+        self._version = -1
+        self._held: dict[int, Lease] = {}
 
     def poll(self) -> int:
         """Looks for new streams now and then, and reads what waits; returns the number of frames read.
 
         Raises StoreUnavailable; nothing is lost then, the next call goes on.
         """
-        if time.monotonic() >= self._refresh_at:
+        if time.monotonic() >= self._refresh_at or self._tenancy.version != self._version:
+            version, self._held = self._tenancy.version, self._tenancy.held()
             self._refresh()
-            self._refresh_at = time.monotonic() + REFRESH_SECONDS
+            self._refresh_at, self._version = time.monotonic() + REFRESH_SECONDS, version
+        self._hand_back()
         return sum(self._read(runner, lane) for runner, lane in self._lanes.items())
 
     def next_batch(self) -> Batch | None:
@@ -107,9 +118,11 @@ class Intake:
         return Item(session, frame, self._decoders.submit(decode_image, frame.jpeg, size.height, size.width))
 
     def _refresh(self) -> None:
-        specs = self._registry.specs()
+        specs = self._registry.specs(self._held)
         for stream_id, session in list(self._sessions.items()):
-            self._update(session, specs.get(stream_id))
+            if self._held.get(session.lease.partition) == session.lease:
+                self._update(session, specs.get(stream_id))
+        self._let_go()
         self._admit([spec for spec in specs.values() if spec.id not in self._sessions])
         self._choices.keep_only(specs)
         self._set_lanes()
@@ -121,7 +134,6 @@ class Intake:
         if spec is None or spec.generation != session.spec.generation:
             session.is_closed = session.is_lost = True
             self._release(session)
-            self._metrics.forget_stream(session.stream_id)
             return
         session.is_closed = session.is_lost or self._choices.runner_for(spec) is not session.runner
         if not session.is_closed:
@@ -134,9 +146,36 @@ class Intake:
         lane.batcher.discard([session])
         lane.retired.append(session)
         del self._sessions[session.stream_id]
+        if session.is_lost or self._held.get(session.lease.partition) != session.lease:
+            self._metrics.forget_stream(session.stream_id)
+
+    def _hand_back(self) -> None:
+        """Frees the partitions that fall to other workers, once what was read of them is committed."""
+        if leaving := self._tenancy.leaving():
+            self._let_go()
+            busy = {session.lease for session in self._sessions.values()}
+            for lease in leaving.values():
+                if lease not in busy:
+                    self._tenancy.give_back(lease)
+
+    def _let_go(self) -> None:
+        """Reads no more of streams whose lease is no longer held; gives up what was read where it is lost."""
+        leaving = self._tenancy.leaving()
+        for session in list(self._sessions.values()):
+            partition = session.lease.partition
+            if self._held.get(partition) == session.lease:
+                continue
+            session.is_closed = True
+            session.is_lost = session.is_lost or leaving.get(partition) != session.lease
+            if session.is_lost or session.is_drained:
+                self._release(session)
 
     def _admit(self, specs: list[StreamSpec]) -> None:
-        wanted = [(spec, runner) for spec in specs if (runner := self._choices.runner_for(spec))]
+        wanted = [
+            (spec, self._held[partition_of(spec.id)], runner)
+            for spec in specs
+            if (runner := self._choices.runner_for(spec))
+        ]
         if wanted:
             self._sessions |= {session.stream_id: session for session in admit(self._client, wanted, self._metrics)}
 
@@ -161,6 +200,7 @@ class Intake:
             status = InferenceStatus(model=model, reason=self._choices.problem(spec.id))
             seen = spec.generation, status
             if status != InferenceStatus() and self._told.get(spec.id) != seen:
-                self._registry.set_inference(spec, status)
-                self._told[spec.id] = seen
+                with suppress(Fenced):
+                    self._registry.set_inference(spec, status, self._held[partition_of(spec.id)])
+                    self._told[spec.id] = seen
         self._told = {stream_id: seen for stream_id, seen in self._told.items() if stream_id in specs}

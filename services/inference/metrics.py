@@ -2,6 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from shared.lease_metrics import LeaseMetrics
+
 STAGE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 LATENCY_BUCKETS = (0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 30, 60, 300)
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
@@ -50,14 +52,26 @@ class InferenceMetrics:
         self.commits_refused = Counter(
             "afterimage_commits_refused_total", "Stream commits that Redis refused", registry=self.registry
         )
+        self.checkpointed_at = Gauge(
+            "afterimage_checkpoint_timestamp_seconds",
+            "When the stream's memory was last committed, Unix time: its age is time() minus this",
+            ["stream_id"],
+            registry=self.registry,
+        )
+        self.commits_fenced = Counter(
+            "afterimage_commits_fenced_total",
+            "Stream commits under a lease that stood no more, refused",
+            registry=self.registry,
+        )
         self.loop_errors = Counter(
             "afterimage_loop_errors_total", "Waits for Redis in a loop", ["stage"], registry=self.registry
         )
+        self.leases = LeaseMetrics(self.registry)
         self.streams = Gauge("afterimage_streams_owned", "Streams that this worker serves", registry=self.registry)
 
     def forget_stream(self, stream_id: str) -> None:
         """Removes the series of a stream that is gone."""
-        for metric in (self.frames_processed, self.frames_dropped, self.events):
+        for metric in (self.frames_processed, self.frames_dropped, self.events, self.checkpointed_at):
             for labels in list(metric._metrics):  # noqa: SLF001  the library has no way to list label values
                 if labels[0] == stream_id:
                     metric.remove(*labels)

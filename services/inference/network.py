@@ -2,15 +2,14 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn import functional
 
 from services.inference.backbones import (
-    BACKBONE,
     BUILTIN,
     INPUT_MEAN,
     INPUT_STD,
@@ -19,11 +18,15 @@ from services.inference.backbones import (
     TimmLook,
     initialise,
 )
+from services.inference.compare import Compare, stretched
 from services.inference.flow import optical_flow
+from services.inference.likeness import local_likeness, phase_peaks
 from services.inference.measures import NUM_MEASURES, Glance, Memory, halved, log_change, measure, still_seconds
+from services.inference.network_config import NetworkConfig
 from shared.errors import ModelUnusable
 from shared.validation import first_problem
 
+NUM_PEAKS = 4
 STRIDE = 16
 """The input's height and width are multiples of this."""
 LUMA = (0.299, 0.587, 0.114)
@@ -31,25 +34,6 @@ LONGEST_DT_SECONDS = 60.0
 """Longer gaps count as this long."""
 SETTLING_SECONDS = 3.0
 """So long the slow background is the plain mean of what was seen; then it follows slowly."""
-
-
-class NetworkConfig(BaseModel):
-    """The network's hyper-parameters, as a manifest's `network` field holds them."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    backbone: str = Field(default=BUILTIN, pattern=BACKBONE, description="sees a frame: builtin, or timm:<model name>")
-    widths: tuple[int, int, int, int] = Field(default=(16, 32, 48, 64), description="channels of the builtin's stages")
-    appearance: int = Field(default=64, ge=1, le=1024, description="features of how a frame looks")
-    change: int = Field(default=64, ge=1, le=1024, description="features of how it differs from what was")
-    change_widths: tuple[int, int, int] = Field(default=(16, 32, 32), description="channels of the stages that compare")
-    thumb_pool: Literal[2, 4] = Field(default=4, description="the memory's picture is so much smaller than the input")
-    flow: bool = Field(default=False, description="whether the comparison is given optical flow")
-    normed: bool = Field(default=False, description="whether batch norms follow the convolutions and precede the LSTM")
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="share of features left out at random in training")
-    hidden: int = Field(default=96, ge=1, le=1024, description="LSTM cells")
-    slow_seconds: float = Field(default=30.0, gt=0, le=3600, description="time constant of the slow background")
-    fast_seconds: float = Field(default=2.0, gt=0, le=3600, description="time constant of the fast background")
 
 
 class Network(nn.Module):
@@ -64,14 +48,15 @@ class Network(nn.Module):
         self.num_labels = num_labels
         self.thumb_size = (height // config.thumb_pool, width // config.thumb_pool)
         thumb, tiles = math.prod(self.thumb_size), (height // STRIDE) * (width // STRIDE)
-        self._feature_sizes = [config.appearance, thumb, tiles]
-        self._state_sizes = [config.hidden, config.hidden, thumb, thumb, thumb // 4, tiles, 1, 1, 1, 1]
+        tint = 2 * thumb // 4 if config.colour else 0
+        self._feature_sizes = [config.appearance, thumb, tiles, tint]
+        self._state_sizes = [config.hidden, config.hidden, thumb, thumb, thumb // 4, tiles, tint, tint, 1, 1, 1, 1]
         self.feature_size = sum(self._feature_sizes)
         self.state_size = sum(self._state_sizes)
         self.look = _look(config, (height, width), tiles)
-        self.compare = _Compare(config, tiles).apply(initialise)
+        self.compare = Compare(config, tiles).apply(initialise)
         self.dropout = nn.Dropout(config.dropout)
-        num_inputs = config.appearance + config.change + NUM_MEASURES
+        num_inputs = config.appearance + config.change + NUM_MEASURES + (NUM_PEAKS if config.likeness else 0)
         self.norm = nn.LayerNorm(num_inputs) if config.normed else nn.Identity()
         self.lstm = nn.LSTMCell(num_inputs, config.hidden)
         self.head = nn.Linear(config.hidden + num_inputs, num_labels)
@@ -82,8 +67,11 @@ class Network(nn.Module):
         with torch.autocast(images.device.type, enabled=False):
             grey = _grey(images.float())
             thumb = functional.avg_pool2d(grey, self.config.thumb_pool).flatten(1)
-            detail = _edge_strength(grey).flatten(1)
-        return torch.cat((appearance, thumb, detail), dim=1)
+            parts = [thumb, _edge_strength(grey).flatten(1)]
+            if self.config.colour:
+                tint = images.float()[:, ::2] * INPUT_STD + INPUT_MEAN - grey
+                parts.append(functional.avg_pool2d(tint, 2 * self.config.thumb_pool).flatten(1))
+        return torch.cat((appearance, *parts), dim=1)
 
     def step(self, features: Tensor, dt_seconds: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Goes on by one frame in each of S streams.
@@ -102,6 +90,8 @@ class Network(nn.Module):
         """
         with torch.autocast(features.device.type, enabled=False):
             appearance, *plain = torch.split(features.float(), self._feature_sizes, dim=2)
+            if self.training and self.config.blind:
+                appearance = appearance * (torch.rand(len(state), 1, 1, device=state.device) >= self.config.blind)
             glances = Glance(appearance, *(part.detach() for part in plain))  # no weight made them
             dt = dt_seconds.float().clamp(0, LONGEST_DT_SECONDS).unsqueeze(2)
             hidden, cell, *parts = torch.split(state, self._state_sizes, dim=1)
@@ -133,6 +123,8 @@ class Network(nn.Module):
             slow=torch.where(seen, memory.slow, glance.thumb),
             fast=torch.where(seen, memory.fast, halved(glance.thumb, self.thumb_size)),
             detail=torch.where(seen, memory.detail, glance.detail),
+            previous_tint=torch.where(seen, memory.previous_tint, glance.tint),
+            slow_tint=torch.where(seen, memory.slow_tint, glance.tint),
         )
 
     def _inputs(self, glances: Glance, recalled: Memory, dt: Tensor) -> Tensor:
@@ -142,26 +134,38 @@ class Network(nn.Module):
         memory = Memory(*(values.flatten(0, 1) for values in recalled))
         change = self.compare(*self._pictures(glance, memory))
         measures = measure(glance, memory, dt.flatten(0, 1), self.thumb_size)
-        inputs = torch.cat((glance.appearance, change, measures), dim=1)
+        peaks = (_peaks(glance, memory, self.thumb_size),) if self.config.likeness else ()
+        inputs = torch.cat((glance.appearance, change, measures, *peaks), dim=1)
         return inputs.view(num_streams, num_frames, -1)
 
     def _pictures(self, glance: Glance, memory: Memory) -> tuple[Tensor, Tensor, Tensor]:
         """What `compare` sees: now and past [S, C, h, w], the same coarser [S, c, h/2, w/2], detail [S, 2, tiles]."""
-        fast = _stretched(halved(glance.thumb, self.thumb_size) - memory.fast)
+        fast = stretched(halved(glance.thumb, self.thumb_size) - memory.fast)
         now = (
             2 * (glance.thumb - 0.5),
             2 * (memory.slow - 0.5),
-            _stretched(glance.thumb - memory.previous),
-            _stretched(glance.thumb - memory.slow),
+            stretched(glance.thumb - memory.previous),
+            stretched(glance.thumb - memory.slow),
         )
         height, width = self.thumb_size
         pictures = torch.stack(now, dim=2).view(-1, height, width, 4).permute(0, 3, 1, 2)
         coarse = fast.view(-1, 1, height // 2, width // 2)
+        before, slow, after = (
+            thumb.view(-1, 1, height, width) for thumb in (memory.previous, memory.slow, glance.thumb)
+        )
+        if self.config.likeness:
+            pictures = torch.cat((pictures, local_likeness(before, after), local_likeness(slow, after)), dim=1)
         if self.config.flow:
-            before, after = (thumb.view(-1, 1, height, width) for thumb in (memory.previous, glance.thumb))
             halves = (functional.avg_pool2d(thumb, 2) for thumb in (before, after))
             pictures = torch.cat((pictures, optical_flow(before, after)), dim=1)
             coarse = torch.cat((coarse, optical_flow(*halves)), dim=1)
+        if self.config.colour:
+            tints = (
+                4 * glance.tint,
+                stretched(glance.tint - memory.previous_tint),
+                stretched(glance.tint - memory.slow_tint),
+            )
+            coarse = torch.cat((coarse, *(tint.view(-1, 2, height // 2, width // 2) for tint in tints)), dim=1)
         return (
             pictures,
             coarse,
@@ -180,6 +184,8 @@ class Network(nn.Module):
             slow=torch.lerp(memory.slow, glance.thumb, slow),
             fast=torch.lerp(memory.fast, halved(glance.thumb, self.thumb_size), fast),
             detail=torch.lerp(memory.detail, glance.detail, slow),
+            previous_tint=glance.tint,
+            slow_tint=torch.lerp(memory.slow_tint, glance.tint, slow),
             unrest=torch.lerp(memory.unrest, log_change(glance.thumb - memory.previous), slow),
             still_seconds=still_seconds(glance.thumb - memory.previous, memory, dt),
             age_seconds=age,
@@ -193,41 +199,10 @@ def _look(config: NetworkConfig, size: tuple[int, int], num_tiles: int) -> nn.Mo
     return TimmLook(config.backbone.removeprefix(TIMM), config.appearance, config.dropout, size)
 
 
-class _Compare(nn.Module):
-    """How a frame differs from what the memory holds."""
-
-    def __init__(self, config: NetworkConfig, num_tiles: int) -> None:
-        super().__init__()
-        near, middle, far = config.change_widths
-        num_flows = 2 if config.flow else 0
-        self.is_fine = config.thumb_pool == 2
-        self.near_norm, self.middle_norm, self.far_norm = (
-            nn.BatchNorm2d(width) if config.normed else nn.Identity() for width in config.change_widths
-        )
-        self.near = nn.Conv2d(4 + num_flows, near, 3, stride=2 if self.is_fine else 1, padding=1)
-        self.middle = nn.Conv2d(near + 1 + num_flows, middle, 3, stride=2, padding=1)
-        self.far = nn.Conv2d(middle, far, 3, padding=1)
-        self.squeeze = nn.Conv2d(far, 8, 1)
-        self.dropout = nn.Dropout(config.dropout)
-        self.out = nn.Linear((8 + 2) * num_tiles + 2 * far, config.change)
-
-    def forward(self, pictures: Tensor, coarse: Tensor, detail: Tensor) -> Tensor:
-        """[S, C, h, w], [S, c, h/2, w/2], [S, 2, tiles] -> [S, change]."""
-        maps = functional.relu(self.near_norm(self.near(pictures)))
-        if not self.is_fine:
-            maps = functional.max_pool2d(maps, 2)
-        maps = functional.relu(self.middle_norm(self.middle(torch.cat((maps, coarse), dim=1))))
-        if self.is_fine:
-            maps = functional.max_pool2d(maps, 2)
-        maps = functional.relu(self.far_norm(self.far(maps)))
-        everywhere = functional.relu(self.squeeze(maps)).flatten(1)
-        summary = torch.cat((everywhere, detail.flatten(1), maps.mean((2, 3)), maps.amax((2, 3))), dim=1)
-        return functional.relu(self.out(self.dropout(summary)))
-
-
-def _stretched(change: Tensor) -> Tensor:
-    """Signed changes of grey with the small ones magnified: linear near zero, logarithmic beyond 0.02."""
-    return 0.5 * torch.asinh(50 * change)
+def _peaks(glance: Glance, memory: Memory, size: tuple[int, int]) -> Tensor:
+    """Phase correlation with the frame before and with the slow background, [S, 4]."""
+    now, previous, slow = (thumb.view(-1, *size) for thumb in (glance.thumb, memory.previous, memory.slow))
+    return 4 * torch.cat((*phase_peaks(now, previous), *phase_peaks(now, slow)), dim=1)
 
 
 def _grey(images: Tensor) -> Tensor:

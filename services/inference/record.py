@@ -1,9 +1,9 @@
 """The third stage: scores to events, and everything into one commit."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from services.inference.batch import Scored, StreamResult
-from services.inference.commit import Committer, StreamCommit
+from services.inference.commit import Committer, Outcome, StreamCommit
 from services.inference.compute import SCORE_DECIMALS
 from services.inference.metrics import InferenceMetrics
 from services.inference.saved_state import SavedState
@@ -11,14 +11,16 @@ from services.inference.session import Session
 from services.inference.tracker import Transition
 from shared.clock import now_ms
 from shared.events import Event, event_id
+from shared.leases import Lease
 from shared.streams import Progress
 
 
 class Recorder:
     """Runs the trackers and keeps each stream's progress. Used by one thread."""
 
-    def __init__(self, committer: Committer, metrics: InferenceMetrics) -> None:
+    def __init__(self, committer: Committer, metrics: InferenceMetrics, on_lost: Callable[[Lease], None]) -> None:
         self._committer = committer
+        self._on_lost = on_lost
         self._metrics = metrics
 
     def prepare(self, results: Sequence[StreamResult]) -> list[StreamCommit]:
@@ -26,25 +28,35 @@ class Recorder:
         return [stream_commit(result, self._metrics) for result in results if not result.session.is_lost]
 
     def commit(self, results: Sequence[StreamResult], commits: Sequence[StreamCommit]) -> None:
-        """Commits what was prepared; may be called again after StoreUnavailable. Raises Fenced."""
+        """Commits what was prepared; may be called again after StoreUnavailable."""
         outcomes = self._committer.commit(commits)
         wanted = {commit.stream_id: commit for commit in commits}
         at_ms = now_ms()
         for result in results:
             session = result.session
-            if outcomes.get(session.stream_id, False) and not session.is_lost:
-                self._count(result, wanted[session.stream_id], at_ms)
-                session.progress = wanted[session.stream_id].wanted
-            elif not session.is_lost:
-                session.is_lost = True
-                self._metrics.commits_refused.inc()
+            if session.stream_id in wanted and not session.is_lost:
+                outcome = outcomes[session.stream_id]
+                if outcome is Outcome.COMMITTED:
+                    self._count(result, wanted[session.stream_id], at_ms)
+                    session.progress = wanted[session.stream_id].wanted
+                else:
+                    self._refused(session, outcome)
             session.num_done += len(result.entries)
+
+    def _refused(self, session: Session, outcome: Outcome) -> None:
+        session.is_lost = True
+        if outcome is Outcome.FENCED:
+            self._metrics.commits_fenced.inc()
+            self._on_lost(session.lease)
+        else:
+            self._metrics.commits_refused.inc()
 
     def _count(self, result: StreamResult, commit: StreamCommit, at_ms: int) -> None:
         stream_id = commit.stream_id
         processed = commit.wanted.frames_processed - commit.expected.frames_processed
         dropped = commit.wanted.sequence - commit.expected.sequence - processed
         self._metrics.frames_processed.labels(stream_id).inc(processed)
+        self._metrics.checkpointed_at.labels(stream_id).set(at_ms / 1000)
         if dropped:
             self._metrics.frames_dropped.labels(stream_id, "queue_full").inc(dropped)
         latency = self._metrics.latency.labels(result.session.spec.pace)
@@ -72,6 +84,7 @@ def stream_commit(result: StreamResult, metrics: InferenceMetrics) -> StreamComm
     state = SavedState(manifest.reference, result.vector, result.at_ms, result.epoch, session.tracker.state)
     return StreamCommit(
         stream_id=session.stream_id,
+        lease=session.lease,
         expected=session.progress,
         wanted=progress,
         state=state.to_bytes(),

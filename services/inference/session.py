@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from services.inference.runner import Runner
 from services.inference.tracker import Tracker
+from shared.leases import Lease
 from shared.streams import Progress, StreamSpec
 
 
@@ -18,11 +19,13 @@ class Session:
     the state slab), and `at_ms` and `epoch` of the last frame that went into the memory. Commit writes `progress`,
     `tracker`, `tracked_spec`, `num_done`, `stale_model` and `is_lost` (Redis knows better: admit the stream anew;
     intake says so of a stream that was removed).
+    Everything is written under `lease`; with another one the stream has another session.
     `vector` is the recurrent state that admission loaded, None for an empty one; `stale_model` the model that events
     still open were found by, where it is not the runner's.
     """
 
     spec: StreamSpec
+    lease: Lease
     runner: Runner
     progress: Progress
     tracker: Tracker

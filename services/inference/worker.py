@@ -17,8 +17,7 @@ from services.inference.intake import Intake
 from services.inference.metrics import InferenceMetrics
 from services.inference.record import Recorder
 from services.inference.settings import InferenceSettings
-from shared.keys import NUM_PARTITIONS
-from shared.leases import take_leases
+from shared.tenancy import Tenancy
 from shared.waiting import Stopped, until_stored
 
 QUEUED_BATCHES = 1
@@ -28,11 +27,12 @@ Result = TypeVar("Result")
 
 
 class Worker:
-    """Serves every partition with the models that the streams ask for, until `stop` is set or a thread fails."""
+    """Serves the partitions it holds with the models that streams ask for, until `stop` is set or a thread fails."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         client: redis.Redis,
+        tenancy: Tenancy,
         catalog: Catalog,
         decoders: Executor,
         settings: InferenceSettings,
@@ -41,10 +41,11 @@ class Worker:
         stop: threading.Event,
     ) -> None:
         self._client = client
+        self._tenancy = tenancy
         self._settings = settings
         self._metrics = metrics
         self._stop = stop
-        self._intake = Intake(client, catalog, decoders, metrics, batch_size, settings.batch_deadline_seconds)
+        self._intake = Intake(client, tenancy, catalog, decoders, metrics, batch_size, settings.batch_deadline_seconds)
         self._compute = Compute(metrics)
         self._batches: queue.Queue[Batch | None] = queue.Queue(QUEUED_BATCHES)
         self._results: queue.Queue[list[StreamResult] | None] = queue.Queue(QUEUED_BATCHES)
@@ -52,14 +53,16 @@ class Worker:
         self._recorded = threading.Event()
 
     def run(self) -> None:
-        """Takes the leases and works until stopped; what a thread raised is raised here, Fenced for one."""
-        try:
-            tokens = self._until_stored("lease", lambda: take_leases(self._client, "inference", range(NUM_PARTITIONS)))
-        except Stopped:
-            return
+        """Works until stopped, under leases that it takes and gives back; what a thread raised is raised here."""
+        with self._tenancy:
+            self._work_until_stopped()
+        if self._failure:
+            raise self._failure
+
+    def _work_until_stopped(self) -> None:
         settings = self._settings
         kept = Retention(settings.keep_frames_seconds, settings.keep_scores_seconds, settings.keep_events_seconds)
-        recorder = Recorder(Committer(self._client, tokens, kept), self._metrics)
+        recorder = Recorder(Committer(self._client, kept), self._metrics, self._tenancy.lost)
         stages = [self._read, self._work, lambda: self._record(recorder)]
         threads = [
             threading.Thread(target=self._guarded, args=(stage,), name=name)
@@ -69,8 +72,6 @@ class Worker:
             thread.start()
         for thread in threads:
             thread.join()
-        if self._failure:
-            raise self._failure
 
     def _guarded(self, stage: Callable[[], None]) -> None:
         try:

@@ -1,8 +1,6 @@
 """The ingest service: `python -m services.ingest`, set by `AFTERIMAGE_*` variables."""
 
 import logging
-import os
-import socket
 
 import prometheus_client
 
@@ -11,14 +9,13 @@ from services.ingest.outlet import Workplace
 from services.ingest.settings import IngestSettings
 from services.ingest.supervisor import Supervisor
 from shared.errors import SettingsInvalid
-from shared.keys import NUM_PARTITIONS
-from shared.leases import take_leases
+from shared.leases import LeaseBook, worker_id
 from shared.lifecycle import run_service, stop_on_signals
 from shared.logs import configure_logging
 from shared.registry import Registry
 from shared.settings import read_settings
 from shared.store import connect
-from shared.waiting import Stopped, until_stored
+from shared.tenancy import Tenancy
 
 logger = logging.getLogger(__name__)
 
@@ -31,13 +28,10 @@ def main() -> int:
     client = connect(settings.redis_url.get_secret_value())
     metrics = IngestMetrics()
     _serve_metrics(metrics, settings)
-    try:
-        tokens = until_stored(lambda: take_leases(client, "ingest", range(NUM_PARTITIONS)), stop)
-    except Stopped:
-        return 0
-    logger.info("ready")
-    place = Workplace(client, Registry(client), metrics, settings, tokens)
-    return Supervisor(place, f"{socket.gethostname()}-{os.getpid()}", stop).run()
+    book = LeaseBook(client, "ingest", worker_id(), settings.lease_seconds)
+    tenancy = Tenancy(book, metrics.leases, settings.lease_seconds)
+    Supervisor(Workplace(client, Registry(client), metrics, settings), tenancy, stop).run()
+    return 0
 
 
 def _serve_metrics(metrics: IngestMetrics, settings: IngestSettings) -> None:

@@ -10,6 +10,7 @@ from services.ingest.outlet import Outlet, Workplace
 from services.ingest.playback import play
 from services.ingest.status import StatusReporter
 from shared.errors import Fenced, SourceFailed, SourceRefused, StreamUnknown
+from shared.leases import Lease
 from shared.sources import check_file, parse_source
 from shared.streams import StreamSpec, StreamState, StreamStatus
 from shared.waiting import Stopped, until_stored
@@ -20,17 +21,18 @@ logger = logging.getLogger(__name__)
 class Capture:
     """Runs one stream on a thread of its own; `run` never raises.
 
-    `fenced` says afterwards that another ingest process has taken over.
+    `fenced` says afterwards that another worker owns the stream's partition.
     """
 
-    def __init__(self, spec: StreamSpec, place: Workplace, stop: threading.Event) -> None:
+    def __init__(self, spec: StreamSpec, place: Workplace, lease: Lease, stop: threading.Event) -> None:
         self._spec = spec
+        self._lease = lease
         self._place = place
         self._stop = stop
         self._status = StatusReporter(
             spec.id,
             StreamStatus(generation=spec.generation, base_ms=spec.base_ms),
-            place.registry,
+            partial(place.registry.set_status, lease=lease),
             place.metrics,
             stop,
         )
@@ -41,7 +43,7 @@ class Capture:
         try:
             self._capture()
         except Stopped:
-            with suppress(StreamUnknown):
+            with suppress(StreamUnknown, Fenced):
                 self._status.stopped()
         except StreamUnknown:
             logger.info("stream %s: removed", self._spec.id)
@@ -49,7 +51,7 @@ class Capture:
             self.fenced = True
         except Exception as err:
             logger.exception("stream %s: internal error", self._spec.id)
-            with suppress(StreamUnknown, Stopped):
+            with suppress(StreamUnknown, Stopped, Fenced):
                 self._status.change(StreamState.FAILED, f"internal error: {type(err).__name__}")
 
     def _capture(self) -> None:
@@ -62,7 +64,7 @@ class Capture:
         except SourceRefused as err:
             self._status.change(StreamState.FAILED, str(err))
             return
-        outlet = Outlet(self._spec, source, self._status, self._place, self._stop)
+        outlet = Outlet(self._spec, source, self._status, self._place, self._lease, self._stop)
         until_stored(partial(outlet.resume, record.progress), self._stop)
         if self._follows_another_recording(record.status):
             outlet.finish()  # its events end, its memory goes

@@ -5,6 +5,8 @@ from typing import Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from shared.lease_metrics import LeaseMetrics
+
 Stage = Literal["read", "decode", "encode", "publish"]
 DropReason = Literal["undecodable", "store_unavailable"]
 
@@ -16,6 +18,7 @@ class IngestMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.leases = LeaseMetrics(self.registry)
         self._published = Counter(
             "afterimage_frames_published_total", "Frames put into the queue", ["stream_id"], registry=self.registry
         )

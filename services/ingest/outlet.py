@@ -1,7 +1,7 @@
 """Where a stream's frames go: JPEG, queue and status, the same for files and cameras."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from services.ingest.status import StatusReporter
 from services.ingest.transport import encode_jpeg
 from shared.errors import SourceFailed
 from shared.frame_queue import FrameWriter, NewFrame
-from shared.keys import partition_of
+from shared.leases import Lease
 from shared.redaction import redact
 from shared.registry import Registry
 from shared.sources import Source
@@ -24,28 +24,33 @@ from shared.streams import Progress, StreamSpec
 
 @dataclass(frozen=True, slots=True)
 class Workplace:
-    """What all streams of this process share; `tokens` maps partitions to fencing tokens."""
+    """What all streams of this process share."""
 
     client: redis.Redis
     registry: Registry
     metrics: IngestMetrics
     settings: IngestSettings
-    tokens: Mapping[int, int]
 
 
 class Outlet:
     """Takes one stream's sampled frames. `last_ms` is the time of the newest frame ever published, 0 if none was."""
 
     def __init__(
-        self, spec: StreamSpec, source: Source, status: StatusReporter, place: Workplace, stop: threading.Event
+        self,
+        spec: StreamSpec,
+        source: Source,
+        status: StatusReporter,
+        place: Workplace,
+        lease: Lease,
+        stop: threading.Event,
     ) -> None:
         self.status = status
         self._stream_id = spec.id
         self._source = source
         self._place = place
         self._fast = source.is_file and spec.pace == "fast"
-        pace, token = "fast" if self._fast else "live", place.tokens[partition_of(spec.id)]
-        self._writer = FrameWriter(place.client, spec.id, spec.generation, pace, token)
+        pace = "fast" if self._fast else "live"
+        self._writer = FrameWriter(place.client, spec.id, spec.generation, pace, lease)
         queue = QueueEnd(spec.id, self._writer, place.metrics)
         self._publisher: Publisher = FastPublisher(queue, stop) if self._fast else LivePublisher(queue, stop)
         self.last_ms = 0

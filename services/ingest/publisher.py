@@ -44,7 +44,7 @@ class QueueEnd:
         if outcome is Outcome.GONE:
             raise StreamUnknown(f"stream {self.stream_id!r} was removed or registered anew")
         if outcome is Outcome.FENCED:
-            raise Fenced("another ingest process has taken over")
+            raise Fenced(f"stream {self.stream_id!r}: its partition is another worker's")
         self.metrics.published(self.stream_id, sum(isinstance(entry, NewFrame) for entry in entries[:accepted]))
         return accepted
 

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from services.ingest.metrics import IngestMetrics
@@ -10,7 +11,6 @@ from services.ingest.source import VideoInfo
 from shared.clock import now_ms
 from shared.errors import StoreUnavailable, StreamUnknown
 from shared.redaction import redact
-from shared.registry import Registry
 from shared.streams import StreamState, StreamStatus
 from shared.waiting import until_stored
 
@@ -22,15 +22,21 @@ logger = logging.getLogger(__name__)
 class StatusReporter:
     """Keeps a stream's status in the registry: at once when something changes, each second while frames flow.
 
-    A change waits for Redis; a refresh that fails is left to the next. Both raise StreamUnknown for a removed stream.
+    A change waits for Redis; a refresh that fails is left to the next. Both raise StreamUnknown for a removed stream,
+    Fenced for another worker's.
     """
 
     def __init__(
-        self, stream_id: str, status: StreamStatus, registry: Registry, metrics: IngestMetrics, stop: threading.Event
+        self,
+        stream_id: str,
+        status: StreamStatus,
+        set_status: Callable[[str, StreamStatus], bool],
+        metrics: IngestMetrics,
+        stop: threading.Event,
     ) -> None:
         self.current = status
         self._stream_id = stream_id
-        self._registry = registry
+        self._set_status = set_status
         self._metrics = metrics
         self._stop = stop
         self._stored_at = 0.0
@@ -87,7 +93,7 @@ class StatusReporter:
 
     def _store(self) -> None:
         self._stored_at = time.monotonic()
-        if not self._registry.set_status(self._stream_id, self.current):
+        if not self._set_status(self._stream_id, self.current):
             raise StreamUnknown(f"stream {self._stream_id!r} is gone")
 
     def _log(self) -> None:

@@ -3,17 +3,19 @@
 import logging
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from services.ingest.capture import Capture
 from services.ingest.outlet import Workplace
 from shared.errors import StoreUnavailable
-from shared.leases import HEARTBEAT_SECONDS, beat, sign_off
+from shared.keys import partition_of
+from shared.leases import Lease
 from shared.streams import StreamSpec, StreamState
+from shared.tenancy import Tenancy
 
-POLL_SECONDS: Final = 0.5
+POLL_SECONDS: Final = 0.25
 STOP_SECONDS: Final = 4.0
 
 logger = logging.getLogger(__name__)
@@ -41,27 +43,31 @@ class Running:
     """A capture and its thread."""
 
     playing: Playing
+    lease: Lease
     capture: Capture
     thread: threading.Thread
     stop: threading.Event
 
 
 class Supervisor:
-    """Compares the registry with what runs, twice a second: starts, stops and restarts captures."""
+    """Compares the registry with what runs: starts, stops and restarts captures of the partitions it holds."""
 
-    def __init__(self, place: Workplace, worker_id: str, stop: threading.Event) -> None:
+    def __init__(self, place: Workplace, tenancy: Tenancy, stop: threading.Event) -> None:
         self._place = place
-        self._worker_id = worker_id
+        self._tenancy = tenancy
         self._stop = stop
         self._running: dict[str, Running] = {}
         self._over: dict[str, Playing] = {}
-        self._fenced = False
-        self._beaten_at = -HEARTBEAT_SECONDS
 
-    def run(self) -> int:
-        """Works until `stop` is set (returns 0) or another ingest process has taken over (returns 1)."""
+    def run(self) -> None:
+        """Works until `stop` is set, under leases that it takes and gives back."""
+        with self._tenancy:
+            self._supervise()
+            self._shut_down()
+
+    def _supervise(self) -> None:
         store_away = False
-        while not self._stop.is_set() and not self._fenced:
+        while not self._stop.is_set():
             try:
                 self._tick()
                 store_away = False
@@ -70,19 +76,24 @@ class Supervisor:
                     logger.warning("waiting for Redis: %s", err)
                 store_away = True
             self._stop.wait(POLL_SECONDS)
-        self._shut_down(store_away=store_away)
-        return 1 if self._fenced else 0
 
     def _tick(self) -> None:
-        if time.monotonic() - self._beaten_at >= HEARTBEAT_SECONDS:
-            beat(self._place.client, "ingest", self._worker_id)
-            self._beaten_at = time.monotonic()
-        specs = self._place.registry.specs()
+        held = self._tenancy.held()
+        specs = self._place.registry.specs(held)
         self._reap(specs)
         for stream_id, running in self._running.items():
-            if stream_id not in specs or Playing.of(specs[stream_id]) != running.playing:
+            is_held = held.get(running.lease.partition) == running.lease
+            if not is_held or stream_id not in specs or Playing.of(specs[stream_id]) != running.playing:
                 running.stop.set()
-        self._start([spec for spec in specs.values() if self._is_due(spec)])
+        self._hand_back()
+        self._start([spec for spec in specs.values() if self._is_due(spec)], held)
+
+    def _hand_back(self) -> None:
+        """Frees the partitions that fall to other workers, once their captures have ended."""
+        busy = {running.lease for running in self._running.values()}
+        for lease in self._tenancy.leaving().values():
+            if lease not in busy:
+                self._tenancy.give_back(lease)
 
     def _reap(self, specs: dict[str, StreamSpec]) -> None:
         """Clears away captures that are over and what is known of streams that are gone."""
@@ -90,8 +101,9 @@ class Supervisor:
             if running.thread.is_alive():
                 continue
             del self._running[stream_id]
-            self._fenced |= running.capture.fenced
-            if not running.stop.is_set():
+            if running.capture.fenced:
+                self._tenancy.lost(running.lease)
+            elif not running.stop.is_set():
                 self._over[stream_id] = running.playing
             if stream_id not in specs:
                 self._place.metrics.forget(stream_id)
@@ -102,7 +114,7 @@ class Supervisor:
     def _is_due(self, spec: StreamSpec) -> bool:
         return spec.id not in self._running and self._over.get(spec.id) != Playing.of(spec)
 
-    def _start(self, due: list[StreamSpec]) -> None:
+    def _start(self, due: list[StreamSpec], held: Mapping[int, Lease]) -> None:
         """Starts captures, but for files that were played to their end before this process began."""
         if not due:
             return
@@ -113,13 +125,13 @@ class Supervisor:
             if ended and (status.generation, status.base_ms) == (spec.generation, spec.base_ms):
                 self._over[spec.id] = playing
                 continue
-            stop = threading.Event()
-            capture = Capture(spec, self._place, stop)
+            stop, lease = threading.Event(), held[partition_of(spec.id)]
+            capture = Capture(spec, self._place, lease, stop)
             thread = threading.Thread(target=capture.run, name=f"capture-{spec.id}", daemon=True)
-            self._running[spec.id] = Running(playing, capture, thread, stop)
+            self._running[spec.id] = Running(playing, lease, capture, thread, stop)
             thread.start()
 
-    def _shut_down(self, *, store_away: bool) -> None:
+    def _shut_down(self) -> None:
         """Stops every capture and waits for them together, for a few seconds at most."""
         for running in self._running.values():
             running.stop.set()
@@ -128,8 +140,3 @@ class Supervisor:
             running.thread.join(max(0.0, deadline - time.monotonic()))
             if running.thread.is_alive():
                 logger.warning("stream %s: did not stop in time", stream_id)
-        if self._fenced:
-            logger.error("another ingest process has taken over; stopping")
-        if not store_away:
-            with suppress(StoreUnavailable):
-                sign_off(self._place.client, "ingest", self._worker_id)

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 import pytest
 import redis
 from api_server import BASE_MS, RunningApi, running_api
+from leasing import lease_of
 from patience import eventually
 
 from shared.frame_queue import EndOfSource, FrameWriter, NewFrame
 from shared.keys import keys_of
-from shared.leases import beat, sign_off, take_leases
+from shared.leases import LeaseBook
 from shared.registry import Registry
 from shared.streams import StreamState, StreamStatus
 
@@ -56,8 +57,8 @@ def test_scores_come_in_pages_oldest_first(api: RunningApi, redis_client: redis.
 def test_the_snapshot_is_the_newest_frame(api: RunningApi, redis_client: redis.Redis) -> None:
     error = api.error(404, "GET", "/v1/streams/one/snapshot.jpg")
     assert (error["code"], error["message"].rpartition(" ")[2]) == ("no_frame", "pending")
-    token = next(iter(take_leases(redis_client, "ingest", [keys_of("one").partition]).values()))
-    writer = FrameWriter(redis_client, "one", Registry(redis_client).get("one").spec.generation, "live", token)
+    lease = lease_of(redis_client, "ingest", "one")
+    writer = FrameWriter(redis_client, "one", Registry(redis_client).get("one").spec.generation, "live", lease)
     writer.publish([NewFrame(BASE_MS + at, BASE_MS, 1, 0.0, b"jpeg %d" % at) for at in range(3)])
     writer.publish([EndOfSource(BASE_MS + 2)])
     reply = api.http.get("/v1/streams/one/snapshot.jpg")
@@ -79,20 +80,21 @@ def test_the_shipped_model_is_listed_and_usable(api: RunningApi) -> None:
 
 def test_ready_means_that_somebody_does_the_work(api: RunningApi, redis_client: redis.Redis) -> None:
     assert "ingest, inference" in api.error(503, "GET", "/readyz")["message"]
-    beat(redis_client, "ingest", "i1")
+    LeaseBook(redis_client, "ingest", "i1").beat()
     error = api.error(503, "GET", "/readyz")
     assert (error["code"], error["message"]) == ("not_ready", "no living worker for: inference")
-    beat(redis_client, "inference", "w1")
-    beat(redis_client, "inference", "w2")
+    LeaseBook(redis_client, "inference", "w1").beat()
+    LeaseBook(redis_client, "inference", "w2").beat()
     assert api.http.get("/readyz").json() == {"status": "ready", "workers": {"ingest": 1, "inference": 2}}
-    sign_off(redis_client, "ingest", "i1")
+    LeaseBook(redis_client, "ingest", "i1").sign_off()
     assert api.error(503, "GET", "/readyz")["code"] == "not_ready"
 
 
 def test_metrics_show_requests_by_route_and_streams_as_they_are(api: RunningApi, redis_client: redis.Redis) -> None:
     registry = Registry(redis_client)
     spec = registry.get("one").spec
-    registry.set_status("one", StreamStatus(state=StreamState.LIVE, generation=spec.generation))
+    lease = lease_of(redis_client, "ingest", "one")
+    registry.set_status("one", StreamStatus(state=StreamState.LIVE, generation=spec.generation), lease)
     redis_client.hset(keys_of("one").published, "one", 5)
     api.http.get("/v1/streams/one")
     api.http.get("/v1/streams/nobody")

@@ -1,13 +1,14 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import redis
 from api_server import BASE_MS, CAMERA, RunningApi, an_event, publish, running_api, write_event
+from leasing import lease_of
 
-from shared.keys import keys_of
+from shared.keys import Role, keys_of
 from shared.registry import Registry
 from shared.streams import InferenceStatus, Progress, StreamState, StreamStatus
 
@@ -212,17 +213,18 @@ def test_the_view_shows_what_ingest_and_inference_wrote(api: RunningApi, redis_c
     status = StreamStatus(
         state=StreamState.ENDED, generation=spec.generation, epoch=2, last_frame_at_ms=5, width=640, height=480
     )
-    assert registry.set_status("one", status)
+    assert registry.set_status("one", status, lease_of(redis_client, "ingest", "one"))
     redis_client.hset(keys.published, "one", 10)
     redis_client.hset(keys.progress, "one", str(Progress(spec.generation, "5-1", 10, 9)))
     view = api.http.get("/v1/streams/one").json()
     assert (view["state"], view["epoch"], view["width"], view["last_frame_at_ms"]) == ("ended", 2, 640, 5)
     assert (view["frames_published"], view["frames_processed"], view["frames_dropped"]) == (10, 9, 1)
     assert (view["lag_frames"], view["finished"]) == (0, True)
-    registry.set_inference(spec, InferenceStatus(reason="its model is not usable"))
+    lease = lease_of(redis_client, "inference", "one")
+    registry.set_inference(spec, InferenceStatus(reason="its model is not usable"), lease)
     view = api.http.get("/v1/streams/one").json()
     assert (view["state"], view["reason"], view["running_model"]) == ("failed", "its model is not usable", None)
-    registry.set_inference(spec, InferenceStatus(model="camera-events@01234567"))
+    registry.set_inference(spec, InferenceStatus(model="camera-events@01234567"), lease)
     view = api.http.get("/v1/streams/one").json()
     assert (view["state"], view["reason"], view["running_model"]) == ("ended", None, "camera-events@01234567")
 
@@ -235,8 +237,9 @@ def test_a_removed_stream_leaves_no_key(api: RunningApi, redis_client: redis.Red
     publish(redis_client, stream_id, BASE_MS)
     registry = Registry(redis_client)
     spec = registry.get(stream_id).spec
-    registry.set_status(stream_id, StreamStatus(generation=spec.generation))
-    registry.set_inference(spec, InferenceStatus(reason="trouble"))
+    ingest, inference = (lease_of(redis_client, role, stream_id) for role in get_args(Role))
+    registry.set_status(stream_id, StreamStatus(generation=spec.generation), ingest)
+    registry.set_inference(spec, InferenceStatus(reason="trouble"), inference)
     redis_client.hset(keys_of(stream_id).state, stream_id, b"state")
     redis_client.xadd(keys_of(stream_id).scores(stream_id), {"moved": "0.5"})
 

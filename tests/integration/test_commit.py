@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 import redis
 
-from services.inference.commit import Committer, Retention, StreamCommit
-from shared.errors import Fenced
+from services.inference.commit import Committer, Outcome, Retention, StreamCommit
 from shared.events import Event, event_id
 from shared.keys import keys_of
-from shared.leases import take_leases
+from shared.leases import Lease
 from shared.registry import Registry
 from shared.streams import Progress, StreamSpec
 
 BASE_MS = 1_700_000_000_000
 SPEC = StreamSpec(id="cam", name="cam", source="a.mp4", base_ms=BASE_MS, generation=7, created_at_ms=BASE_MS)
 KEYS = keys_of("cam")
+LEASE = Lease(KEYS.partition, 3, "the-test")
 START = Progress(7)
 
 
@@ -30,7 +30,8 @@ def commit_of(seconds: float, expected: Progress, **changes: Any) -> StreamCommi
     wanted = replace(
         expected, cursor=cursor, sequence=expected.sequence + 1, frames_processed=expected.frames_processed + 1
     )
-    commit = StreamCommit("cam", expected, wanted, b"state", ("moved", "frozen"), [(cursor, ("0.10000", "0.90000"))])
+    scores = [(cursor, ("0.10000", "0.90000"))]
+    commit = StreamCommit("cam", LEASE, expected, wanted, b"state", ("moved", "frozen"), scores)
     return replace(commit, **changes)
 
 
@@ -56,7 +57,8 @@ def event(seconds: float, state: str = "open") -> Event:
 @pytest.fixture
 def committer(redis_client: redis.Redis) -> Committer:
     Registry(redis_client).add(SPEC)
-    return Committer(redis_client, take_leases(redis_client, "inference", range(32)), Retention())
+    redis_client.set(KEYS.lease("inference"), str(LEASE))
+    return Committer(redis_client, Retention())
 
 
 def entries(client: redis.Redis, key: str) -> Any:
@@ -78,7 +80,7 @@ def everything(client: redis.Redis) -> dict[str, Any]:
 def test_one_commit_writes_everything(redis_client: redis.Redis, committer: Committer) -> None:
     opened = event(0.0)
     commit = commit_of(0.125, START, transitions=[("opened", opened)])
-    assert committer.commit([commit]) == {"cam": True}
+    assert committer.commit([commit]) == {"cam": Outcome.COMMITTED}
     stored = everything(redis_client)
     assert stored["progress"] == f"7 {entry(0.125)} 1 1".encode()
     assert stored["state"] == b"state"
@@ -93,30 +95,32 @@ def test_a_commit_sent_twice_counts_once(redis_client: redis.Redis, committer: C
     commit = commit_of(0.125, START, transitions=[("opened", event(0.0))])
     committer.commit([commit])
     before = everything(redis_client)
-    assert committer.commit([commit]) == {"cam": True}
+    assert committer.commit([commit]) == {"cam": Outcome.COMMITTED}
     assert everything(redis_client) == before
 
 
 def test_a_commit_from_elsewhere_in_the_stream_changes_nothing(redis_client: redis.Redis, committer: Committer) -> None:
     committer.commit([commit_of(0.125, START)])
     before = everything(redis_client)
-    assert committer.commit([commit_of(0.250, START, transitions=[("opened", event(0.0))])]) == {"cam": False}
+    assert committer.commit([commit_of(0.250, START, transitions=[("opened", event(0.0))])]) == {"cam": Outcome.REFUSED}
     assert everything(redis_client) == before
 
 
 def test_a_stale_owner_changes_nothing(redis_client: redis.Redis, committer: Committer) -> None:
-    take_leases(redis_client, "inference", [KEYS.partition])
-    before = everything(redis_client)
-    with pytest.raises(Fenced, match=f"partition {KEYS.partition} "):
-        committer.commit([commit_of(0.125, START)])
-    assert everything(redis_client) == before
+    for current in ("4 another", None):
+        redis_client.delete(KEYS.lease("inference"))
+        if current:
+            redis_client.set(KEYS.lease("inference"), current)
+        before = everything(redis_client)
+        assert committer.commit([commit_of(0.125, START)]) == {"cam": Outcome.FENCED}
+        assert everything(redis_client) == before
 
 
 def test_a_removed_stream_stays_removed(redis_client: redis.Redis, committer: Committer) -> None:
     committer.commit([commit_of(0.125, START)])
     Registry(redis_client).remove("cam")
     late = commit_of(0.250, replace(START, cursor=entry(0.125), sequence=1, frames_processed=1))
-    assert committer.commit([late]) == {"cam": False}
+    assert committer.commit([late]) == {"cam": Outcome.REFUSED}
     assert [key for key in redis_client.scan_iter() if b"cam" in key] == []
     assert redis_client.hlen(KEYS.state) == 0
 
@@ -125,7 +129,7 @@ def test_a_stream_registered_anew_is_not_the_old_one(redis_client: redis.Redis, 
     registry = Registry(redis_client)
     registry.remove("cam")
     registry.add(SPEC.model_copy(update={"generation": 8}))
-    assert committer.commit([commit_of(0.125, START)]) == {"cam": False}
+    assert committer.commit([commit_of(0.125, START)]) == {"cam": Outcome.REFUSED}
 
 
 def test_one_refused_stream_does_not_hold_up_the_others(redis_client: redis.Redis, committer: Committer) -> None:
@@ -134,13 +138,17 @@ def test_one_refused_stream_does_not_hold_up_the_others(redis_client: redis.Redi
         Registry(redis_client).add(SPEC.model_copy(update={"id": mate}))
     good = [replace(commit_of(0.125, START), stream_id=mate) for mate in mates]
     bad = commit_of(0.125, replace(START, sequence=99))
-    assert committer.commit([good[0], bad, good[1]]) == {mates[0]: True, "cam": False, mates[1]: True}
+    assert committer.commit([good[0], bad, good[1]]) == {
+        mates[0]: Outcome.COMMITTED,
+        "cam": Outcome.REFUSED,
+        mates[1]: Outcome.COMMITTED,
+    }
 
 
 def test_consumed_frames_and_old_events_go(redis_client: redis.Redis) -> None:
     Registry(redis_client).add(SPEC)
-    tokens = take_leases(redis_client, "inference", range(32))
-    committer = Committer(redis_client, tokens, Retention(frames_seconds=1, scores_seconds=60, events_seconds=3600))
+    redis_client.set(KEYS.lease("inference"), str(LEASE))
+    committer = Committer(redis_client, Retention(frames_seconds=1, scores_seconds=60, events_seconds=3600))
     for seconds in range(5):
         redis_client.xadd(KEYS.frames("cam"), {"n": seconds}, id=entry(seconds))
     first = commit_of(3.0, START, transitions=[("opened", event(0.0))])

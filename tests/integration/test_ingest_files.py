@@ -5,16 +5,18 @@ import pytest
 import redis
 from films import VideoFile
 from ingest_runner import BASE_MS, OVER, IngestRunner
+from leasing import seize
 from patience import eventually
 
 from services.ingest.capture import Capture
 from shared import frame_queue
 from shared.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
-from shared.keys import NUM_PARTITIONS, keys_of, partition_of
-from shared.leases import living_workers, take_leases
+from shared.keys import NUM_PARTITIONS, PARTITIONS, keys_of, partition_of
+from shared.leases import LeaseBook, living_workers
 from shared.streams import StreamState
 
 PUBLISHED = "afterimage_frames_published_total"
+MOVED = "afterimage_rebalances_total"
 
 
 def grid(num_points: int, fps: float = 8.0) -> list[int]:
@@ -46,8 +48,8 @@ def test_a_second_reading_changes_nothing(ingest: IngestRunner, video_file: Vide
     ingest.until("clip", StreamState.ENDED)
     ingest.stop()
     before = ingest.entries("clip")
-    token = take_leases(ingest.client, "ingest", range(NUM_PARTITIONS))[partition_of("clip")]
-    writer = FrameWriter(ingest.client, "clip", spec.generation, "fast", token)
+    lease = seize(ingest.client, "ingest")[partition_of("clip")]
+    writer = FrameWriter(ingest.client, "clip", spec.generation, "fast", lease)
     again = [NewFrame(time_ms, time_ms, 2, 0.0, b"other") for time_ms in grid(16)]
     assert writer.publish([*again, EndOfSource(grid(16)[-1])]) == (Outcome.OK, 17)
     assert ingest.entries("clip") == before
@@ -178,7 +180,7 @@ def test_a_change_while_another_source_is_taken_up_is_kept(ingest: IngestRunner,
     ingest.stop()
     taken_up = spec.model_copy(update={"source": video_file("second.mp4").name, "base_ms": BASE_MS + 1})
     assert ingest.registry.replace(spec, taken_up.model_copy(update={"name": "New"}))
-    Capture(taken_up, ingest.place(), threading.Event()).run()
+    Capture(taken_up, ingest.place(), seize(ingest.client, "ingest")[partition_of("clip")], threading.Event()).run()
     stored = ingest.registry.get("clip").spec
     assert (stored.name, stored.base_ms) == ("New", grid(16)[-1] + 1)
 
@@ -193,20 +195,28 @@ def test_a_removed_stream_stops_and_leaves_nothing(ingest: IngestRunner, video_f
     assert not ingest.client.exists(keys.frames("clip"), keys.streams, keys.status, keys.published, keys.progress)
 
 
-def test_a_second_ingest_takes_over(ingest: IngestRunner, video_file: VideoFile) -> None:
+def test_a_partition_that_another_took_is_left_alone_until_it_is_free_again(
+    ingest: IngestRunner, video_file: VideoFile
+) -> None:
     ingest.add("clip", video_file("clip.mp4", seconds=20).name, pace="live")
     ingest.start()
     ingest.until("clip", StreamState.LIVE)
-    take_leases(ingest.client, "ingest", range(NUM_PARTITIONS))
-    assert eventually(lambda: ingest.returned, "the first gives up") == [1]
+    lease = seize(ingest.client, "ingest", [partition_of("clip")])[partition_of("clip")]
+    eventually(lambda: ingest.value(MOVED, way="lost") == 1, "the partition given up")
+    newest = ingest.frames("clip")[-1].captured_at_ms
+    LeaseBook(ingest.client, "ingest", "the-test").release([lease])
+    eventually(lambda: ingest.frames("clip")[-1].captured_at_ms > newest, "frames again")
 
 
 def test_ingest_says_that_it_lives(ingest: IngestRunner, redis_client: redis.Redis) -> None:
     ingest.start()
-    eventually(lambda: living_workers(redis_client, "ingest") == ["test"], "a heartbeat")
+    eventually(
+        lambda: [len(worker.partitions) for worker in living_workers(redis_client, "ingest")] == [NUM_PARTITIONS],
+        "a worker that owns everything",
+    )
     ingest.stop()
     assert living_workers(redis_client, "ingest") == []
-    assert ingest.returned == [0]
+    assert not any(redis_client.exists(keys.lease("ingest")) for keys in PARTITIONS)
 
 
 @pytest.mark.parametrize("base_after_ms", [3_600_000, 1], ids=["later base", "base already passed"])

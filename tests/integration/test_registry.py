@@ -1,17 +1,25 @@
+from typing import get_args
+
 import pytest
 import redis
 
-from shared.errors import StreamExists, StreamUnknown
-from shared.keys import keys_of
+from shared.errors import Fenced, StreamExists, StreamUnknown
+from shared.keys import Role, keys_of
+from shared.leases import Lease
 from shared.registry import Registry
 from shared.streams import InferenceStatus, Progress, StreamSpec, StreamStatus
 
 SPEC = StreamSpec(id="cam", name="cam", source="a.mp4", base_ms=1, generation=7, created_at_ms=1)
 
 
+LEASE = Lease(keys_of("cam").partition, 3, "the-test")
+
+
 @pytest.fixture
 def registry(redis_client: redis.Redis) -> Registry:
     registry = Registry(redis_client)
+    for role in get_args(Role):
+        redis_client.set(keys_of("cam").lease(role), str(LEASE))
     registry.add(SPEC)
     return registry
 
@@ -41,26 +49,36 @@ def test_a_spec_is_replaced_only_if_it_is_the_one_seen(registry: Registry) -> No
 
 
 def test_what_services_say_of_another_generation_are_refused(registry: Registry) -> None:
-    assert registry.set_status("cam", StreamStatus(generation=7, epoch=3))
-    assert not registry.set_status("cam", StreamStatus(generation=6, epoch=9))
-    assert not registry.set_inference(SPEC.model_copy(update={"generation": 6}), InferenceStatus(model="a@1"))
+    assert registry.set_status("cam", StreamStatus(generation=7, epoch=3), LEASE)
+    assert not registry.set_status("cam", StreamStatus(generation=6, epoch=9), LEASE)
+    assert not registry.set_inference(SPEC.model_copy(update={"generation": 6}), InferenceStatus(model="a@1"), LEASE)
     record = registry.get("cam")
     assert (record.status.epoch, record.inference.model) == (3, None)
 
 
+def test_a_worker_whose_lease_ran_out_says_nothing_more(registry: Registry) -> None:
+    late = Lease(LEASE.partition, 2, "another")
+    with pytest.raises(Fenced, match="'cam'"):
+        registry.set_status("cam", StreamStatus(generation=7, epoch=9), late)
+    with pytest.raises(Fenced, match="'cam'"):
+        registry.set_inference(SPEC, InferenceStatus(model="a@1"), late)
+    record = registry.get("cam")
+    assert (record.status.epoch, record.inference.model) == (0, None)
+
+
 def test_a_removed_stream_leaves_nothing(registry: Registry, redis_client: redis.Redis) -> None:
-    registry.set_status("cam", StreamStatus(generation=7))
-    registry.set_inference(SPEC, InferenceStatus(reason="no model"))
+    registry.set_status("cam", StreamStatus(generation=7), LEASE)
+    registry.set_inference(SPEC, InferenceStatus(reason="no model"), LEASE)
     keys = keys_of("cam")
     redis_client.xadd(keys.frames("cam"), {"n": 1})
     redis_client.zadd(keys.events("cam"), {"e": 1})
     registry.remove("cam")
-    assert list(redis_client.scan_iter()) == []
+    assert {bytes(key) for key in redis_client.scan_iter()} == {keys.lease(role).encode() for role in get_args(Role)}
     with pytest.raises(StreamUnknown):
         registry.remove("cam")
     with pytest.raises(StreamUnknown):
         registry.get("cam")
-    assert not registry.set_status("cam", StreamStatus(generation=7))
+    assert not registry.set_status("cam", StreamStatus(generation=7), LEASE)
 
 
 def test_a_spec_that_cannot_be_read_hides_no_other(registry: Registry, redis_client: redis.Redis) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import redis
+from leasing import lease_of
 from patience import eventually
 from worker_runner import BASE_MS, FRAME_MS, WorkerRunner, pictures, save_random_model, spec_of
 
-from shared.errors import Fenced
-from shared.keys import keys_of
-from shared.leases import take_leases
+from shared.keys import NUM_PARTITIONS, keys_of
+from shared.leases import LeaseBook
 
 NUM_FRAMES = 40
 
@@ -191,17 +191,19 @@ def test_another_model_begins_with_an_empty_memory_and_closes_the_old_ones_event
     assert np.allclose(list(runner.scores("cam").values())[10:], list(runner.scores("fresh").values()), atol=1e-4)
 
 
-def test_a_worker_whose_partition_was_taken_stops(runner: WorkerRunner) -> None:
+def test_a_partition_that_another_took_is_left_alone_until_it_is_free_again(runner: WorkerRunner) -> None:
     spec = spec_of("cam")
     runner.registry.add(spec)
     runner.publish(spec, pictures(3))
     runner.start()
     runner.wait_processed("cam", 3)
-    take_leases(runner.client, "inference", [keys_of("cam").partition])
+    lease = lease_of(runner.client, "inference", "cam")
     runner.publish(spec, pictures(3), first=3)
-    runner.join()
-    assert isinstance(runner.failure, Fenced)
+    eventually(lambda: runner.value("afterimage_partitions_owned") == NUM_PARTITIONS - 1, "the partition given up")
     assert runner.record("cam").progress.frames_processed == 3
+    LeaseBook(runner.client, "inference", "the-test").release([lease])
+    runner.wait_processed("cam", 6)
+    assert runner.value("afterimage_state_restores_total") == 1
 
 
 def test_changed_thresholds_hold_from_the_next_frame(runner: WorkerRunner) -> None:

@@ -1,0 +1,29 @@
+"""The network's hyper-parameters."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.inference.backbones import BACKBONE, BUILTIN
+
+
+class NetworkConfig(BaseModel):
+    """The network's hyper-parameters, as a manifest's `network` field holds them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    backbone: str = Field(default=BUILTIN, pattern=BACKBONE, description="sees a frame: builtin, or timm:<model name>")
+    widths: tuple[int, int, int, int] = Field(default=(16, 32, 48, 64), description="channels of the builtin's stages")
+    appearance: int = Field(default=64, ge=1, le=1024, description="features of how a frame looks")
+    change: int = Field(default=64, ge=1, le=1024, description="features of how it differs from what was")
+    change_widths: tuple[int, int, int] = Field(default=(16, 32, 32), description="channels of the stages that compare")
+    thumb_pool: Literal[2, 4] = Field(default=4, description="the memory's picture is so much smaller than the input")
+    flow: bool = Field(default=False, description="whether the comparison is given optical flow")
+    colour: bool = Field(default=False, description="whether the memory holds colours, too, and not grey levels alone")
+    likeness: bool = Field(default=False, description="whether it is given where the picture still shows what it did")
+    normed: bool = Field(default=False, description="whether batch norms follow the convolutions and precede the LSTM")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="share of features left out at random in training")
+    blind: float = Field(default=0.0, ge=0, lt=1, description="share of training stretches that hide how frames look")
+    hidden: int = Field(default=96, ge=1, le=1024, description="LSTM cells")
+    slow_seconds: float = Field(default=30.0, gt=0, le=3600, description="time constant of the slow background")
+    fast_seconds: float = Field(default=2.0, gt=0, le=3600, description="time constant of the fast background")

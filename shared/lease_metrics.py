@@ -1,0 +1,21 @@
+"""How a worker's share of the partitions is measured, the same for every role."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+
+class LeaseMetrics:
+    """Partitions owned, and how they come and go."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._owned = Gauge("afterimage_partitions_owned", "Partitions that this worker holds", registry=registry)
+        self._moved = Counter(
+            "afterimage_rebalances_total", "Partitions taken, handed back or lost", ["way"], registry=registry
+        )
+
+    def owned(self, num_partitions: int) -> None:
+        """So many partitions are this worker's now."""
+        self._owned.set(num_partitions)
+
+    def moved(self, way: str, num_partitions: int) -> None:
+        """Partitions were `taken`, `handed_back` or `lost`."""
+        self._moved.labels(way).inc(num_partitions)

@@ -1,0 +1,56 @@
+"""Lua scripts on Redis, one by one or many in one round trip."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import redis
+from redis.exceptions import NoScriptError, ResponseError
+
+Reply = TypeVar("Reply")
+
+
+class Script:
+    """A script and the client it runs on. Raises the client library's errors; callers translate them.
+
+    A call may reach Redis twice, after a lost connection or where a server does not know the script: it must bear that.
+    """
+
+    def __init__(self, client: redis.Redis, body: str) -> None:
+        self._client = client
+        self._body = body
+        self._sha = hashlib.sha1(body.encode(), usedforsecurity=False).hexdigest()
+
+    def __call__(self, keys: Sequence[str], args: Sequence[Any]) -> Any:  # noqa: ANN401  (what a script returns)
+        """Runs it once; all keys lie in one slot."""
+        execute: Callable[..., Any] = self._client.execute_command
+        return self._run(lambda *script: execute(*script, len(keys), *keys, *args))
+
+    def many(self, calls: Iterable[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
+        """Runs it once for each (keys, arguments), in one pipelined round trip; the replies in the same order."""
+        wanted = list(calls)
+        return self._run(lambda *script: self._piped(script, wanted)) if wanted else []
+
+    def _piped(self, script: Sequence[str], calls: Sequence[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
+        pipeline = self._client.pipeline(transaction=False)
+        for keys, args in calls:
+            pipeline.execute_command(*script, len(keys), *keys, *args)  # type: ignore[no-untyped-call]
+        return pipeline.execute()
+
+    def _run(self, send: Callable[..., Reply]) -> Reply:
+        try:
+            return send("EVALSHA", self._sha)
+        except NoScriptError:  # a server that is new, or restarted: whichever it is, this teaches it
+            return send("EVAL", self._body)
+        except ResponseError as err:
+            if "READONLY" in str(err):
+                self._leave()
+            raise
+
+    def _leave(self) -> None:
+        """Closes idle connections: they lead to what was the master, and its name may lead to the new one by now.
+
+        A cluster's client is redirected instead.
+        """
+        if isinstance(self._client, redis.Redis):
+            self._client.connection_pool.disconnect(inuse_connections=False)

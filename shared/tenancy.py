@@ -1,0 +1,150 @@
+"""Which partitions a worker process works on: it takes what falls to it, renews it, and hands back what does not."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterable
+from typing import Protocol, Self
+
+from shared.assignment import share_of
+from shared.errors import StoreUnavailable
+from shared.leases import Lease, LeaseBook
+
+TICK_SECONDS = 0.25
+RENEWALS_PER_LIFE = 4
+
+log = logging.getLogger(__name__)
+
+
+class Observer(Protocol):
+    """Hears how the leases change."""
+
+    def owned(self, num_partitions: int) -> None:
+        """So many partitions are this worker's now."""
+
+    def moved(self, way: str, num_partitions: int) -> None:
+        """Partitions were `taken`, `handed_back` or `lost`."""
+
+
+class Tenancy:
+    """One role's leases of this process, kept by a thread of its own between `with` and its end.
+
+    Whoever works on partitions looks at `held` whenever `version` has changed, stops what is no longer there, and says
+    `give_back` once nothing more will be written under a lease that is `leaving`. Correctness rests on the fence alone:
+    what is said here may be out of date, and a write under a lost lease is refused.
+    """
+
+    def __init__(self, book: LeaseBook, observer: Observer, ttl_seconds: float) -> None:
+        self._book = book
+        self._observer = observer
+        self._renew_every = ttl_seconds / RENEWALS_PER_LIFE
+        self._lock = threading.Lock()
+        self._held: dict[int, Lease] = {}
+        self._leaving: dict[int, Lease] = {}
+        self._renewed_at = 0.0
+        self._away = False
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="leases")
+        self.version = 0
+        """Goes up with every change of `held` or `leaving`."""
+
+    def __enter__(self) -> Self:
+        """Begins to beat."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        """Gives everything back and signs off, if Redis is there; nothing may be written under the leases any more."""
+        self._closing.set()
+        self._thread.join()
+        with self._lock:
+            leases = [*self._held.values(), *self._leaving.values()]
+            self._held, self._leaving = {}, {}
+        if self._away:
+            return
+        try:
+            self._book.sign_off()
+            self._book.release(leases)
+        except StoreUnavailable as err:
+            log.warning("leases are not given back and will run out: %s", err)
+
+    def held(self) -> dict[int, Lease]:
+        """Partition → lease, to work on."""
+        with self._lock:
+            return dict(self._held)
+
+    def leaving(self) -> dict[int, Lease]:
+        """Partition → lease, to be given back as soon as what was begun is written."""
+        with self._lock:
+            return dict(self._leaving)
+
+    def give_back(self, lease: Lease) -> None:
+        """Frees a partition for its next owner; raises StoreUnavailable, and may be repeated then."""
+        self._book.release([lease])
+        self._drop([lease], "handed_back")
+
+    def lost(self, lease: Lease) -> None:
+        """A write under the lease was refused: it is another worker's partition, or soon will be."""
+        self._drop([lease], "lost")
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            try:
+                self._tick()
+                self._away = False
+            except StoreUnavailable as err:
+                if not self._away:
+                    log.warning("waiting for Redis: %s", err)
+                self._away = True
+            except Exception:  # a thread's top: without it every lease would run out
+                log.exception("leases")
+            self._closing.wait(TICK_SECONDS)
+
+    def _tick(self) -> None:
+        living = self._book.beat()
+        if time.monotonic() - self._renewed_at >= self._renew_every or self._away:
+            began = time.monotonic()
+            self._drop(self._book.renew([*self.held().values(), *self.leaving().values()]), "lost")
+            self._renewed_at = began
+        mine = share_of(self._book.worker_id, living)
+        self._sort(mine)
+        taken = self._book.take(sorted(mine - self.held().keys()))
+        if taken:
+            self._change(held=taken, way="taken")
+
+    def _sort(self, mine: Iterable[int]) -> None:
+        """What falls to others now is leaving; what falls to this worker again stays."""
+        wanted = set(mine)
+        with self._lock:
+            owned = {**self._held, **self._leaving}
+            held = {partition: lease for partition, lease in owned.items() if partition in wanted}
+            if held.keys() != self._held.keys():
+                self._held = held
+                self._leaving = {partition: lease for partition, lease in owned.items() if partition not in wanted}
+                self.version += 1
+
+    def _change(self, held: Iterable[Lease], way: str) -> None:
+        new = {lease.partition: lease for lease in held}
+        with self._lock:
+            self._held.update(new)
+            self.version += 1
+        self._tell(way, len(new))
+
+    def _drop(self, leases: Iterable[Lease], way: str) -> None:
+        num_dropped = 0
+        with self._lock:
+            for lease in leases:
+                for known in (self._held, self._leaving):
+                    if known.get(lease.partition) == lease:
+                        del known[lease.partition]
+                        num_dropped += 1
+            self.version += bool(num_dropped)
+        if num_dropped:
+            self._tell(way, num_dropped)
+
+    def _tell(self, way: str, num_partitions: int) -> None:
+        with self._lock:
+            num_owned = len(self._held) + len(self._leaving)
+        self._observer.moved(way, num_partitions)
+        self._observer.owned(num_owned)
+        log.info("partitions %s: %d, owned: %d", way.replace("_", " "), num_partitions, num_owned)

@@ -1,0 +1,131 @@
+"""Leases and their keepers on a real Redis."""
+
+import pytest
+import redis
+from leasing import lease_of, tenancy
+from patience import eventually
+
+from shared.keys import NUM_PARTITIONS, PARTITIONS
+from shared.leases import Lease, LeaseBook, living_workers
+from shared.tenancy import Tenancy
+
+SHORT_SECONDS = 1.0
+ALL = range(NUM_PARTITIONS)
+
+
+def obey(keeper: Tenancy) -> None:
+    """What a worker does that has nothing to finish."""
+    for lease in keeper.leaving().values():
+        keeper.give_back(lease)
+
+
+def test_a_lease_is_one_workers_until_it_gives_it_back(redis_client: redis.Redis) -> None:
+    one, other = (LeaseBook(redis_client, "inference", name) for name in ("one", "other"))
+    [lease] = one.take([5])
+    assert (lease.partition, lease.worker_id) == (5, "one")
+    assert other.take([5]) == []
+    assert one.renew([lease]) == []
+    one.release([lease])
+    [next_lease] = other.take([5])
+    assert next_lease.token > lease.token
+    assert one.renew([lease]) == [lease]
+    one.release([lease])
+    assert redis_client.get(PARTITIONS[5].lease("inference")) == str(next_lease).encode()
+
+
+def test_taking_again_after_a_lost_reply_draws_a_new_token(redis_client: redis.Redis) -> None:
+    book = LeaseBook(redis_client, "inference", "one")
+    [first], [second] = book.take([5]), book.take([5])
+    assert second.token > first.token
+    assert book.renew([first, second]) == [first]
+
+
+def test_a_lease_that_is_not_renewed_runs_out(redis_client: redis.Redis) -> None:
+    one, other = (LeaseBook(redis_client, "ingest", name, ttl_seconds=0.2) for name in ("one", "other"))
+    one.take([5])
+    assert eventually(lambda: other.take([5]), "the lease is free")[0].worker_id == "other"
+
+
+def test_roles_do_not_share_leases(redis_client: redis.Redis) -> None:
+    assert LeaseBook(redis_client, "ingest", "one").take([5])
+    assert LeaseBook(redis_client, "inference", "other").take([5])
+
+
+def test_the_silent_are_forgotten(redis_client: redis.Redis) -> None:
+    LeaseBook(redis_client, "ingest", "silent", ttl_seconds=0.2).beat()
+    lively = LeaseBook(redis_client, "ingest", "lively", ttl_seconds=0.2)
+    eventually(lambda: lively.beat() == ["lively"], "one is left")
+
+
+def test_workers_share_the_partitions_and_the_last_one_has_them_all(redis_client: redis.Redis) -> None:
+    with tenancy(redis_client, "ingest") as one:
+        eventually(lambda: len(one.held()) == NUM_PARTITIONS, "all for one")
+        with tenancy(redis_client, "ingest") as two, tenancy(redis_client, "ingest") as three:
+            keepers = (one, two, three)
+
+            def is_shared() -> bool:
+                for keeper in keepers:
+                    obey(keeper)
+                return sorted(len(keeper.held()) for keeper in keepers) == [10, 11, 11]
+
+            eventually(is_shared, "a fair share each")
+            owned = [partition for keeper in keepers for partition in keeper.held()]
+            assert sorted(owned) == list(ALL)
+            seen = {view.id: view.partitions for view in living_workers(redis_client, "ingest")}
+            assert sorted(seen.values()) == sorted(tuple(sorted(keeper.held())) for keeper in keepers)
+        eventually(lambda: len(one.held()) == NUM_PARTITIONS, "all for one again")
+    assert living_workers(redis_client, "ingest") == []
+    assert not any(redis_client.exists(keys.lease("ingest")) for keys in PARTITIONS)
+
+
+def test_what_is_begun_is_finished_before_a_partition_changes_hands(redis_client: redis.Redis) -> None:
+    with tenancy(redis_client, "ingest") as one:
+        eventually(lambda: len(one.held()) == NUM_PARTITIONS, "all for one")
+        before = one.version
+        with tenancy(redis_client, "ingest") as two:
+            leaving = eventually(one.leaving, "some must leave")
+            assert one.version > before
+            assert not leaving.keys() & one.held().keys()
+            eventually(lambda: len(living_workers(redis_client, "ingest")) == 2, "both live")
+            assert two.held() == {}
+            first = next(iter(leaving))
+            one.give_back(leaving[first])
+            eventually(lambda: list(two.held()) == [first], "the one that was given back")
+        eventually(lambda: one.leaving() == {} and len(one.held()) == NUM_PARTITIONS, "what was not given back stays")
+
+
+def test_a_lease_lost_is_taken_again_under_another_token(redis_client: redis.Redis) -> None:
+    with tenancy(redis_client, "ingest", ttl_seconds=SHORT_SECONDS) as keeper:
+        eventually(lambda: len(keeper.held()) == NUM_PARTITIONS, "all held")
+        before = keeper.held()
+        stolen = lease_of(redis_client, "ingest", "cam")
+        eventually(lambda: stolen.partition not in keeper.held(), "the renewal finds it out")
+        LeaseBook(redis_client, "ingest", stolen.worker_id).release([stolen])
+        after = eventually(lambda: keeper.held().get(stolen.partition), "taken again")
+        assert after
+        assert after.token > before[stolen.partition].token
+
+
+def test_what_a_fenced_write_found_out_counts_at_once(redis_client: redis.Redis) -> None:
+    with tenancy(redis_client, "ingest") as keeper:
+        lease = eventually(lambda: keeper.held().get(3), "held")
+        assert lease
+        keeper.lost(lease)
+        again = eventually(lambda: keeper.held().get(3), "taken again")
+        assert again
+        assert again.token > lease.token
+        keeper.lost(lease)  # an old one: says nothing of the new
+        assert keeper.held()[3] == again
+
+
+def test_the_living_outlive_a_crash_of_another(redis_client: redis.Redis) -> None:
+    dead = LeaseBook(redis_client, "ingest", "dead", SHORT_SECONDS)
+    dead.beat()
+    dead.take(ALL)
+    with tenancy(redis_client, "ingest", ttl_seconds=SHORT_SECONDS) as keeper:
+        eventually(lambda: len(keeper.held()) == NUM_PARTITIONS, "all are taken over")
+
+
+@pytest.mark.parametrize("stored", [b"7 host-1-ab", b"12 a worker with spaces"])
+def test_a_lease_reads_as_it_is_written(stored: bytes) -> None:
+    assert str(Lease.parse(3, stored)).encode() == stored

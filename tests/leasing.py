@@ -1,0 +1,34 @@
+"""Leases for tests: taken from whoever holds them, or kept as a worker keeps them."""
+
+from collections.abc import Iterable
+
+import redis
+from prometheus_client import CollectorRegistry
+
+from shared.keys import NUM_PARTITIONS, PARTITIONS, Role, partition_of
+from shared.lease_metrics import LeaseMetrics
+from shared.leases import LEASE_SECONDS, Lease, LeaseBook, worker_id
+from shared.tenancy import Tenancy
+
+AN_HOUR_SECONDS = 3600.0
+
+
+def seize(client: redis.Redis, role: Role, partitions: Iterable[int] = range(NUM_PARTITIONS)) -> dict[int, Lease]:
+    """Makes the test the owner of partitions, whoever held them before."""
+    wanted = list(partitions)
+    client.delete(*(PARTITIONS[partition].lease(role) for partition in wanted))
+    return {lease.partition: lease for lease in LeaseBook(client, role, "the-test", AN_HOUR_SECONDS).take(wanted)}
+
+
+def lease_of(client: redis.Redis, role: Role, stream_id: str) -> Lease:
+    """A lease for one stream's partition."""
+    [lease] = seize(client, role, [partition_of(stream_id)]).values()
+    return lease
+
+
+def tenancy(
+    client: redis.Redis, role: Role, metrics: LeaseMetrics | None = None, ttl_seconds: float = LEASE_SECONDS
+) -> Tenancy:
+    """What keeps a worker's leases."""
+    book = LeaseBook(client, role, worker_id(), ttl_seconds)
+    return Tenancy(book, metrics or LeaseMetrics(CollectorRegistry()), ttl_seconds)
