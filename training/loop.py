@@ -31,6 +31,8 @@ class LoopConfig:
     max_gradient_norm: float = 1.0
     positive_weight: float | tuple[float, ...] = 3.0
     """How much more a frame counts on which a label holds: most hold on few. One for all labels, or one each."""
+    competing: float = 0.0
+    """Weight of a second loss, the cross-entropy among the labels where just one holds; for labels that never overlap."""
     averaging: float = 0.998
     """Share of the averaged weights that each update keeps; it is they that are measured and shipped."""
     warmup_updates: int = 100
@@ -117,7 +119,8 @@ class Learner:
     def _loss(self, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         positive = torch.tensor(self.config.positive_weight, device=logits.device).expand(logits.shape[-1])
         losses = functional.binary_cross_entropy_with_logits(logits, targets, pos_weight=positive, reduction="none")
-        return (losses * weights).sum() / weights.sum().clamp(min=1)
+        loss = (losses * weights).sum() / weights.sum().clamp(min=1)
+        return loss + self.config.competing * _confusion(logits, targets, weights) if self.config.competing else loss
 
     def _update(self, loss: Tensor) -> float:
         self.optimiser.zero_grad(set_to_none=True)
@@ -137,6 +140,13 @@ class Learner:
             average.lerp_(weight, 1 - keep)
         for kept, value in zip(self.averaged.buffers(), self.network.buffers(), strict=True):
             kept.copy_(value)
+
+
+def _confusion(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """Mean cross-entropy among the labels, over the frames on which all are known and one holds."""
+    alone = (targets.sum(-1) == 1) & (weights.min(-1).values > 0)
+    losses = functional.cross_entropy(logits[alone], targets[alone].argmax(-1), reduction="sum")
+    return losses / alone.sum().clamp(min=1)
 
 
 def mixed_precision(device: torch.device) -> AbstractContextManager[object]:

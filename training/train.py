@@ -1,6 +1,7 @@
 """Trains the network on rendered scenes and ships it as a model folder."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -29,6 +30,14 @@ from training.tune import tune_on_scenes
 from training.unroll import scores_of
 
 DEFAULT_EPOCHS = 40
+NETWORK: Mapping[str, Any] = {
+    "change_widths": (24, 48, 64),
+    "flow": True,
+    "likeness": True,
+    "colour": True,
+    "dropout": 0.1,
+}
+"""Hyper-parameters that differ from the network's defaults."""
 DESCRIPTION = (
     "Camera faults (covered, defocused, moved, frozen, lights out, glitch) and activity in a fixed camera's view. "
 )
@@ -52,8 +61,7 @@ class TrainingConfig:
     """Further clips that tune the thresholds at the end: events are few, so it takes many."""
     footage: tuple[Path, ...] = ()
     """Real videos, or folders of them, to show incidents on; none: rendered scenes alone."""
-    network: dict[str, Any] = field(default_factory=lambda: {"flow": True})
-    """Hyper-parameters that differ from the network's defaults."""
+    network: dict[str, Any] = field(default_factory=lambda: dict(NETWORK))
     seed: int = 0
     height: int = 96
     width: int = 128

@@ -20,6 +20,8 @@ class Glance(NamedTuple):
     """Grey levels 0..1 at a quarter of the input's size, flat."""
     detail: Tensor
     """Natural logarithm of the mean edge strength in 16x16 tiles, flat."""
+    tint: Tensor
+    """The two colour differences at half the thumb's size, flat; empty where the network compares no colours."""
 
 
 class Memory(NamedTuple):
@@ -34,6 +36,8 @@ class Memory(NamedTuple):
     fast: Tensor
     """Running means of the thumb (the fast one at half its size) with the config's time constants."""
     detail: Tensor
+    previous_tint: Tensor
+    slow_tint: Tensor
     unrest: Tensor
     """Running mean of the logarithm of the change between frames: how restless the picture usually is."""
     still_seconds: Tensor

@@ -17,6 +17,8 @@ def memory_of(thumb: torch.Tensor, still: float = 0.0) -> Memory:
         slow=thumb,
         fast=halved(thumb, SIZE),
         detail=torch.zeros(rows, 12),
+        previous_tint=torch.zeros(rows, 0),
+        slow_tint=torch.zeros(rows, 0),
         unrest=log_change(torch.zeros_like(thumb)),
         still_seconds=still * figure,
         age_seconds=10 * figure,
@@ -26,7 +28,7 @@ def memory_of(thumb: torch.Tensor, still: float = 0.0) -> Memory:
 
 def measured(thumb: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
     rows = len(thumb)
-    glance = Glance(torch.zeros(rows, 4), thumb, torch.zeros(rows, 12))
+    glance = Glance(torch.zeros(rows, 4), thumb, torch.zeros(rows, 12), torch.zeros(rows, 0))
     return measure(glance, memory_of(before), torch.full((rows, 1), 0.125), SIZE)
 
 
