@@ -94,16 +94,16 @@ def run_bench(
     batch_size = settings.batch_for(chosen.type)
     catalog = Catalog(models_dir, chosen, batch_size)
     runner = catalog.runner(DEFAULT_MODEL)
-    jpegs = _pictures()
+    jpegs = sample_pictures()
     pairs: dict[int, list[tuple[float, float]]] = {count: [] for count in num_streams}
     loads = [Load(jpegs, count, max(1, num_frames // count), batch_size) for count in num_streams]
     total = (repetitions + 1) * len(num_streams)
     with ThreadPoolExecutor(settings.num_decode_threads(), "decode") as decoders:
         for repetition, (index, load) in product(range(repetitions + 1), enumerate(loads)):
-            worker_fps = _worker_fps(client, catalog, decoders, settings, load)
+            measured_fps = speed_of_worker(client, catalog, decoders, settings, load)
             bare_fps = _bare_fps(runner, decoders, load)
             if repetition:  # the first round warms up
-                pairs[load.num_streams].append((worker_fps, bare_fps))
+                pairs[load.num_streams].append((measured_fps, bare_fps))
             on_progress(repetition * len(loads) + index + 1, total)
     return [_row(count, measured) for count, measured in pairs.items()]
 
@@ -126,11 +126,19 @@ def _row(count: int, measured: Sequence[tuple[float, float]]) -> Row:
     return Row(count, round(worker, 1), round(bare, 1), round(ratio, 4))
 
 
-def _worker_fps(
-    client: redis.Redis, catalog: Catalog, decoders: ThreadPoolExecutor, settings: InferenceSettings, load: Load
+def speed_of_worker(
+    client: redis.Redis,
+    catalog: Catalog,
+    decoders: ThreadPoolExecutor,
+    settings: InferenceSettings,
+    load: Load,
+    *,
+    on_filled: Callable[[], None] = lambda: None,
 ) -> float:
+    """Frames per second through a worker, from its first commit on; the Redis is emptied, then filled with the load."""
     client.flushall()
     _fill(client, load)
+    on_filled()
     stop = threading.Event()
     metrics = InferenceMetrics()
     tenancy = Tenancy(LeaseBook(client, "inference", worker_id()), metrics.leases, LEASE_SECONDS)
@@ -220,7 +228,7 @@ def _bare_fps(runner: Runner, decoders: ThreadPoolExecutor, load: Load) -> float
     return (num_done - num_before) / seconds
 
 
-def _pictures() -> list[bytes]:
+def sample_pictures() -> list[bytes]:
     """JPEGs of a size and content like a camera's: texture, noise, something that moves."""
     random = np.random.default_rng(0)
     height, width = PICTURE_SIZE

@@ -164,7 +164,8 @@ class _Run:
         if config.pretrained and not resume:
             load_pretrained(network)
         num_updates = num_epochs * num_batches(lengths, self._longest, config.batch_frames)
-        loop = LoopConfig(**{**asdict(config.loop), "positive_weight": self._positive_weights()})
+        chosen = {"positive_weight": self._positive_weights(), "competing": float(self._labels_compete)}
+        loop = LoopConfig(**{**asdict(config.loop), **chosen})
         self.learner = Learner(network.to(self.device), loop, self.spec, num_updates)
         if resume:
             self.progress = checkpoint.load_checkpoint(self.checkpoint, self.learner, self.settings)
@@ -182,6 +183,11 @@ class _Run:
     @property
     def _longest(self) -> int:
         return round(self.config.longest_seconds * self.config.fps)
+
+    @property
+    def _labels_compete(self) -> bool:
+        """Whether no frame has two labels: then telling them from each other is learnt beside finding each."""
+        return all(sequence.targets.sum(axis=1).max(initial=0) <= 1 for sequence in self.train_sequences)
 
     def _positive_weights(self) -> tuple[float, ...]:
         """More for a rare label: the square root of how much rarer its presence is than its absence, 1 to 10."""

@@ -1,0 +1,195 @@
+"""What does the promise cost? Frames/s with the fenced commit beside a worker that writes its scores and no more.
+
+promise: one script a partition checks the lease and the cursor, appends scores, writes events, replaces the state.
+plain:   the scores of each frame are appended and a cursor is set, unchecked; no state, no events, no fence: what is
+         left after a crash is what peers keep.
+Both run in this process, in turn, on the same frames; the ratio is the median of pairs. Then the bytes that reach Redis
+per frame, for memories of several sizes: the state is written once a commit, so a batch of many frames carries it once.
+
+Run it with `python -m benchmarks.promise`.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import redis
+import torch
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from afterimage.local_redis import running_redis
+from benchmarks.worker import Load, sample_pictures, speed_of_worker
+from services.inference.catalog import Catalog
+from services.inference.commit import Outcome, Retention, StreamCommit
+from services.inference.network import build_network
+from services.inference.runner import choose_device, share_process
+from services.inference.settings import InferenceSettings
+from services.inference.weights import save_model
+from shared.keys import keys_of
+from shared.manifest import InputSpec
+from shared.settings import PROJECT_ROOT
+from shared.streams import DEFAULT_MODEL
+
+STREAMS = (1, 16, 64)
+MEMORIES = ({"hidden": 32}, {"hidden": 96}, {"hidden": 96, "colour": True}, {"hidden": 96, "thumb_pool": 2})
+SIZE = (96, 128)
+
+
+class PlainCommitter:
+    """Writes scores and a cursor, and checks nothing."""
+
+    def __init__(self, client: redis.Redis, retention: Retention) -> None:
+        self._client = client
+        self._retention = retention
+
+    def commit(self, commits: Sequence[StreamCommit]) -> dict[str, Outcome]:
+        """Appends what there is."""
+        pipeline = self._client.pipeline(transaction=False)
+        for commit in commits:
+            keys = keys_of(commit.stream_id)
+            for entry_id, texts in commit.scores:
+                fields: Any = dict(zip(commit.labels, texts, strict=True))
+                pipeline.xadd(keys.scores(commit.stream_id), fields, id=entry_id)
+            pipeline.hset(keys.progress, commit.stream_id, str(commit.wanted))
+            oldest_ms = int(commit.wanted.cursor.partition("-")[0]) - int(self._retention.frames_seconds * 1000)
+            pipeline.xtrim(keys.frames(commit.stream_id), minid=str(max(0, oldest_ms)))
+        pipeline.execute()
+        return {commit.stream_id: Outcome.COMMITTED for commit in commits}
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What the promise costs at a number of streams: medians, in frames per second and bytes a frame."""
+
+    streams: int
+    promise_fps: float
+    plain_fps: float
+    ratio: float
+    promise_bytes: float
+    plain_bytes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """Bytes per frame that reach Redis with a memory of that size."""
+
+    streams: int
+    state_bytes: int
+    bytes_per_frame: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What all measurements share."""
+
+    client: redis.Redis
+    decoders: ThreadPoolExecutor
+    settings: InferenceSettings
+    batch_size: int
+    jpegs: Sequence[bytes]
+
+    def catalog(self, models_dir: Path) -> Catalog:
+        """The folder's models on the chosen device."""
+        return Catalog(models_dir, choose_device(self.settings.device), self.batch_size)
+
+    def run(self, catalog: Catalog, num_streams: int, num_frames: int) -> tuple[float, float]:
+        """Frames per second, and bytes per frame that Redis was sent beside the frames themselves."""
+        load = Load(self.jpegs, num_streams, max(1, num_frames // num_streams), self.batch_size)
+        sent: list[int] = []
+
+        def note() -> None:
+            stats: Any = self.client.info("stats")
+            sent.append(stats["total_net_input_bytes"])
+
+        fps = speed_of_worker(self.client, catalog, self.decoders, self.settings, load, on_filled=note)
+        note()
+        return fps, (sent[1] - sent[0]) / load.num_frames
+
+
+@contextmanager
+def opened_bench(device: str) -> Iterator[Bench]:
+    """A private Redis and threads for the measurements."""
+    settings = InferenceSettings(device=device)
+    share_process(settings.num_torch_threads())
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="afterimage-bench-")))
+        client = stack.enter_context(running_redis(folder))
+        decoders = stack.enter_context(ThreadPoolExecutor(settings.num_decode_threads(), "decode"))
+        batch_size = settings.batch_for(choose_device(device).type)
+        yield Bench(client, decoders, settings, batch_size, sample_pictures())
+
+
+def measure_cost(bench: Bench, num_streams: int, num_frames: int, repetitions: int) -> Cost:
+    """Pairs of runs; a first pair warms up."""
+    catalog = bench.catalog(PROJECT_ROOT / "models")
+    pairs = []
+    for _ in range(repetitions + 1):
+        promise = bench.run(catalog, num_streams, num_frames)
+        with patch("services.inference.worker.Committer", PlainCommitter):
+            plain = bench.run(catalog, num_streams, num_frames)
+        pairs.append((*promise, *plain))
+    promise_fps, promise_bytes, plain_fps, plain_bytes = (
+        round(statistics.median(column), 1) for column in zip(*pairs[1:], strict=True)
+    )
+    ratio = statistics.median(pair[0] / pair[2] for pair in pairs[1:])
+    return Cost(num_streams, promise_fps, plain_fps, round(ratio, 4), promise_bytes, plain_bytes)
+
+
+def measure_growth(bench: Bench, network: dict[str, Any], num_streams: int, num_frames: int) -> Growth:
+    """One run with a model that learned nothing, but has a memory of that size."""
+    with tempfile.TemporaryDirectory(prefix="afterimage-bench-") as folder:
+        torch.manual_seed(0)
+        built = build_network(network, 7, *SIZE)
+        labels = tuple(f"label-{number}" for number in range(7))
+        spec = InputSpec(height=SIZE[0], width=SIZE[1])
+        save_model(Path(folder) / DEFAULT_MODEL, built, labels=labels, fps=8.0, input_spec=spec, thresholds={})
+        _, per_frame = bench.run(bench.catalog(Path(folder)), num_streams, num_frames)
+    return Growth(num_streams, 4 * built.state_size, round(per_frame, 1))
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.promise", description=__doc__.partition("\n")[0])
+    parser.add_argument("--frames", type=int, default=8192, help="of one run, over all streams")
+    parser.add_argument("--repetitions", type=int, default=5, help="pairs, of which the median is shown")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--json", action="store_true", help="one JSON line")
+    chosen = parser.parse_args(arguments)
+    bar = Console(stderr=True)
+    with opened_bench(chosen.device) as bench:
+        costs = [
+            measure_cost(bench, count, chosen.frames, chosen.repetitions)
+            for count in track(STREAMS, "with and without the promise", console=bar, transient=True)
+        ]
+        cases = [(network, count) for count in (1, 64) for network in MEMORIES]
+        growth = [
+            measure_growth(bench, dict(network), count, chosen.frames // 4)
+            for network, count in track(cases, "memories of several sizes", console=bar, transient=True)
+        ]
+    if chosen.json:
+        print(json.dumps({"cost": [asdict(row) for row in costs], "growth": [asdict(row) for row in growth]}))
+        return
+    Console().print(_table("What the promise costs", costs), _table("What a memory's size costs", growth))
+
+
+def _table(title: str, rows: Sequence[Cost] | Sequence[Growth]) -> Table:
+    names = list(asdict(rows[0]))
+    table = Table(*(name.replace("_", " ") for name in names), title=title)
+    for row in rows:
+        table.add_row(*(f"{value:g}" for value in asdict(row).values()))
+    return table
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
