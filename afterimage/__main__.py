@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from afterimage.commands import analyze, bench, dataset, demo, evaluate, events, streams, train, up
+from afterimage.commands import analyze, bench, dataset, demo, evaluate, events, streams, train, up, worker
 from shared.errors import AfterimageError, DatasetUnusable, ModelUnusable, SettingsInvalid, SourceRefused
 from shared.redaction import redact
 
@@ -16,6 +16,7 @@ app = typer.Typer(
     help="Watches many cameras at once and names what happens over time: events, with a memory that is never lost.",
 )
 app.command()(up.up)
+app.command()(worker.worker)
 app.command()(demo.demo)
 app.command()(analyze.analyze)
 app.add_typer(streams.app, name="streams")

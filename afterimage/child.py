@@ -72,9 +72,13 @@ class Child:
             self._reader.join(timeout=1.0)
         return code
 
+    def ask_to_stop(self) -> None:
+        """Sends SIGTERM, if it still runs."""
+        self._process.terminate()
+
     def stop(self, timeout_seconds: float, kill: threading.Event) -> bool:
         """Asks it to end and waits; kills it after the time-out or on `kill`. Returns whether it ended by itself."""
-        self._process.terminate()
+        self.ask_to_stop()
         deadline = time.monotonic() + timeout_seconds
         while self._process.poll() is None and time.monotonic() < deadline and not kill.is_set():
             time.sleep(0.02)

@@ -14,6 +14,4 @@ def usable_port(host: str, port: int = 0) -> int:
             probe.bind(address)
             return int(probe.getsockname()[1])
     except OSError as err:
-        raise SettingsInvalid(
-            f"address {host}:{port}: {err.strerror}; choose another with --host and --port (0: any free port)"
-        ) from err
+        raise SettingsInvalid(f"address {host}:{port}: {err.strerror}; choose another (port 0: any free one)") from err

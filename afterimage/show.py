@@ -1,6 +1,6 @@
 """How events and streams look in a terminal."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -46,4 +46,12 @@ def bench_table(rows: Iterable[Mapping[str, Any]]) -> Table:
     table = Table("streams", "worker", "bare loop", "ratio", title="frames per second")
     for row in rows:
         table.add_row(str(row["streams"]), f"{row['worker_fps']:.1f}", f"{row['bare_fps']:.1f}", f"{row['ratio']:.3f}")
+    return table
+
+
+def figures_table(title: str, rows: Sequence[Mapping[str, float]]) -> Table:
+    """Rows of plain figures, a column for each name."""
+    table = Table(*(name.replace("_", " ") for name in rows[0]), title=title)
+    for row in rows:
+        table.add_row(*(f"{value:g}" for value in row.values()))
     return table

@@ -1,5 +1,6 @@
 """The whole system on one machine: Redis, ingest, inference and api as supervised children of this process."""
 
+import os
 import sys
 import threading
 import time
@@ -21,12 +22,11 @@ from shared.errors import AfterimageError, StackFailed
 LOOK_EVERY_SECONDS = 0.1
 REDIS_TIMEOUT_SECONDS = 120.0
 READY_TIMEOUT_SECONDS = 90.0
-SERVICES = ("ingest", "inference", "api")
 
 
 @dataclass(frozen=True, slots=True)
 class StackOptions:
-    """What a stack is made of; port 0 means any free port, `metrics_port` is ingest's, the next one inference's."""
+    """What a stack is made of; port 0 means any free port, `metrics_port` is ingest's, the next ones inference's."""
 
     data: Path
     media_root: Path
@@ -36,6 +36,14 @@ class StackOptions:
     metrics_port: int = 0
     device: str = "auto"
     redis_max_memory_mb: int = 1024
+    inference_workers: int = 1
+
+    @property
+    def workers(self) -> tuple[str, ...]:
+        """The names of the processes that share the work, by role: `ingest`, `inference`, or `inference-1` and on."""
+        if self.inference_workers == 1:
+            return "ingest", "inference"
+        return "ingest", *(f"inference-{number}" for number in range(1, self.inference_workers + 1))
 
 
 class Stack:
@@ -60,11 +68,7 @@ class Stack:
         self._resources = ExitStack()
         port = options.port or usable_port(options.host)
         self.url = _http_url(options.host, port)
-        first = options.metrics_port
-        self._metrics_ports = {
-            name: first + index if first else usable_port("127.0.0.1")
-            for index, name in enumerate(("ingest", "inference"))
-        }
+        self._metrics_ports = dict(zip(options.workers, _metrics_ports(options, port), strict=True))
         self.metrics_urls = {
             name: f"{_http_url('127.0.0.1', number)}/metrics" for name, number in self._metrics_ports.items()
         }
@@ -75,12 +79,18 @@ class Stack:
             "AFTERIMAGE_API_HOST": options.host,
             "AFTERIMAGE_API_PORT": str(port),
         }
+        if options.inference_workers > 1 and "AFTERIMAGE_TORCH_THREADS" not in os.environ:
+            threads = (os.cpu_count() or 1) // 2 // options.inference_workers  # together as many as one would take
+            self._environment["AFTERIMAGE_TORCH_THREADS"] = str(max(1, threads))
+        self.redis_url = ""
+        """The private Redis's; may hold a password."""
 
     def __enter__(self) -> Self:
         """Starts everything and waits until it is ready; raises StackFailed, with nothing left running."""
         folder = self._resources.enter_context(open_data_folder(self._options.data))
         try:
             server = prepare_server(folder.redis, self._options.redis_max_memory_mb)
+            self.redis_url = server.url
             self._thread = threading.Thread(target=self._run, args=(folder, server), name="stack")
             self._thread.start()
             self._resources.callback(self._thread.join)
@@ -115,7 +125,7 @@ class Stack:
     def _run(self, folder: DataFolder, server: RedisServer) -> None:
         try:
             self._start_redis(folder, server)
-            for name in SERVICES:
+            for name in (*self._options.workers, "api"):
                 self._supervisor.start(self._service(name, folder, server.url))
             while not self._leaving.wait(LOOK_EVERY_SECONDS):
                 self._supervisor.watch(settled=self._settled.is_set())
@@ -146,7 +156,7 @@ class Stack:
     def _service(self, name: str, folder: DataFolder, redis_url: str) -> Command:
         return Command(
             name=name,
-            argv=(sys.executable, "-m", f"services.{name}"),
+            argv=(sys.executable, "-m", f"services.{name.partition('-')[0]}"),
             log_folder=folder.logs,
             environment={
                 **self._environment,
@@ -166,6 +176,19 @@ class Stack:
                 if time.monotonic() > deadline:
                     logs = self._options.data / "logs"
                     raise StackFailed(f"not ready after {READY_TIMEOUT_SECONDS:g} s: {missing}; see {logs}")
+
+
+def _metrics_ports(options: StackOptions, api_port: int) -> list[int]:
+    """A port for each worker: one after the other from the given one on, or free ones, all different."""
+    first, count = options.metrics_port, len(options.workers)
+    if first:
+        return list(range(first, first + count))
+    ports: list[int] = []
+    while len(ports) < count:
+        port = usable_port("127.0.0.1")
+        if port not in {api_port, *ports}:
+            ports.append(port)
+    return ports
 
 
 def _http_url(host: str, port: int) -> str:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from itertools import groupby
 
 from afterimage.child import Child, Command, explain_exit
 from shared.errors import StackFailed
@@ -33,6 +34,7 @@ class Supervised:
 
     def __init__(self, command: Command, echo: Callable[[str, str], None], say: Callable[[str], None]) -> None:
         self._command = command
+        self.role = command.name.partition("-")[0]
         self._echo = echo
         self._say = say
         self._backoff = Backoff()
@@ -59,6 +61,10 @@ class Supervised:
         delay = self._backoff.delay_after(time.monotonic() - self._started_at)
         self._start_at = time.monotonic() + delay
         self._say(f"{self._command.name} ended ({explain_exit(code)}): {last_words}; starting it again in {delay:g} s")
+
+    def ask_to_stop(self) -> None:
+        """Begins its end, and waits for nothing."""
+        self.child.ask_to_stop()
 
     def stop(self, kill: threading.Event) -> None:
         """Ends it, by force where it does not follow."""
@@ -89,8 +95,15 @@ class Supervisor:
             supervised.watch(settled=settled)
 
     def stop_all(self, kill: threading.Event) -> None:
-        """Stops the children in the order they were started in, except that the first, Redis, outlives the others."""
-        services = self._supervised[1:]
-        for supervised in [*services, *self._supervised[:1]]:
-            supervised.stop(kill)
+        """Stops the children in the order they were started in, except that the first, Redis, outlives the others.
+
+        Those of one role (`inference-1`, `inference-2`) end together, so that they need not take over from each other.
+        """
+        in_order = [*self._supervised[1:], *self._supervised[:1]]
+        for _, mates in groupby(in_order, key=lambda supervised: supervised.role):
+            together = list(mates)
+            for supervised in together:
+                supervised.ask_to_stop()
+            for supervised in together:
+                supervised.stop(kill)
         self._supervised.clear()

@@ -5,30 +5,21 @@ plain:   the scores of each frame are appended and a cursor is set, unchecked; n
          left after a crash is what peers keep.
 Both run in this process, in turn, on the same frames; the ratio is the median of pairs. Then the bytes that reach Redis
 per frame, for memories of several sizes: the state is written once a commit, so a batch of many frames carries it once.
-
-Run it with `python -m benchmarks.promise`.
 """
 
-import argparse
-import json
 import statistics
-import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import redis
 import torch
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
 
-from afterimage.local_redis import running_redis
 from benchmarks.worker import Load, sample_pictures, speed_of_worker
 from services.inference.catalog import Catalog
 from services.inference.commit import Outcome, Retention, StreamCommit
@@ -38,10 +29,8 @@ from services.inference.settings import InferenceSettings
 from services.inference.weights import save_model
 from shared.keys import keys_of
 from shared.manifest import InputSpec
-from shared.settings import PROJECT_ROOT
 from shared.streams import DEFAULT_MODEL
 
-STREAMS = (1, 16, 64)
 MEMORIES = ({"hidden": 32}, {"hidden": 96}, {"hidden": 96, "colour": True}, {"hidden": 96, "thumb_pool": 2})
 SIZE = (96, 128)
 
@@ -117,22 +106,9 @@ class Bench:
         return fps, (sent[1] - sent[0]) / load.num_frames
 
 
-@contextmanager
-def opened_bench(device: str) -> Iterator[Bench]:
-    """A private Redis and threads for the measurements."""
-    settings = InferenceSettings(device=device)
-    share_process(settings.num_torch_threads())
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="afterimage-bench-")))
-        client = stack.enter_context(running_redis(folder))
-        decoders = stack.enter_context(ThreadPoolExecutor(settings.num_decode_threads(), "decode"))
-        batch_size = settings.batch_for(choose_device(device).type)
-        yield Bench(client, decoders, settings, batch_size, sample_pictures())
-
-
 def measure_cost(bench: Bench, num_streams: int, num_frames: int, repetitions: int) -> Cost:
     """Pairs of runs; a first pair warms up."""
-    catalog = bench.catalog(PROJECT_ROOT / "models")
+    catalog = bench.catalog(bench.settings.models_dir)
     pairs = []
     for _ in range(repetitions + 1):
         promise = bench.run(catalog, num_streams, num_frames)
@@ -146,7 +122,7 @@ def measure_cost(bench: Bench, num_streams: int, num_frames: int, repetitions: i
     return Cost(num_streams, promise_fps, plain_fps, round(ratio, 4), promise_bytes, plain_bytes)
 
 
-def measure_growth(bench: Bench, network: dict[str, Any], num_streams: int, num_frames: int) -> Growth:
+def measure_growth(bench: Bench, network: Mapping[str, Any], num_streams: int, num_frames: int) -> Growth:
     """One run with a model that learned nothing, but has a memory of that size."""
     with tempfile.TemporaryDirectory(prefix="afterimage-bench-") as folder:
         torch.manual_seed(0)
@@ -158,38 +134,34 @@ def measure_growth(bench: Bench, network: dict[str, Any], num_streams: int, num_
     return Growth(num_streams, 4 * built.state_size, round(per_frame, 1))
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Measures and prints."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.promise", description=__doc__.partition("\n")[0])
-    parser.add_argument("--frames", type=int, default=8192, help="of one run, over all streams")
-    parser.add_argument("--repetitions", type=int, default=5, help="pairs, of which the median is shown")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--json", action="store_true", help="one JSON line")
-    chosen = parser.parse_args(arguments)
-    bar = Console(stderr=True)
-    with opened_bench(chosen.device) as bench:
-        costs = [
-            measure_cost(bench, count, chosen.frames, chosen.repetitions)
-            for count in track(STREAMS, "with and without the promise", console=bar, transient=True)
-        ]
-        cases = [(network, count) for count in (1, 64) for network in MEMORIES]
-        growth = [
-            measure_growth(bench, dict(network), count, chosen.frames // 4)
-            for network, count in track(cases, "memories of several sizes", console=bar, transient=True)
-        ]
-    if chosen.json:
-        print(json.dumps({"cost": [asdict(row) for row in costs], "growth": [asdict(row) for row in growth]}))
-        return
-    Console().print(_table("What the promise costs", costs), _table("What a memory's size costs", growth))
+def run_bench(
+    client: redis.Redis,
+    *,
+    num_streams: Sequence[int] = (1, 16, 64),
+    num_frames: int = 8192,
+    repetitions: int = 5,
+    device: str = "auto",
+    models_dir: Path,
+    on_progress: Callable[[int, int], None],
+) -> tuple[list[Cost], list[Growth]]:
+    """Both tables' rows; `on_progress` is told how many of how many measurements are done. The Redis is emptied."""
+    settings = InferenceSettings(device=device, models_dir=models_dir)
+    share_process(settings.num_torch_threads())
+    batch_size = settings.batch_for(choose_device(device).type)
+    cases = list(product((min(num_streams), max(num_streams)), MEMORIES))
+    total = len(num_streams) + len(cases)
+    costs, growth = [], []
+    with ThreadPoolExecutor(settings.num_decode_threads(), "decode") as decoders:
+        bench = Bench(client, decoders, settings, batch_size, sample_pictures())
+        for count in num_streams:
+            costs.append(measure_cost(bench, count, num_frames, repetitions))
+            on_progress(len(costs), total)
+        for count, network in cases:
+            growth.append(measure_growth(bench, network, count, num_frames // 4))
+            on_progress(len(costs) + len(growth), total)
+    return costs, growth
 
 
-def _table(title: str, rows: Sequence[Cost] | Sequence[Growth]) -> Table:
-    names = list(asdict(rows[0]))
-    table = Table(*(name.replace("_", " ") for name in names), title=title)
-    for row in rows:
-        table.add_row(*(f"{value:g}" for value in asdict(row).values()))
-    return table
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+def as_json(costs: Sequence[Cost], growth: Sequence[Growth]) -> dict[str, Any]:
+    """The rows as the `--json` line has them."""
+    return {"cost": [asdict(row) for row in costs], "growth": [asdict(row) for row in growth]}

@@ -27,8 +27,8 @@ BEAT = """
 -- KEYS: 1 workers    ARGV: 1 worker id, 2 milliseconds after which the silent are forgotten
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2]) -- before what takes memory
 redis.call('ZADD', KEYS[1], now, ARGV[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])
 return redis.call('ZRANGE', KEYS[1], 0, -1)
 """
 
@@ -47,6 +47,7 @@ TAKE = """
 -- KEYS: 1 lease, 2 fence    ARGV: 1 worker id, 2 milliseconds to live
 local held = redis.call('GET', KEYS[1])
 if held and string.match(held, '^%d+ (.*)$') ~= ARGV[1] then return false end
+redis.call('DEL', KEYS[1]) -- before what takes memory
 local lease = redis.call('INCR', KEYS[2]) .. ' ' .. ARGV[1]
 redis.call('SET', KEYS[1], lease, 'PX', ARGV[2])
 return lease

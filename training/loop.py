@@ -32,7 +32,7 @@ class LoopConfig:
     positive_weight: float | tuple[float, ...] = 3.0
     """How much more a frame counts on which a label holds: most hold on few. One for all labels, or one each."""
     competing: float = 0.0
-    """Weight of a second loss, the cross-entropy among the labels where just one holds; for labels that never overlap."""
+    """Weight of a second loss: cross-entropy among the labels where just one holds. For labels that never overlap."""
     averaging: float = 0.998
     """Share of the averaged weights that each update keeps; it is they that are measured and shipped."""
     warmup_updates: int = 100

@@ -1,61 +1,82 @@
-"""`afterimage bench`: what the worker costs beside the bare loop."""
+"""`afterimage bench`: what the worker costs beside the bare loop, and what the promise costs."""
 
 import json
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from afterimage.commands.options import DEFAULT_MODELS, Device, Models
+
+if TYPE_CHECKING:
+    import redis
 
 MAX_STREAMS = 4096
 
 
 def bench(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line.")] = False,
+    promise: Annotated[
+        bool, typer.Option("--promise", help="Measure the commit instead, beside one that writes scores alone.")
+    ] = False,
     streams: Annotated[str, typer.Option(help="Numbers of streams to measure, with commas.")] = "1,16,64",
-    frames: Annotated[int, typer.Option(min=64, max=1_000_000, help="Frames of one run, over all streams.")] = 8192,
+    frames: Annotated[int, typer.Option(min=4096, max=1_000_000, help="Frames of one run, over all streams.")] = 8192,
     repetitions: Annotated[int, typer.Option(min=1, max=100, help="The median of so many is shown.")] = 5,
     device: Device = "auto",
     models: Models = DEFAULT_MODELS,
 ) -> None:
     """Measure frames per second through the whole worker beside the bare loop: same frames, model, batches, threads.
 
-    Example: `afterimage bench --streams 1,16 --repetitions 3`.
+    Example: `afterimage bench --streams 1,16 --repetitions 3`. With `--promise`: what it costs that no frame is lost or
+    counted twice, and the bytes a frame that memories of several sizes send to Redis.
     """
     from rich.console import Console
     from rich.progress import Progress
 
     from afterimage.local_redis import running_redis
-    from afterimage.show import bench_table
-    from benchmarks.worker import as_json as measured
-    from benchmarks.worker import cost_growth, run_bench
 
     counts = _counts(streams)
-    console = Console()
     with (
         tempfile.TemporaryDirectory(prefix="afterimage-bench-") as folder,
         running_redis(Path(folder)) as client,
         Progress(console=Console(stderr=True), transient=True) as progress,
     ):
         task = progress.add_task("measuring", total=None)
-        rows = run_bench(
-            client,
-            num_streams=counts,
-            num_frames=frames,
-            repetitions=repetitions,
-            device=device,
-            models_dir=models,
-            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
-        )
+        run = {
+            "num_streams": counts,
+            "num_frames": frames,
+            "repetitions": repetitions,
+            "device": device,
+            "models_dir": models,
+            "on_progress": lambda done, total: progress.update(task, completed=done, total=total),
+        }
+        measured, shown = _promise(client, run) if promise else _worker(client, run)
     if as_json:
-        typer.echo(json.dumps(measured(rows)))
-        return
-    console.print(bench_table(measured(rows)["rows"]))
-    growth = cost_growth(rows)
-    if growth is not None:
-        console.print(f"a frame at {max(counts)} streams costs {growth:.2f} of one at 16")
+        typer.echo(json.dumps(measured))
+    else:
+        Console().print(*shown)
+
+
+def _worker(client: "redis.Redis", run: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+    """What the worker reaches: as JSON, and for people."""
+    from afterimage.show import bench_table
+    from benchmarks.worker import as_json, cost_growth, run_bench
+
+    rows = run_bench(client, **run)
+    growth, most = cost_growth(rows), max(run["num_streams"])
+    words = [] if growth is None else [f"a frame at {most} streams costs {growth:.2f} of one at 16"]
+    return as_json(rows), [bench_table(as_json(rows)["rows"]), *words]
+
+
+def _promise(client: "redis.Redis", run: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+    """What the promise costs: as JSON, and for people."""
+    from afterimage.show import figures_table
+    from benchmarks.promise import as_json, run_bench
+
+    measured = as_json(*run_bench(client, **run))
+    titles = {"cost": "what the promise costs", "growth": "what a memory's size costs"}
+    return measured, [figures_table(title, measured[name]) for name, title in titles.items()]
 
 
 def _counts(text: str) -> list[int]:

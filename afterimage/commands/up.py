@@ -11,6 +11,8 @@ from afterimage.commands.options import DEFAULT_MODELS, Device, Models, user_dat
 if TYPE_CHECKING:
     from afterimage.stack import StackOptions
 
+MAX_PORT = 65535
+
 
 def up(
     data: Annotated[
@@ -25,8 +27,11 @@ def up(
     device: Device = "auto",
     metrics_port: Annotated[
         int,
-        typer.Option(min=0, max=65534, help="Port of ingest's metrics, the next is inference's; 0: any free ports."),
+        typer.Option(min=0, max=65534, help="Port of ingest's metrics, the next are inference's; 0: any free ports."),
     ] = 0,
+    inference_workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Processes that share the model's work; more than 32 find none to share.")
+    ] = 1,
     redis_memory_mb: Annotated[int, typer.Option(min=64, help="Most memory that Redis may take, in MB.")] = 1024,
 ) -> None:
     """Start ingest, inference, API and a private Redis here, until Ctrl-C.
@@ -47,7 +52,10 @@ def up(
         metrics_port=metrics_port,
         device=device,
         redis_max_memory_mb=redis_memory_mb,
+        inference_workers=inference_workers,
     )
+    if metrics_port + inference_workers > MAX_PORT:
+        raise typer.BadParameter(f"--metrics-port {metrics_port}: no {inference_workers} ports follow it")
     found = check_models(models)
     _serve(options, [manifest.reference for manifest in found])
 
@@ -56,6 +64,7 @@ def _serve(options: "StackOptions", model_names: list[str]) -> None:
     """Runs the stack until the user wants an end; raises StackFailed."""
     from afterimage.interrupts import StopRequest
     from afterimage.stack import Stack
+    from shared.redaction import redact
 
     request = StopRequest()
     request.listen()
@@ -65,6 +74,7 @@ def _serve(options: "StackOptions", model_names: list[str]) -> None:
             _say(f"models       {', '.join(model_names)}")
             _say(f"media root   {options.media_root}")
             _say(f"data         {options.data}")
+            _say(f"redis        {redact(stack.redis_url)}")
             _say(f"metrics      {' '.join([f'{stack.url}/metrics', *stack.metrics_urls.values()])}")
         while stack.wait(0.2):
             pass
@@ -81,4 +91,4 @@ def _say(line: str) -> None:
 def _echo(service: str, line: str) -> None:
     """Prints what a service says; Redis's own words stay in its log file."""
     if service != "redis":
-        _say(f"{service:<9} | {line}")
+        _say(f"{service:<12} | {line}")

@@ -83,6 +83,14 @@ MODEL: dict[str, Any] = {
     },
 }
 
+WORKER: dict[str, Any] = {
+    "id": "edge-box-4711",
+    "role": "inference",
+    "silent_seconds": 0.412,
+    "partitions": [0, 3, 4, 9, 17, 21, 28],
+    "num_streams": 23,
+}
+
 LIVE = (
     "retry: 2000\nid: 3:1753430000190-0\n: following\n\n"
     'event: opened\ndata: {"id":"front-door.moved.1753430000125","label":"moved","state":"open"}\n'

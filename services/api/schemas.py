@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from services.api import examples
 from shared.events import Event
+from shared.keys import Role
 from shared.manifest import InputSpec, Label, Thresholds
 from shared.redaction import redact
 from shared.registry import StreamRecord
@@ -213,6 +214,24 @@ class ModelList(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [{"items": [examples.MODEL]}]})
 
     items: list[ModelView]
+
+
+class WorkerView(BaseModel):
+    """A living worker, and its share of the work."""
+
+    id: str
+    role: Role
+    silent_seconds: float = Field(description="since its last heartbeat")
+    partitions: list[int] = Field(description="of the 32 that streams are spread over, those that it owns")
+    num_streams: int = Field(description="registered in these partitions")
+
+
+class WorkerList(BaseModel):
+    """The living workers, by role and id."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [examples.WORKER]}]})
+
+    items: list[WorkerView]
 
 
 class Health(BaseModel):

@@ -4,8 +4,6 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from prometheus_client import start_http_server
-
 from services.inference.catalog import Catalog
 from services.inference.metrics import InferenceMetrics
 from services.inference.runner import choose_device, share_process
@@ -15,6 +13,7 @@ from shared.errors import ModelUnusable
 from shared.leases import LeaseBook, worker_id
 from shared.lifecycle import run_service, stop_on_signals
 from shared.logs import configure_logging
+from shared.metrics_server import serve_metrics
 from shared.settings import read_settings
 from shared.store import connect
 from shared.streams import DEFAULT_MODEL
@@ -32,8 +31,7 @@ def main() -> int:
     device = choose_device(settings.device)
     batch_size = settings.batch_for(device.type)
     metrics = InferenceMetrics()
-    if settings.metrics_port:
-        start_http_server(settings.metrics_port, settings.metrics_host, metrics.registry)
+    serve_metrics(metrics.registry, settings)
     client = connect(settings.redis_url.get_secret_value())
     catalog = Catalog(settings.models_dir, device, batch_size)
     book = LeaseBook(client, "inference", worker_id(), settings.lease_seconds)

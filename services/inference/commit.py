@@ -46,6 +46,7 @@ while at <= #ARGV do
   at = at + num_transitions * 4
   local current = redis.call('HGET', KEYS[2], id)
   if current == expected then
+    redis.call('XTRIM', KEYS[key], 'MINID', oldest_frame) -- before what takes memory
     local entry = {}
     for i = 1, #labels do entry[2 * i - 1] = labels[i] end
     local from = first_scored
@@ -68,7 +69,6 @@ while at <= #ARGV do
     end
     redis.call('HSET', KEYS[3], id, state)
     redis.call('HSET', KEYS[2], id, wanted)
-    redis.call('XTRIM', KEYS[key], 'MINID', oldest_frame)
     redis.call('XTRIM', KEYS[key + 1], 'MINID', '~', oldest_score)
     outcomes[#outcomes + 1] = 1
   else

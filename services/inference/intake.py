@@ -154,9 +154,7 @@ class Intake:
         if leaving := self._tenancy.leaving():
             self._let_go()
             busy = {session.lease for session in self._sessions.values()}
-            for lease in leaving.values():
-                if lease not in busy:
-                    self._tenancy.give_back(lease)
+            self._tenancy.give_back([lease for lease in leaving.values() if lease not in busy])
 
     def _let_go(self) -> None:
         """Reads no more of streams whose lease is no longer held; gives up what was read where it is lost."""

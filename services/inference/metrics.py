@@ -43,6 +43,15 @@ class InferenceMetrics:
         self.events = Counter(
             "afterimage_events_total", "Events opened", ["stream_id", "label"], registry=self.registry
         )
+        self.loop_errors = Counter(
+            "afterimage_loop_errors_total", "Waits for Redis in a loop", ["stage"], registry=self.registry
+        )
+        self.leases = LeaseMetrics(self.registry)
+        self._add_memory()
+        self.streams = Gauge("afterimage_streams_owned", "Streams that this worker serves", registry=self.registry)
+
+    def _add_memory(self) -> None:
+        """What becomes of the memories."""
         self.state_resets = Counter(
             "afterimage_state_resets_total", "Memories reset", ["reason"], registry=self.registry
         )
@@ -63,11 +72,6 @@ class InferenceMetrics:
             "Stream commits under a lease that stood no more, refused",
             registry=self.registry,
         )
-        self.loop_errors = Counter(
-            "afterimage_loop_errors_total", "Waits for Redis in a loop", ["stage"], registry=self.registry
-        )
-        self.leases = LeaseMetrics(self.registry)
-        self.streams = Gauge("afterimage_streams_owned", "Streams that this worker serves", registry=self.registry)
 
     def forget_stream(self, stream_id: str) -> None:
         """Removes the series of a stream that is gone."""

@@ -90,8 +90,6 @@ class Network(nn.Module):
         """
         with torch.autocast(features.device.type, enabled=False):
             appearance, *plain = torch.split(features.float(), self._feature_sizes, dim=2)
-            if self.training and self.config.blind:
-                appearance = appearance * (torch.rand(len(state), 1, 1, device=state.device) >= self.config.blind)
             glances = Glance(appearance, *(part.detach() for part in plain))  # no weight made them
             dt = dt_seconds.float().clamp(0, LONGEST_DT_SECONDS).unsqueeze(2)
             hidden, cell, *parts = torch.split(state, self._state_sizes, dim=1)

@@ -23,7 +23,6 @@ class NetworkConfig(BaseModel):
     likeness: bool = Field(default=False, description="whether it is given where the picture still shows what it did")
     normed: bool = Field(default=False, description="whether batch norms follow the convolutions and precede the LSTM")
     dropout: float = Field(default=0.0, ge=0, lt=1, description="share of features left out at random in training")
-    blind: float = Field(default=0.0, ge=0, lt=1, description="share of training stretches that hide how frames look")
     hidden: int = Field(default=96, ge=1, le=1024, description="LSTM cells")
     slow_seconds: float = Field(default=30.0, gt=0, le=3600, description="time constant of the slow background")
     fast_seconds: float = Field(default=2.0, gt=0, le=3600, description="time constant of the fast background")

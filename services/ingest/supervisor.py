@@ -91,9 +91,7 @@ class Supervisor:
     def _hand_back(self) -> None:
         """Frees the partitions that fall to other workers, once their captures have ended."""
         busy = {running.lease for running in self._running.values()}
-        for lease in self._tenancy.leaving().values():
-            if lease not in busy:
-                self._tenancy.give_back(lease)
+        self._tenancy.give_back([lease for lease in self._tenancy.leaving().values() if lease not in busy])
 
     def _reap(self, specs: dict[str, StreamSpec]) -> None:
         """Clears away captures that are over and what is known of streams that are gone."""

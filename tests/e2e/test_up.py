@@ -15,6 +15,7 @@ from running import Running, render_scene, running
 
 SERVICES = ("services.ingest", "services.inference", "services.api", "redis-server")
 SAMPLED = 96
+STREAMS = ("a", "b", "c", "d")
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +68,12 @@ def is_ready(system: Running) -> bool:
         return False
 
 
+def shares(system: Running) -> list[int]:
+    """How many partitions each inference worker owns."""
+    workers = get(system, "/v1/workers")["items"]
+    return [len(worker["partitions"]) for worker in workers if worker["role"] == "inference"]
+
+
 def has_listener(system: Running) -> bool:
     metrics = httpx.get(f"{system.url}/metrics", timeout=10).text
     return "afterimage_api_live_clients 1.0" in metrics.splitlines()
@@ -80,7 +87,7 @@ def test_it_works_stops_in_order_on_ctrl_c_and_has_kept_everything_next_time(tmp
         assert all(system.pid_of(service) for service in SERVICES)
         play(system, "kept")
         assert finished(system, "kept")["frames_processed"] == SAMPLED
-        for word in ("metrics", "data", "media root", "models"):
+        for word in ("metrics", "redis", "data", "media root", "models"):
             system.line(word)
         for url in system.line("metrics  ").split()[1:]:
             assert "afterimage_" in httpx.get(url, timeout=10).raise_for_status().text
@@ -143,6 +150,32 @@ def test_any_part_that_dies_is_started_again_and_the_work_goes_on(tmp_path: Path
         assert_same(scores(system, "after"), scores(system, "before"))
         system.interrupt()
         assert system.wait(20) == 0
+
+
+def test_several_inference_workers_share_the_work(tmp_path: Path, media: Path) -> None:
+    with running(*up(tmp_path / "data", media, "--inference-workers", "2"), home=tmp_path) as system:
+        eventually(lambda: shares(system) == [16, 16], "two that share the partitions")
+        urls = system.line("metrics  ").split()[1:]
+        assert len(set(urls)) == 4
+        for url in urls:
+            assert "afterimage_" in httpx.get(url, timeout=10).raise_for_status().text
+        for stream_id in STREAMS:
+            play(system, stream_id)
+        assert {finished(system, stream_id)["frames_processed"] for stream_id in STREAMS} == {SAMPLED}
+        for stream_id in STREAMS[1:]:
+            assert_same(scores(system, stream_id), scores(system, STREAMS[0]))
+        before = system.alive()
+        os.kill(next(pid for pid, line in before.items() if "services.inference" in line), signal.SIGKILL)
+        system.line("inference-1 ended (signal 9 (SIGKILL))")
+        eventually(lambda: len(system.alive()) == len(before) and shares(system) == [16, 16], "two again")
+        assert {path.name for path in (tmp_path / "data" / "logs").glob("inf*")} == {
+            "inference-1.log",
+            "inference-2.log",
+        }
+        system.interrupt()
+        assert system.wait(20) == 0
+        assert not any("killed" in line for line in system.lines)
+        assert system.alive() == {}
 
 
 def test_a_second_ctrl_c_kills_what_hangs(tmp_path: Path, media: Path) -> None:

@@ -15,8 +15,7 @@ ALL = range(NUM_PARTITIONS)
 
 def obey(keeper: Tenancy) -> None:
     """What a worker does that has nothing to finish."""
-    for lease in keeper.leaving().values():
-        keeper.give_back(lease)
+    keeper.give_back(list(keeper.leaving().values()))
 
 
 def test_a_lease_is_one_workers_until_it_gives_it_back(redis_client: redis.Redis) -> None:
@@ -89,7 +88,7 @@ def test_what_is_begun_is_finished_before_a_partition_changes_hands(redis_client
             eventually(lambda: len(living_workers(redis_client, "ingest")) == 2, "both live")
             assert two.held() == {}
             first = next(iter(leaving))
-            one.give_back(leaving[first])
+            one.give_back([leaving[first]])
             eventually(lambda: list(two.held()) == [first], "the one that was given back")
         eventually(lambda: one.leaving() == {} and len(one.held()) == NUM_PARTITIONS, "what was not given back stays")
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from afterimage.__main__ import app
 from afterimage.ports import usable_port
 
-COMMANDS = ("up", "demo", "analyze", "events", "train", "evaluate", "bench")
+COMMANDS = ("up", "worker", "demo", "analyze", "events", "train", "evaluate", "bench")
 STREAM_COMMANDS = ("streams add", "streams list", "streams show", "streams remove")
 
 
@@ -53,6 +53,13 @@ def test_no_api_is_one_clear_line(command: str) -> None:
         (["analyze", __file__, "--model", "nobody"], "model 'nobody': no such folder"),
         (["up", "--models", "/nowhere"], "holds no model"),
         (["up", "--media-root", "/nowhere"], "no such folder"),
+        (["up", "--metrics-port", "65500", "--inference-workers", "40"], "no 40 ports follow it"),
+        (["up", "--inference-workers", "65"], "--inference-workers"),
+        (["worker"], "--role"),
+        (["worker", "--role", "api"], "'api' is not one of 'ingest'"),
+        (["worker", "--role", "ingest", "--redis", "http://user:s3cret@host"], "'http://***@host': expected redis://"),
+        (["worker", "--role", "ingest", "--redis", "redis://host", "--media-root", "/nowhere"], "no such folder"),
+        (["worker", "--role", "inference", "--redis", "redis://host", "--models", "/nowhere"], "holds no model"),
         (["bench", "--streams", "0"], "--streams"),
     ],
 )
@@ -61,6 +68,7 @@ def test_what_is_wrong_before_the_start_is_said_with_exit_code_2(arguments: list
     assert failed.returncode == 2
     assert why in failed.stderr
     assert "Traceback" not in failed.stderr
+    assert "s3cret" not in failed.stderr
     assert failed.stdout == ""
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from afterimage.data_folder import open_data_folder, remove_abandoned
 from afterimage.local_redis import running_redis
-from afterimage.redis_server import find_server, prepare_server
+from afterimage.redis_server import find_server, prepare_server, url_of_running
 from shared.errors import StackFailed
 
 
@@ -37,6 +37,20 @@ def test_where_the_path_is_too_long_it_takes_a_port_and_a_password(tmp_path: Pat
     with running_redis(folder) as client:
         assert client.ping()
         assert client.connection_pool.connection_kwargs["host"] == "127.0.0.1"
+
+
+def test_others_find_it_while_it_runs(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    with pytest.raises(StackFailed, match="no Redis: none runs in"):
+        url_of_running(folder)
+    with running_redis(folder):
+        url = url_of_running(folder)
+        assert url.startswith("redis://:")
+        assert stat.S_IMODE((folder / "url").stat().st_mode) == 0o600
+    with pytest.raises(StackFailed, match="--redis or AFTERIMAGE_REDIS_URL") as refused:
+        url_of_running(folder)
+    assert url.split(":")[2].partition("@")[0] not in str(refused.value)
 
 
 def test_without_a_server_it_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,35 @@
+"""What Redis and its client library say in trouble, in our own error tree."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from redis.exceptions import (
+    ClusterCrossSlotError,
+    CrossSlotTransactionError,
+    DataError,
+    RedisClusterException,
+    RedisError,
+)
+
+from shared.errors import StoreUnavailable
+from shared.redaction import redact
+
+TROUBLE = (RedisError, RedisClusterException, OSError)
+MAX_CHARACTERS = 300  # the client library can be long-winded
+DEFECTS = (DataError, ClusterCrossSlotError, CrossSlotTransactionError)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turns the client library's errors into StoreUnavailable.
+
+    Whatever the server answers counts as trouble, a wrong type or a script's error, too: who asked can only wait, say
+    so and ask again, and other streams need not end for one that is damaged. What can never have gone well, whatever
+    Redis says (values that cannot be sent, keys of two slots), is a defect and stays as it is.
+    """
+    try:
+        yield
+    except DEFECTS:
+        raise
+    except TROUBLE as err:
+        raise StoreUnavailable(f"Redis: {redact(str(err))[:MAX_CHARACTERS] or type(err).__name__}") from err

@@ -1,0 +1,257 @@
+"""Everything that Afterimage keeps in Redis, kept in a real Redis Cluster of three masters and through its troubles."""
+
+import asyncio
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+import redis.asyncio
+from api_server import BASE_MS, LiveClient, an_event, running_api, write_event
+from leasing import seize
+from patience import eventually
+from redis_cluster import Cluster, free_port, redis_cluster
+
+from services.inference.commit import Committer, Outcome, Retention, StreamCommit
+from shared.errors import StoreUnavailable
+from shared.frame_queue import FrameWriter, NewFrame, read_frames
+from shared.keys import keys_of, partition_of
+from shared.leases import Lease, LeaseBook, living_workers
+from shared.registry import Registry
+from shared.store import connect, connect_async, translated
+from shared.streams import Progress, StreamSpec
+
+STREAMS = tuple(f"cam{number}" for number in range(64))
+KEYS = [keys_of(stream_id).streams for stream_id in STREAMS]
+KEY = keys_of("cam1").streams
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    durable = ("--appendonly", "yes", "--appendfsync", "no")
+    with tempfile.TemporaryDirectory(prefix="afterimage-") as folder, redis_cluster(Path(folder), *durable) as running:
+        yield running
+
+
+@pytest.fixture
+def client(cluster: Cluster) -> Iterator[redis.Redis]:
+    """A client of the cluster, emptied and filled with streams; it gives up early."""
+    client = connect(cluster.url, timeout_seconds=5, retries=1)
+    client.flushall()
+    for stream_id in STREAMS:
+        Registry(client).add(spec(stream_id))
+    yield client
+    client.close()
+
+
+def spec(stream_id: str) -> StreamSpec:
+    return StreamSpec(id=stream_id, name="camera", source="a.mp4", base_ms=1, generation=7, created_at_ms=1)
+
+
+def frame(at_ms: int) -> NewFrame:
+    return NewFrame(at_ms, at_ms, 1, 0.0, b"jpeg")
+
+
+def commit_of(stream_id: str, lease: Lease, number: int) -> StreamCommit:
+    """The commit of a stream's n-th frame, of which one is at each millisecond."""
+    before = Progress(7, f"{number - 1}-0", number - 1, number - 1) if number > 1 else Progress(7)
+    after = replace(before, cursor=f"{number}-0", sequence=number, frames_processed=number)
+    event = an_event(stream_id, BASE_MS + number)
+    scores = [(f"{number}-0", ("0.5",))]
+    return StreamCommit(stream_id, lease, before, after, b"state", ("moved",), scores, [("closed", event)])
+
+
+def in_the_end(action: Callable[[], object]) -> None:
+    """Repeats it until Redis lets it through, as services do."""
+
+    def done() -> bool:
+        with suppress(StoreUnavailable):
+            action()
+            return True
+        return False
+
+    eventually(done, "the cluster's answer")
+
+
+class Pipeline:
+    """Publishes a frame of every stream, reads it and commits it, on and on, each step until it is through."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._committer = Committer(client, Retention())
+        self._ingest, self._inference = seize(client, "ingest"), seize(client, "inference")
+        self.done = 0
+
+    def try_step(self) -> bool:
+        """Moves every stream on by a frame; returns whether the cluster let it."""
+        with suppress(StoreUnavailable):
+            self._step(self.done + 1)
+            self.done += 1
+            return True
+        return False
+
+    def _step(self, number: int) -> None:
+        for stream_id in STREAMS:
+            lease = self._ingest[partition_of(stream_id)]
+            outcome = FrameWriter(self._client, stream_id, 7, "fast", lease).publish([frame(number)])
+            assert outcome == ("ok", 1)
+        frames = read_frames(self._client, dict.fromkeys(STREAMS, f"{number - 1}-0"), 10)
+        assert [(each.stream_id, each.sequence) for each in frames] == [(each, number) for each in by_partition()]
+        commits = [commit_of(each, self._inference[partition_of(each)], number) for each in STREAMS]
+        assert set(self._committer.commit(commits).values()) == {Outcome.COMMITTED}
+
+    def check(self) -> None:
+        """Everything is there once."""
+        expected = [f"{number}-0".encode() for number in range(1, self.done + 1)]
+        for stream_id in STREAMS:
+            keys = keys_of(stream_id)
+            for key in (keys.frames(stream_id), keys.scores(stream_id)):
+                entries: Any = self._client.xrange(key)
+                assert [entry_id for entry_id, _ in entries] == expected
+        records = Registry(self._client).records(STREAMS)
+        assert {record.progress.frames_processed for record in records} == {self.done}
+        feeds = [self._client.xlen(key) for key in {keys_of(stream_id).feed for stream_id in STREAMS}]
+        assert sum(feeds) == self.done * len(STREAMS)
+
+
+def by_partition() -> list[str]:
+    """The streams as they are read: partition by partition, in the order of their first streams."""
+    order = list(dict.fromkeys(keys_of(stream_id).partition for stream_id in STREAMS))
+    return sorted(STREAMS, key=lambda stream_id: order.index(keys_of(stream_id).partition))
+
+
+def test_everything_works(cluster: Cluster, client: redis.Redis) -> None:
+    registry = Registry(client)
+    assert set(registry.specs()) == set(STREAMS)
+    assert registry.replace(spec("cam1"), spec("cam1").model_copy(update={"name": "door"}))
+    registry.remove("cam0")
+    assert [record.spec.name for record in registry.records(["cam0", "cam1"])] == ["door"]
+    registry.add(spec("cam0"))
+    pipeline = Pipeline(client)
+    assert [pipeline.try_step() for _ in range(3)] == [True, True, True]
+    pipeline.check()
+    book = LeaseBook(client, "inference", "me")
+    assert book.beat() == ["me"]
+    leases = book.take(range(32))
+    assert book.renew(leases) == []
+    assert {worker.id: len(worker.partitions) for worker in living_workers(client, "inference")} == {"me": len(leases)}
+    book.release(leases)
+    book.sign_off()
+    assert living_workers(client, "inference") == []
+
+
+def test_a_pipeline_is_one_question_to_each_node(cluster: Cluster, client: redis.Redis) -> None:
+    pipeline = Pipeline(client)
+    pipeline.try_step()
+    for node in cluster.nodes:
+        node.ask("CONFIG RESETSTAT")
+    pipeline.try_step()
+    commands = [set(node.ask("INFO", "commandstats")) for node in cluster.nodes]
+    assert all({"cmdstat_xread", "cmdstat_evalsha"} <= each for each in commands)
+    assert not any({"cmdstat_command", "cmdstat_cluster"} & each for each in commands)
+
+
+def test_the_api_shows_what_lies_in_a_cluster(cluster: Cluster, client: redis.Redis) -> None:
+    with running_api(cluster.url) as api:
+        api.add("front-door")
+        with LiveClient(api.url) as live:
+            written = [write_event(client, an_event(each, BASE_MS + n)) for n, each in enumerate(STREAMS)]
+            eventually(lambda: len(live.received) == len(written), "all events")
+        assert sorted(live.ids) == sorted(written)
+        page = api.http.get("/v1/events", params={"limit": 10}).json()
+        assert [event["id"] for event in page["items"]] == written[:-11:-1]
+        streams = api.http.get("/v1/streams").json()["items"]
+        assert len(streams) == len(STREAMS) + 1
+
+
+def test_work_goes_on_through_a_slot_migration_to_a_new_node(cluster: Cluster, client: redis.Redis) -> None:
+    pipeline = Pipeline(client)
+    assert pipeline.try_step()
+    with running_api(cluster.url) as api, LiveClient(api.url) as live:
+        elsewhere = next(key for key in KEYS if cluster.owner(key) not in (cluster.owner(KEY), cluster.nodes[0]))
+        for key, target in ((KEY, cluster.add()), (elsewhere, cluster.nodes[0])):
+            cluster.wait()
+            cluster.begin_move(key, target)
+            assert pipeline.try_step()
+            cluster.move_keys(key, target, most=3)
+            assert not pipeline.try_step()  # keys here and there: until they are together again, Redis refuses
+            while cluster.move_keys(key, target):
+                pass
+            assert pipeline.try_step()
+            cluster.end_move(key, target)
+            assert pipeline.try_step()
+        pipeline.check()
+        late = write_event(client, an_event("cam1", BASE_MS + 1_000_000))
+        eventually(lambda: late in live.ids, "the event")
+        assert len(live.ids) == len(set(live.ids)) == pipeline.done * len(STREAMS) + 1 - len(STREAMS)
+
+
+def test_a_silent_node_is_waited_for_once_a_pipeline(cluster: Cluster, client: redis.Redis) -> None:
+    hasty = connect(cluster.url, timeout_seconds=0.2, retries=1)
+    registry = Registry(hasty)
+    assert len(registry.records(STREAMS)) == len(STREAMS)
+    node = cluster.owner(KEY)
+    node.send_signal(signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailable):
+            registry.records(STREAMS)
+        assert time.monotonic() - began < 5  # and not 0.2 s for each of some hundred commands
+    finally:
+        node.send_signal(signal.SIGCONT)
+    in_the_end(lambda: registry.records(STREAMS))
+    hasty.close()
+
+
+def test_work_goes_on_after_nodes_were_killed(cluster: Cluster, client: redis.Redis) -> None:
+    pipeline = Pipeline(client)
+    assert pipeline.try_step()
+    for killed in ([cluster.owner(KEY)], cluster.nodes):
+        for node in killed:
+            node.kill()
+        assert not pipeline.try_step()
+        for node in killed:
+            node.start()
+        eventually(pipeline.try_step, "the cluster's return")
+    pipeline.check()
+
+
+def test_clients_find_a_cluster_that_is_not_there_yet_and_one_that_moved(cluster: Cluster) -> None:
+    for node in cluster.nodes:
+        node.kill()
+    old, new = cluster.nodes[0].port, free_port()
+    url = f"redis+cluster://127.0.0.1:{old},127.0.0.1:{new}"
+    with closing(connect(url, timeout_seconds=5, retries=1)) as client, asyncio.Runner() as loop:
+        async_client = connect_async(url, timeout_seconds=5)
+        book = LeaseBook(client, "ingest", "me")
+
+        def use() -> None:
+            book.beat()
+            with translated():
+                loop.run(_get(async_client))
+
+        refused(use)
+        for node in cluster.nodes:
+            node.start()
+        in_the_end(use)
+        for node in cluster.nodes:
+            node.kill()
+        refused(use)
+        cluster.move([new, *(free_port() for _ in cluster.nodes[1:])])
+        in_the_end(use)
+        loop.run(async_client.aclose())
+
+
+def refused(action: Callable[[], object]) -> None:
+    with pytest.raises(StoreUnavailable):
+        action()
+
+
+async def _get(client: redis.asyncio.Redis) -> None:
+    await client.get("a")

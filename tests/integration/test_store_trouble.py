@@ -1,0 +1,156 @@
+"""What Redis does in trouble, on a real one: all of it is StoreUnavailable, and over when the trouble is over."""
+
+import os
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import redis
+from patience import eventually
+from redis_process import redis_process
+
+from services.inference.commit import Committer, Outcome, Retention, StreamCommit
+from shared.errors import StoreUnavailable
+from shared.frame_queue import FrameWriter, NewFrame, read_frames
+from shared.keys import keys_of
+from shared.leases import Lease, LeaseBook
+from shared.registry import Registry
+from shared.store import connect
+from shared.streams import Progress, StreamSpec, StreamStatus
+
+DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
+SPEC = StreamSpec(id="cam", name="cam", source="a.mp4", base_ms=1, generation=7, created_at_ms=1)
+PARTITION = keys_of("cam").partition
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder whose path is short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="afterimage-") as path:
+        yield Path(path)
+
+
+@contextmanager
+def client_of(url: str, timeout_seconds: float = 10, retries: int = 1) -> Iterator[redis.Redis]:
+    with closing(connect(url, timeout_seconds, retries)) as client:
+        yield client
+
+
+def ingest_lease(client: redis.Redis) -> Lease:
+    [lease] = LeaseBook(client, "ingest", "me", 60).take([PARTITION])
+    return lease
+
+
+def writer_of(client: redis.Redis) -> FrameWriter:
+    return FrameWriter(client, "cam", 7, "live", ingest_lease(client))
+
+
+def frame(number: int, size: int = 10) -> NewFrame:
+    return NewFrame(number, number, 1, 0.0, b"x" * size)
+
+
+def refusal(action: Callable[[], object]) -> str:
+    with pytest.raises(StoreUnavailable) as raised:
+        action()
+    return str(raised.value)
+
+
+def test_scripts_are_taught_to_a_redis_that_restarted(folder: Path) -> None:
+    with redis_process(folder, *DURABLE) as url:
+        client = connect(url, retries=1)
+        Registry(client).add(SPEC)
+        writer, book = writer_of(client), LeaseBook(client, "inference", "me", 60)
+        writer.publish([frame(1)])
+        leases = book.take(range(32))
+    refusal(lambda: writer.publish([frame(2)]))
+    refusal(book.beat)
+    with redis_process(folder, *DURABLE), closing(client):
+        assert book.renew(leases) == []
+        assert book.beat() == ["me"]
+        assert writer.publish([frame(1), frame(2)]) == ("ok", 2)
+        assert [each.sequence for each in read_frames(client, {"cam": "0-0"}, 10)] == [1, 2]
+
+
+def test_a_redis_that_is_loading_is_waited_for(folder: Path) -> None:
+    (folder / "appendonly.aof").write_bytes(b"*3\r\n$3\r\nSET\r\n$6\r\nfiller\r\n$1\r\n1\r\n" * 9000)
+    with redis_process(folder, *DURABLE, "--key-load-delay", "150") as url, client_of(url, retries=0) as client:
+        registry = Registry(client)
+        assert "loading" in refusal(registry.specs)
+
+        def specs() -> bool:
+            with suppress(StoreUnavailable):
+                return registry.specs() == {}
+            return False
+
+        eventually(specs, "the end of loading")
+
+
+def test_a_pause_longer_than_the_time_out_changes_nothing(folder: Path) -> None:
+    with redis_process(folder) as url, client_of(url, timeout_seconds=0.2) as client:
+        Registry(client).add(SPEC)
+        writer = writer_of(client)
+        writer.publish([frame(1)])
+        pid = client.info("server")["process_id"]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            assert "Timeout" in refusal(lambda: writer.publish([frame(2), frame(3)]))
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        with client_of(url) as patient:  # those tries were heard after all, all of them
+            eventually(lambda: len(read_frames(patient, {"cam": "0-0"}, 10)) == 3, "late frames")
+        assert writer.publish([frame(2), frame(3), frame(4)]) == ("ok", 3)
+        frames = read_frames(client, {"cam": "0-0"}, 10)
+        assert [(each.captured_at_ms, each.sequence) for each in frames] == [(1, 1), (2, 2), (3, 3), (4, 4)]
+
+
+def test_a_redis_without_memory_is_relieved_by_commits(folder: Path) -> None:
+    num_frames = 40
+    with redis_process(folder, "--maxmemory-policy", "noeviction") as url, client_of(url) as client:
+        Registry(client).add(SPEC)
+        writer, book = writer_of(client), LeaseBook(client, "inference", "me", 60)
+        writer.publish([frame(number, size=100_000) for number in range(1, num_frames + 1)])
+        leases = book.take(set(range(32)) - {PARTITION})
+        client.config_set("maxmemory", client.info("memory")["used_memory"] - 1_000_000)
+        assert "OOM" in refusal(lambda: writer.publish([frame(num_frames + 1)]))
+        assert "OOM" in refusal(lambda: Registry(client).add(SPEC.model_copy(update={"id": "other"})))
+        assert book.beat() == ["me"]
+        assert book.renew(leases) == []
+        [lease] = book.take([PARTITION])
+        assert Registry(client).set_status("cam", StreamStatus(generation=7), ingest_lease(client))
+        wanted = replace(Progress(7), cursor=f"{num_frames}-0", sequence=num_frames, frames_processed=num_frames)
+        scores = [(f"{number}-0", ("0.5",)) for number in range(1, num_frames + 1)]
+        commit = StreamCommit("cam", lease, Progress(7), wanted, b"state", ("moved",), scores)
+        committer = Committer(client, Retention(frames_seconds=0))
+        assert committer.commit([commit]) == {"cam": Outcome.COMMITTED}
+        assert client.xlen(keys_of("cam").scores("cam")) == num_frames
+        assert writer_of(client).publish([frame(num_frames + 1)]) == ("ok", 1)
+
+
+def test_a_redis_that_cannot_save_is_waited_for(folder: Path) -> None:
+    with redis_process(folder) as url, client_of(url) as client:
+        registry = Registry(client)
+        assert registry.specs() == {}
+        (folder / "dump.rdb").mkdir()
+        client.config_set("save", "3600 1")
+        client.bgsave()
+        eventually(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err", "a failed save")
+        assert "MISCONF" in refusal(lambda: registry.add(SPEC))
+        client.config_set("stop-writes-on-bgsave-error", "no")
+        registry.add(SPEC)
+
+
+def test_a_master_that_became_a_replica_is_left_for_the_new_one(folder: Path) -> None:
+    (folder / "new").mkdir()
+    with redis_process(folder) as url, client_of(url) as client, client_of(url) as operator:
+        registry = Registry(client)
+        assert registry.specs() == {}
+        operator.replicaof("127.0.0.1", 1)
+        assert "READONLY" in refusal(lambda: registry.add(SPEC))
+        with redis_process(folder / "new"), client_of(url) as new:
+            (folder / "new" / "redis.sock").rename(folder / "redis.sock")  # the name leads elsewhere now
+            registry.add(SPEC)
+            assert list(Registry(new).specs()) == ["cam"]
