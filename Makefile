@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test check lint types bench clean
+.PHONY: help install demo test check lint types chaos bench clean
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ types: install
 	$(BIN)/mypy
 
 check: lint types test ## Lint, types and tests: what CI runs
+
+chaos: install ## Kill and freeze workers and Redis; nobody outside may tell. Options: make chaos ARGS="A --seed 7"
+	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
 bench: install ## Frames/s of the worker beside the bare loop
 	$(BIN)/afterimage bench

@@ -1,0 +1,108 @@
+"""The worker processes of the system under attack: who runs, who owns what, and what they have counted."""
+
+import contextlib
+import sys
+import urllib.request
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import redis
+from prometheus_client.parser import text_string_to_metric_families
+
+from chaos.processes import Child, free_port
+from shared.keys import Role
+from shared.leases import living_workers
+
+SCRAPE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Worker:
+    """A process of one role, and where it tells its metrics."""
+
+    role: Role
+    child: Child
+    metrics_port: int
+
+
+class Fleet:
+    """Workers that are started, killed and replaced. One that ends of itself is counted, and replaced too."""
+
+    def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
+        self.workers: list[Worker] = []
+        self.num_ended_alone = 0
+        self._environment = environment
+        self._folder = folder
+        self._num_started = 0
+        self._retired: list[Worker] = []
+        self._counted: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
+
+    def add(self, role: Role) -> Worker:
+        """Starts one more worker."""
+        self._num_started += 1
+        name, port = f"{role}-{self._num_started}", free_port()
+        environment = {**self._environment, "AFTERIMAGE_METRICS_PORT": str(port)}
+        argv = (sys.executable, "-m", f"services.{role}")
+        worker = Worker(role, Child(name, argv, self._folder / f"{name}.log", environment), port)
+        self.workers.append(worker)
+        return worker
+
+    def kill(self, worker: Worker) -> None:
+        """Ends a worker as a crash would."""
+        worker.child.kill()
+        self.workers.remove(worker)
+
+    def retire(self, worker: Worker) -> Worker:
+        """Has a worker end in order; it is not replaced."""
+        worker.child.terminate()
+        self.workers.remove(worker)
+        self._retired.append(worker)
+        return worker
+
+    def replace_ended(self) -> None:
+        """Replaces workers that ended though nobody killed them."""
+        for worker in [worker for worker in self.workers if worker.child.exit_code() is not None]:
+            self.num_ended_alone += 1
+            self.workers.remove(worker)
+            self.add(worker.role)
+
+    def owners(self, client: redis.Redis, role: Role) -> dict[Worker, tuple[int, ...]]:
+        """Those of a role that run, are not frozen and own partitions, and which. Raises StoreUnavailable."""
+        views = living_workers(client, role)
+        return {
+            worker: view.partitions
+            for worker in self.workers
+            for view in views
+            if worker.role == role and view.partitions and f"-{worker.child.pid}-" in f"{view.id}-"
+            if not worker.child.is_frozen
+        }
+
+    def scrape(self) -> None:
+        """Notes what every worker that answers has counted so far; what it counts after that may die with it."""
+        for worker in self.workers:
+            if worker.child.is_frozen:
+                continue
+            url = f"http://127.0.0.1:{worker.metrics_port}/metrics"
+            with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=SCRAPE_SECONDS) as reply:
+                for family in text_string_to_metric_families(reply.read().decode()):
+                    for sample in family.samples:
+                        if sample.name.endswith("_total"):
+                            self._note(worker.child.name, sample.name, sample.labels, sample.value)
+
+    def total(self, metric: str) -> int:
+        """A counter's sum over all workers that ever ran, as of the last look at each."""
+        return round(sum(sum(by_labels.values()) for (_, name), by_labels in self._counted.items() if name == metric))
+
+    def last_words(self) -> str:
+        """The ends of all logs."""
+        return "\n".join(f"--- {worker.child.name}\n{worker.child.last_words()}" for worker in self.workers)
+
+    def close(self) -> None:
+        """Kills all."""
+        for worker in [*self.workers, *self._retired]:
+            worker.child.kill()
+
+    def _note(self, name: str, metric: str, labels: Mapping[str, str], value: float) -> None:
+        self._counted[name, metric][repr(sorted(labels.items()))] = value

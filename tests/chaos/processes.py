@@ -1,0 +1,81 @@
+"""A process of the system under attack, and ports that it can have."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import afterimage.exec_child
+
+PORTS = range(20_000, 22_700)
+"""Below those that the kernel gives to clients, so that no connection takes one between two starts of a server; and so
+are those 10,000 above, which a cluster's nodes use among themselves."""
+
+_EXEC_CHILD = afterimage.exec_child.__file__
+
+
+class Child:
+    """A running process with its output in a log file. It ends with this one, however that ends."""
+
+    def __init__(self, name: str, argv: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.name = name
+        self.log = log
+        self.is_frozen = False
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("AFTERIMAGE_")}
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                (sys.executable, "-I", "-S", _EXEC_CHILD, str(os.getpid()), *argv),
+                env={**inherited, **(environment or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+            )
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._process.poll()
+
+    def kill(self) -> None:
+        """Ends it at once, as a crash would, and waits until it is gone."""
+        self._process.kill()
+        self._process.wait()
+
+    def terminate(self) -> None:
+        """Asks it to end in order."""
+        self._process.terminate()
+
+    def freeze(self) -> None:
+        """Holds it wherever it is."""
+        self._process.send_signal(signal.SIGSTOP)
+        self.is_frozen = True
+
+    def thaw(self) -> None:
+        """Lets it go on."""
+        self._process.send_signal(signal.SIGCONT)
+        self.is_frozen = False
+
+    def last_words(self, num_lines: int = 15) -> str:
+        """The end of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-num_lines:])
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on."""
+    for port in random.SystemRandom().sample(PORTS, 100):
+        with socket.socket() as attempt:
+            try:
+                attempt.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise OSError(f"no free port among 100 tried of {PORTS}")
