@@ -32,6 +32,7 @@ def save_checkpoint(path: Path, learner: Learner, settings: dict[str, Any], prog
         "num_updates": learner.num_updates,
         "optimiser": learner.optimiser.state_dict(),
         "schedule": learner.schedule.state_dict(),
+        "random": [torch.get_rng_state(), *torch.cuda.get_rng_state_all()],  # draws the dropout
         "settings": settings,
         "progress": asdict(progress),
     }
@@ -52,6 +53,8 @@ def load_checkpoint(path: Path, learner: Learner, settings: dict[str, Any]) -> P
         learner.num_updates = content["num_updates"]
         learner.optimiser.load_state_dict(content["optimiser"])
         learner.schedule.load_state_dict(content["schedule"])
+        torch.set_rng_state(content["random"][0])
+        torch.cuda.set_rng_state_all(content["random"][1:])
         return Progress(**content["progress"])
     except FileNotFoundError as err:
         raise ModelUnusable(f"{path}: no such checkpoint; start without resume") from err

@@ -1,7 +1,8 @@
 """The inference worker on a real Redis: what is published comes out once, and memories never mix."""
 
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from leasing import lease_of
 from patience import eventually
 from worker_runner import BASE_MS, FRAME_MS, WorkerRunner, pictures, save_random_model, spec_of
 
+from services.inference.commit import Committer, Outcome, StreamCommit
 from shared.keys import NUM_PARTITIONS, keys_of
 from shared.leases import LeaseBook
 
@@ -204,6 +206,32 @@ def test_a_partition_that_another_took_is_left_alone_until_it_is_free_again(runn
     LeaseBook(runner.client, "inference", "the-test").release([lease])
     runner.wait_processed("cam", 6)
     assert runner.value("afterimage_state_restores_total") == 1
+
+
+def test_a_commit_that_comes_after_the_lease_is_refused(runner: WorkerRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the worker had been frozen right before it sent it."""
+    reached, go_on = threading.Event(), threading.Event()
+    send = Committer.commit
+
+    def late(self: Committer, commits: Sequence[StreamCommit]) -> dict[str, Outcome]:
+        reached.set()
+        assert go_on.wait(30)
+        return send(self, commits)
+
+    monkeypatch.setattr(Committer, "commit", late)
+    spec = spec_of("cam")
+    runner.registry.add(spec)
+    runner.publish(spec, pictures(6), end=True)
+    runner.start()
+    assert reached.wait(30)
+    lease = lease_of(runner.client, "inference", "cam")
+    go_on.set()
+    eventually(lambda: runner.value("afterimage_commits_fenced_total"), "a refused commit")
+    assert runner.record("cam").progress.frames_processed == 0
+    assert runner.scores("cam") == {}
+    LeaseBook(runner.client, "inference", "the-test").release([lease])
+    runner.wait_processed("cam", 6)
+    assert len(runner.scores("cam")) == 6
 
 
 def test_changed_thresholds_hold_from_the_next_frame(runner: WorkerRunner) -> None:
