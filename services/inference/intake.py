@@ -164,7 +164,8 @@ class Intake:
             if self._held.get(partition) == session.lease:
                 continue
             session.is_closed = True
-            session.is_lost = session.is_lost or leaving.get(partition) != session.lease
+            session.is_fenced = leaving.get(partition) != session.lease
+            session.is_lost = session.is_lost or session.is_fenced
             if session.is_lost or session.is_drained:
                 self._release(session)
 

@@ -69,7 +69,8 @@ class InferenceMetrics:
         )
         self.commits_fenced = Counter(
             "afterimage_commits_fenced_total",
-            "Stream commits under a lease that stood no more, refused",
+            "Stream commits under a lease that stood no more: refused by Redis, or withheld by the worker itself",
+            ["by"],
             registry=self.registry,
         )
 

@@ -25,6 +25,9 @@ class Recorder:
 
     def prepare(self, results: Sequence[StreamResult]) -> list[StreamCommit]:
         """The commits for a batch; from here on the trackers have seen it, so it is prepared once."""
+        for result in results:
+            if result.session.is_fenced:
+                self._metrics.commits_fenced.labels("worker").inc()
         return [stream_commit(result, self._metrics) for result in results if not result.session.is_lost]
 
     def commit(self, results: Sequence[StreamResult], commits: Sequence[StreamCommit]) -> None:
@@ -46,7 +49,7 @@ class Recorder:
     def _refused(self, session: Session, outcome: Outcome) -> None:
         session.is_lost = True
         if outcome is Outcome.FENCED:
-            self._metrics.commits_fenced.inc()
+            self._metrics.commits_fenced.labels("redis").inc()
             self._on_lost(session.lease)
         else:
             self._metrics.commits_refused.inc()

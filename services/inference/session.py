@@ -18,7 +18,7 @@ class Session:
     Intake writes `spec`, `position` (id of the last entry read), `num_read` and `is_closed`. Compute writes `row` (of
     the state slab), and `at_ms` and `epoch` of the last frame that went into the memory. Commit writes `progress`,
     `tracker`, `tracked_spec`, `num_done`, `stale_model` and `is_lost` (Redis knows better: admit the stream anew;
-    intake says so of a stream that was removed).
+    intake says so of a stream that was removed, and `is_fenced` where its lease is lost).
     Everything is written under `lease`; with another one the stream has another session.
     `vector` is the recurrent state that admission loaded, None for an empty one; `stale_model` the model that events
     still open were found by, where it is not the runner's.
@@ -39,6 +39,7 @@ class Session:
     row: int | None = None
     stale_model: str | None = None
     is_lost: bool = False
+    is_fenced: bool = False
     is_closed: bool = False
 
     @property
