@@ -127,7 +127,7 @@ def measure_growth(bench: Bench, network: Mapping[str, Any], num_streams: int, n
     with tempfile.TemporaryDirectory(prefix="afterimage-bench-") as folder:
         torch.manual_seed(0)
         built = build_network(network, 7, *SIZE)
-        labels = tuple(f"label-{number}" for number in range(7))
+        labels = tuple(f"label_{number}" for number in range(7))
         spec = InputSpec(height=SIZE[0], width=SIZE[1])
         save_model(Path(folder) / DEFAULT_MODEL, built, labels=labels, fps=8.0, input_spec=spec, thresholds={})
         _, per_frame = bench.run(bench.catalog(Path(folder)), num_streams, num_frames)

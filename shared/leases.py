@@ -104,8 +104,8 @@ class LeaseBook:
         self._client = client
         self.role, self.worker_id = role, worker_id
         self._ttl_ms = round(ttl_seconds * 1000)
-        self._beat, self._take, self._renew, self._release = (
-            Script(client, body) for body in (BEAT, TAKE, RENEW, RELEASE)
+        self._beat, self._living, self._take, self._renew, self._release = (
+            Script(client, body) for body in (BEAT, LIVING, TAKE, RENEW, RELEASE)
         )
 
     def beat(self) -> list[str]:
@@ -113,6 +113,12 @@ class LeaseBook:
         with translated():
             living: Any = self._beat(keys=[workers_key(self.role)], args=[self.worker_id, self._ttl_ms])
         return [worker.decode() for worker in living]
+
+    def living(self) -> list[str]:
+        """The ids of all of the role that live."""
+        with translated():
+            found: Any = self._living(keys=[workers_key(self.role)], args=[self._ttl_ms])
+        return [worker.decode() for worker in found[::2]]
 
     def sign_off(self) -> None:
         """Takes this worker off the list of the living."""

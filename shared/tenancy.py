@@ -10,7 +10,8 @@ from shared.assignment import share_of
 from shared.errors import StoreUnavailable
 from shared.leases import Lease, LeaseBook
 
-TICK_SECONDS = 0.25
+TICK_SECONDS = 0.1
+BEATS_PER_LIFE = 8
 RENEWALS_PER_LIFE = 4
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,8 @@ class Tenancy:
         self._lock = threading.Lock()
         self._held: dict[int, Lease] = {}
         self._leaving: dict[int, Lease] = {}
-        self._renewed_at = 0.0
+        self._beat_every = ttl_seconds / BEATS_PER_LIFE
+        self._renewed_at = self._beaten_at = -ttl_seconds
         self._away = False
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="leases")
@@ -102,7 +104,7 @@ class Tenancy:
             self._closing.wait(TICK_SECONDS)
 
     def _tick(self) -> None:
-        living = self._book.beat()
+        living = self._living()
         if time.monotonic() - self._renewed_at >= self._renew_every or self._away:
             began = time.monotonic()
             self._drop(self._book.renew([*self.held().values(), *self.leaving().values()]), "lost")
@@ -112,6 +114,15 @@ class Tenancy:
         taken = self._book.take(sorted(mine - self.held().keys()))
         if taken:
             self._change(held=taken, way="taken")
+
+    def _living(self) -> list[str]:
+        """Who lives, this worker among them: it beats now and then, and looks more often than that."""
+        now = time.monotonic()
+        if now - self._beaten_at < self._beat_every and not self._away:
+            return self._book.living()
+        living = self._book.beat()
+        self._beaten_at = now
+        return living
 
     def _sort(self, mine: Iterable[int]) -> None:
         """What falls to others now is leaving; what falls to this worker again stays."""
