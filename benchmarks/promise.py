@@ -148,7 +148,7 @@ def run_bench(
     settings = InferenceSettings(device=device, models_dir=models_dir)
     share_process(settings.num_torch_threads())
     batch_size = settings.batch_for(choose_device(device).type)
-    cases = list(product((min(num_streams), max(num_streams)), MEMORIES))
+    cases = list(product(sorted({min(num_streams), max(num_streams)}), MEMORIES))
     total = len(num_streams) + len(cases)
     costs, growth = [], []
     with ThreadPoolExecutor(settings.num_decode_threads(), "decode") as decoders:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import redis
 from prometheus_client.parser import text_string_to_metric_families
+from redis_cluster import free_port
 
-from chaos.processes import Child, free_port
+from chaos.processes import Child
 from shared.keys import Role
 from shared.leases import living_workers
 

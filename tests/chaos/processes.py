@@ -1,19 +1,13 @@
-"""A process of the system under attack, and ports that it can have."""
+"""A process of the system under attack."""
 
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import afterimage.exec_child
-
-PORTS = range(20_000, 22_700)
-"""Below those that the kernel gives to clients, so that no connection takes one between two starts of a server; and so
-are those 10,000 above, which a cluster's nodes use among themselves."""
 
 _EXEC_CHILD = afterimage.exec_child.__file__
 
@@ -67,15 +61,3 @@ class Child:
     def last_words(self, num_lines: int = 15) -> str:
         """The end of its log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-num_lines:])
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on."""
-    for port in random.SystemRandom().sample(PORTS, 100):
-        with socket.socket() as attempt:
-            try:
-                attempt.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise OSError(f"no free port among 100 tried of {PORTS}")

@@ -8,9 +8,10 @@ from redis.backoff import NoBackoff
 from redis.crc import key_slot
 from redis.exceptions import RedisError
 from redis.retry import Retry
+from redis_cluster import free_port
 
 from afterimage.redis_server import find_server
-from chaos.processes import Child, free_port
+from chaos.processes import Child
 from chaos.waiting import until
 
 START_SECONDS = 30.0
