@@ -25,6 +25,10 @@ class SourceFailed(AfterimageError):
     """A source is allowed but gives no video: unreachable, unreadable, no video stream."""
 
 
+class SourceCrashed(SourceFailed):
+    """Reading a source ended the process that did it, or hung in native code until that was ended."""
+
+
 class FrameUnreadable(AfterimageError):
     """A frame's JPEG does not decode."""
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from shared.errors import SourceRefused
@@ -13,12 +14,20 @@ VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".m
 ALLOWED = "allowed are rtsp:// and rtsps:// URLs and files under the media root"
 
 
+SourceKind = Literal["file", "rtsp", "http", "device"]
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An allowed source: `location` is a URL or an absolute path."""
+    """An allowed source: `location` is an absolute path for a file or device, otherwise a URL."""
 
     location: str
-    is_file: bool
+    kind: SourceKind = "file"
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a recording, with a beginning and an end, and not live."""
+        return self.kind == "file"
 
 
 def parse_source(text: str, media_root: Path) -> Source:
@@ -36,7 +45,7 @@ def parse_source(text: str, media_root: Path) -> Source:
     path = (root / (rest if separator else text)).resolve()
     if not path.is_relative_to(root):
         raise SourceRefused(f"source {shown(redact(text))}: outside the media root {root}; {ALLOWED}")
-    return Source(location=str(path), is_file=True)
+    return Source(str(path))
 
 
 def check_file(source: Source) -> None:
@@ -67,4 +76,4 @@ def _url_source(text: str) -> Source:
         raise SourceRefused(f"source {shown(redact(text))}: scheme {shown(scheme)} is not known; {ALLOWED}")
     if not host:
         raise SourceRefused(f"source {shown(redact(text))}: names no host; {ALLOWED}")
-    return Source(location=text, is_file=False)
+    return Source(text, "rtsp")

@@ -59,6 +59,17 @@ class ManyHosts:
         return name, int(database or 0)
 
 
+def addresses_of(url: str) -> tuple[tuple[str, int], ...]:
+    """Host and port of every server that a URL names; none for a socket file or a URL that is not allowed."""
+    try:
+        if many := ManyHosts.parse(url):
+            return many.addresses
+        parts = urlsplit(url)
+        return ((parts.hostname, parts.port or DEFAULT_PORTS["cluster"]),) if parts.hostname else ()
+    except ValueError:
+        return ()
+
+
 def invalid(url: str, why: Exception) -> SettingsInvalid:
     """The error for a URL that is not allowed."""
     return SettingsInvalid(f"redis_url {redact(url)!r}: expected {ALLOWED} ({redact(str(why))})")

@@ -60,6 +60,10 @@ class StreamSpec(BaseModel):
     loop: bool = False
     thresholds: dict[Label, ThresholdOverride] = Field(default_factory=dict, max_length=256)
     reset_after_seconds: float = Field(default=10.0, gt=0, le=86_400)
+    rtsp_transport: Literal["tcp", "udp"] = "tcp"
+    skip: Literal["none", "auto", "keyframes"] = Field(
+        default="auto", description="pictures the decoder leaves out; auto: those that sampling does not need"
+    )
     base_ms: int = Field(
         ge=1, lt=1 << 50, description="wall-clock time of a file's first frame; frame ids count from it"
     )
@@ -97,6 +101,8 @@ class StreamStatus(BaseModel):
     base_ms: int = 0
     epoch: int = Field(default=0, description="number of the current (re)connection of the source, from 1")
     last_frame_at_ms: int | None = None
+    next_attempt_at_ms: int | None = Field(default=None, description="when a source that failed is tried again")
+    codec: str | None = Field(default=None, description="of the source, as FFmpeg names it")
     width: int | None = Field(default=None, description="of the source, in pixels")
     height: int | None = Field(default=None, description="of the source, in pixels")
     source_fps: float | None = None

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from services.ingest.options import MAX_FILE_THREADS, ReadOptions
 from services.ingest.source import open_video
 from shared.errors import SourceFailed
+from shared.sources import Source
 from training.datasets.dataset import LabelledVideo
 from training.sequences import Sequence8Bit, as_served, targets_of
 
@@ -36,7 +38,7 @@ def read_video(video: LabelledVideo, labels: Sequence[str], fps: float, height: 
 
 def _sampled(path: Path, fps: float, points: list[int]) -> Iterator[NDArray[np.uint8]]:
     """One picture at a time, whose grid point is added to `points`: pictures of transport size are large."""
-    with open_video(str(path.resolve()), is_file=True, fast=True) as source:
+    with open_video(Source(str(path.resolve())), ReadOptions(num_threads=MAX_FILE_THREADS)) as source:
         for frame in source.frames(fps, threading.Event()):
             points.append(frame.point)
             yield frame.image

@@ -29,13 +29,14 @@ from training.sequences import Sequence8Bit
 from training.tune import tune_on_scenes
 from training.unroll import scores_of
 
-DEFAULT_EPOCHS = 40
+DEFAULT_EPOCHS = 100
 NETWORK: Mapping[str, Any] = {
     "change_widths": (24, 48, 64),
     "flow": True,
     "likeness": True,
     "colour": True,
-    "dropout": 0.1,
+    "change": 128,
+    "hidden": 160,
 }
 """Hyper-parameters that differ from the network's defaults."""
 DESCRIPTION = (
@@ -55,9 +56,9 @@ class TrainingConfig:
     passes: int = 2
     """How often an epoch goes over its clips, each time augmented anew."""
     clip_seconds: float = 30.0
-    validation_clips: int = 32
+    validation_clips: int = 64
     """Clips that choose the best epoch."""
-    tuning_clips: int = 128
+    tuning_clips: int = 256
     """Further clips that tune the thresholds at the end: events are few, so it takes many."""
     footage: tuple[Path, ...] = ()
     """Real videos, or folders of them, to show incidents on; none: rendered scenes alone."""

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-WINDOW = 5
+from services.inference.windows import window_means
+
 STEEPNESS = 4e-4
 """Squared slope of grey below which a place tells no direction; sensor noise stays under it."""
 LONGEST = 4.0
@@ -21,8 +22,7 @@ def optical_flow(before: Tensor, after: Tensor) -> Tensor:
     down = 0.5 * (middle[:, :, 2:, 1:-1] - middle[:, :, :-2, 1:-1])
     later = after - before
     products = torch.cat((across * across, down * down, across * down, across * later, down * later), dim=1)
-    means = functional.avg_pool2d(products, WINDOW, stride=1, padding=WINDOW // 2, count_include_pad=False)
-    xx, yy, xy, xt, yt = means.unbind(1)
+    xx, yy, xy, xt, yt = window_means(products).unbind(1)
     xx, yy = xx + STEEPNESS, yy + STEEPNESS
     determinant = xx * yy - xy * xy
     flow = torch.stack((xy * yt - yy * xt, xy * xt - xx * yt), dim=1) / determinant.unsqueeze(1)

@@ -2,9 +2,9 @@
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-WINDOW = 5
+from services.inference.windows import window_means
+
 FLATNESS = 2e-4
 """Variance of grey below which a place has nothing to recognise; sensor noise stays under it."""
 WHITENING = 1e-3
@@ -17,8 +17,7 @@ def local_likeness(first: Tensor, second: Tensor) -> Tensor:
     A shadow leaves it as it is, something before the lens does not.
     """
     products = torch.cat((first, second, first * first, second * second, first * second), dim=1)
-    means = functional.avg_pool2d(products, WINDOW, stride=1, padding=WINDOW // 2, count_include_pad=False)
-    one, other, one_squared, other_squared, both = means.unbind(1)
+    one, other, one_squared, other_squared, both = window_means(products).unbind(1)
     covariance = both - one * other
     variances = ((one_squared - one * one).clamp(min=0) + FLATNESS) * (
         (other_squared - other * other).clamp(min=0) + FLATNESS

@@ -1,30 +1,33 @@
 """Watches a camera: connects, publishes what it sees, and connects again whenever that fails."""
 
 import threading
+import time
 
+from services.ingest.attempts import Attempts
+from services.ingest.media_clock import MediaClock
 from services.ingest.outlet import Outlet
 from shared.errors import SourceFailed
-from shared.streams import StreamSpec, StreamState
-from shared.waiting import Backoff, Stopped, pause
+from shared.waiting import pause
 
 
-def watch(spec: StreamSpec, outlet: Outlet, stop: threading.Event) -> None:
+def watch(outlet: Outlet, stop: threading.Event) -> None:
     """Publishes the camera's frames until `stop` is set, then raises Stopped.
 
-    A frame's time is the wall clock when it left the decoder, moved on by a millisecond where the clock has not.
+    A frame's time is that of its picture by the camera's own clock, as `MediaClock` maps it, moved on by a millisecond
+    where it would not be later than the frame before.
     """
-    backoff = Backoff()
+    attempts = Attempts()
     while True:
+        clock = MediaClock()
         try:
-            with outlet.opened() as video:
-                for frame in video.frames(spec.fps, stop):
-                    captured_at_ms = max(frame.decoded_at_ms, outlet.last_ms + 1)
-                    outlet.send(frame, captured_at_ms, frame.decoded_at_ms, frame.point / spec.fps)
-                    backoff.reset()
-            reason = "the camera ended the stream"
+            with outlet.opened() as source:
+                for picture in source.pictures():
+                    attempts.live(time.monotonic())
+                    taken_at_ms = clock.taken_at_ms(picture.media_seconds, picture.decoded_at_ms)
+                    outlet.send(picture, max(taken_at_ms, outlet.last_ms + 1), picture.decoded_at_ms)
+            failure = SourceFailed("the camera ended the stream")
         except SourceFailed as err:
-            reason = str(err)
-        if stop.is_set():
-            raise Stopped
-        outlet.status.change(StreamState.WAITING, reason)
-        pause(stop, backoff.next_seconds())
+            failure = err
+        retry = attempts.failed(failure, time.monotonic())
+        outlet.status.retries(retry.state, str(failure), retry.seconds)
+        pause(stop, retry.seconds)

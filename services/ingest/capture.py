@@ -2,18 +2,20 @@
 
 import logging
 import threading
+import time
 from contextlib import suppress
 from functools import partial
 
+from services.ingest.attempts import Attempts
 from services.ingest.camera import watch
 from services.ingest.outlet import Outlet, Workplace
 from services.ingest.playback import play
 from services.ingest.status import StatusReporter
-from shared.errors import Fenced, SourceFailed, SourceRefused, StreamUnknown
+from shared.errors import Fenced, SourceCrashed, SourceFailed, SourceRefused, StreamUnknown
 from shared.leases import Lease
 from shared.sources import check_file, parse_source
 from shared.streams import StreamSpec, StreamState, StreamStatus
-from shared.waiting import Stopped, until_stored
+from shared.waiting import Stopped, pause, until_stored
 
 logger = logging.getLogger(__name__)
 
@@ -71,10 +73,13 @@ class Capture:
             if outlet.last_ms >= self._spec.base_ms:
                 self._begin_after(outlet.last_ms)
                 return
-        if source.is_file:
-            self._play(outlet)
-        else:
-            watch(self._spec, outlet, self._stop)
+        try:
+            if source.is_file:
+                self._play(outlet)
+            else:
+                watch(outlet, self._stop)
+        finally:
+            outlet.close()
 
     def _follows_another_recording(self, status: StreamStatus) -> bool:
         return status.generation == self._spec.generation and status.base_ms not in (0, self._spec.base_ms)
@@ -90,11 +95,23 @@ class Capture:
             is_moved = until_stored(partial(registry.replace, seen, moved), self._stop)
 
     def _play(self, outlet: Outlet) -> None:
-        """A file to its end; a failure on the way closes what was published just as well."""
+        """A file to its end; a failure on the way closes what was published just as well.
+
+        What ended its reader is tried again: it may have been the machine.
+        """
+        attempts = Attempts()
         state, reason = StreamState.ENDED, None
-        try:
-            play(self._spec, outlet, self._stop)
-        except SourceFailed as err:
-            state, reason = StreamState.FAILED, str(err)
+        while True:
+            attempts.live(time.monotonic())
+            try:
+                play(self._spec, outlet, self._stop)
+                break
+            except SourceFailed as err:
+                retry = attempts.failed(err, time.monotonic())
+                if retry.state is StreamState.FAILED or not isinstance(err, SourceCrashed):
+                    state, reason = StreamState.FAILED, str(err)
+                    break
+                self._status.retries(retry.state, str(err), retry.seconds)
+                pause(self._stop, retry.seconds)
         outlet.finish()
         self._status.change(state, reason)

@@ -5,12 +5,25 @@ from typing import Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from services.ingest.tally import Tally
 from shared.lease_metrics import LeaseMetrics
 
-Stage = Literal["read", "decode", "encode", "publish"]
-DropReason = Literal["undecodable", "store_unavailable"]
+Stage = Literal["publish"]
+DropReason = Literal["busy", "store_unavailable", "stopped"]
 
+READER_STAGES: Final = ("read", "decode", "convert", "encode")
 SECONDS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+COUNTERS: Final = {
+    "frames_decoded": ("Pictures that left the decoder: published, skipped or dropped",),
+    "frames_published": ("Frames put into the queue",),
+    "frames_skipped": ("Pictures off the sampling grid, or published before",),
+    "frames_dropped": ("Frames lost, by reason", "reason"),
+    "packets_refused": ("Packets that the decoder could not make a picture of",),
+    "connections": ("Openings of a source",),
+    "source_failures": ("Times that a source gave no video",),
+    "reader_crashes": ("Readers that died, or were ended because they hung",),
+}
+"""Per stream: what each counts, and its labels beside the stream."""
 
 
 class IngestMetrics:
@@ -19,23 +32,23 @@ class IngestMetrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.leases = LeaseMetrics(self.registry)
-        self._published = Counter(
-            "afterimage_frames_published_total", "Frames put into the queue", ["stream_id"], registry=self.registry
-        )
-        self._dropped = Counter(
-            "afterimage_frames_dropped_total", "Frames lost, by reason", ["stream_id", "reason"], registry=self.registry
-        )
-        self._connections = Counter(
-            "afterimage_connections_total", "Openings of a source", ["stream_id"], registry=self.registry
-        )
-        self._failures = Counter(
-            "afterimage_source_failures_total",
-            "Times that a source gave no video",
-            ["stream_id"],
-            registry=self.registry,
-        )
+        counters = {
+            name: Counter(f"afterimage_{name}_total", meaning, ["stream_id", *labels], registry=self.registry)
+            for name, (meaning, *labels) in COUNTERS.items()
+        }
+        self._published, self._decoded = counters["frames_published"], counters["frames_decoded"]
+        self._skipped, self._dropped = counters["frames_skipped"], counters["frames_dropped"]
+        self._refused, self._crashes = counters["packets_refused"], counters["reader_crashes"]
+        self._connections, self._failures = counters["connections"], counters["source_failures"]
         self._up = Gauge(
             "afterimage_stream_up", "1 while frames come from the source", ["stream_id"], registry=self.registry
+        )
+        self._by_stream = (*counters.values(), self._up)
+        self._reader_seconds = Counter(
+            "afterimage_reader_seconds_total",
+            "Time that readers spent, by stage (read: waiting for the source)",
+            ["stage"],
+            registry=self.registry,
         )
         self._stages = Histogram(
             "afterimage_stage_seconds", "Time per stage", ["stage"], registry=self.registry, buckets=SECONDS
@@ -53,17 +66,25 @@ class IngestMetrics:
         """A source is open."""
         self._connections.labels(stream_id).inc()
 
-    def failed(self, stream_id: str) -> None:
-        """A source could not be opened or broke."""
+    def failed(self, stream_id: str, *, crashed: bool) -> None:
+        """A source could not be opened or broke, or ended its reader."""
         self._failures.labels(stream_id).inc()
+        if crashed:
+            self._crashes.labels(stream_id).inc()
 
     def set_up(self, stream_id: str, *, up: bool) -> None:
         """Whether a stream is live."""
         self._up.labels(stream_id).set(up)
 
-    def observe(self, stage: str, seconds: float) -> None:
-        """One pass through a stage."""
-        self._stages.labels(stage).observe(seconds)
+    def counted(self, stream_id: str, tally: Tally) -> None:
+        """What a reader has done since it last said so."""
+        self._decoded.labels(stream_id).inc(tally.decoded)
+        self._skipped.labels(stream_id).inc(tally.skipped)
+        self._refused.labels(stream_id).inc(tally.refused)
+        if tally.dropped:
+            self.dropped(stream_id, "busy", tally.dropped)
+        for stage in READER_STAGES:
+            self._reader_seconds.labels(stage).inc(getattr(tally, f"{stage}_seconds"))
 
     def timed(self, stage: Stage) -> AbstractContextManager[object]:
         """Observes how long the block takes."""
@@ -72,5 +93,5 @@ class IngestMetrics:
     def forget(self, stream_id: str) -> None:
         """Removes a stream's series."""
         labels = {"stream_id": stream_id}
-        for metric in (self._published, self._dropped, self._connections, self._failures, self._up):
+        for metric in self._by_stream:
             metric.remove_by_labels(labels)

@@ -1,25 +1,34 @@
 """Where a stream's frames go: JPEG, queue and status, the same for files and cameras."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 import redis
 
+from services.ingest.messages import Picture
 from services.ingest.metrics import IngestMetrics
+from services.ingest.options import MAX_FILE_THREADS, ReadOptions
 from services.ingest.publisher import FastPublisher, LivePublisher, Publisher, QueueEnd
+from services.ingest.reader import ReadJob
+from services.ingest.reading import Reading, reading
 from services.ingest.settings import IngestSettings
-from services.ingest.source import SampledFrame, Video, open_video
 from services.ingest.status import StatusReporter
-from services.ingest.transport import encode_jpeg
-from shared.errors import SourceFailed
+from services.ingest.tally import Tally
+from shared.errors import SourceCrashed, SourceFailed
 from shared.frame_queue import FrameWriter, NewFrame
 from shared.leases import Lease
 from shared.redaction import redact
 from shared.registry import Registry
 from shared.sources import Source
 from shared.streams import Progress, StreamSpec
+from shared.waiting import Stopped
+
+MAX_FAST_FILES: Final = 16
+TURN_SECONDS: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +39,7 @@ class Workplace:
     registry: Registry
     metrics: IngestMetrics
     settings: IngestSettings
+    turns: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_FAST_FILES))
 
 
 class Outlet:
@@ -46,14 +56,28 @@ class Outlet:
     ) -> None:
         self.status = status
         self._stream_id = spec.id
-        self._source = source
+        self._stop = stop
         self._place = place
         self._fast = source.is_file and spec.pace == "fast"
+        self._job = ReadJob(source, spec.fps, 0, self._options(spec), place.settings.jpeg_quality)
         pace = "fast" if self._fast else "live"
         self._writer = FrameWriter(place.client, spec.id, spec.generation, pace, lease)
-        queue = QueueEnd(spec.id, self._writer, place.metrics)
+        self._queue = queue = QueueEnd(spec.id, self._writer, place.metrics)
         self._publisher: Publisher = FastPublisher(queue, stop) if self._fast else LivePublisher(queue, stop)
+        self._num_received = 0
         self.last_ms = 0
+
+    def _options(self, spec: StreamSpec) -> ReadOptions:
+        settings = self._place.settings
+        return ReadOptions(
+            num_threads=min(MAX_FILE_THREADS, os.cpu_count() or 1) if self._fast else 1,
+            short_side=settings.transport_short_side,
+            stall_seconds=settings.stall_seconds,
+            rtsp_transport=spec.rtsp_transport,
+            skip=spec.skip,
+            hwaccel=settings.hwaccel,
+            forbidden=settings.forbidden,
+        )
 
     def resume(self, progress: Progress) -> None:
         """Finds out where an earlier process left off; raises StoreUnavailable."""
@@ -61,35 +85,54 @@ class Outlet:
         self.last_ms = max(_time_of(newest), _time_of(progress.cursor))
 
     @contextmanager
-    def opened(self) -> Iterator[Video]:
-        """The source, open, as a new epoch; what goes wrong with it is a SourceFailed that names it."""
-        location = self._source.location
-        try:
-            with open_video(
-                location,
-                is_file=self._source.is_file,
-                fast=self._fast,
-                short_side=self._place.settings.transport_short_side,
-                observe=self._place.metrics.observe,
-            ) as video:
-                self._place.metrics.connected(self._stream_id)
-                self.status.connected(video.info)
-                yield video
-        except SourceFailed as err:
-            self._place.metrics.failed(self._stream_id)
-            raise SourceFailed(f"source {redact(location)}: {err}") from err
+    def opened(self) -> Iterator[Reading]:
+        """The source, open, as a new epoch; what goes wrong with it is a SourceFailed that names it.
 
-    def send(self, frame: SampledFrame, captured_at_ms: int, due_at_ms: int, media_seconds: float) -> None:
-        """Publishes a frame under its time."""
-        metrics, settings = self._place.metrics, self._place.settings
-        if frame.num_undecodable:
-            metrics.dropped(self._stream_id, "undecodable", frame.num_undecodable)
-        with metrics.timed("encode"):
-            jpeg = encode_jpeg(frame.image, settings.jpeg_quality)
-        epoch = self.status.current.epoch
-        self._publisher.publish(NewFrame(captured_at_ms, due_at_ms, epoch, media_seconds, jpeg))
+        Only so many files are read at once as fast as it goes; the others wait their turn here.
+        """
+        metrics, stream_id = self._place.metrics, self._stream_id
+        with self._turn():
+            try:
+                with reading(self._job, self._stop, self._counted, self.status.resized) as source:
+                    metrics.connected(stream_id)
+                    self.status.connected(source.info)
+                    yield source
+            except SourceFailed as err:
+                metrics.failed(stream_id, crashed=isinstance(err, SourceCrashed))
+                raise type(err)(f"source {redact(self._job.source.location)}: {err}") from err
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._fast:
+            yield
+            return
+        while not self._place.turns.acquire(timeout=TURN_SECONDS):
+            if self._stop.is_set():
+                raise Stopped
+        try:
+            yield
+        finally:
+            self._place.turns.release()
+
+    def skip_to(self, first_point: int) -> None:
+        """Has the next opening leave out the frames before a point of the grid."""
+        self._job = replace(self._job, first_point=first_point)
+
+    def send(self, picture: Picture, captured_at_ms: int, due_at_ms: int) -> None:
+        """Publishes a picture under its time."""
+        media_seconds, epoch = picture.point / self._job.fps, self.status.current.epoch
+        self._publisher.publish(NewFrame(captured_at_ms, due_at_ms, epoch, media_seconds, picture.jpeg))
         self.last_ms = captured_at_ms
         self.status.flowing(captured_at_ms)
+
+    def _counted(self, tally: Tally) -> None:
+        self._num_received += tally.decoded - tally.skipped - tally.dropped
+        self._place.metrics.counted(self._stream_id, tally)
+
+    def close(self) -> None:
+        """Counts as dropped what was received and will not be published."""
+        if num_left := self._num_received - self._queue.num_settled:
+            self._queue.drop("stopped", num_left)
 
     def finish(self) -> None:
         """Marks the end of the source, unless nothing was ever published."""

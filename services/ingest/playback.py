@@ -7,7 +7,7 @@ from services.ingest.outlet import Outlet
 from services.ingest.sampler import first_point_after, point_time_ms
 from shared.clock import now_ms
 from shared.streams import StreamSpec
-from shared.waiting import Stopped, pause
+from shared.waiting import pause
 
 
 def play(spec: StreamSpec, outlet: Outlet, stop: threading.Event) -> None:
@@ -18,14 +18,13 @@ def play(spec: StreamSpec, outlet: Outlet, stop: threading.Event) -> None:
     pacer = Pacer(stop) if spec.pace == "live" else None
     first = first_point_after(outlet.last_ms, spec.base_ms, spec.fps)
     pass_begins, skipped = (first, 0) if spec.loop else (0, first)
+    outlet.skip_to(skipped)
     while True:
-        with outlet.opened() as video:
-            for frame in video.frames(spec.fps, stop, skipped):
-                captured_at_ms = point_time_ms(spec.base_ms, pass_begins + frame.point, spec.fps)
-                due_at_ms = pacer.wait_until_due(captured_at_ms) if pacer else frame.decoded_at_ms
-                outlet.send(frame, captured_at_ms, due_at_ms, frame.point / spec.fps)
-        if stop.is_set():
-            raise Stopped
+        with outlet.opened() as source:
+            for picture in source.pictures():
+                captured_at_ms = point_time_ms(spec.base_ms, pass_begins + picture.point, spec.fps)
+                due_at_ms = pacer.wait_until_due(captured_at_ms) if pacer else picture.decoded_at_ms
+                outlet.send(picture, captured_at_ms, due_at_ms)
         if not spec.loop:
             return
         pass_begins = first_point_after(outlet.last_ms, spec.base_ms, spec.fps)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final, Protocol
 
-from services.ingest.metrics import IngestMetrics
+from services.ingest.metrics import DropReason, IngestMetrics
 from shared.errors import Fenced, StoreUnavailable, StreamUnknown
 from shared.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
 from shared.waiting import LONGEST_FOR_STORE_SECONDS, Backoff, pause, until_stored
@@ -17,6 +17,7 @@ BATCH_SECONDS: Final = 0.1
 FULL_POLL_SECONDS: Final = 0.008
 LONGEST_FULL_POLL_SECONDS: Final = 0.064
 MAX_HELD_FRAMES: Final = 64
+MAX_HELD_BYTES: Final = 8 << 20
 
 
 class Publisher(Protocol):
@@ -35,7 +36,14 @@ class QueueEnd:
     def __init__(self, stream_id: str, writer: FrameWriter, metrics: IngestMetrics) -> None:
         self.stream_id = stream_id
         self.metrics = metrics
+        self.num_settled = 0
+        """frames that are in the queue, or dropped"""
         self._writer = writer
+
+    def drop(self, reason: DropReason, num_frames: int) -> None:
+        """Gives frames up."""
+        self.num_settled += num_frames
+        self.metrics.dropped(self.stream_id, reason, num_frames)
 
     def put(self, entries: Sequence[NewFrame | EndOfSource]) -> int:
         """How many of the entries are in the queue now; raises StreamUnknown, Fenced or StoreUnavailable."""
@@ -45,12 +53,15 @@ class QueueEnd:
             raise StreamUnknown(f"stream {self.stream_id!r} was removed or registered anew")
         if outcome is Outcome.FENCED:
             raise Fenced(f"stream {self.stream_id!r}: its partition is another worker's")
-        self.metrics.published(self.stream_id, sum(isinstance(entry, NewFrame) for entry in entries[:accepted]))
+        num_frames = sum(isinstance(entry, NewFrame) for entry in entries[:accepted])
+        self.num_settled += num_frames
+        self.metrics.published(self.stream_id, num_frames)
         return accepted
 
 
 class LivePublisher:
-    """Publishes each frame at once. While Redis is away it holds the newest 64 and drops older ones, counted."""
+    """Publishes each frame at once. While Redis is away it holds the newest 64 frames, or 8 MiB of them, and drops
+    older ones, counted."""
 
     def __init__(self, queue: QueueEnd, stop: threading.Event) -> None:
         self._queue = queue
@@ -62,9 +73,9 @@ class LivePublisher:
     def publish(self, frame: NewFrame) -> None:
         """Publishes what was held and the frame; holds it where Redis is away."""
         self._held.append(frame)
-        if len(self._held) > MAX_HELD_FRAMES:
+        while len(self._held) > MAX_HELD_FRAMES or sum(len(held.jpeg) for held in self._held) > MAX_HELD_BYTES:
             self._held.popleft()
-            self._queue.metrics.dropped(self._queue.stream_id, "store_unavailable", 1)
+            self._queue.drop("store_unavailable", 1)
         if time.monotonic() < self._retry_at:
             return
         try:

@@ -59,10 +59,13 @@ class Sampler:
         self._slack = NEAR * min(1.0, frame_seconds * fps)
         self._timeline = Timeline(frame_seconds)
         self._next = 0
+        self.seconds = 0.0
+        """when the last frame was, counted from the first"""
 
     def point(self, raw_seconds: float | None) -> int | None:
         """The grid point that the next frame serves, or None where it serves none."""
-        point = math.floor(self._timeline.place(raw_seconds) * self._fps + self._slack)
+        self.seconds = self._timeline.place(raw_seconds)
+        point = math.floor(self.seconds * self._fps + self._slack)
         if point < self._next:
             return None
         self._next = point + 1

@@ -2,8 +2,10 @@
 
 from pydantic import Field
 
+from services.ingest.options import STALL_SECONDS, Hwaccel
 from services.ingest.transport import JPEG_QUALITY, SHORT_SIDE
 from shared.settings import ServiceSettings
+from shared.store_url import addresses_of
 
 
 class IngestSettings(ServiceSettings):
@@ -11,3 +13,10 @@ class IngestSettings(ServiceSettings):
 
     transport_short_side: int = Field(default=SHORT_SIDE, ge=32, le=768, description="pixels; never enlarged")
     jpeg_quality: int = Field(default=JPEG_QUALITY, ge=1, le=100)
+    stall_seconds: float = Field(default=STALL_SECONDS, ge=1, le=300, description="without a picture: connect again")
+    hwaccel: Hwaccel = Field(default="none", description="hardware that decodes; software where it cannot")
+
+    @property
+    def forbidden(self) -> tuple[str, ...]:
+        """Where no source may lead: this system's own Redis, as `host:port`."""
+        return tuple(f"{host}:{port}" for host, port in addresses_of(self.redis_url.get_secret_value()))

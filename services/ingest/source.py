@@ -3,7 +3,6 @@
 Only the sampled frames are converted, and straight to their transport size (swscale does both in one pass).
 """
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,38 +20,24 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from services.ingest.failures import source_failed
+from services.ingest.opening import MAX_PIXELS, MAX_SIDE, open_container
+from services.ingest.options import ReadOptions
 from services.ingest.sampler import Sampler
-from services.ingest.transport import SHORT_SIDE, transport_size
+from services.ingest.tally import Tally
+from services.ingest.transport import transport_size
 from shared.clock import now_ms
 from shared.errors import SourceFailed
+from shared.sources import Source
 
-MAX_SIDE: Final = 16_384
-MAX_PIXELS: Final = 8192 * 4608
-MAX_FILE_THREADS: Final = 4
 DEFAULT_RATE: Final = 25.0
 MAX_RATE: Final = 500.0
-TIMEOUT_SECONDS: Final = 5.0
-"""How long a camera may be silent while it is opened or read."""
-
-FILE_FORMATS: Final = "avi,matroska,mov,mpeg,mpegts,mpegvideo,m4v,h264,hevc,flv,asf,ogg"
-"""Demuxers that a file may need; not among them are playlists, whose entries could lie outside the media root."""
-
-FILE_OPTIONS: Final = {"protocol_whitelist": "file", "format_whitelist": FILE_FORMATS, "max_pixels": str(MAX_PIXELS)}
-RTSP_OPTIONS: Final = {
-    "protocol_whitelist": "rtsp,rtsps,tcp,tls,rtp,srtp,udp,crypto",
-    "format_whitelist": "rtsp,rtp,sdp,mpegts",
-    "rtsp_transport": "tcp",
-    "allowed_media_types": "video",
-    "fpsprobesize": "0",
-    "max_pixels": str(MAX_PIXELS),
-}
-"""Without measuring the rate at first (`fpsprobesize`): what is read for that comes as one late burst."""
 
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """What a source says of itself: its size in pixels before rotation, rate and, for a file, duration."""
+    """What a source says of itself: codec, size in pixels before rotation, rate and, for a file, duration."""
 
+    codec: str
     width: int
     height: int
     fps: float | None
@@ -65,138 +50,133 @@ class SampledFrame:
 
     point: int
     """k: the frame stands for the time k / fps after the source's first frame"""
+    media_seconds: float
+    """the source's own time since its first frame, which never runs backwards"""
     decoded_at_ms: int
     """wall clock when it left the decoder"""
     image: NDArray[np.uint8]
     """[H, W, 3] BGR at transport size, upright"""
-    num_undecodable: int
-    """packets that the decoder refused since the sampled frame before"""
 
 
-def _unobserved(_stage: str, _seconds: float) -> None:
-    """Where nobody measures."""
+def _unheard() -> None:
+    """Where nobody listens."""
 
 
 @contextmanager
-def open_video(
-    location: str,
-    *,
-    is_file: bool,
-    fast: bool = False,
-    short_side: int = SHORT_SIDE,
-    observe: Callable[[str, float], None] = _unobserved,
-) -> Iterator["Video"]:
-    """A file or RTSP camera, open as long as the block runs; raises SourceFailed with the reason in plain words.
+def open_video(source: Source, options: ReadOptions | None = None) -> Iterator["Video"]:
+    """An allowed source (`shared.sources`), open as long as the block runs.
 
-    `location` is an absolute path or a URL, checked before (`shared.sources`). A file read `fast` decodes on several
-    threads, everything else on one. `observe(stage, seconds)` hears how long each `read` and `decode` took.
+    Raises SourceFailed with the reason in plain words.
     """
-    began = time.monotonic()
-    try:
-        container = av.open(
-            location,
-            options=FILE_OPTIONS if is_file else RTSP_OPTIONS,
-            timeout=None if is_file else TIMEOUT_SECONDS,
-            metadata_errors="replace",
-        )
-    except (av.FFmpegError, ValueError, OSError) as err:
-        raise source_failed(err, location, is_file=is_file, timed_out=_timed_out(began, is_file=is_file)) from err
-    with container:
-        video = Video(container, location, is_file=is_file, short_side=short_side, observe=observe)
-        video.prepare(min(MAX_FILE_THREADS, os.cpu_count() or 1) if is_file and fast else 1)
+    options = options or ReadOptions()
+    with open_container(source, options) as container:
+        video = Video(container, source, options)
+        video.prepare()
         yield video
 
 
 class Video:
     """An open source; `open_video` makes it."""
 
-    def __init__(
-        self,
-        container: InputContainer,
-        location: str,
-        *,
-        is_file: bool,
-        short_side: int,
-        observe: Callable[[str, float], None],
-    ) -> None:
+    def __init__(self, container: InputContainer, source: Source, options: ReadOptions) -> None:
         self._container = container
-        self._location = location
-        self._is_file = is_file
-        self._short_side = short_side
-        self._observe = observe
+        self._source = source
+        self._options = options
         self._stream = _video_stream(container)
         self._reformatter = VideoReformatter()
-        self._num_undecodable = 0
+        self.tally = Tally()
+        self.size = self._stream.width, self._stream.height
+        """of the last picture, in pixels before rotation: a camera may change it at any time"""
 
     @property
     def info(self) -> VideoInfo:
         """What the source says of itself."""
-        duration = self._container.duration if self._is_file else None
+        duration = self._container.duration if self._source.is_file else None
         seconds = duration / av.time_base if duration else None
-        return VideoInfo(self._stream.width, self._stream.height, _rate(self._stream), seconds)
+        stream = self._stream
+        return VideoInfo(stream.codec_context.name, *self.size, _rate(stream), seconds)
 
-    def prepare(self, num_threads: int) -> None:
+    def prepare(self) -> None:
         """Sets the decoder up before its first packet; raises SourceFailed where the picture is too large."""
         _check_size(self._stream.width, self._stream.height)
-        decoder = self._stream.codec_context
+        decoder, num_threads = self._stream.codec_context, self._options.num_threads
         decoder.options = {"max_pixels": str(MAX_PIXELS)}
         decoder.thread_type = "AUTO" if num_threads > 1 else "NONE"
         decoder.thread_count = num_threads
 
-    def frames(self, fps: float, stop: threading.Event, first_point: int = 0) -> Iterator[SampledFrame]:
+    def frames(
+        self, fps: float, stop: threading.Event, first_point: int = 0, heard: Callable[[], None] = _unheard
+    ) -> Iterator[SampledFrame]:
         """The frames on the grid of `fps` from `first_point` on, until the end or until `stop` is set.
 
-        A packet that does not decode is left out. Raises SourceFailed where reading fails or nothing decodes.
+        A packet that does not decode is left out. `heard` is called after every decoded picture that is not sampled.
+        Raises SourceFailed where reading fails or nothing decodes.
         """
         sampler = Sampler(fps, 1 / (_rate(self._stream) or DEFAULT_RATE))
         nothing = True
-        for frame in self._decoded():
+        for frame in self._decoded(stop):
             nothing = False
+            point, decoded_at_ms = sampler.point(frame.time), now_ms()
+            self.size = frame.width, frame.height
+            if point is not None and point >= first_point:
+                image = self._small(frame)
+                self.tally.decoded += 1
+                yield SampledFrame(point, sampler.seconds, decoded_at_ms, image)
+            else:
+                self.tally.decoded += 1
+                self.tally.skipped += 1
+                heard()
+        if nothing and not stop.is_set():
+            raise SourceFailed("no picture could be decoded")
+
+    def _decoded(self, stop: threading.Event) -> Iterator[VideoFrame]:
+        """Every picture in presentation order."""
+        last_picture = time.monotonic()
+        for packet in self._packets():
             if stop.is_set():
                 return
-            point = sampler.point(frame.time)
-            if point is not None and point >= first_point:
-                num_undecodable, self._num_undecodable = self._num_undecodable, 0
-                yield SampledFrame(point, now_ms(), self._small(frame), num_undecodable)
-        if nothing and not stop.is_set():
-            raise SourceFailed(f"no picture could be decoded ({self._num_undecodable} packets refused)")
+            began = time.monotonic()
+            try:
+                frames = packet.decode()
+            except (av.FFmpegError, ValueError):
+                self.tally.refused += 1
+                frames = []
+            now = time.monotonic()
+            self.tally.decode_seconds += now - began
+            if frames:
+                last_picture = now
+            elif now - last_picture >= self._options.stall_seconds:
+                raise SourceFailed(f"no picture could be decoded for {self._options.stall_seconds:g} s")
+            for frame in frames:
+                yield frame
+                last_picture = time.monotonic()
 
-    def _decoded(self) -> Iterator[VideoFrame]:
-        """Every picture in presentation order."""
+    def _packets(self) -> Iterator["av.Packet[VideoStream]"]:
         packets = self._container.demux(self._stream)
         while True:
             began = time.monotonic()
             try:
                 packet = next(packets, None)
             except (av.FFmpegError, OSError) as err:
-                timed_out = _timed_out(began, is_file=self._is_file)
-                raise source_failed(err, self._location, is_file=self._is_file, timed_out=timed_out) from err
+                timed_out = not self._source.is_file and time.monotonic() - began >= self._options.stall_seconds
+                location = self._source.location
+                raise source_failed(err, location, is_file=self._source.is_file, timed_out=timed_out) from err
+            self.tally.read_seconds += time.monotonic() - began
             if packet is None:
                 return
-            read = time.monotonic()
-            self._observe("read", read - began)
-            try:
-                frames = packet.decode()
-            except (av.FFmpegError, ValueError):
-                self._num_undecodable += 1
-                continue
-            self._observe("decode", time.monotonic() - read)
-            yield from frames
+            yield packet
 
     def _small(self, frame: VideoFrame) -> NDArray[np.uint8]:
         """The frame as [H, W, 3] BGR at transport size, turned upright."""
+        began = time.monotonic()
         _check_size(frame.width, frame.height)
-        width, height = transport_size(frame.width, frame.height, self._short_side)
+        width, height = transport_size(frame.width, frame.height, self._options.short_side)
         small = self._reformatter.reformat(
             frame, width=width, height=height, format="bgr24", interpolation=Interpolation.AREA, threads=1
         )
         image: NDArray[Any] = small.to_ndarray()
+        self.tally.convert_seconds += time.monotonic() - began
         return np.rot90(image, round(frame.rotation / 90)) if frame.rotation else image
-
-
-def _timed_out(began: float, *, is_file: bool) -> bool:
-    """Whether a camera was given up on: an interrupted read looks like any other failure, so the time decides."""
-    return not is_file and time.monotonic() - began >= TIMEOUT_SECONDS
 
 
 def _video_stream(container: InputContainer) -> VideoStream:

@@ -55,10 +55,21 @@ class StatusReporter:
         self._log()
         until_stored(self._store, self._stop)
 
+    def retries(self, state: StreamState, reason: str, seconds: float) -> None:
+        """Stores that the source failed and when it is tried again."""
+        self._update(state=state, reason=redact(reason), next_attempt_at_ms=now_ms() + round(seconds * 1000))
+        self._log()
+        until_stored(self._store, self._stop)
+
+    def resized(self, info: VideoInfo) -> None:
+        """Notes that the picture has another size."""
+        self._update(width=info.width, height=info.height)
+
     def connected(self, info: VideoInfo) -> None:
         """Notes that the source is open: a new epoch begins."""
         self._update(
             epoch=self.current.epoch + 1,
+            codec=info.codec,
             width=info.width,
             height=info.height,
             source_fps=info.fps,
@@ -88,7 +99,9 @@ class StatusReporter:
             logger.debug("stream %s: status not stored: %s", self._stream_id, err)
 
     def _update(self, **changes: Any) -> None:  # noqa: ANN401
-        self.current = self.current.model_copy(update={**changes, "updated_at_ms": now_ms()})
+        self.current = self.current.model_copy(
+            update={"next_attempt_at_ms": None, **changes, "updated_at_ms": now_ms()}
+        )
         self._metrics.set_up(self._stream_id, up=self.current.state is StreamState.LIVE)
 
     def _store(self) -> None:

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 from services.ingest.capture import Capture
@@ -31,11 +31,13 @@ class Playing:
     loop: bool
     base_ms: int
     generation: int
+    rtsp_transport: str
+    skip: str
 
     @classmethod
     def of(cls, spec: StreamSpec) -> "Playing":
         """The parts of a spec that ingest acts on."""
-        return cls(spec.source, spec.fps, spec.pace, spec.loop, spec.base_ms, spec.generation)
+        return cls(**spec.model_dump(include={part.name for part in fields(cls)}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,21 +9,23 @@ import pytest
 from films import VideoFile
 
 from services.ingest import source
+from services.ingest.options import ReadOptions
 from services.ingest.source import SampledFrame, VideoInfo, open_video
 from shared.errors import SourceFailed
+from shared.sources import Source
 
 
 def read(
     path: Path, fps: float = 8.0, first_point: int = 0, *, fast: bool = False
 ) -> tuple[VideoInfo, list[SampledFrame]]:
-    with open_video(str(path), is_file=True, fast=fast) as video:
+    with open_video(Source(str(path)), ReadOptions(num_threads=4 if fast else 1)) as video:
         return video.info, list(video.frames(fps, threading.Event(), first_point))
 
 
-def failure(location: str, *, is_file: bool) -> str:
+def failure(location: str, *, is_file: bool, stall_seconds: float = 10) -> str:
     with (
         pytest.raises(SourceFailed) as caught,
-        open_video(location, is_file=is_file) as video,
+        open_video(Source(location, "file" if is_file else "rtsp"), ReadOptions(stall_seconds=stall_seconds)) as video,
     ):
         list(video.frames(8.0, threading.Event()))
     return str(caught.value)
@@ -31,7 +33,7 @@ def failure(location: str, *, is_file: bool) -> str:
 
 def test_frames_lie_on_the_grid(video_file: VideoFile) -> None:
     info, frames = read(video_file("clip.mp4", seconds=3, fps=10))
-    assert info == VideoInfo(width=64, height=48, fps=10.0, duration_seconds=3.0)
+    assert info == VideoInfo(codec="h264", width=64, height=48, fps=10.0, duration_seconds=3.0)
     assert [frame.point for frame in frames] == list(range(24))
     assert {frame.image.shape for frame in frames} == {(48, 64, 3)}
 
@@ -69,7 +71,7 @@ def test_a_rotated_picture_is_turned_upright(video_file: VideoFile) -> None:
 
 def test_reading_stops_when_asked(video_file: VideoFile) -> None:
     stop = threading.Event()
-    with open_video(str(video_file("clip.mp4", seconds=2)), is_file=True) as video:
+    with open_video(Source(str(video_file("clip.mp4", seconds=2)))) as video:
         frames = video.frames(8.0, stop)
         next(frames)
         stop.set()
@@ -121,13 +123,13 @@ def mute_server() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def test_a_camera_that_is_not_there_says_why(mute_server: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "TIMEOUT_SECONDS", 0.5)
+def test_a_camera_that_is_not_there_says_why(mute_server: int) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         closed = unused.getsockname()[1]
         assert "connection refused" in failure(f"rtsp://u:secret@127.0.0.1:{closed}/x", is_file=False)
-    assert "timed out" in failure(f"rtsp://u:secret@127.0.0.1:{mute_server}/x", is_file=False)
+    mute = f"rtsp://u:secret@127.0.0.1:{mute_server}/x"
+    assert "timed out" in failure(mute, is_file=False, stall_seconds=0.5)
     assert "host not found" in failure("rtsp://u:secret@camera.invalid/x", is_file=False)
 
 

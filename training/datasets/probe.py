@@ -10,6 +10,7 @@ from typing import Final
 
 from services.ingest.source import open_video
 from shared.errors import SourceFailed
+from shared.sources import Source
 
 PROBE_FPS: Final = 8.0
 MAX_THREADS: Final = 4
@@ -27,7 +28,7 @@ class Probed:
 def probe(path: Path, *, measure: bool = False) -> Probed:
     """Opens a video up to its first picture; to `measure`, one that states no length is decoded to its end."""
     try:
-        with open_video(str(path.resolve()), is_file=True) as video:
+        with open_video(Source(str(path.resolve()))) as video:
             info = video.info
             frames = video.frames(PROBE_FPS, threading.Event())
             last = next(frames)

@@ -17,8 +17,10 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from services.ingest.options import ReadOptions
 from services.ingest.source import open_video
 from shared.errors import SourceFailed, SourceRefused
+from shared.sources import Source
 from training.scenes.backgrounds import Picture
 from training.scenes.seeds import Split
 
@@ -153,7 +155,7 @@ FILMS = FilmCache(MEMORY_BYTES)
 def read_film(file: Path) -> Film | None:
     """A file's first two minutes, decoded as ingest does; None where it does not decode or shows nothing."""
     try:
-        with open_video(str(file), is_file=True, short_side=WORLD_SHORT_SIDE) as video:
+        with open_video(Source(str(file)), ReadOptions(short_side=WORLD_SHORT_SIDE)) as video:
             sampled = islice(video.frames(FPS, threading.Event()), int(MAX_SECONDS * FPS))
             pictures = [np.ascontiguousarray(frame.image) for frame in sampled]
     except SourceFailed:

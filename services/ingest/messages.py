@@ -1,0 +1,90 @@
+"""What a reader process tells the service: plain bytes, since a decoder that was taken over must not be believed."""
+
+import json
+import struct
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from services.ingest.source import VideoInfo
+from services.ingest.tally import TALLY_BYTES, Tally
+from shared.errors import SourceFailed
+from shared.frame_queue import MAX_JPEG_BYTES
+
+_PICTURE: Final = struct.Struct("<qdq")
+MAX_REASON: Final = 500
+MAX_MESSAGE_BYTES: Final = MAX_JPEG_BYTES + TALLY_BYTES + _PICTURE.size + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The source is open, or its picture has another size from now on."""
+
+    info: VideoInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The source lives, but nothing of it was wanted lately."""
+
+    tally: Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A sampled frame as JPEG; times as in SampledFrame."""
+
+    tally: Tally
+    point: int
+    media_seconds: float
+    decoded_at_ms: int
+    jpeg: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """Nothing more comes: the source has ended, or failed for a reason."""
+
+    tally: Tally
+    reason: str | None
+
+
+Message = Opened | Counted | Picture | Over
+
+
+def pack_opened(info: VideoInfo) -> bytes:
+    """Opened, as bytes."""
+    return b"O" + json.dumps(asdict(info)).encode()
+
+
+def pack_counted(tally: Tally) -> bytes:
+    """Counted, as bytes; the tally begins anew."""
+    return b"C" + tally.take()
+
+
+def pack_picture(tally: Tally, point: int, media_seconds: float, decoded_at_ms: int, jpeg: bytes) -> bytes:
+    """Picture, as bytes; the tally begins anew."""
+    return b"P" + tally.take() + _PICTURE.pack(point, media_seconds, decoded_at_ms) + jpeg
+
+
+def pack_over(tally: Tally, reason: str | None) -> bytes:
+    """Over, as bytes; the tally begins anew."""
+    return b"E" + tally.take() + (reason or "")[:MAX_REASON].encode()
+
+
+def unpack(message: bytes) -> Message:
+    """A message of a reader; raises SourceFailed for what is none."""
+    kind, rest = message[:1], message[1:]
+    try:
+        if kind == b"O":
+            return Opened(VideoInfo(**json.loads(rest)))
+        tally, rest = Tally.unpack(rest[:TALLY_BYTES]), rest[TALLY_BYTES:]
+        if kind == b"P":
+            point, media_seconds, decoded_at_ms = _PICTURE.unpack(rest[: _PICTURE.size])
+            return Picture(tally, point, media_seconds, decoded_at_ms, rest[_PICTURE.size :])
+        if kind == b"E":
+            return Over(tally, rest.decode() or None)
+        if kind == b"C" and not rest:
+            return Counted(tally)
+    except (ValueError, TypeError, struct.error) as err:
+        raise SourceFailed("its reader said something that makes no sense") from err
+    raise SourceFailed("its reader said something that makes no sense")

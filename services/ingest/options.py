@@ -1,0 +1,31 @@
+"""How a source is read."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from services.ingest.transport import SHORT_SIDE
+
+Hwaccel = Literal["none", "auto", "cuda", "vaapi"]
+Skip = Literal["none", "auto", "keyframes"]
+RtspTransport = Literal["tcp", "udp"]
+
+MAX_FILE_THREADS: Final = 4
+STALL_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """What a reader may choose; the defaults decode every picture on one thread."""
+
+    num_threads: int = 1
+    """of the decoder; more than one delays a live picture"""
+    short_side: int = SHORT_SIDE
+    """pixels of the sampled pictures' shorter side; never enlarged"""
+    stall_seconds: float = STALL_SECONDS
+    """how long a source may take to open, or give no picture, before it has failed"""
+    rtsp_transport: RtspTransport = "tcp"
+    skip: Skip = "none"
+    """which pictures the decoder may leave out: auto, those that no other refers to, where sampling bears it"""
+    hwaccel: Hwaccel = "none"
+    forbidden: tuple[str, ...] = ()
+    """`host:port` that no source may reach: the system's own Redis"""

@@ -1,0 +1,128 @@
+"""A process that reads one source and tells the service what it sees: native decoders hang and crash, and then it is
+this process that dies, with everything that it held, and no other stream."""
+
+import ctypes
+import os
+import resource
+import select
+import signal
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection
+from typing import Final
+
+import av.logging
+import cv2
+
+from services.ingest.messages import pack_counted, pack_opened, pack_over, pack_picture
+from services.ingest.options import ReadOptions
+from services.ingest.source import SampledFrame, Video, open_video
+from services.ingest.tally import Tally
+from services.ingest.transport import JPEG_QUALITY, encode_jpeg
+from shared.errors import SourceFailed
+from shared.sources import Source
+
+SIGN_OF_LIFE_SECONDS: Final = 1.0
+LAST_SECONDS: Final = 1.0
+"""How long a reader may take to close its source once nobody listens."""
+MAX_DATA_BYTES: Final = 4 << 30
+PR_SET_PDEATHSIG: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ReadJob:
+    """What to read, and which of its frames."""
+
+    source: Source
+    fps: float
+    first_point: int = 0
+    options: ReadOptions = field(default_factory=ReadOptions)
+    jpeg_quality: int = JPEG_QUALITY
+
+
+def read(job: ReadJob, connection: Connection) -> None:
+    """The process: reads until the source ends or fails, or nobody listens any more."""
+    _confine()
+    stop = threading.Event()
+    threading.Thread(target=_await_end, args=(connection, stop), daemon=True).start()
+    with suppress(BrokenPipeError, ConnectionResetError):
+        Reader(job, connection, stop).run()
+
+
+class Reader:
+    """Reads one source and sends messages; a live source's frames are dropped, counted, while nobody takes them."""
+
+    def __init__(self, job: ReadJob, connection: Connection, stop: threading.Event) -> None:
+        self._job = job
+        self._connection = connection
+        self._stop = stop
+        self._sent_at = time.monotonic()
+
+    def run(self) -> None:
+        """Opens the source, sends its frames and at last why there are no more."""
+        reason: str | None = None
+        video: Video | None = None
+        try:
+            with open_video(self._job.source, self._job.options) as video:
+                self._send_all(video)
+        except SourceFailed as err:
+            reason = str(err)
+        except MemoryError:
+            reason = "out of memory"
+        self._send(pack_over(video.tally if video else Tally(), reason))
+
+    def _send_all(self, video: Video) -> None:
+        info = video.info
+        self._send(pack_opened(info))
+
+        def heard() -> None:
+            if time.monotonic() - self._sent_at >= SIGN_OF_LIFE_SECONDS:
+                self._send(pack_counted(video.tally))
+
+        for frame in video.frames(self._job.fps, self._stop, self._job.first_point, heard):
+            if video.size != (info.width, info.height):
+                info = replace(info, width=video.size[0], height=video.size[1])
+                self._send(pack_opened(info))
+            self._send_frame(video, frame)
+
+    def _send_frame(self, video: Video, frame: SampledFrame) -> None:
+        if not self._job.source.is_file and not self._is_listened_to():
+            video.tally.dropped += 1
+            return
+        began = time.monotonic()
+        jpeg = encode_jpeg(frame.image, self._job.jpeg_quality)
+        video.tally.encode_seconds += time.monotonic() - began
+        self._send(pack_picture(video.tally, frame.point, frame.media_seconds, frame.decoded_at_ms, jpeg))
+
+    def _is_listened_to(self) -> bool:
+        return bool(select.select([], [self._connection], [], 0)[1])
+
+    def _send(self, message: bytes) -> None:
+        self._connection.send_bytes(message)
+        self._sent_at = time.monotonic()
+
+
+def _confine() -> None:
+    """Leaves orderly ends to the service, dies with it, and takes no more memory than any sound source needs."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        resource.setrlimit(resource.RLIMIT_DATA, (MAX_DATA_BYTES, MAX_DATA_BYTES))
+        with suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123
+            score.write("500")
+    av.logging.set_level(None)
+    cv2.setNumThreads(1)
+
+
+def _await_end(connection: Connection, stop: threading.Event) -> None:
+    """The service says nothing and closes its end when it has had enough, or has died."""
+    with suppress(EOFError, OSError):
+        connection.recv_bytes()
+    stop.set()
+    time.sleep(LAST_SECONDS)
+    os._exit(0)

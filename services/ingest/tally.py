@@ -1,0 +1,43 @@
+"""What reading a source has cost and given."""
+
+import struct
+from dataclasses import astuple, dataclass, fields
+from typing import Final, Self
+
+_LAYOUT: Final = struct.Struct("<4Q4d")
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts since they were last taken: decoded = skipped + dropped + handed on."""
+
+    decoded: int = 0
+    """pictures that left the decoder"""
+    skipped: int = 0
+    """pictures off the sampling grid, or published before"""
+    dropped: int = 0
+    """pictures that were wanted, but nobody took them in time"""
+    refused: int = 0
+    """packets that the decoder refused"""
+    read_seconds: float = 0.0
+    decode_seconds: float = 0.0
+    convert_seconds: float = 0.0
+    encode_seconds: float = 0.0
+
+    def take(self) -> bytes:
+        """The counts, packed; they begin anew."""
+        packed = _LAYOUT.pack(*astuple(self))
+        for empty in fields(Tally):
+            setattr(self, empty.name, empty.default)
+        return packed
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> Self:
+        """What `take` packed; raises ValueError on anything else."""
+        try:
+            return cls(*_LAYOUT.unpack(packed))
+        except struct.error as err:
+            raise ValueError(f"a tally of {len(packed)} bytes; it has {TALLY_BYTES}") from err
+
+
+TALLY_BYTES: Final = _LAYOUT.size
