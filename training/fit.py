@@ -38,11 +38,12 @@ EPOCHS = (8, 300)
 NETWORK: Mapping[str, Any] = {
     "thumb_pool": 2,
     "flow": True,
+    "fovea": True,
     "normed": True,
     "change_widths": (24, 48, 64),
     "dropout": 0.1,
 }
-"""Motion is looked at twice as finely as where the labels are a camera's faults."""
+"""Motion is looked at twice as finely as where the labels are a camera's faults, and what moves from close by."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ class Compare(nn.Module):
         self.near_norm, self.middle_norm, self.far_norm = (
             nn.BatchNorm2d(width) if config.normed else nn.Identity() for width in config.change_widths
         )
-        num_likenesses, num_tints = 2 * config.likeness, 6 * config.colour
-        self.near = nn.Conv2d(4 + num_flows + num_likenesses, near, 3, stride=2 if self.is_fine else 1, padding=1)
+        num_tints = 6 * config.colour
+        self.near = nn.Conv2d(num_pictures(config), near, 3, stride=2 if self.is_fine else 1, padding=1)
         self.middle = nn.Conv2d(near + 1 + num_flows + num_tints, middle, 3, stride=2, padding=1)
         self.far = nn.Conv2d(middle, far, 3, padding=1)
         self.squeeze = nn.Conv2d(far, 8, 1)
@@ -38,6 +38,11 @@ class Compare(nn.Module):
         everywhere = functional.relu(self.squeeze(maps)).flatten(1)
         summary = torch.cat((everywhere, detail.flatten(1), maps.mean((2, 3)), maps.amax((2, 3))), dim=1)
         return functional.relu(self.out(self.dropout(summary)))
+
+
+def num_pictures(config: NetworkConfig) -> int:
+    """How many pictures of the memory's size are compared."""
+    return 4 + 2 * config.likeness + 2 * config.flow
 
 
 def stretched(change: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from services.inference.backbones import (
 )
 from services.inference.compare import Compare, stretched
 from services.inference.flow import optical_flow
+from services.inference.fovea import NUM_PLACES, Fovea
 from services.inference.likeness import local_likeness, phase_peaks
 from services.inference.measures import NUM_MEASURES, Glance, Memory, halved, log_change, measure, still_seconds
 from services.inference.network_config import NetworkConfig
@@ -56,7 +57,9 @@ class Network(nn.Module):
         self.look = _look(config, (height, width), tiles)
         self.compare = Compare(config, tiles).apply(initialise)
         self.dropout = nn.Dropout(config.dropout)
+        self.fovea = Fovea(config).apply(initialise) if config.fovea else None
         num_inputs = config.appearance + config.change + NUM_MEASURES + (NUM_PEAKS if config.likeness else 0)
+        num_inputs += config.change + NUM_PLACES if config.fovea else 0
         self.norm = nn.LayerNorm(num_inputs) if config.normed else nn.Identity()
         self.lstm = nn.LSTMCell(num_inputs, config.hidden)
         self.head = nn.Linear(config.hidden + num_inputs, num_labels)
@@ -130,10 +133,12 @@ class Network(nn.Module):
         num_streams, num_frames = dt.shape[:2]
         glance = Glance(*(values.flatten(0, 1) for values in glances))
         memory = Memory(*(values.flatten(0, 1) for values in recalled))
-        change = self.compare(*self._pictures(glance, memory))
+        pictures, *others = self._pictures(glance, memory)
+        change = self.compare(pictures, *others)
+        closer = (self.fovea(pictures, pictures[:, 2]),) if self.fovea else ()
         measures = measure(glance, memory, dt.flatten(0, 1), self.thumb_size)
         peaks = (_peaks(glance, memory, self.thumb_size),) if self.config.likeness else ()
-        inputs = torch.cat((glance.appearance, change, measures, *peaks), dim=1)
+        inputs = torch.cat((glance.appearance, change, measures, *peaks, *closer), dim=1)
         return inputs.view(num_streams, num_frames, -1)
 
     def _pictures(self, glance: Glance, memory: Memory) -> tuple[Tensor, Tensor, Tensor]:

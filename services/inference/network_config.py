@@ -21,6 +21,7 @@ class NetworkConfig(BaseModel):
     flow: bool = Field(default=False, description="whether the comparison is given optical flow")
     colour: bool = Field(default=False, description="whether the memory holds colours, too, and not grey levels alone")
     likeness: bool = Field(default=False, description="whether it is given where the picture still shows what it did")
+    fovea: bool = Field(default=False, description="whether a window that follows what moves is looked at closely")
     normed: bool = Field(default=False, description="whether batch norms follow the convolutions and precede the LSTM")
     dropout: float = Field(default=0.0, ge=0, lt=1, description="share of features left out at random in training")
     hidden: int = Field(default=96, ge=1, le=1024, description="LSTM cells")
