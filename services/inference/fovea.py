@@ -23,8 +23,8 @@ class Fovea(nn.Module):
     """Features of a window that follows what moves, and where the window is.
 
     A body's posture and gait look alike wherever it is and whatever its size, so that a few examples teach them. Where
-    to look is plain arithmetic (moments of the change between frames), which no weight has to learn; the glimpse is that
-    of Mnih et al. (2014), placed without learning to.
+    to look is plain arithmetic (moments of the change between frames), which no weight has to learn; the glimpse is
+    that of Mnih et al. (2014), placed without learning to.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
