@@ -35,6 +35,9 @@ check: lint types test ## Lint, types and tests: what CI runs
 chaos: install ## Kill and freeze workers and Redis; nobody outside may tell. Options: make chaos ARGS="A --seed 7"
 	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
+soak: install ## Watch cameras that come and go for 20 minutes. Options: make soak ARGS="--minutes 2 --streams 8"
+	PYTHONPATH=tests $(BIN)/python -m soak $(ARGS)
+
 bench: install ## Frames/s of the worker beside the bare loop
 	$(BIN)/afterimage bench
 

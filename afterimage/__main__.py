@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from afterimage.commands import analyze, bench, dataset, demo, evaluate, events, streams, train, up, worker
+from afterimage.commands import analyze, bench, dataset, demo, evaluate, events, probe, streams, train, up, worker
 from shared.errors import AfterimageError, DatasetUnusable, ModelUnusable, SettingsInvalid, SourceRefused
 from shared.redaction import redact
 
@@ -19,6 +19,7 @@ app.command()(up.up)
 app.command()(worker.worker)
 app.command()(demo.demo)
 app.command()(analyze.analyze)
+app.command()(probe.probe)
 app.add_typer(streams.app, name="streams")
 app.add_typer(dataset.app, name="dataset")
 app.command()(events.events)

@@ -6,6 +6,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from shared.clock import now_ms
+
 OPENED, CLOSED = "green", "cyan"
 
 
@@ -34,10 +36,36 @@ def stream_table(views: Iterable[Mapping[str, Any]]) -> Table:
     table = Table("id", "name", "state", "processed", "lag", "dropped", "source", "reason")
     for view in views:
         table.add_row(
-            *(Text(str(view[key])) for key in ("id", "name", "state", "frames_processed", "lag_frames")),
-            *(Text(str(view[key])) for key in ("frames_dropped", "source")),
+            *(Text(str(view[key])) for key in ("id", "name")),
+            Text(_standing(view)),
+            *(Text(str(view[key])) for key in ("frames_processed", "lag_frames", "frames_dropped", "source")),
             Text(view["reason"] or ""),
         )
+    return table
+
+
+def _standing(view: Mapping[str, Any]) -> str:
+    """A stream's state and, of one that is tried again, in what time."""
+    next_attempt_at_ms = view.get("next_attempt_at_ms")
+    if next_attempt_at_ms is None:
+        return str(view["state"])
+    return f"{view['state']}, again in {max(0, round((next_attempt_at_ms - now_ms()) / 1000))} s"
+
+
+def probe_table(figures: Mapping[str, Any]) -> Table:
+    """What a source is."""
+    fps, duration = figures["fps"], figures["duration_seconds"]
+    rows = {
+        "source": figures["source"],
+        "codec": figures["codec"],
+        "size": f"{figures['width']} x {figures['height']}",
+        "frames/s": "not stated" if fps is None else f"{fps:g}",
+        **({} if duration is None else {"duration": clock(duration)}),
+        "first picture": f"after {figures['took_seconds']:.2f} s",
+    }
+    table = Table(show_header=False)
+    for name, value in rows.items():
+        table.add_row(name, Text(str(value)))
     return table
 
 
@@ -46,6 +74,18 @@ def bench_table(rows: Iterable[Mapping[str, Any]]) -> Table:
     table = Table("streams", "worker", "bare loop", "ratio", title="frames per second")
     for row in rows:
         table.add_row(str(row["streams"]), f"{row['worker_fps']:.1f}", f"{row['bare_fps']:.1f}", f"{row['ratio']:.3f}")
+    return table
+
+
+def ingest_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """What a source frame costs, ours beside others."""
+    sides, ratios = list(rows[0]["seconds"]), [pair for pair in rows[0]["ratios"] if pair.startswith("auto/")]
+    names = ("film", "Mbit/s", *sides, *ratios, "streams per core")
+    table = Table(*names, title="CPU seconds per 1,000 source frames at 25 fps, sampled at 8")
+    for row in rows:
+        costs = (f"{row['seconds'][side]:.2f}" for side in sides)
+        compared = (f"{row['ratios'][pair]:.2f}" for pair in ratios)
+        table.add_row(row["film"], f"{row['mbit_per_second']:g}", *costs, *compared, f"{row['streams_per_core']:g}")
     return table
 
 

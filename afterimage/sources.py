@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.errors import SourceRefused
-from shared.sources import VIDEO_SUFFIXES, check_file, parse_source
+from shared.sources import VIDEO_SUFFIXES, Source, check_file, parse_source
 
 MAX_BASE_MS = (1 << 50) - 1
 
@@ -35,14 +35,33 @@ def find_sources(text: str, media_root: Path | None) -> Playlist:
 
     Raises SourceRefused naming the source and what is allowed.
     """
-    if "://" in text and not text.lower().startswith("file://"):
+    if not _names_file(text):
         source = parse_source(text, Path.cwd())
         return Playlist((Playable("camera", "camera", source.location, None),), media_root or Path.cwd())
-    path = Path(text.removeprefix("file://"))
+    path = _path(text)
     if path.is_dir():
         return _folder(path, media_root or path.resolve())
     root = media_root or path.resolve().parent
     return Playlist((_playable(path, root, _stream_id(path.name, ())),), root)
+
+
+def find_source(text: str) -> Source:
+    """The one file, wherever it lies, or camera that a text names; raises SourceRefused."""
+    if not _names_file(text):
+        return parse_source(text, Path.cwd())
+    path = _path(text).resolve()
+    source = parse_source(str(path), path.parent)
+    check_file(source)
+    return source
+
+
+def _names_file(text: str) -> bool:
+    scheme, colon, rest = text.partition(":")
+    return not colon or scheme.lower() == "file" or not (scheme.lower() == "device" or rest.startswith("//"))
+
+
+def _path(text: str) -> Path:
+    return Path(text.removeprefix("file://"))
 
 
 def _folder(folder: Path, media_root: Path) -> Playlist:

@@ -21,6 +21,8 @@ from shared.store import translated
 MAX_LIVE_FRAMES = 512
 MAX_WAITING_FRAMES = 128
 MAX_JPEG_BYTES = 1 << 20
+MAX_QUEUE_BYTES = 64 << 20
+"""Where frames are large, so many fewer of them may wait."""
 
 PUBLISH = """
 -- Appends frames to a stream's queue, in order, until one must wait.
@@ -145,7 +147,8 @@ class FrameWriter:
         keys = keys_of(stream_id)
         self._frames_key = keys.frames(stream_id)
         self._keys = [keys.lease("ingest"), self._frames_key, keys.published, keys.progress]
-        self._head = [str(lease), stream_id, generation, pace, MAX_WAITING_FRAMES, MAX_LIVE_FRAMES]
+        self._head = [str(lease), stream_id, generation, pace]
+        self._large_bytes = 0.0
 
     def publish(self, entries: Sequence[NewFrame | EndOfSource]) -> tuple[Outcome, int]:
         """Appends entries in order; returns what happened and how many of them are in the queue now.
@@ -153,13 +156,21 @@ class FrameWriter:
         After FULL the caller waits and publishes the rest again. Raises StoreUnavailable; publishing the same entries
         again after that is harmless.
         """
-        arguments: list[Any] = list(self._head)
+        arguments: list[Any] = [*self._head, *self._bounds(entries)]
         for entry in entries:
             fields = entry.fields()
             arguments += [entry.entry_id, len(fields), *fields]
         with translated():
             outcome, accepted = self._script(self._keys, arguments)
         return Outcome(outcome.decode()), accepted
+
+    def _bounds(self, entries: Sequence[NewFrame | EndOfSource]) -> tuple[int, int]:
+        """Most frames that may wait (fast) and that are kept (live), by the size of the largest lately."""
+        for entry in entries:
+            if isinstance(entry, NewFrame):
+                self._large_bytes = max(len(entry.jpeg), 0.99 * self._large_bytes)
+        fitting = max(1, int(MAX_QUEUE_BYTES / max(1.0, self._large_bytes)))
+        return min(MAX_WAITING_FRAMES, fitting), min(MAX_LIVE_FRAMES, fitting)
 
     def last_entry_id(self) -> str | None:
         """The id of the newest entry still in the queue, or None."""

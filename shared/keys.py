@@ -19,6 +19,18 @@ def workers_key(role: Role) -> str:
     return f"workers:{role}"
 
 
+PROBES_OPEN = "{probes}:open"
+"""Sorted set: id of a probe that is waited for → until when, in ms."""
+
+PROBES_WAITING = "{probes}:waiting"
+"""Hash: id of a probe that no worker has taken yet → ProbeRequest (JSON)."""
+
+
+def probe_answer_key(probe_id: str) -> str:
+    """String: ProbeReport (JSON)."""
+    return f"{{probes}}:answer:{probe_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class PartitionKeys:
     """The keys of one partition."""

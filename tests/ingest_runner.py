@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -15,10 +15,10 @@ from services.ingest.metrics import IngestMetrics
 from services.ingest.outlet import Workplace
 from services.ingest.settings import IngestSettings
 from services.ingest.supervisor import Supervisor
-from shared.frame_queue import QueuedFrame
+from shared.frame_queue import QueuedFrame, read_frames
 from shared.keys import keys_of
 from shared.registry import Registry, StreamRecord
-from shared.streams import Progress, StreamSpec, StreamState
+from shared.streams import FIRST_CURSOR, Progress, StreamSpec, StreamState
 
 BASE_MS = 1_700_000_000_000
 OVER = (StreamState.ENDED, StreamState.FAILED)
@@ -112,3 +112,26 @@ class IngestRunner:
     def value(self, name: str, **labels: str) -> float | None:
         """A metric's value."""
         return self.metrics.registry.get_sample_value(name, labels)
+
+
+class Passing:
+    """What inference does, for many streams at once: passes everything that waits, and forgets it."""
+
+    def __init__(self, client: redis.Redis, specs: Iterable[StreamSpec]) -> None:
+        self._client = client
+        self._specs = {spec.id: spec for spec in specs}
+        self._cursors = dict.fromkeys(self._specs, FIRST_CURSOR)
+
+    def step(self) -> list[QueuedFrame]:
+        """Passes what waits now, in two round trips, and returns it, end markers included."""
+        entries = read_frames(self._client, self._cursors, 512)
+        newest = {entry.stream_id: entry for entry in entries}
+        pipeline = self._client.pipeline(transaction=False)
+        for stream_id, entry in newest.items():
+            keys, sequence = keys_of(stream_id), entry.sequence
+            progress = Progress(self._specs[stream_id].generation, entry.entry_id, sequence, sequence)
+            pipeline.hset(keys.progress, stream_id, str(progress))
+            pipeline.xtrim(keys.frames(stream_id), maxlen=1, approximate=False)
+            self._cursors[stream_id] = entry.entry_id
+        pipeline.execute()
+        return entries

@@ -1,19 +1,27 @@
 """Options that several commands share, and their defaults."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import platformdirs
 import typer
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
+CAMERA_HELP = "an rtsp(s):// or http(s):// URL, or device:0"
 FPS_HELP = "Frames sampled per second. Default: the model's rate."
 DEVICE_HELP = "Where the model runs: auto, cpu, cuda or cuda:N."
 
 Device = Annotated[str, typer.Option(help=DEVICE_HELP)]
 Models = Annotated[Path, typer.Option(help="Folder of models, one folder each.", envvar="AFTERIMAGE_MODELS_DIR")]
 Url = Annotated[str, typer.Option(help="The API to talk to.", envvar="AFTERIMAGE_URL")]
+RtspTransport = Annotated[
+    Literal["tcp", "udp"] | None, typer.Option(help="How an RTSP camera's pictures travel. Default: tcp.")
+]
+Skip = Annotated[
+    Literal["none", "auto", "keyframes"] | None,
+    typer.Option(help="Pictures that are not decoded. Default: auto, those that sampling does not need."),
+]
 
 DEFAULT_MODELS = PROJECT_ROOT / "models"
 DEFAULT_URL = "http://127.0.0.1:8000"

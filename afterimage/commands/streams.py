@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from afterimage.commands.options import DEFAULT_URL, FPS_HELP, Url
+from afterimage.commands.options import CAMERA_HELP, DEFAULT_URL, FPS_HELP, RtspTransport, Skip, Url
 
 app = typer.Typer(no_args_is_help=True, help="Add, list, show and remove the streams of a running system.")
 
@@ -17,12 +17,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="As the API gives it.")]
 @app.command()
 def add(
     name: Annotated[str, typer.Argument(help="What people call it.")],
-    source: Annotated[str, typer.Argument(help="A video file under the media root, or an rtsp:// URL.")],
+    source: Annotated[str, typer.Argument(help=f"A video file under the media root, {CAMERA_HELP}.")],
     stream_id: Annotated[str | None, typer.Option("--id", help="Default: made of the name.")] = None,
     fps: Annotated[float | None, typer.Option(help=FPS_HELP)] = None,
     model: Annotated[str | None, typer.Option(help="Name of the model.")] = None,
     pace: Annotated[str | None, typer.Option(help="live: as the clock; fast: no frame lost.")] = None,
     loop: Annotated[bool, typer.Option("--loop", help="Play a file again and again.")] = False,
+    rtsp_transport: RtspTransport = None,
+    skip: Skip = None,
     url: Url = DEFAULT_URL,
 ) -> None:
     """Register a stream and print its id.
@@ -40,6 +42,8 @@ def add(
         "model": model,
         "pace": pace,
         "loop": loop or None,
+        "rtsp_transport": rtsp_transport,
+        "skip": skip,
     }
     with Client(url) as client:
         view = client.add_stream({field: value for field, value in body.items() if value is not None})
@@ -48,7 +52,7 @@ def add(
 
 @app.command("list")
 def list_streams(as_json: AsJson = False, url: Url = DEFAULT_URL) -> None:
-    """List every stream and where it stands.
+    """List every stream and where it stands; of one that waits, how long until it is tried again.
 
     Example: `afterimage streams list --json | jq .state`.
     """

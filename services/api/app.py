@@ -11,7 +11,7 @@ from services.api.context import ApiContext, build_context
 from services.api.errors import install_error_handlers
 from services.api.limits import BodyLimit
 from services.api.metrics import RequestMetrics
-from services.api.routes import events, health, models, scores, streams, workers
+from services.api.routes import events, health, models, probes, scores, streams, workers
 from services.api.settings import ApiSettings
 
 DESCRIPTION = """Streaming video analytics with memory: register cameras and files, read what happened in them, or
@@ -35,7 +35,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
 
     app = FastAPI(title="Afterimage", version=version("afterimage"), description=DESCRIPTION, lifespan=lifespan)
     app.state.context = context
-    for module in (streams, scores, events, models, workers, health):
+    for module in (streams, probes, scores, events, models, workers, health):
         app.include_router(module.router)
     install_error_handlers(app)
     app.add_middleware(BodyLimit)

@@ -10,6 +10,7 @@ from services.api.catalog import Catalog
 from services.api.feed import LiveFeed
 from services.api.history import History
 from services.api.metrics import ApiMetrics, StreamCollector
+from services.api.probing import Prober
 from services.api.registration import Registrar
 from services.api.settings import ApiSettings
 from shared.registry import Registry
@@ -25,6 +26,7 @@ class ApiContext:
     client: redis.Redis
     registry: Registry
     registrar: Registrar
+    prober: Prober
     history: History
     catalog: Catalog
     feed: LiveFeed
@@ -42,6 +44,7 @@ def build_context(settings: ApiSettings) -> ApiContext:
         client=client,
         registry=registry,
         registrar=Registrar(client, registry, catalog, settings),
+        prober=Prober(client, settings),
         history=History(client),
         catalog=catalog,
         feed=LiveFeed(connect_async(url, STORE_TIMEOUT_SECONDS), metrics),

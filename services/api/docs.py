@@ -22,6 +22,7 @@ EXAMPLES: dict[int, dict[str, Any]] = {
         "field": "fps",
         "value": "100",
     },
+    429: {"code": "too_many_probes", "message": "8 sources are being tried already; try again soon"},
     503: {"code": "store_unavailable", "message": "Redis: Error 111 connecting to redis:6379. Connection refused."},
 }
 MEANINGS = {
@@ -30,6 +31,7 @@ MEANINGS = {
     409: "The id is used, or others are changing the stream at this moment",
     413: "The body is too large",
     422: "A field or parameter is not allowed; the error names it, its value and what is allowed",
+    429: "Too many ask for this at once: try again after `Retry-After` seconds",
     503: "Not now: try again after `Retry-After` seconds",
 }
 

@@ -75,7 +75,7 @@ def install_error_handlers(app: FastAPI) -> None:
 def error_response(status: int, detail: ErrorDetail, headers: dict[str, str] | None = None) -> JSONResponse:
     """The answer itself; whatever is temporary says when to try again."""
     headers = dict(headers or {})
-    if status == 503:
+    if status in {429, 503}:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return JSONResponse(ErrorBody(error=detail).model_dump(exclude_none=True), status, headers)
 

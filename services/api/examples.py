@@ -28,6 +28,8 @@ STREAM_CREATE: dict[str, Any] = {
     "fps": 8,
     "model": "camera-events",
     "pace": "live",
+    "rtsp_transport": "tcp",
+    "skip": "auto",
     "thresholds": {"moved": {"enter": 0.6, "exit": 0.4}, "covered": 0.7},
 }
 
@@ -44,10 +46,13 @@ STREAM: dict[str, Any] = {
     "loop": False,
     "thresholds": {"moved": {"enter": 0.6, "exit": 0.4, "min_seconds": 1.0, "merge_seconds": 2.0}},
     "reset_after_seconds": 10.0,
+    "rtsp_transport": "tcp",
+    "skip": "auto",
     "base_ms": 1753429688000,
     "created_at_ms": 1753429688000,
     "state": "ended",
     "reason": "end of file",
+    "next_attempt_at_ms": None,
     "finished": True,
     "epoch": 1,
     "frames_published": 4800,
@@ -55,10 +60,39 @@ STREAM: dict[str, Any] = {
     "frames_dropped": 0,
     "lag_frames": 0,
     "last_frame_at_ms": 1753430287875,
+    "codec": "h264",
     "width": 1920,
     "height": 1080,
     "source_fps": 25.0,
     "duration_seconds": 600.0,
+}
+
+PROBE: dict[str, Any] = {"source": "rtsp://user:password@camera.example/stream1", "rtsp_transport": "tcp"}
+
+PROBED: dict[str, Any] = {
+    "source": "rtsp://***@camera.example/stream1",
+    "ok": True,
+    "reason": None,
+    "took_seconds": 0.84,
+    "codec": "h264",
+    "width": 1920,
+    "height": 1080,
+    "fps": 25.0,
+    "duration_seconds": None,
+    "snapshot": "/9j/4AAQSkZJRgABAQ==",
+}
+
+NOT_PROBED: dict[str, Any] = {
+    "source": "rtsp://***@camera.example/stream1",
+    "ok": False,
+    "reason": "authentication refused: check user name and password",
+    "took_seconds": 0.12,
+    "codec": None,
+    "width": None,
+    "height": None,
+    "fps": None,
+    "duration_seconds": None,
+    "snapshot": None,
 }
 
 SCORES: dict[str, Any] = {

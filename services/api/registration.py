@@ -3,6 +3,7 @@
 import re
 import secrets
 import time
+from pathlib import Path
 
 import redis
 
@@ -40,7 +41,7 @@ class Registrar:
             chosen = slug if attempt == 0 else f"{slug}-{secrets.token_hex(3)}"
             now = {"base_ms": now_ms(), "generation": time.time_ns(), "created_at_ms": now_ms()}
             spec = StreamSpec(**{"id": chosen, **now, **fields})
-            self._check_source(spec)
+            check_source(spec.source, self._settings.media_root)
             self._check_model(spec)
             try:
                 self._registry.add(spec)
@@ -75,7 +76,7 @@ class Registrar:
         if not spec.fps_given and changes.keys() & {"model", "fps"}:
             spec = spec.model_copy(update={"fps": self._model_fps(spec.model, spec.fps)})
         if new_source:
-            self._check_source(spec)
+            check_source(spec.source, self._settings.media_root)
         if changes.keys() & {"model", "thresholds"}:
             self._check_model(spec)
         return spec
@@ -95,11 +96,6 @@ class Registrar:
             raise refused("base_ms", given, f"must be after the last frame published, so more than {last_ms}")
         return given or max(now_ms(), last_ms + 1)
 
-    def _check_source(self, spec: StreamSpec) -> None:
-        source = parse_source(spec.source, self._settings.media_root)
-        if self._settings.media_root.is_dir():
-            check_file(source)
-
     def _check_model(self, spec: StreamSpec) -> None:
         if not self._catalog.is_here:
             return
@@ -112,6 +108,13 @@ class Registrar:
         if strangers := sorted(set(spec.thresholds) - set(model.manifest.labels)):
             labels = ", ".join(model.manifest.labels)
             raise refused("thresholds", strangers[0], f"{spec.model} has no label {strangers[0]!r}; it has: {labels}")
+
+
+def check_source(text: str, media_root: Path) -> None:
+    """Refuses early what ingest would refuse, as far as this machine can tell; raises SourceRefused."""
+    source = parse_source(text, media_root)
+    if media_root.is_dir():
+        check_file(source)
 
 
 def _default(name: str) -> object:

@@ -16,6 +16,7 @@ from shared.registry import StreamRecord
 from shared.streams import StreamId, StreamSpec, StreamState, ThresholdOverride
 
 END_MARKER = "-1"
+OF_SOURCE = ("codec", "width", "height", "source_fps", "duration_seconds")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,12 @@ def _enter_alone(value: object) -> object:
 
 Name = Annotated[str, AsInSpec("name")]
 SourceText = Annotated[str, AsInSpec("source")]
+SOURCE = (
+    "an rtsp(s):// URL, an http(s):// URL of MJPEG, HLS or a video, device:0 (a camera of ingest's machine), or a "
+    "video file under the media root"
+)
+RtspTransport = Literal["tcp", "udp"]
+Skip = Literal["none", "auto", "keyframes"]
 Override = Annotated[ThresholdOverride, BeforeValidator(_enter_alone, json_schema_input_type=float | ThresholdOverride)]
 
 
@@ -59,6 +66,10 @@ class StreamOptions(BaseModel):
     reset_after_seconds: Annotated[float, AsInSpec("reset_after_seconds")] | None = Field(
         default=None, description="a gap longer than this resets the stream's memory"
     )
+    rtsp_transport: RtspTransport | None = Field(default=None, description="how RTSP media travels")
+    skip: Skip | None = Field(
+        default=None, description="pictures the decoder leaves out; auto: those that sampling does not need"
+    )
     base_ms: Annotated[int, AsInSpec("base_ms")] | None = Field(
         default=None, description="when a file's recording began, in ms since 1970; default: now"
     )
@@ -71,7 +82,7 @@ class StreamCreate(StreamOptions):
 
     id: StreamId | None = Field(default=None, description="default: made from the name")
     name: Name
-    source: SourceText = Field(description="an rtsp:// or rtsps:// URL, or a video file under the media root")
+    source: SourceText = Field(description=SOURCE)
 
 
 class StreamChange(StreamOptions):
@@ -108,17 +119,21 @@ class StreamView(BaseModel):
     loop: bool
     thresholds: dict[str, ThresholdOverride]
     reset_after_seconds: float
+    rtsp_transport: RtspTransport
+    skip: Skip
     base_ms: int
     created_at_ms: int
     state: StreamState
     reason: str | None = Field(description="why it is in this state, where there is something to say")
-    finished: bool = Field(description="ended or failed, and everything that was published has been looked at")
+    next_attempt_at_ms: int | None = Field(default=None, description="when a source that gives nothing is tried again")
+    finished: bool = Field(description="ended or failed for good, and everything that was published has been looked at")
     epoch: int = Field(description="number of the current (re)connection of the source, from 1")
     frames_published: int
     frames_processed: int
     frames_dropped: int = Field(description="published, but gone from a full queue before inference saw them")
     lag_frames: int = Field(description="published and not yet looked at")
     last_frame_at_ms: int | None
+    codec: str | None = Field(description="of the source, as FFmpeg names it")
     width: int | None = Field(description="of the source, in pixels")
     height: int | None = Field(description="of the source, in pixels")
     source_fps: float | None
@@ -131,8 +146,7 @@ class StreamView(BaseModel):
         state, reason = _standing(record)
         return cls(
             **spec.model_dump(exclude={"source", "generation", "model_asks", "fps_given"}),
-            **status.model_dump(include={"epoch", "last_frame_at_ms", "width", "height", "source_fps"}),
-            duration_seconds=status.duration_seconds,
+            **status.model_dump(include={"epoch", "last_frame_at_ms", "next_attempt_at_ms", *OF_SOURCE}),
             source=redact(spec.source),
             running_model=record.inference.model,
             state=state,
@@ -154,7 +168,8 @@ def _standing(record: StreamRecord) -> tuple[StreamState, str | None]:
 
 
 def _is_finished(record: StreamRecord, state: StreamState) -> bool:
-    at_rest = state in {StreamState.ENDED, StreamState.FAILED} and record.lag_frames == 0
+    over = state in {StreamState.ENDED, StreamState.FAILED} and record.status.next_attempt_at_ms is None
+    at_rest = over and record.lag_frames == 0
     return at_rest and (record.progress.cursor.endswith(END_MARKER) or record.frames_published == 0)
 
 

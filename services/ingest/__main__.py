@@ -2,12 +2,14 @@
 
 from services.ingest.metrics import IngestMetrics
 from services.ingest.outlet import Workplace
+from services.ingest.probe_desk import ProbeDesk
 from services.ingest.settings import IngestSettings
 from services.ingest.supervisor import Supervisor
 from shared.leases import LeaseBook, worker_id
 from shared.lifecycle import run_service, stop_on_signals
 from shared.logs import configure_logging
 from shared.metrics_server import serve_metrics
+from shared.probes import ProbeQueue
 from shared.registry import Registry
 from shared.settings import read_settings
 from shared.store import connect
@@ -24,7 +26,8 @@ def main() -> int:
     serve_metrics(metrics.registry, settings)
     book = LeaseBook(client, "ingest", worker_id(), settings.lease_seconds)
     tenancy = Tenancy(book, metrics.leases, settings.lease_seconds)
-    Supervisor(Workplace(client, Registry(client), metrics, settings), tenancy, stop).run()
+    with ProbeDesk(ProbeQueue(client), settings, stop):
+        Supervisor(Workplace(client, Registry(client), metrics, settings), tenancy, stop).run()
     return 0
 
 

@@ -25,9 +25,8 @@ def watch(outlet: Outlet, stop: threading.Event) -> None:
                     attempts.live(time.monotonic())
                     taken_at_ms = clock.taken_at_ms(picture.media_seconds, picture.decoded_at_ms)
                     outlet.send(picture, max(taken_at_ms, outlet.last_ms + 1), picture.decoded_at_ms)
-            failure = SourceFailed("the camera ended the stream")
+                raise SourceFailed("the camera ended the stream")
         except SourceFailed as err:
-            failure = err
-        retry = attempts.failed(failure, time.monotonic())
-        outlet.status.retries(retry.state, str(failure), retry.seconds)
+            retry = attempts.failed(err, time.monotonic())
+            outlet.status.retries(retry.state, str(err), retry.seconds)
         pause(stop, retry.seconds)

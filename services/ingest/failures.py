@@ -1,45 +1,96 @@
 """Why a source gives no video, in plain words and without its credentials."""
 
-import socket
+import errno
+import http.client
+import ssl
 from typing import Final
-from urllib.parse import urlsplit
 
 import av
 
 from shared.errors import SourceFailed
+from shared.sources import Source
+
+AUTHENTICATION_REFUSED: Final = "authentication refused: check user name and password"
+TLS_FAILED: Final = "TLS failed: no encrypted connection came about"
+NOT_FOUND: Final = "not found: the camera knows no stream of this path"
 
 _REASONS: Final[tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...]] = (
-    ((av.HTTPUnauthorizedError, av.HTTPForbiddenError), "authentication refused: check user name and password"),
-    (av.HTTPNotFoundError, "the camera knows no stream of this path"),
+    ((av.HTTPUnauthorizedError, av.HTTPForbiddenError), AUTHENTICATION_REFUSED),
+    (av.HTTPNotFoundError, NOT_FOUND),
+    (av.HTTPServerError, "the camera answers with an error of its own"),
+    (av.error.HTTPClientError, "the camera refuses the request"),
     (ConnectionRefusedError, "connection refused: nothing listens at this address and port"),
     ((ConnectionResetError, ConnectionAbortedError, BrokenPipeError), "the connection broke"),
+    (ssl.SSLError, TLS_FAILED),
     (TimeoutError, "timed out"),
     (FileNotFoundError, "no such file"),
     (PermissionError, "permission denied"),
     (av.DecoderNotFoundError, "its codec is not supported"),
     (MemoryError, "out of memory"),
 )
+_NUMBERS: Final = {
+    errno.EHOSTUNREACH: "no route to the host: it is off, or in another network",
+    errno.EHOSTDOWN: "no route to the host: it is off, or in another network",
+    errno.ENETUNREACH: "network unreachable",
+    errno.EADDRNOTAVAIL: "network unreachable",
+    errno.EBUSY: "in use by another program",
+    errno.ENODEV: "no such device",
+    errno.ENXIO: "no such device",
+    errno.EPROTONOSUPPORT: "the camera does not offer this rtsp_transport: try the other one",
+}
 
 
-def source_failed(err: Exception, location: str, *, is_file: bool, timed_out: bool = False) -> SourceFailed:
+def source_failed(
+    err: Exception, source: Source, *, timed_out: bool = False, silent_seconds: float | None = None
+) -> SourceFailed:
     """What PyAV raised, as the error that says why; `timed_out` where the limit had passed when it was raised.
 
-    PyAV's own text is not used: it holds the URL.
+    `silent_seconds` is that limit where the source had been opened before. PyAV's own text is not used: it holds the
+    URL.
     """
-    if timed_out:
-        return SourceFailed("timed out: the camera does not answer")
+    if timed_out or isinstance(err, av.error.ExitError):
+        return SourceFailed(_silence(silent_seconds))
+    was_open = silent_seconds is not None and not source.is_file
+    return SourceFailed(_reason(err) or ("the stream broke off" if was_open else _nothing(err, source)))
+
+
+def http_failed(err: Exception, limit_seconds: float, *, connected: bool) -> SourceFailed:
+    """What a connection raised, before or after it was made."""
+    if isinstance(err, TimeoutError):
+        return SourceFailed(_silence(limit_seconds if connected else None))
+    if isinstance(err, OSError | http.client.IncompleteRead):
+        return SourceFailed(_reason(err) or ("the connection broke" if connected else "no connection came about"))
+    return SourceFailed("what answers at this address does not speak HTTP")
+
+
+def status_failed(status: int) -> SourceFailed:
+    """An HTTP answer that is no success."""
+    if status in (401, 403):
+        return SourceFailed(AUTHENTICATION_REFUSED)
+    if status in (404, 410):
+        return SourceFailed(NOT_FOUND)
+    problem = "refuses the request" if status < 500 else "answers with an error of its own"
+    return SourceFailed(f"the camera {problem} (HTTP status {status})")
+
+
+def _silence(seconds: float | None) -> str:
+    return f"no data for {seconds:g} s" if seconds else "timed out: the camera does not answer"
+
+
+def _reason(err: Exception) -> str | None:
     for kinds, reason in _REASONS:
         if isinstance(err, kinds):
-            return SourceFailed(reason)
-    if is_file:
-        return SourceFailed("not a video file that can be read here, or damaged")
-    if not _resolves(urlsplit(location).hostname or ""):
-        return SourceFailed("host not found")
-    return SourceFailed("what answers at this address gives no RTSP video")
+            return reason
+    return _NUMBERS.get(err.errno or 0) if isinstance(err, OSError) else None
 
 
-def _resolves(host: str) -> bool:
-    try:
-        return bool(socket.getaddrinfo(host, None))
-    except OSError:
-        return False
+def _nothing(err: Exception, source: Source) -> str:
+    """What is left to say where the error itself says nothing."""
+    if source.location.startswith("rtsps:") and isinstance(err, OSError):
+        return TLS_FAILED
+    return {
+        "file": "not a video file that can be read here, or damaged",
+        "device": "not a camera that gives video",
+        "http": "what answers at this address gives no video",
+        "rtsp": "what answers at this address gives no RTSP video",
+    }[source.kind]

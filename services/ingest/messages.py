@@ -5,12 +5,15 @@ import struct
 from dataclasses import asdict, dataclass
 from typing import Final
 
+from pydantic import TypeAdapter
+
 from services.ingest.source import VideoInfo
 from services.ingest.tally import TALLY_BYTES, Tally
 from shared.errors import SourceFailed
 from shared.frame_queue import MAX_JPEG_BYTES
 
 _PICTURE: Final = struct.Struct("<qdq")
+_INFO: Final = TypeAdapter(VideoInfo)
 MAX_REASON: Final = 500
 MAX_MESSAGE_BYTES: Final = MAX_JPEG_BYTES + TALLY_BYTES + _PICTURE.size + 1
 
@@ -76,7 +79,7 @@ def unpack(message: bytes) -> Message:
     kind, rest = message[:1], message[1:]
     try:
         if kind == b"O":
-            return Opened(VideoInfo(**json.loads(rest)))
+            return Opened(_INFO.validate_json(rest, strict=True))
         tally, rest = Tally.unpack(rest[:TALLY_BYTES]), rest[TALLY_BYTES:]
         if kind == b"P":
             point, media_seconds, decoded_at_ms = _PICTURE.unpack(rest[: _PICTURE.size])
@@ -85,6 +88,6 @@ def unpack(message: bytes) -> Message:
             return Over(tally, rest.decode() or None)
         if kind == b"C" and not rest:
             return Counted(tally)
-    except (ValueError, TypeError, struct.error) as err:
+    except (ValueError, struct.error) as err:
         raise SourceFailed("its reader said something that makes no sense") from err
     raise SourceFailed("its reader said something that makes no sense")

@@ -1,13 +1,23 @@
 """Opens a source's container: which demuxers and protocols each kind of source may use, and for how long."""
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Final
 
 import av
 from av.container import InputContainer
+from av.stream import Discard
 
+from services.ingest import hls
+from services.ingest.addresses import AddressPolicy, open_sockets
 from services.ingest.failures import source_failed
+from services.ingest.hardware import accelerator
+from services.ingest.http_body import HttpBody, fetch
+from services.ingest.http_client import HttpClient
 from services.ingest.options import ReadOptions
+from shared.errors import SourceFailed
 from shared.sources import Source
 
 MAX_SIDE: Final = 16_384
@@ -16,33 +26,139 @@ MAX_PIXELS: Final = 8192 * 4608
 FILE_FORMATS: Final = "avi,matroska,mov,mpeg,mpegts,mpegvideo,m4v,h264,hevc,flv,asf,ogg"
 """Demuxers that a file may need; not among them are playlists, whose entries could lie outside the media root."""
 
-FILE_OPTIONS: Final = {"protocol_whitelist": "file", "format_whitelist": FILE_FORMATS, "max_pixels": str(MAX_PIXELS)}
+BOUNDS: Final = {"max_pixels": str(MAX_PIXELS)}
+FILE_OPTIONS: Final = {"protocol_whitelist": "file", "format_whitelist": FILE_FORMATS, **BOUNDS}
 RTSP_OPTIONS: Final = {
     "protocol_whitelist": "rtsp,rtsps,tcp,tls,rtp,srtp,udp,crypto",
     "format_whitelist": "rtsp,rtp,sdp,mpegts",
     "allowed_media_types": "video",
     "fpsprobesize": "0",
-    "max_pixels": str(MAX_PIXELS),
+    **BOUNDS,
 }
-"""Without measuring the rate at first (`fpsprobesize`): what is read for that comes as one late burst."""
+"""Without measuring the rate at first (`fpsprobesize`): what is read for that comes as one late burst.
+
+Certificates of rtsps are not verified (FFmpeg's default): cameras sign their own.
+"""
+HTTP_OPTIONS: Final = {"protocol_whitelist": "none", "format_whitelist": FILE_FORMATS, **BOUNDS}
+HLS_OPTIONS: Final = {**hls.OPTIONS, **BOUNDS}
+MJPEG_OPTIONS: Final = {"protocol_whitelist": "none", "use_wallclock_as_timestamps": "1", "fpsprobesize": "0", **BOUNDS}
+"""MJPEG tells no times, so a picture's is that of its arrival."""
+MJPEG_FORMATS: Final = ("mpjpeg", "mjpeg")
+DEVICE_OPTIONS: Final = {"protocol_whitelist": "none", "fpsprobesize": "0", **BOUNDS}
+
+JPEG_MARK: Final = b"\xff\xd8\xff"
+JPEG_TYPE: Final = b"image/jpeg"
+NUM_PEEKED: Final = 16
+NUM_OF_HEADERS: Final = 256
 
 
-def open_container(source: Source, options: ReadOptions) -> InputContainer:
-    """The source's container, to be closed by the caller; raises SourceFailed with the reason in plain words."""
-    began = time.monotonic()
+@contextmanager
+def open_container(source: Source, options: ReadOptions) -> Iterator[InputContainer]:
+    """The source's container, open as long as the block runs; raises SourceFailed with the reason in plain words."""
+    with ExitStack() as stack:
+        began = time.monotonic()
+        try:
+            container = stack.enter_context(_opened(source, options, stack))
+        except (av.FFmpegError, ValueError, OSError) as err:
+            timed_out = not source.is_file and time.monotonic() - began >= options.stall_seconds
+            raise source_failed(err, source, timed_out=timed_out) from err
+        if not source.is_file and time.monotonic() - began >= options.stall_seconds and _lacks_picture(container):
+            raise SourceFailed(f"no picture for {options.stall_seconds:g} s")
+        yield container
+
+
+def comes_as_filmed(source: Source, container: InputContainer) -> bool:
+    """Whether what is read at once is what was filmed at once, or a file, whose reader sets the pace.
+
+    Not so HLS, which comes in segments, and recordings over HTTP.
+    """
+    return source.kind != "http" or container.format.name in MJPEG_FORMATS
+
+
+def _lacks_picture(container: InputContainer) -> bool:
+    """Whether there is video of a known codec, but nothing came that tells its size."""
+    widths = [stream.width for stream in container.streams.video if stream.codec_context]
+    return bool(widths) and not any(widths)
+
+
+def _opened(source: Source, options: ReadOptions, stack: ExitStack) -> InputContainer:
+    match source.kind:
+        case "file":
+            return _container(source.location, options, FILE_OPTIONS, (None, None))
+        case "rtsp":
+            return _rtsp(source, options)
+        case "http":
+            return _http(source, options, stack)
+        case "device":
+            if not Path(source.location).exists():
+                raise SourceFailed(f"no such device: {source.location}")
+            return _container(source.location, options, DEVICE_OPTIONS, format_name="v4l2")
+
+
+def _container(
+    file: str | HttpBody | hls.Playlist,
+    options: ReadOptions,
+    format_options: dict[str, str],
+    limits_seconds: tuple[float | None, float | None] | None = None,
+    format_name: str | None = None,
+    io_open: Callable[..., hls.Playlist | HttpBody] | None = None,
+) -> InputContainer:
+    """What PyAV opens; `limits_seconds` are those of opening and of each read, `stall_seconds` where none are given."""
+    return av.open(
+        file,
+        "r",
+        format=format_name,
+        io_open=io_open,
+        options=format_options,
+        timeout=limits_seconds or (options.stall_seconds, options.stall_seconds),
+        metadata_errors="replace",
+        hwaccel=accelerator(options.hwaccel),
+    )
+
+
+def _rtsp(source: Source, options: ReadOptions) -> InputContainer:
+    """FFmpeg follows an RTSP server's redirects by itself: where that led is looked at before anything is read."""
+    began, policy, before = time.monotonic(), AddressPolicy(options.forbidden), open_sockets()
+    policy.check_url(source.location, options.stall_seconds)
+    limits_seconds = max(0.1, options.stall_seconds - (time.monotonic() - began)), options.stall_seconds
+    format_options = {**RTSP_OPTIONS, "rtsp_transport": options.rtsp_transport}
+    container = _container(source.location, options, format_options, limits_seconds)
     try:
-        return av.open(
-            source.location,
-            options=_options(source, options),
-            timeout=None if source.is_file else options.stall_seconds,
-            metadata_errors="replace",
-        )
-    except (av.FFmpegError, ValueError, OSError) as err:
-        timed_out = not source.is_file and time.monotonic() - began >= options.stall_seconds
-        raise source_failed(err, source.location, is_file=source.is_file, timed_out=timed_out) from err
+        policy.check_peers(before)
+    except SourceFailed:
+        container.close()
+        raise
+    return container
 
 
-def _options(source: Source, options: ReadOptions) -> dict[str, str]:
-    if source.is_file:
-        return FILE_OPTIONS
-    return {**RTSP_OPTIONS, "rtsp_transport": options.rtsp_transport}
+def _http(source: Source, options: ReadOptions, stack: ExitStack) -> InputContainer:
+    client = HttpClient(source.location, AddressPolicy(options.forbidden), options.stall_seconds)
+    body = fetch(client, client.url)
+    stack.callback(body.close)
+    container = _web_container(client, body, options)
+    client.opened()
+    return container
+
+
+def _web_container(client: HttpClient, body: HttpBody, options: ReadOptions) -> InputContainer:
+    """MJPEG, HLS or a plain video, as its first bytes say: what cameras state of the type is often wrong."""
+    first = body.peek(NUM_PEEKED).lstrip()
+    if first.startswith(hls.MARK):
+        files = hls.HlsFiles(client, body)
+        container = _container(files.first, options, HLS_OPTIONS, format_name="hls", io_open=files.open)
+        _leave_out_variants(container)
+        return container
+    is_multipart = body.content_type.startswith("multipart/") or first.startswith(b"--")
+    if is_multipart and JPEG_TYPE in body.peek(NUM_OF_HEADERS).lower():
+        return _container(body, options, MJPEG_OPTIONS, format_name="mpjpeg")
+    if is_multipart or first.startswith(JPEG_MARK):  # finds pictures by their own marks, one picture late
+        return _container(body, options, MJPEG_OPTIONS, format_name="mjpeg")
+    return _container(body, options, HTTP_OPTIONS)
+
+
+def _leave_out_variants(container: InputContainer) -> None:
+    """Keeps the first video only: of what is left out, FFmpeg fetches no more segments."""
+    wanted = next((stream.index for stream in container.streams.video if stream.codec_context), None)
+    for stream in container.streams:
+        if stream.index != wanted:
+            stream.discard = Discard.all

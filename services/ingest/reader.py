@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Final
 
@@ -28,6 +28,8 @@ from shared.sources import Source
 SIGN_OF_LIFE_SECONDS: Final = 1.0
 LAST_SECONDS: Final = 1.0
 """How long a reader may take to close its source once nobody listens."""
+PATIENCE_STEPS: Final = 0.25
+"""How long a live picture waits until it is taken, in steps of the sampling grid."""
 MAX_DATA_BYTES: Final = 4 << 30
 PR_SET_PDEATHSIG: Final = 1
 
@@ -83,8 +85,8 @@ class Reader:
                 self._send(pack_counted(video.tally))
 
         for frame in video.frames(self._job.fps, self._stop, self._job.first_point, heard):
-            if video.size != (info.width, info.height):
-                info = replace(info, width=video.size[0], height=video.size[1])
+            if (*video.size, video.decoder) != (info.width, info.height, info.decoder):
+                info = video.info
                 self._send(pack_opened(info))
             self._send_frame(video, frame)
 
@@ -98,7 +100,8 @@ class Reader:
         self._send(pack_picture(video.tally, frame.point, frame.media_seconds, frame.decoded_at_ms, jpeg))
 
     def _is_listened_to(self) -> bool:
-        return bool(select.select([], [self._connection], [], 0)[1])
+        """Waits for it, but so briefly that the camera does not: a burst after a pause is no overload."""
+        return bool(select.select([], [self._connection], [], PATIENCE_STEPS / self._job.fps)[1])
 
     def _send(self, message: bytes) -> None:
         self._connection.send_bytes(message)

@@ -112,15 +112,19 @@ class Reading:
         """The next message; the time that passes before it is asked for does not count as silence."""
         deadline = time.monotonic() + self._stall_seconds + GRACE_SECONDS
         try:
-            while not self._connection.poll(POLL_SECONDS):
-                if self._stop.is_set():
-                    raise Stopped
+            while not self._is_told():
                 if time.monotonic() >= deadline:
                     self._process.kill()
                     raise SourceCrashed(f"no sign of life for {self._stall_seconds:g} s: its reader was ended")
             return self._connection.recv_bytes(MAX_MESSAGE_BYTES)
         except (EOFError, OSError) as err:
             raise SourceCrashed(self._how_it_ended()) from err
+
+    def _is_told(self) -> bool:
+        """Whether a message has come; raises Stopped however quickly they come."""
+        if self._stop.is_set():
+            raise Stopped
+        return self._connection.poll(POLL_SECONDS)
 
     def _how_it_ended(self) -> str:
         self._process.join(GRACE_SECONDS)

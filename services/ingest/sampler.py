@@ -46,6 +46,13 @@ class Timeline:
         self._seconds += step
         return self._seconds
 
+    def locate(self, raw_seconds: float) -> float | None:
+        """Seconds since the first frame for a frame yet to come, or None where that cannot be told before."""
+        if self._offset is None:
+            return None
+        seconds = raw_seconds - self._offset
+        return seconds if 0 < seconds - self._seconds <= MAX_GAP_SECONDS else None
+
 
 class Sampler:
     """Gives each grid point to the nearest frame, each frame at most one point, in time order.
@@ -58,18 +65,27 @@ class Sampler:
         self._fps = fps
         self._slack = NEAR * min(1.0, frame_seconds * fps)
         self._timeline = Timeline(frame_seconds)
-        self._next = 0
+        self.next_point = 0
+        """those before it are served, or will never be"""
         self.seconds = 0.0
         """when the last frame was, counted from the first"""
 
     def point(self, raw_seconds: float | None) -> int | None:
         """The grid point that the next frame serves, or None where it serves none."""
         self.seconds = self._timeline.place(raw_seconds)
-        point = math.floor(self.seconds * self._fps + self._slack)
-        if point < self._next:
+        point = self._window(self.seconds)
+        if point < self.next_point:
             return None
-        self._next = point + 1
+        self.next_point = point + 1
         return point
+
+    def window(self, raw_seconds: float) -> int | None:
+        """The grid point that a frame yet to come will serve if it is the first near it, or None if nobody knows."""
+        seconds = self._timeline.locate(raw_seconds)
+        return None if seconds is None else self._window(seconds)
+
+    def _window(self, seconds: float) -> int:
+        return math.floor(seconds * self._fps + self._slack)
 
 
 def point_time_ms(base_ms: int, point: int, fps: float) -> int:

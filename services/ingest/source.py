@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Final
 
 import av
@@ -20,10 +21,13 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from services.ingest.failures import source_failed
-from services.ingest.opening import MAX_PIXELS, MAX_SIDE, open_container
+from services.ingest.hardware import IN_TURN, SOFTWARE
+from services.ingest.opening import MAX_PIXELS, MAX_SIDE, comes_as_filmed, open_container
 from services.ingest.options import ReadOptions
+from services.ingest.pace import Pace
 from services.ingest.sampler import Sampler
 from services.ingest.tally import Tally
+from services.ingest.thinning import Thinning
 from services.ingest.transport import transport_size
 from shared.clock import now_ms
 from shared.errors import SourceFailed
@@ -31,17 +35,27 @@ from shared.sources import Source
 
 DEFAULT_RATE: Final = 25.0
 MAX_RATE: Final = 500.0
+KEYFRAME_PATIENCE: Final = 6.0
+"""How many times `stall_seconds` may pass without a picture where only keyframes are decoded: they lie far apart."""
+NONREF_EXACT: Final = frozenset({"h264", "hevc", "mpeg2video", "mpeg4"})
+"""Codecs whose pictures tell reliably whether others refer to them."""
+TIMELESS: Final = frozenset({"avi"})
+"""Containers whose packets have times of decoding alone: those of B-frames are guessed, and wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """What a source says of itself: codec, size in pixels before rotation, rate and, for a file, duration."""
+    """What a source says of itself: codec, size in pixels before rotation, rate and, for a file, duration.
+
+    `decoder` is what decodes it: software, or the kind of hardware.
+    """
 
     codec: str
     width: int
     height: int
     fps: float | None
     duration_seconds: float | None
+    decoder: str = SOFTWARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +97,9 @@ class Video:
         self._source = source
         self._options = options
         self._stream = _video_stream(container)
+        self._tick = self._stream.time_base or Fraction(1)
         self._reformatter = VideoReformatter()
+        self._pace = None if comes_as_filmed(source, container) else Pace()
         self.tally = Tally()
         self.size = self._stream.width, self._stream.height
         """of the last picture, in pixels before rotation: a camera may change it at any time"""
@@ -94,7 +110,13 @@ class Video:
         duration = self._container.duration if self._source.is_file else None
         seconds = duration / av.time_base if duration else None
         stream = self._stream
-        return VideoInfo(stream.codec_context.name, *self.size, _rate(stream), seconds)
+        return VideoInfo(stream.codec_context.name, *self.size, _rate(stream), seconds, self.decoder)
+
+    @property
+    def decoder(self) -> str:
+        """What decodes: hardware that has been promised may turn out, with the first picture, not to know its kind."""
+        decoder = self._stream.codec_context
+        return decoder.pix_fmt if decoder.is_hwaccel and decoder.pix_fmt in IN_TURN else SOFTWARE
 
     def prepare(self) -> None:
         """Sets the decoder up before its first packet; raises SourceFailed where the picture is too large."""
@@ -103,18 +125,21 @@ class Video:
         decoder.options = {"max_pixels": str(MAX_PIXELS)}
         decoder.thread_type = "AUTO" if num_threads > 1 else "NONE"
         decoder.thread_count = num_threads
+        if self._options.skip == "keyframes":
+            decoder.skip_frame = "NONKEY"
 
     def frames(
         self, fps: float, stop: threading.Event, first_point: int = 0, heard: Callable[[], None] = _unheard
     ) -> Iterator[SampledFrame]:
         """The frames on the grid of `fps` from `first_point` on, until the end or until `stop` is set.
 
-        A packet that does not decode is left out. `heard` is called after every decoded picture that is not sampled.
-        Raises SourceFailed where reading fails or nothing decodes.
+        A packet that does not decode is left out. `heard` is called after every decoded picture that is not sampled,
+        and after every packet where only keyframes are decoded. Raises SourceFailed where reading fails or nothing
+        decodes.
         """
         sampler = Sampler(fps, 1 / (_rate(self._stream) or DEFAULT_RATE))
         nothing = True
-        for frame in self._decoded(stop):
+        for frame in self._decoded(stop, self._thinning(sampler, first_point), heard):
             nothing = False
             point, decoded_at_ms = sampler.point(frame.time), now_ms()
             self.size = frame.width, frame.height
@@ -129,27 +154,50 @@ class Video:
         if nothing and not stop.is_set():
             raise SourceFailed("no picture could be decoded")
 
-    def _decoded(self, stop: threading.Event) -> Iterator[VideoFrame]:
-        """Every picture in presentation order."""
+    def _thinning(self, sampler: Sampler, first_point: int) -> Thinning | None:
+        is_exact = self._stream.codec_context.name in NONREF_EXACT and self._container.format.name not in TIMELESS
+        return Thinning(sampler, first_point) if self._options.skip == "auto" and is_exact else None
+
+    def _decoded(
+        self, stop: threading.Event, thinning: Thinning | None, heard: Callable[[], None]
+    ) -> Iterator[VideoFrame]:
+        """Every picture that is not left out, in presentation order."""
+        only_keyframes = self._options.skip == "keyframes"
+        patience_seconds = self._options.stall_seconds * (KEYFRAME_PATIENCE if only_keyframes else 1)
         last_picture = time.monotonic()
         for packet in self._packets():
+            self._hold(packet, stop)
             if stop.is_set():
                 return
             began = time.monotonic()
-            try:
-                frames = packet.decode()
-            except (av.FFmpegError, ValueError):
-                self.tally.refused += 1
-                frames = []
+            frames = self._decode(packet, thinning)
             now = time.monotonic()
             self.tally.decode_seconds += now - began
             if frames:
                 last_picture = now
-            elif now - last_picture >= self._options.stall_seconds:
-                raise SourceFailed(f"no picture could be decoded for {self._options.stall_seconds:g} s")
+            elif now - last_picture >= patience_seconds:
+                raise SourceFailed(f"no picture could be decoded for {patience_seconds:g} s")
+            elif only_keyframes:
+                heard()
             for frame in frames:
                 yield frame
                 last_picture = time.monotonic()
+
+    def _decode(self, packet: "av.Packet[VideoStream]", thinning: Thinning | None) -> list[VideoFrame]:
+        if thinning:
+            is_needed = thinning.needs(self._seconds_of(packet.pts))
+            self._stream.codec_context.skip_frame = "DEFAULT" if is_needed else "NONREF"
+        try:
+            return packet.decode()
+        except (av.FFmpegError, ValueError):
+            self.tally.refused += 1
+            if thinning:
+                thinning.refused()
+            return []
+
+    def _seconds_of(self, pts: int | None) -> float | None:
+        """A packet's time, computed as PyAV computes `frame.time`: no rounding may set them apart."""
+        return None if pts is None else float(pts) * self._tick.numerator / self._tick.denominator
 
     def _packets(self) -> Iterator["av.Packet[VideoStream]"]:
         packets = self._container.demux(self._stream)
@@ -159,12 +207,20 @@ class Video:
                 packet = next(packets, None)
             except (av.FFmpegError, OSError) as err:
                 timed_out = not self._source.is_file and time.monotonic() - began >= self._options.stall_seconds
-                location = self._source.location
-                raise source_failed(err, location, is_file=self._source.is_file, timed_out=timed_out) from err
-            self.tally.read_seconds += time.monotonic() - began
+                seconds = self._options.stall_seconds
+                raise source_failed(err, self._source, timed_out=timed_out, silent_seconds=seconds) from err
+            waited = time.monotonic() - began
+            self.tally.read_seconds += waited
             if packet is None:
                 return
             yield packet
+            if waited >= self._options.stall_seconds and not self._source.is_file:
+                # a time-out flushes FFmpeg's parser
+                raise SourceFailed(f"no data for {self._options.stall_seconds:g} s")
+
+    def _hold(self, packet: "av.Packet[VideoStream]", stop: threading.Event) -> None:
+        if self._pace and (seconds := self._seconds_of(packet.dts)) is not None:
+            stop.wait(self._pace.early_seconds(seconds, time.monotonic()))
 
     def _small(self, frame: VideoFrame) -> NDArray[np.uint8]:
         """The frame as [H, W, 3] BGR at transport size, turned upright."""

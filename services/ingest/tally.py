@@ -1,10 +1,12 @@
 """What reading a source has cost and given."""
 
+import math
 import struct
 from dataclasses import astuple, dataclass, fields
 from typing import Final, Self
 
-_LAYOUT: Final = struct.Struct("<4Q4d")
+NUM_COUNTS: Final = 4
+_LAYOUT: Final = struct.Struct(f"<{NUM_COUNTS}Q4d")
 
 
 @dataclass(slots=True)
@@ -33,11 +35,16 @@ class Tally:
 
     @classmethod
     def unpack(cls, packed: bytes) -> Self:
-        """What `take` packed; raises ValueError on anything else."""
+        """What `take` packed; raises ValueError on anything else, and on counts that cannot be."""
         try:
-            return cls(*_LAYOUT.unpack(packed))
+            tally = cls(*_LAYOUT.unpack(packed))
         except struct.error as err:
             raise ValueError(f"a tally of {len(packed)} bytes; it has {TALLY_BYTES}") from err
+        if tally.skipped + tally.dropped > tally.decoded:
+            raise ValueError(f"{tally.skipped} skipped and {tally.dropped} dropped of {tally.decoded} decoded")
+        if not all(0 <= seconds < math.inf for seconds in astuple(tally)[NUM_COUNTS:]):
+            raise ValueError("seconds that are negative or no number")
+        return tally
 
 
 TALLY_BYTES: Final = _LAYOUT.size

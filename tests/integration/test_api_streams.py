@@ -39,6 +39,8 @@ def test_a_registered_stream_is_shown_as_asked_for(api: RunningApi) -> None:
         "loop": True,
         "thresholds": {"moved": 0.6, "covered": {"exit": 0.2}},
         "reset_after_seconds": 3,
+        "rtsp_transport": "udp",
+        "skip": "keyframes",
         "base_ms": BASE_MS,
     }
     reply = api.http.post("/v1/streams", json=wanted)
@@ -81,6 +83,8 @@ def test_of_many_registrations_of_one_id_at_once_exactly_one_succeeds(api: Runni
     [
         ({"fps": 100}, "fps", "less than or equal to 60 (got 100)"),
         ({"fps": None, "pace": "slow"}, "pace", "'live' or 'fast' (got 'slow')"),
+        ({"rtsp_transport": "smoke"}, "rtsp_transport", "'tcp' or 'udp' (got 'smoke')"),
+        ({"skip": "all"}, "skip", "'none', 'auto' or 'keyframes' (got 'all')"),
         ({"id": "no spaces"}, "id", "got 'no spaces'"),
         ({"name": None}, "name", "valid string"),
         ({"model": "nope"}, "model", "no such model; usable are: camera-events"),
@@ -89,7 +93,7 @@ def test_of_many_registrations_of_one_id_at_once_exactly_one_succeeds(api: Runni
         ({"thresholds": {"moved": {"entry": 1}}}, "thresholds.moved.entry", "allowed are enter, exit, min_seconds"),
         ({"thresholds": {"moved": {"enter": 0.2, "exit": 0.4}}}, "thresholds.moved", "exit 0.4 must not be above"),
         ({"colour": "red"}, "colour", "unknown field; allowed are fps, model, pace"),
-        ({"source": "http://host/a"}, "source", "scheme 'http' is not known; allowed are rtsp://"),
+        ({"source": "ftp://host/a"}, "source", "scheme 'ftp' is not known; allowed are rtsp://"),
         ({"source": "missing.mp4"}, "source", "no such file"),
         ({"source": "folder"}, "source", "is a directory"),
         ({"source": "../clip.mp4"}, "source", "outside the media root"),
@@ -264,7 +268,7 @@ def test_credentials_come_back_nowhere(
         api.http.post("/v1/streams", json={"id": "one", "name": "One", "source": source}),
         api.http.post("/v1/streams", json={"name": "Two", "source": source, "fps": 100}),
         api.http.post("/v1/streams", json={"name": "Two", "source": [source]}),
-        api.http.post("/v1/streams", json={"name": "Two", "source": source.replace("rtsp", "http")}),
+        api.http.post("/v1/streams", json={"name": "Two", "source": source.replace("rtsp", "ftp")}),
         api.http.post("/v1/streams", json={"name": "Two", "source": source + "x" * 3000}),
         api.http.post("/v1/streams", json={"name": "Two", "sauce": source}),
         api.http.post("/v1/streams", json={"name": "Two", "password": SECRET, source: 1}),

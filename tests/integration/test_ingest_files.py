@@ -94,6 +94,18 @@ def test_live_pace_drops_the_oldest_of_a_full_queue(
     assert len(ingest.entries("clip")) == 10
 
 
+def test_large_frames_fill_a_queue_sooner(
+    ingest: IngestRunner, video_file: VideoFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most_bytes = 20_000
+    monkeypatch.setattr(frame_queue, "MAX_QUEUE_BYTES", most_bytes)
+    ingest.add("clip", video_file("clip.mp4", seconds=1, fps=30, size=(640, 480)).name, pace="live", fps=30)
+    ingest.start()
+    assert ingest.until("clip", StreamState.ENDED, passing=False).frames_published == 30
+    kept = [len(frame.jpeg or b"") for frame in ingest.frames("clip")]
+    assert most_bytes - 2 * max(kept) <= sum(kept) <= most_bytes
+
+
 def test_live_pace_keeps_the_clock(ingest: IngestRunner, video_file: VideoFile) -> None:
     ingest.add("clip", video_file("clip.mp4", seconds=1.5, fps=8).name, pace="live")
     ingest.start()

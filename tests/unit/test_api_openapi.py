@@ -3,14 +3,19 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from services.api import schemas
+from services.api import probe_schemas, schemas
 from services.api.app import create_app
 from services.api.errors import ErrorBody
 from services.api.settings import ApiSettings
 from shared.events import Event
 
 MODELS: dict[str, type[BaseModel]] = {
-    **{name: kind for name, kind in vars(schemas).items() if isinstance(kind, type) and issubclass(kind, BaseModel)},
+    **{
+        name: kind
+        for module in (schemas, probe_schemas)
+        for name, kind in vars(module).items()
+        if isinstance(kind, type) and issubclass(kind, BaseModel)
+    },
     "ErrorBody": ErrorBody,
     "Event": Event,
 }

@@ -1,9 +1,12 @@
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
 
-from services.api.schemas import StreamChange, StreamCreate, StreamView
+from afterimage.commands import options
+from services.api.schemas import RtspTransport, Skip, StreamChange, StreamCreate, StreamView
+from shared.probes import ProbeRequest
 from shared.registry import StreamRecord
 from shared.streams import InferenceStatus, Progress, StreamSpec, StreamState, StreamStatus, ThresholdOverride
 
@@ -11,9 +14,21 @@ SPEC = StreamSpec(id="one", name="One", source="rtsp://user:s3cret@host/1", base
 
 
 def view(
-    state: StreamState, *, published: int, cursor: str, passed: int, inference: InferenceStatus | None = None
+    state: StreamState,
+    *,
+    published: int,
+    cursor: str,
+    passed: int,
+    inference: InferenceStatus | None = None,
+    next_attempt_at_ms: int | None = None,
 ) -> StreamView:
-    status = StreamStatus(state=state, reason="no answer from rtsp://user:s3cret@host", generation=1)
+    status = StreamStatus(
+        state=state,
+        reason="no answer from rtsp://user:s3cret@host",
+        generation=1,
+        next_attempt_at_ms=next_attempt_at_ms,
+        codec="hevc",
+    )
     progress, inference = Progress(1, cursor, passed, passed), inference or InferenceStatus()
     return StreamView.of(StreamRecord(SPEC, status, progress, published, inference))
 
@@ -34,6 +49,21 @@ def test_finished_means_at_rest_and_everything_looked_at(
     state: StreamState, published: int, cursor: str, passed: int, *, finished: bool
 ) -> None:
     assert view(state, published=published, cursor=cursor, passed=passed).finished is finished
+
+
+def test_a_camera_that_failed_but_is_tried_again_is_not_finished() -> None:
+    shown = view(StreamState.FAILED, published=0, cursor="0-0", passed=0, next_attempt_at_ms=1753429688000)
+    assert (shown.finished, shown.next_attempt_at_ms, shown.codec) == (False, 1753429688000, "hevc")
+
+
+def test_the_requests_allow_what_the_spec_allows() -> None:
+    allowed = {name: set(get_args(StreamSpec.model_fields[name].annotation)) for name in ("rtsp_transport", "skip")}
+    assert set(get_args(RtspTransport)) == allowed["rtsp_transport"]
+    assert set(get_args(ProbeRequest.model_fields["rtsp_transport"].annotation)) == allowed["rtsp_transport"]
+    assert set(get_args(Skip)) == allowed["skip"]
+    for option, name in ((options.RtspTransport, "rtsp_transport"), (options.Skip, "skip")):
+        choices, nothing = get_args(get_args(option)[0])
+        assert (set(get_args(choices)), nothing) == (allowed[name], NoneType)
 
 
 def test_a_stream_that_no_model_can_look_at_has_failed() -> None:
@@ -74,6 +104,8 @@ def test_a_plain_number_is_the_enter_threshold() -> None:
         {"model": "../etc"},
         {"pace": "slow"},
         {"loop": 1},
+        {"rtsp_transport": "http"},
+        {"skip": "all"},
         {"reset_after_seconds": 0},
         {"base_ms": 0},
         {"base_ms": 1 << 50},

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from afterimage.__main__ import app
 from afterimage.ports import usable_port
 
-COMMANDS = ("up", "worker", "demo", "analyze", "events", "train", "evaluate", "bench")
+COMMANDS = ("up", "worker", "demo", "analyze", "probe", "events", "train", "evaluate", "bench")
 STREAM_COMMANDS = ("streams add", "streams list", "streams show", "streams remove")
 
 
@@ -49,6 +49,9 @@ def test_no_api_is_one_clear_line(command: str) -> None:
     [
         (["analyze", "missing.mp4"], "no such file"),
         (["analyze", "ftp://host/x.mp4"], "scheme 'ftp' is not known"),
+        (["probe", "missing.mp4"], "no such file"),
+        (["probe", "rtsp://user:s3cret@"], "not a valid URL"),
+        (["probe", "rtsp://host/x", "--rtsp-transport", "smoke"], "'smoke' is not one of"),
         (["analyze", __file__, "--media-root", "/nowhere"], "no such folder"),
         (["analyze", __file__, "--model", "nobody"], "model 'nobody': no such folder"),
         (["up", "--models", "/nowhere"], "holds no model"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from afterimage.sources import find_sources
+from afterimage.sources import find_source, find_sources
 from shared.errors import SourceRefused
 
 
@@ -50,9 +50,23 @@ def test_in_a_folder_a_refused_file_leaves_the_others_be(tmp_path: Path) -> None
     assert "outside the media root" in playlist.refused[0]
 
 
-def test_a_camera_has_no_base_time() -> None:
-    [source] = find_sources("rtsp://user:pw@host/main", None).sources
+@pytest.mark.parametrize("text", ["rtsp://user:pw@host/main", "https://host/live.m3u8", "device:0"])
+def test_a_camera_has_no_base_time(text: str) -> None:
+    [source] = find_sources(text, None).sources
     assert source.base_ms is None
+    assert find_source(text).location == source.location
+
+
+def test_one_file_may_lie_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = video(tmp_path / "front door: 1.mp4")
+    link = tmp_path / "elsewhere"
+    link.mkdir()
+    (link / "link.mp4").symlink_to(file)
+    monkeypatch.chdir(tmp_path)
+    for text in (str(file), f"file://{file}", "front door: 1.mp4", "elsewhere/link.mp4"):
+        assert find_source(text).location == str(file)
+    with pytest.raises(SourceRefused, match="is a directory"):
+        find_source("elsewhere")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,159 @@
+"""Hostile sources beside sound ones: the sound ones do not notice."""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pytest
+import redis
+from cameras import camera_server
+from films import VideoFile
+from hostile import abort_readers_of, become_fifo, endless, huge_film, huge_jpeg, without_keyframes
+from ingest_process import IngestProcess, ingest_process
+from ingest_runner import Passing, stream_spec
+from outages import LIVE, Streams
+from process_tree import readers
+from web_server import web_server
+
+from shared.registry import Registry
+from shared.store import connect
+from shared.streams import StreamSpec, StreamState
+
+STALL_SECONDS = 2.0
+WINDOW_SECONDS = 16.0
+PATIENCE_SECONDS = 90.0
+TOLERANCE = 0.02
+
+EXPECTED = {
+    "aborts": "the decoder crashed (SIGABRT)",
+    "hangs-in-open": "no sign of life for 2 s",
+    "hangs-in-read": "no sign of life for 2 s",
+    "no-keyframe": "no picture could be decoded",
+    "huge-film": "no picture could be decoded",
+    "huge-stream": "",
+    "playlist": "not a video file",
+    "disguised-playlist": "not a video file",
+    "concatenation": "not a video file",
+}
+"""By stream: what its reason must say."""
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A service and where its streams are."""
+
+    ingest: IngestProcess
+    client: redis.Redis
+    neighbours: list[StreamSpec]
+
+    def frames_in(self, seconds: float, also: Callable[[], object] = lambda: None) -> Counter[str]:
+        """Frames of the neighbours that come within so many seconds, once all are live; `also` happens meanwhile."""
+        passing = Passing(self.client, self.neighbours)
+        Streams(Registry(self.client), passing, [spec.id for spec in self.neighbours]).until_all(LIVE)
+        passing.step()
+        counts: Counter[str] = Counter()
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            counts.update(frame.stream_id for frame in passing.step() if frame.jpeg)
+            also()
+            time.sleep(0.01)
+        return counts
+
+
+@contextmanager
+def running(redis_url: str, folder: Path, camera: str) -> Iterator[System]:
+    """A service with two files and two cameras to watch."""
+    with closing(connect(redis_url)) as client:
+        client.flushall()
+        variables = {"STALL_SECONDS": f"{STALL_SECONDS:g}", "LOG_LEVEL": "debug"}
+        with ingest_process(redis_url, folder, folder / "log", **variables) as ingest:
+            files = [stream_spec(f"file-{n}", "film.mp4", pace="live", loop=True) for n in range(2)]
+            cameras = [stream_spec(f"camera-{n}", camera, pace="live") for n in range(2)]
+            for spec in (*files, *cameras):
+                Registry(client).add(spec)
+            yield System(ingest, client, [*files, *cameras])
+
+
+@pytest.mark.timeout(360)
+def test_neighbours_do_not_notice(redis_url: str, video_file: VideoFile, tmp_path: Path) -> None:
+    film = video_file("film.mp4", seconds=120, fps=10)
+    with ExitStack() as stack:
+        server = stack.enter_context(camera_server(film))
+        with running(redis_url, tmp_path, server.url()) as system:
+            undisturbed = system.frames_in(WINDOW_SECONDS)
+        sources = prepared(stack, film, video_file, tmp_path)
+        with running(redis_url, tmp_path, server.url()) as system:
+            registry = Registry(system.client)
+            for stream_id, source in sources.items():
+                registry.add(stream_spec(stream_id, source, pace="live", loop=stream_id in LOOPED))
+            while not all(registry.get(stream_id).status.epoch for stream_id in LOOPED):
+                time.sleep(0.01)
+            for stream_id in LOOPED[1:]:
+                become_fifo(tmp_path / sources[stream_id])
+            kept = os.open(tmp_path / sources["hangs-in-read"], os.O_RDWR)
+            stack.callback(os.close, kept)
+            os.write(kept, (tmp_path / "short.ts").read_bytes()[: 1 << 15])
+            abort = partial(abort_readers_of, tmp_path / sources["aborts"], system.ingest.pid)
+            disturbed = system.frames_in(WINDOW_SECONDS, abort)
+            reasons = all_reasons(registry, abort)
+            samples = system.ingest.samples()
+            below = readers(system.ingest.pid)
+    assert set(undisturbed) == set(disturbed) == {spec.id for spec in system.neighbours}
+    for stream_id, num_frames in undisturbed.items():
+        assert abs(disturbed[stream_id] - num_frames) <= max(2, TOLERANCE * num_frames), (undisturbed, disturbed)
+        assert samples.total("connections", stream_id=stream_id) == 1
+        assert samples.total("frames_dropped", stream_id=stream_id) == 0
+    for stream_id, reason in EXPECTED.items():
+        assert reason in reasons[stream_id], reasons
+    for stream_id in LOOPED:
+        assert samples.total("reader_crashes", stream_id=stream_id) >= 1
+    assert len(below) <= len(system.neighbours) + len(sources)
+    assert "root:" not in (tmp_path / "log").read_text()
+
+
+LOOPED = ("aborts", "hangs-in-open", "hangs-in-read")
+
+
+def prepared(stack: ExitStack, film: Path, video_file: VideoFile, folder: Path) -> dict[str, str]:
+    """The hostile sources by stream."""
+    for name in ("aborts.mp4", "open.mp4"):
+        video_file(name, seconds=2, fps=10)
+    video_file("read.ts", seconds=2, fps=10)
+    video_file("short.ts", seconds=2, fps=10)
+    without_keyframes(film, folder / "nokey.mp4")
+    huge_film(folder / "huge.avi")
+    (folder / "list.m3u8").write_text("#EXTM3U\n#EXTINF:10,\n/etc/passwd\n#EXTINF:10,\nfile:///etc/passwd\n")
+    (folder / "list.mp4").write_text("#EXTM3U\n#EXTINF:10,\nconcat:/etc/passwd|/etc/hosts\n")
+    (folder / "concat.mp4").write_text("ffconcat version 1.0\nfile /etc/passwd\n")
+    cameras = stack.enter_context(camera_server(folder / "nokey.mp4"))
+    web = stack.enter_context(web_server())
+    web.answers["/huge"] = partial(endless, huge_jpeg())
+    return {
+        "aborts": "aborts.mp4",
+        "hangs-in-open": "open.mp4",
+        "hangs-in-read": "read.ts",
+        "no-keyframe": cameras.url(),
+        "huge-film": "huge.avi",
+        "huge-stream": web.url("/huge"),
+        "playlist": "list.m3u8",
+        "disguised-playlist": "list.mp4",
+        "concatenation": "concat.mp4",
+    }
+
+
+def all_reasons(registry: Registry, also: Callable[[], object]) -> dict[str, str]:
+    """Why each hostile stream gives nothing, once all say so."""
+    deadline, reasons = time.monotonic() + PATIENCE_SECONDS, dict[str, str]()
+    while len(reasons) < len(EXPECTED):
+        for record in registry.records(EXPECTED):
+            if record.status.state in (StreamState.FAILED, StreamState.WAITING) and record.status.reason:
+                reasons.setdefault(record.spec.id, record.status.reason)
+        also()
+        assert time.monotonic() < deadline, reasons
+        time.sleep(0.01)
+    return reasons

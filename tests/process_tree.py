@@ -1,0 +1,77 @@
+"""What a process and everything that it has started take up, from /proc (Linux)."""
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+PROC = Path("/proc")
+MB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Of one process and of those below it, at one moment. Memory that processes share counts once in `pss_mb`."""
+
+    rss_mb: float
+    """of the process itself"""
+    pss_mb: float
+    """of all below it"""
+    num_descriptors: int
+    num_threads: int
+    num_processes: int
+    """below it"""
+
+
+def usage(pid: int) -> Usage:
+    """What they take up now."""
+    below = descendants(pid)
+    return Usage(
+        rss_mb=_kilobytes(pid, "status", "VmRSS") / 1024,
+        pss_mb=sum(_kilobytes(each, "smaps_rollup", "Pss") for each in below) / 1024,
+        num_descriptors=len(os.listdir(PROC / str(pid) / "fd")),  # noqa: PTH208
+        num_threads=len(os.listdir(PROC / str(pid) / "task")),  # noqa: PTH208
+        num_processes=len(below),
+    )
+
+
+def descendants(pid: int) -> list[int]:
+    """Ids of all processes below one, dead ones that nobody has waited for included."""
+    found = []
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for task in (PROC / str(pid) / "task").iterdir():
+            for child in map(int, (task / "children").read_text().split()):
+                found += [child, *descendants(child)]
+    return found
+
+
+def readers(pid: int) -> list[int]:
+    """Ids of the reader processes: those below multiprocessing's fork server, which is below the service."""
+    return [below for child in descendants(pid) for below in _children(child)]
+
+
+def command_lines() -> str:
+    """What every process on the machine shows of itself."""
+    texts = []
+    for path in PROC.glob("[0-9]*"):
+        for name in ("cmdline", "comm"):
+            with suppress(OSError):
+                texts.append((path / name).read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return "\n".join(texts)
+
+
+def _children(pid: int) -> list[int]:
+    with suppress(OSError):
+        return [
+            int(word) for path in (PROC / str(pid) / "task").glob("*/children") for word in path.read_text().split()
+        ]
+    return []
+
+
+def _kilobytes(pid: int, file: str, field: str) -> int:
+    """0 for a process that is gone."""
+    with suppress(OSError):
+        for line in (PROC / str(pid) / file).read_text().splitlines():
+            if line.startswith(field + ":"):
+                return int(line.split()[1])
+    return 0

@@ -1,0 +1,63 @@
+"""Takes frames out of the queue as they come, as inference would, and notes how old they are."""
+
+from array import array
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import redis
+
+from shared.clock import now_ms
+from shared.frame_queue import QueuedFrame
+from shared.keys import keys_of
+from shared.streams import Progress, StreamSpec
+
+BLOCK_MS = 50
+
+
+class Arrivals:
+    """Reads all streams of one Redis with one blocking XREAD, so that a frame is seen within a millisecond or so."""
+
+    def __init__(self, client: redis.Redis, specs: Sequence[StreamSpec], is_quiet: Callable[[str], bool]) -> None:
+        self.num_frames = 0
+        self.since_capture_ms, self.since_decoding_ms = array("q"), array("q")
+        """how old each frame was on arrival: since its picture was taken by the camera's clock as ingest maps it, and
+        since it left the decoder"""
+        self.since_capture_quiet_ms = array("q")
+        """the former, of streams whose camera had no trouble lately"""
+        self.last_at_ms: dict[str, int] = {}
+        self._client = client
+        self._is_quiet = is_quiet
+        self._specs = {keys_of(spec.id).frames(spec.id).encode(): spec for spec in specs}
+        self._cursors: dict[Any, Any] = dict.fromkeys(self._specs, "0-0")
+        self._passed: dict[bytes, QueuedFrame] = {}
+
+    def step(self) -> None:
+        """Waits for frames, at most for a twentieth of a second, and takes what is there."""
+        reply: Any = self._client.xread(self._cursors, count=64, block=BLOCK_MS)
+        arrived_ms = now_ms()
+        for key, entries in reply.items() if isinstance(reply, dict) else reply or []:
+            stream_id = self._specs[key].id
+            is_quiet = self._is_quiet(stream_id)
+            for entry_id, fields in entries:
+                frame = QueuedFrame.parse(stream_id, entry_id, fields)
+                self._cursors[key], self._passed[key] = frame.entry_id, frame
+                self._note(frame, arrived_ms, is_quiet=is_quiet)
+
+    def _note(self, frame: QueuedFrame, arrived_ms: int, *, is_quiet: bool) -> None:
+        self.num_frames += 1
+        self.last_at_ms[frame.stream_id] = arrived_ms
+        self.since_capture_ms.append(arrived_ms - frame.captured_at_ms)
+        self.since_decoding_ms.append(arrived_ms - frame.due_at_ms)
+        if is_quiet:
+            self.since_capture_quiet_ms.append(arrived_ms - frame.captured_at_ms)
+
+    def commit(self) -> None:
+        """Says how far it came and drops what was taken."""
+        pipeline = self._client.pipeline(transaction=False)
+        for key, frame in self._passed.items():
+            spec = self._specs[key]
+            progress = Progress(spec.generation, frame.entry_id, frame.sequence, frame.sequence)
+            pipeline.hset(keys_of(spec.id).progress, spec.id, str(progress))
+            pipeline.xtrim(key, maxlen=1, approximate=False)
+        self._passed.clear()
+        pipeline.execute()

@@ -1,0 +1,87 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingest.messages import (
+    MAX_MESSAGE_BYTES,
+    MAX_REASON,
+    Counted,
+    Opened,
+    Over,
+    Picture,
+    pack_counted,
+    pack_opened,
+    pack_over,
+    pack_picture,
+    unpack,
+)
+from services.ingest.source import VideoInfo
+from services.ingest.tally import TALLY_BYTES, Tally
+from shared.errors import SourceFailed
+from shared.frame_queue import MAX_JPEG_BYTES
+
+INFO = VideoInfo(codec="h264", width=1920, height=1080, fps=25.0, duration_seconds=None)
+TALLY = Tally(decoded=3, skipped=2, read_seconds=0.5)
+
+
+def tally() -> Tally:
+    return Tally.unpack(Tally(decoded=3, skipped=2, read_seconds=0.5).take())
+
+
+def test_every_message_comes_out_as_it_went_in() -> None:
+    assert unpack(pack_opened(INFO)) == Opened(INFO)
+    assert unpack(pack_counted(tally())) == Counted(TALLY)
+    assert unpack(pack_picture(tally(), 7, 0.875, 1_700_000_000_000, b"jpeg")) == Picture(
+        TALLY, 7, 0.875, 1_700_000_000_000, b"jpeg"
+    )
+    assert unpack(pack_over(tally(), None)) == Over(TALLY, None)
+    assert unpack(pack_over(tally(), "gone")) == Over(TALLY, "gone")
+
+
+def test_packing_takes_the_counts() -> None:
+    counts = tally()
+    pack_counted(counts)
+    assert counts == Tally()
+
+
+def test_the_largest_picture_fits() -> None:
+    assert len(pack_picture(tally(), 0, 0.0, 0, bytes(MAX_JPEG_BYTES))) <= MAX_MESSAGE_BYTES
+
+
+def test_a_reason_is_cut() -> None:
+    told = unpack(pack_over(tally(), "ö" * 10_000))
+    assert isinstance(told, Over)
+    assert told.reason == "ö" * MAX_REASON
+
+
+NONSENSE = {
+    "nothing": b"",
+    "an unknown kind": b"Zabc",
+    "an opening without json": b"O{",
+    "an opening that is a list": b"O[]",
+    "an opening that is a number": b"O1",
+    "an opening with other fields": b'O{"a": 1}',
+    "an opening with a wrong type": b"O"
+    + json.dumps({"codec": 7, "width": "wide", "height": None, "fps": [], "duration_seconds": {}}).encode(),
+    "an opening nested too deep": b"O" + b"[" * 100_000,
+    "a short tally": b"C" + bytes(TALLY_BYTES - 1),
+    "counts with more behind them": b"C" + bytes(TALLY_BYTES + 1),
+    "a picture without times": b"P" + bytes(TALLY_BYTES),
+    "an end that is no text": b"E" + bytes(TALLY_BYTES) + b"\xff\xfe",
+}
+
+
+@pytest.mark.parametrize("message", NONSENSE.values(), ids=NONSENSE)
+def test_nonsense_is_refused(message: bytes) -> None:
+    with pytest.raises(SourceFailed, match="makes no sense"):
+        unpack(message)
+
+
+@given(st.binary(max_size=400), st.sampled_from([b"", b"O", b"C", b"P", b"E"]))
+def test_no_bytes_do_anything_but_make_sense_or_not(message: bytes, kind: bytes) -> None:
+    try:
+        unpack(kind + message)
+    except SourceFailed as err:
+        assert "makes no sense" in str(err)  # noqa: PT017

@@ -1,0 +1,192 @@
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from films import VideoFile, render
+from patience import eventually
+
+from services.ingest.messages import Picture
+from services.ingest.options import ReadOptions
+from services.ingest.reader import ReadJob
+from services.ingest.reading import Reading, reading
+from services.ingest.source import VideoInfo
+from services.ingest.tally import Tally
+from shared.errors import SourceCrashed, SourceFailed
+from shared.sources import Source
+from shared.waiting import Stopped
+
+STALL_SECONDS = 1.0
+OPTIONS = ReadOptions(stall_seconds=STALL_SECONDS)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(video_file: VideoFile) -> Iterator[None]:
+    with reading(ReadJob(Source(str(video_file("warm.mp4"))), 8.0), threading.Event()):
+        """From here on the fork server runs, with its descriptors."""
+    before = os.listdir("/proc/self/fd")  # noqa: PTH208
+    yield
+    assert multiprocessing.active_children() == []
+    assert sorted(os.listdir("/proc/self/fd")) == sorted(before)  # noqa: PTH208
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """20 s, 500 pictures: more than fit into the pipe, so a reader that nobody hears is never done with them."""
+    path = tmp_path_factory.mktemp("films") / "film.ts"
+    render(path, seconds=20, fps=25, size=(160, 120), rotation=0)
+    return path
+
+
+@pytest.fixture
+def fifo(tmp_path: Path) -> Path:
+    """Whoever opens it to read waits for somebody to write."""
+    path = tmp_path / "fifo.ts"
+    os.mkfifo(path)
+    return path
+
+
+@contextmanager
+def fed(path: Path, data: bytes) -> Iterator[None]:
+    """Writes into a FIFO and keeps it open: who reads on waits for ever."""
+    opened = threading.Event()
+
+    def write() -> None:
+        with path.open("wb") as file:
+            file.write(data)
+            file.flush()
+            opened.wait()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        yield
+    finally:
+        opened.set()
+        writer.join()
+
+
+def everything(job: ReadJob) -> tuple[VideoInfo, list[Picture], Tally]:
+    """All that a source gives, and the sum of what it says of its work."""
+    total = Tally()
+
+    def observe(tally: Tally) -> None:
+        for name in ("decoded", "skipped", "dropped", "refused"):
+            setattr(total, name, getattr(total, name) + getattr(tally, name))
+
+    with reading(job, threading.Event(), observe) as source:
+        return source.info, list(source.pictures()), total
+
+
+def reader_pid() -> int:
+    [process] = multiprocessing.active_children()
+    assert process.name == "reader"
+    assert process.pid
+    return process.pid
+
+
+def read_to_the_end(source: Reading) -> None:
+    for _ in source.pictures():
+        """Nobody wants them."""
+
+
+def test_a_film_comes_as_pictures_and_counts(video_file: VideoFile) -> None:
+    info, pictures, total = everything(ReadJob(Source(str(video_file("film.mp4", seconds=2, fps=25))), 8.0))
+    assert (info.codec, info.width, info.height, info.fps) == ("h264", 64, 48, 25.0)
+    assert [picture.point for picture in pictures] == list(range(16))
+    assert all(picture.jpeg.startswith(b"\xff\xd8") for picture in pictures)
+    assert (total.decoded, total.skipped, total.dropped, total.refused) == (50, 34, 0, 0)
+
+
+def test_a_source_without_pictures_says_why(tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_text("not a film\n" * 50)
+    with pytest.raises(SourceFailed, match="not a video file") as raised:
+        everything(ReadJob(Source(str(tmp_path / "text.mp4")), 8.0))
+    assert not isinstance(raised.value, SourceCrashed)
+
+
+@pytest.mark.parametrize("number", [signal.SIGABRT, signal.SIGSEGV, signal.SIGKILL])
+def test_a_reader_that_dies_is_a_failure_of_its_source(number: signal.Signals, film: Path) -> None:
+    with reading(ReadJob(Source(str(film)), 25.0), threading.Event()) as source:
+        next(source.pictures())
+        os.kill(reader_pid(), number)
+        began = time.monotonic()
+        with pytest.raises(SourceCrashed, match=rf"the decoder crashed \({number.name}\)"):
+            read_to_the_end(source)
+        assert time.monotonic() - began < STALL_SECONDS + 1
+
+
+def test_a_reader_that_hangs_in_open_is_ended(fifo: Path) -> None:
+    began = time.monotonic()
+    with pytest.raises(SourceCrashed, match="no sign of life for 1 s"), reading(job_of(fifo), threading.Event()):
+        pytest.fail("it cannot be open")
+    assert STALL_SECONDS <= time.monotonic() - began < STALL_SECONDS + 1
+
+
+def test_a_reader_that_hangs_in_read_is_ended(fifo: Path, film: Path) -> None:
+    with fed(fifo, film.read_bytes()), reading(job_of(fifo), threading.Event()) as source:
+        last = [time.monotonic()]
+        with pytest.raises(SourceCrashed, match="no sign of life"):
+            last.extend(time.monotonic() for _ in source.pictures())
+        assert STALL_SECONDS <= time.monotonic() - last[-1] < STALL_SECONDS + 1.5
+
+
+def test_a_reader_that_is_frozen_is_ended(film: Path) -> None:
+    with reading(ReadJob(Source(str(film)), 25.0, options=OPTIONS), threading.Event()) as source:
+        os.kill(reader_pid(), signal.SIGSTOP)
+        with pytest.raises(SourceCrashed, match="no sign of life"):
+            read_to_the_end(source)
+
+
+def test_a_host_that_does_not_speak_is_given_up_by_the_reader_itself() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        location = f"rtsp://127.0.0.1:{silent.getsockname()[1]}/camera"
+        began = time.monotonic()
+        with pytest.raises(SourceFailed) as raised:
+            everything(ReadJob(Source(location, "rtsp"), 8.0, options=OPTIONS))
+    assert not isinstance(raised.value, SourceCrashed)
+    assert time.monotonic() - began < STALL_SECONDS + 1
+
+
+def test_time_that_the_service_takes_is_not_the_reader_s(film: Path) -> None:
+    with reading(ReadJob(Source(str(film)), 25.0, options=OPTIONS), threading.Event()) as source:
+        pictures = source.pictures()
+        next(pictures)
+        threading.Event().wait(STALL_SECONDS + 1)
+        assert len(list(pictures)) == 20 * 25 - 1
+
+
+def test_stop_ends_a_reader_that_hangs(fifo: Path) -> None:
+    stop = threading.Event()
+    threading.Timer(0.2, stop.set).start()
+    began = time.monotonic()
+    with pytest.raises(Stopped), reading(job_of(fifo), stop):
+        pytest.fail("it cannot be open")
+    assert time.monotonic() - began < 3
+
+
+def test_stop_ends_a_reader_that_never_pauses(film: Path) -> None:
+    stop = threading.Event()
+    with reading(ReadJob(Source(str(film)), 25.0), stop) as source:
+        pictures = source.pictures()
+        next(pictures)
+        stop.set()
+        with pytest.raises(Stopped):
+            next(pictures)
+
+
+def test_a_reader_ends_with_its_service(film: Path) -> None:
+    with reading(ReadJob(Source(str(film)), 25.0), threading.Event()) as source:
+        next(source.pictures())
+        pid = reader_pid()
+    eventually(lambda: not Path(f"/proc/{pid}").exists(), "the reader's end")
+
+
+def job_of(path: Path) -> ReadJob:
+    return ReadJob(Source(str(path)), 8.0, options=OPTIONS)

@@ -1,0 +1,102 @@
+"""An HTTP server of a test's own that answers from a table, and notes what it was asked."""
+
+import hashlib
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+Answer = Callable[["Handler"], None]
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers with what the server's table has for the path."""
+
+    server: "WebServer"
+
+    def do_GET(self) -> None:
+        self.server.asked.append((self.path, dict(self.headers)))
+        answer = self.server.answers.get(self.path)
+        if answer:
+            answer(self)
+        else:
+            self.reply(404)
+
+    def reply(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: Any) -> None:
+        """Says nothing."""
+
+
+class WebServer(ThreadingHTTPServer):
+    """`answers` maps a path to what writes its answer; `asked` are the paths and headers that came."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.answers: dict[str, Answer] = {}
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.scheme = "http"
+
+    def url(self, path: str, login: str = "") -> str:
+        return f"{self.scheme}://{login}127.0.0.1:{self.server_port}{path}"
+
+    def give(self, path: str, body: bytes, **headers: str) -> None:
+        """Answers the path with these bytes."""
+        self.answers[path] = lambda handler: handler.reply(200, body, **headers)
+
+    def speak_tls(self, certificate: Path) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        self.scheme = "https"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes is no error."""
+
+
+@contextmanager
+def web_server() -> Iterator[WebServer]:
+    """Serves as long as the block runs."""
+    with WebServer() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def behind_digest(answer: Answer, user: str, password: str, algorithm: str = "MD5") -> Answer:
+    """Lets only this user see the answer (RFC 7616, qop auth)."""
+    digest = hashlib.sha256 if algorithm == "SHA-256" else hashlib.md5
+
+    def hashed(*parts: str) -> str:
+        return digest(":".join(parts).encode()).hexdigest()
+
+    def guarded(handler: Handler) -> None:
+        said = _fields(handler.headers.get("Authorization", ""))
+        secret = hashed(user, "yard", password)
+        parts = (said.get(name, "") for name in ("nonce", "nc", "cnonce", "qop"))
+        if said.get("response") == hashed(secret, *parts, hashed("GET", handler.path)):
+            answer(handler)
+        else:
+            challenge = f'Digest realm="yard", nonce="abc", qop="auth,auth-int", algorithm={algorithm}'
+            handler.reply(401, WWW_Authenticate=challenge)
+
+    return guarded
+
+
+def _fields(header: str) -> dict[str, str]:
+    pairs = (pair.partition("=") for pair in header.partition(" ")[2].split(", "))
+    return {name: value.strip('"') for name, _, value in pairs}
