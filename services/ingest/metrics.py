@@ -21,6 +21,7 @@ COUNTERS: Final = {
     "packets_refused": ("Packets that the decoder could not make a picture of",),
     "connections": ("Openings of a source",),
     "source_failures": ("Times that a source gave no video",),
+    "hwaccel_fallbacks": ("Openings that software decodes though hardware was asked for",),
     "reader_crashes": ("Readers that died, or were ended because they hung",),
 }
 """Per stream: what each counts, and its labels beside the stream."""
@@ -40,6 +41,7 @@ class IngestMetrics:
         self._skipped, self._dropped = counters["frames_skipped"], counters["frames_dropped"]
         self._refused, self._crashes = counters["packets_refused"], counters["reader_crashes"]
         self._connections, self._failures = counters["connections"], counters["source_failures"]
+        self._fallbacks = counters["hwaccel_fallbacks"]
         self._up = Gauge(
             "afterimage_stream_up", "1 while frames come from the source", ["stream_id"], registry=self.registry
         )
@@ -76,13 +78,17 @@ class IngestMetrics:
         """Whether a stream is live."""
         self._up.labels(stream_id).set(up)
 
-    def counted(self, stream_id: str, tally: Tally) -> None:
-        """What a reader has done since it last said so."""
+    def fell_back(self, stream_id: str) -> None:
+        """Software decodes what hardware was to."""
+        self._fallbacks.labels(stream_id).inc()
+
+    def counted(self, stream_id: str, tally: Tally, drop_reason: DropReason) -> None:
+        """What a reader has done since it last said so, and why it dropped what it dropped."""
         self._decoded.labels(stream_id).inc(tally.decoded)
         self._skipped.labels(stream_id).inc(tally.skipped)
         self._refused.labels(stream_id).inc(tally.refused)
         if tally.dropped:
-            self.dropped(stream_id, "busy", tally.dropped)
+            self.dropped(stream_id, drop_reason, tally.dropped)
         for stage in READER_STAGES:
             self._reader_seconds.labels(stage).inc(getattr(tally, f"{stage}_seconds"))
 

@@ -1,5 +1,6 @@
 """Where a stream's frames go: JPEG, queue and status, the same for files and cameras."""
 
+import logging
 import os
 import threading
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Final
 
 import redis
 
+from services.ingest.hardware import SOFTWARE
 from services.ingest.messages import Picture
 from services.ingest.metrics import IngestMetrics
 from services.ingest.options import MAX_FILE_THREADS, ReadOptions
@@ -16,6 +18,7 @@ from services.ingest.publisher import FastPublisher, LivePublisher, Publisher, Q
 from services.ingest.reader import ReadJob
 from services.ingest.reading import Reading, reading
 from services.ingest.settings import IngestSettings
+from services.ingest.source import VideoInfo
 from services.ingest.status import StatusReporter
 from services.ingest.tally import Tally
 from shared.errors import SourceCrashed, SourceFailed
@@ -29,6 +32,8 @@ from shared.waiting import Stopped
 
 MAX_FAST_FILES: Final = 16
 TURN_SECONDS: Final = 0.25
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +98,10 @@ class Outlet:
         metrics, stream_id = self._place.metrics, self._stream_id
         with self._turn():
             try:
-                with reading(self._job, self._stop, self._counted, self.status.resized) as source:
+                with reading(self._job, self._stop, self._counted, self._changed) as source:
                     metrics.connected(stream_id)
                     self.status.connected(source.info)
+                    self._check_decoder(source.info)
                     yield source
             except SourceFailed as err:
                 metrics.failed(stream_id, crashed=isinstance(err, SourceCrashed))
@@ -126,8 +132,22 @@ class Outlet:
         self.status.flowing(captured_at_ms)
 
     def _counted(self, tally: Tally) -> None:
+        """While Redis is away this thread waits for it, and what the reader drops meanwhile is Redis' doing."""
         self._num_received += tally.decoded - tally.skipped - tally.dropped
-        self._place.metrics.counted(self._stream_id, tally)
+        self._place.metrics.counted(
+            self._stream_id, tally, "store_unavailable" if self._publisher.store_is_away else "busy"
+        )
+
+    def _changed(self, info: VideoInfo) -> None:
+        self.status.resized(info)
+        self._check_decoder(info)
+
+    def _check_decoder(self, info: VideoInfo) -> None:
+        """Hardware that was asked for and does not decode is worth a warning, and no more: software does as well."""
+        wanted = self._job.options.hwaccel
+        if (wanted != "none") and info.decoder == SOFTWARE:
+            self._place.metrics.fell_back(self._stream_id)
+            logger.warning("stream %s: hwaccel %s does not decode it here; software does", self._stream_id, wanted)
 
     def close(self) -> None:
         """Counts as dropped what was received and will not be published."""

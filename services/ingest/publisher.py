@@ -23,6 +23,9 @@ MAX_HELD_BYTES: Final = 8 << 20
 class Publisher(Protocol):
     """Takes a stream's frames in order; raises StreamUnknown, Fenced or Stopped when it must not go on."""
 
+    store_is_away: bool
+    """whether Redis was away when last it was tried"""
+
     def publish(self, frame: NewFrame) -> None:
         """Puts a frame into the queue, now or with the next ones."""
 
@@ -69,6 +72,7 @@ class LivePublisher:
         self._held: deque[NewFrame] = deque()
         self._backoff = Backoff(LONGEST_FOR_STORE_SECONDS)
         self._retry_at = 0.0
+        self.store_is_away = False
 
     def publish(self, frame: NewFrame) -> None:
         """Publishes what was held and the frame; holds it where Redis is away."""
@@ -81,10 +85,12 @@ class LivePublisher:
         try:
             self._queue.put(list(self._held))
         except StoreUnavailable:
+            self.store_is_away = True
             self._retry_at = time.monotonic() + self._backoff.next_seconds()
             return
         self._held.clear()
         self._backoff.reset()
+        self.store_is_away = False
 
     def finish(self, last_frame_at_ms: int) -> None:
         """Waits for Redis, then publishes what was held and the marker."""
@@ -94,6 +100,8 @@ class LivePublisher:
 
 class FastPublisher:
     """Publishes in batches of up to 8 and waits while inference has enough in its queue: 8 ms, then longer."""
+
+    store_is_away = False  # it waits, and loses nothing
 
     def __init__(self, queue: QueueEnd, stop: threading.Event) -> None:
         self._queue = queue

@@ -9,6 +9,7 @@ from leasing import seize
 from patience import eventually
 
 from services.ingest.capture import Capture
+from services.ingest.hardware import accelerator
 from shared import frame_queue
 from shared.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
 from shared.keys import NUM_PARTITIONS, PARTITIONS, keys_of, partition_of
@@ -92,6 +93,19 @@ def test_live_pace_drops_the_oldest_of_a_full_queue(
     assert record.frames_published == 30
     assert [frame.sequence for frame in ingest.frames("clip")] == list(range(22, 31))
     assert len(ingest.entries("clip")) == 10
+
+
+def test_hardware_that_is_not_there_is_a_warning(
+    ingest: IngestRunner, video_file: VideoFile, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    if accelerator("auto"):
+        pytest.skip("this machine has hardware that decodes")
+    monkeypatch.setenv("AFTERIMAGE_HWACCEL", "cuda")
+    ingest.add("clip", video_file("clip.mp4").name)
+    ingest.start()
+    assert ingest.until("clip", StreamState.ENDED).frames_published == 16
+    assert ingest.value("afterimage_hwaccel_fallbacks_total", stream_id="clip") == 1
+    assert "hwaccel cuda does not decode it here" in caplog.text
 
 
 def test_large_frames_fill_a_queue_sooner(
