@@ -1,6 +1,6 @@
 """What a soak has shown."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,8 +35,13 @@ class Report:
     def add_usage(self, seen: Sequence[tuple[float, Usage]], before: Usage, after: Usage) -> None:
         """Memory, descriptors, threads and processes: `seen` at seconds since the start, all streams registered."""
         steady = [(at, each) for at, each in seen if at >= SETTLING * seen[-1][0]]
-        for name, unit in (("rss_mb", "MB service"), ("pss_mb", "MB below it")):
-            values = [getattr(each, name) for _, each in steady]
+        memory: dict[str, Callable[[Usage], float]] = {
+            "MB service": lambda each: each.rss_mb,
+            "MB below it": lambda each: each.pss_mb,  # goes with the number of cameras that are there
+            "MB a process below it": lambda each: each.pss_mb / each.num_processes,
+        }
+        for unit, measured in memory.items():
+            values = [measured(each) for _, each in steady]
             per_hour = slope([at for at, _ in steady], values) * 3600
             self.facts[f"memory: {unit}, median (min to max)"] = spread(values)
             self.facts[f"memory: {unit}, slope an hour"] = f"{per_hour:+.1f}"
@@ -80,7 +85,7 @@ def slope(seconds: Sequence[float], values: Sequence[float]) -> float:
 
 def spread(values: Sequence[float]) -> str:
     """Median, least and most."""
-    return f"{np.median(values):.0f} ({min(values):.0f} to {max(values):.0f})"
+    return f"{np.median(values):.3g} ({min(values):.3g} to {max(values):.3g})"
 
 
 def brief(usage: Usage) -> str:
