@@ -132,7 +132,8 @@ def test_a_camera_is_watched_until_ctrl_c(tmp_path: Path, media: Path) -> None:
         assert abs(event["started_at_ms"] / 1000 - time.time()) < 60
         command.interrupt()
         assert command.wait(30) == 0, command.errors
-        assert set(command.errors) <= {"waiting: the camera ended the stream"}  # the film may end before the event
+        ended = f"waiting: source {url}: the camera ended the stream"
+        assert set(command.errors) <= {ended}  # the film may end before the event
         assert json.loads(command.lines[-1])["frames"] > 8
         assert command.alive() == {}
 
