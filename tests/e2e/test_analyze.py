@@ -2,45 +2,25 @@
 
 import json
 import shutil
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from patience import eventually, unavailable
+from cameras import camera_server
+from patience import eventually
 from running import Running, render_scene, running
 
 from afterimage.ports import usable_port
 from shared.events import Event
 from shared.settings import PROJECT_ROOT
 
-RTSP_SERVER = PROJECT_ROOT / "tests" / "rtsp_server.py"
-SYSTEM_PYTHON = "/usr/bin/python3"
 MODEL = PROJECT_ROOT / "models" / "camera-events"
 
 
 @pytest.fixture(scope="module")
 def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return render_scene(tmp_path_factory.mktemp("media"))
-
-
-@contextmanager
-def camera(film: Path) -> Iterator[str]:
-    """The URL of an RTSP server that plays the film."""
-    probe = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
-    if subprocess.run([SYSTEM_PYTHON, "-c", probe], capture_output=True, check=False).returncode:
-        unavailable(f"GStreamer's RTSP server for {SYSTEM_PYTHON} (gir1.2-gst-rtsp-server-1.0)")
-    pipe = subprocess.PIPE
-    command = [SYSTEM_PYTHON, str(RTSP_SERVER), "0", str(film)]
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as server:
-        assert server.stdout
-        try:
-            yield f"rtsp://127.0.0.1:{int(server.stdout.readline())}/camera"
-        finally:
-            server.kill()
 
 
 def analyze(home: Path, *arguments: str) -> Running:
@@ -127,12 +107,15 @@ def test_ctrl_c_stops_it_in_order(tmp_path: Path, media: Path) -> None:
 
 
 def test_a_camera_is_watched_until_ctrl_c(tmp_path: Path, media: Path) -> None:
-    with camera(media / "scene.mp4") as url, running("analyze", url, "--json", home=tmp_path) as command:
+    with (
+        camera_server(media / "scene.mp4") as camera,
+        running("analyze", camera.url(), "--json", home=tmp_path) as command,
+    ):
         event = json.loads(command.line('"type": "event"'))
         assert abs(event["started_at_ms"] / 1000 - time.time()) < 60
         command.interrupt()
         assert command.wait(30) == 0, command.errors
-        ended = f"waiting: source {url}: the camera ended the stream"
+        ended = f"waiting: source {camera.url()}: the camera ended the stream"
         assert set(command.errors) <= {ended}  # the film may end before the event
         assert json.loads(command.lines[-1])["frames"] > 8
         assert command.alive() == {}
