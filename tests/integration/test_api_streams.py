@@ -12,7 +12,6 @@ from shared.keys import Role, keys_of
 from shared.registry import Registry
 from shared.streams import InferenceStatus, Progress, StreamState, StreamStatus
 
-
 SECRET = "s3cret-pass"
 
 
