@@ -1,6 +1,10 @@
 """How a worker's share of the partitions is measured, the same for every role."""
 
+from typing import Final
+
 from prometheus_client import CollectorRegistry, Counter, Gauge
+
+WAYS: Final = ("taken", "handed_back", "lost")
 
 
 class LeaseMetrics:
@@ -11,6 +15,8 @@ class LeaseMetrics:
         self._moved = Counter(
             "afterimage_rebalances_total", "Partitions taken, handed back or lost", ["way"], registry=registry
         )
+        for way in WAYS:
+            self._moved.labels(way)
 
     def owned(self, num_partitions: int) -> None:
         """So many partitions are this worker's now."""

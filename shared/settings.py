@@ -19,13 +19,16 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="AFTERIMAGE_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
-    models_dir: Path = PROJECT_ROOT / "models"
+    redis_url: SecretStr = Field(
+        default=SecretStr("redis://127.0.0.1:6379/0"),
+        description="redis://, rediss://, unix://, redis+cluster:// or redis+sentinel://, with its password",
+    )
+    models_dir: Path = Field(default=PROJECT_ROOT / "models", description="the folder of model folders")
     media_root: Path = Field(default_factory=Path.cwd, description="file sources must lie under this folder")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: LogFormat = "text"
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="and what is worse")
+    log_format: LogFormat = Field(default="text", description="lines for people, or one JSON object a line")
     lease_seconds: float = Field(default=LEASE_SECONDS, ge=1, le=60, description="silent so long: dead, and replaced")
-    metrics_host: str = "127.0.0.1"
+    metrics_host: str = Field(default="127.0.0.1", description="where Prometheus may ask; the api has /metrics")
     metrics_port: int = Field(default=0, ge=0, le=65535, description="0: no metrics server")
 
 

@@ -90,7 +90,7 @@ class WorkerRunner:
 
     def _run(self, batch_size: int) -> None:
         settings = InferenceSettings(models_dir=self.models_dir, batch_deadline_seconds=0.002)
-        catalog = Catalog(self.models_dir, torch.device("cpu"), warm_up_size=2)
+        catalog = Catalog(self.models_dir, torch.device("cpu"), 2, self.metrics.loaded)
         leases = tenancy(self.client, "inference", self.metrics.leases)
         with ThreadPoolExecutor(2) as decoders:
             worker = Worker(self.client, leases, catalog, decoders, settings, batch_size, self.metrics, self._stop)

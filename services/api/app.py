@@ -11,6 +11,7 @@ from services.api.context import ApiContext, build_context
 from services.api.errors import install_error_handlers
 from services.api.limits import BodyLimit
 from services.api.metrics import RequestMetrics
+from services.api.request_id import RequestId
 from services.api.routes import events, health, models, probes, scores, streams, workers
 from services.api.settings import ApiSettings
 
@@ -40,6 +41,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     install_error_handlers(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestMetrics, metrics=context.metrics)
+    app.add_middleware(RequestId)
     return app
 
 

@@ -9,10 +9,11 @@ from fastapi import Depends, Request
 from services.api.catalog import Catalog
 from services.api.feed import LiveFeed
 from services.api.history import History
-from services.api.metrics import ApiMetrics, StreamCollector
+from services.api.metrics import ApiMetrics
 from services.api.probing import Prober
 from services.api.registration import Registrar
 from services.api.settings import ApiSettings
+from services.api.store_metrics import StoreCollector
 from shared.registry import Registry
 from shared.store import connect, connect_async
 
@@ -39,7 +40,7 @@ def build_context(settings: ApiSettings) -> ApiContext:
     client = connect(url, timeout_seconds=STORE_TIMEOUT_SECONDS, retries=1)
     catalog, metrics = Catalog(settings.models_dir), ApiMetrics()
     registry = Registry(client)
-    metrics.registry.register(StreamCollector(registry))
+    metrics.registry.register(StoreCollector(client, registry))
     return ApiContext(
         client=client,
         registry=registry,

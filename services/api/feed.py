@@ -218,6 +218,7 @@ def _parse(partition: int, entry_id: bytes, fields: dict[bytes, bytes]) -> FeedE
         parsed: dict[str, Any] = json.loads(event)
         kind, stream_id, label = fields[b"kind"].decode(), parsed["stream_id"], parsed["label"]
     except (KeyError, TypeError, ValueError):
-        log.warning("partition %d: feed entry %s cannot be read", partition, entry_id.decode())
+        extra = {"partition": partition}
+        log.warning("partition %d: feed entry %s cannot be read", partition, entry_id.decode(), extra=extra)
         kind, stream_id, label, event = "", "", "", ""
     return FeedEntry(partition, entry_id_of(entry_id), kind, stream_id, label, event)

@@ -1,16 +1,11 @@
-"""What Prometheus sees of the api, and what the api knows of the streams at the moment of the scrape."""
+"""What the api counts and times of its own work."""
 
 import time
-from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
+from prometheus_client import Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.api.schemas import StreamView
-from shared.errors import StoreUnavailable
-from shared.registry import Registry
+from shared.metrics_server import new_registry
 
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -19,7 +14,7 @@ class ApiMetrics:
     """The api's own metrics, in a registry of their own."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        self.registry = new_registry()
         self.requests = Counter(
             "afterimage_api_requests_total", "Requests answered.", ["method", "route", "status"], registry=self.registry
         )
@@ -62,31 +57,3 @@ class RequestMetrics:
             await send(message)
 
         await self._app(scope, receive, send_counted)
-
-
-class StreamCollector(Collector):
-    """Reads the streams at each scrape, so that a removed stream's series are gone with it."""
-
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-
-    def collect(self) -> Iterable[GaugeMetricFamily]:
-        """A gauge per question that operators ask of a stream."""
-        up = GaugeMetricFamily("afterimage_api_store_up", "Whether Redis answers.")
-        lag = GaugeMetricFamily(
-            "afterimage_stream_lag_frames", "Published and not yet looked at.", labels=["stream_id"]
-        )
-        state = GaugeMetricFamily(
-            "afterimage_stream_state", "1 for the state that the stream is in.", labels=["stream_id", "state"]
-        )
-        try:
-            records = self._registry.records(self._registry.specs())
-        except StoreUnavailable:
-            up.add_metric([], 0)
-            return [up]
-        up.add_metric([], 1)
-        for record in records:
-            view = StreamView.of(record)
-            lag.add_metric([view.id], view.lag_frames)
-            state.add_metric([view.id, view.state], 1)
-        return [up, lag, state]

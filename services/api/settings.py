@@ -8,5 +8,5 @@ from shared.settings import ServiceSettings
 class ApiSettings(ServiceSettings):
     """Where the api listens, besides what every service has."""
 
-    api_host: str = "127.0.0.1"
+    api_host: str = Field(default="127.0.0.1", description="where it listens")
     api_port: int = Field(default=8000, ge=0, le=65535, description="0: any free port")

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from services.inference.catalog import Catalog
+from services.inference.gpu_metrics import watch_gpu
 from services.inference.metrics import InferenceMetrics
 from services.inference.runner import choose_device, share_process
 from services.inference.settings import InferenceSettings
@@ -25,16 +26,18 @@ log = logging.getLogger("inference")
 def main() -> int:
     """Runs a worker until it is told to stop."""
     settings = read_settings(InferenceSettings)
-    configure_logging("inference", settings.log_level, settings.log_format)
+    worker_name = worker_id()
+    configure_logging("inference", settings.log_level, settings.log_format, worker_name)
     stop = stop_on_signals()
     share_process(settings.num_torch_threads())
     device = choose_device(settings.device)
     batch_size = settings.batch_for(device.type)
     metrics = InferenceMetrics()
+    watch_gpu(metrics.registry, device)
     serve_metrics(metrics.registry, settings)
     client = connect(settings.redis_url.get_secret_value())
-    catalog = Catalog(settings.models_dir, device, batch_size)
-    book = LeaseBook(client, "inference", worker_id(), settings.lease_seconds)
+    catalog = Catalog(settings.models_dir, device, batch_size, metrics.loaded)
+    book = LeaseBook(client, "inference", worker_name, settings.lease_seconds)
     tenancy = Tenancy(book, metrics.leases, settings.lease_seconds)
     with ThreadPoolExecutor(settings.num_decode_threads(), "decode") as decoders:
         worker = Worker(client, tenancy, catalog, decoders, settings, batch_size, metrics, stop)

@@ -43,6 +43,7 @@ def _session(
     spec: StreamSpec, lease: Lease, runner: Runner, progress: Progress, state: bytes | None, metrics: InferenceMetrics
 ) -> Session:
     saved, problem = _usable_state(state, runner.manifest)
+    metrics.add_stream(spec.id, runner.manifest.labels)
     session = Session(
         spec=spec,
         lease=lease,
@@ -59,7 +60,7 @@ def _session(
         session.tracker.note_reset(problem)
         session.stale_model = saved.model
         metrics.state_resets.labels(problem).inc()
-        log.warning("stream %s: memory reset: %s", spec.id, problem)
+        log.warning("stream %s: memory reset: %s", spec.id, problem, extra={"stream_id": spec.id})
     elif state:
         metrics.state_restores.inc()
     return session

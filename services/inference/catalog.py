@@ -3,7 +3,7 @@
 import logging
 import time
 import weakref
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,10 +42,17 @@ class Catalog:
     A runner of an earlier version lives as long as somebody uses it; the newest of each name is held here.
     """
 
-    def __init__(self, models_dir: Path, device: torch.device, warm_up_size: int) -> None:
+    def __init__(
+        self,
+        models_dir: Path,
+        device: torch.device,
+        warm_up_size: int,
+        on_loaded: Callable[[str, float], None] = lambda _name, _seconds: None,
+    ) -> None:
         self._models_dir = models_dir
         self._device = device
         self._warm_up_size = warm_up_size
+        self._on_loaded = on_loaded
         self._attempts: dict[str, Attempt] = {}
         self._loaded: list[weakref.ref[Runner]] = []
         self._loader = ThreadPoolExecutor(1, "load")
@@ -85,7 +92,7 @@ class Catalog:
         except Exception as err:  # noqa: BLE001  a thread's top: one folder must not stop the streams of all others
             reason = f"{self._models_dir / name}: does not run here: {type(err).__name__}: {err}"
         if former is None or former.outcome.result() != reason:
-            log.error("model %s is not usable: %s", name, reason)
+            log.error("model %s is not usable: %s", name, reason, extra={"model": name})
         return reason
 
     def _loaded_runner(self, name: str) -> Runner:
@@ -96,8 +103,12 @@ class Catalog:
         for runner in alive:
             if runner.manifest == manifest:
                 return runner
+        began = time.monotonic()
         runner = Runner(load_model(folder, self._device), self._device)
         runner.warm_up(self._warm_up_size)
         self._loaded = [weakref.ref(each) for each in (*alive, runner)]
-        log.info("model %s loaded on %s", runner.manifest.reference, self._device)
+        took_seconds = time.monotonic() - began
+        self._on_loaded(name, took_seconds)
+        reference = runner.manifest.reference
+        log.info("model %s loaded on %s in %.1f s", reference, self._device, took_seconds, extra={"model": name})
         return runner

@@ -1,8 +1,13 @@
 """What the inference service counts and times."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from collections.abc import Iterable, Sequence
+
+from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from shared.lease_metrics import LeaseMetrics
+from shared.metrics_server import new_registry
 
 STAGE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 LATENCY_BUCKETS = (0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 30, 60, 300)
@@ -13,7 +18,7 @@ class InferenceMetrics:
     """The metrics of one worker process, in a registry of its own."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        self.registry = new_registry()
         self.frames_processed = Counter(
             "afterimage_frames_processed_total", "Frames committed", ["stream_id"], registry=self.registry
         )
@@ -47,7 +52,14 @@ class InferenceMetrics:
             "afterimage_loop_errors_total", "Waits for Redis in a loop", ["stage"], registry=self.registry
         )
         self.leases = LeaseMetrics(self.registry)
+        self.scores = NewestScores()
+        self.registry.register(self.scores)
+        self.model_load = Gauge(
+            "afterimage_model_load_seconds", "What the last loading of a model took", ["model"], registry=self.registry
+        )
         self._add_memory()
+        for stage in ("read", "commit"):
+            self.loop_errors.labels(stage)
         self.streams = Gauge("afterimage_streams_owned", "Streams that this worker serves", registry=self.registry)
 
     def _add_memory(self) -> None:
@@ -73,6 +85,21 @@ class InferenceMetrics:
             ["by"],
             registry=self.registry,
         )
+        for reason in ("gap", "model_changed"):
+            self.state_resets.labels(reason)
+        for by in ("redis", "worker"):
+            self.commits_fenced.labels(by)
+
+    def add_stream(self, stream_id: str, labels: Iterable[str]) -> None:
+        """A stream is admitted: its counters begin at 0, so that a first count shows as a rise."""
+        self.frames_processed.labels(stream_id)
+        self.frames_dropped.labels(stream_id, "queue_full")
+        for label in labels:
+            self.events.labels(stream_id, label)
+
+    def loaded(self, model: str, seconds: float) -> None:
+        """A model was loaded and warmed up."""
+        self.model_load.labels(model).set(seconds)
 
     def forget_stream(self, stream_id: str) -> None:
         """Removes the series of a stream that is gone."""
@@ -80,3 +107,29 @@ class InferenceMetrics:
             for labels in list(metric._metrics):  # noqa: SLF001  the library has no way to list label values
                 if labels[0] == stream_id:
                     metric.remove(*labels)
+        self.scores.forget(stream_id)
+
+
+class NewestScores(Collector):
+    """The scores of each stream's newest frame; noting them costs no more than keeping a reference."""
+
+    def __init__(self) -> None:
+        self._by_stream: dict[str, tuple[Sequence[str], Sequence[float]]] = {}
+
+    def note(self, stream_id: str, labels: Sequence[str], scores: Sequence[float]) -> None:
+        """A frame was scored, a score per label."""
+        self._by_stream[stream_id] = labels, scores
+
+    def forget(self, stream_id: str) -> None:
+        """The stream is gone."""
+        self._by_stream.pop(stream_id, None)
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """One gauge, a series per stream and label."""
+        family = GaugeMetricFamily(
+            "afterimage_stream_score_ratio", "Score of the newest frame, 0 to 1", labels=["stream_id", "label"]
+        )
+        for stream_id, (labels, scores) in list(self._by_stream.items()):
+            for label, score in zip(labels, scores, strict=True):
+                family.add_metric([stream_id, label], score)
+        return [family]

@@ -1,5 +1,6 @@
 """The third stage: scores to events, and everything into one commit."""
 
+import logging
 from collections.abc import Callable, Sequence
 
 from services.inference.batch import Scored, StreamResult
@@ -13,6 +14,8 @@ from shared.clock import now_ms
 from shared.events import Event, event_id
 from shared.leases import Lease
 from shared.streams import Progress
+
+log = logging.getLogger(__name__)
 
 
 class Recorder:
@@ -48,6 +51,8 @@ class Recorder:
 
     def _refused(self, session: Session, outcome: Outcome) -> None:
         session.is_lost = True
+        extra = {"stream_id": session.stream_id}
+        log.warning("stream %s: commit %s, given up here", session.stream_id, outcome.value, extra=extra)
         if outcome is Outcome.FENCED:
             self._metrics.commits_fenced.labels("redis").inc()
             self._on_lost(session.lease)
@@ -62,6 +67,9 @@ class Recorder:
         self._metrics.checkpointed_at.labels(stream_id).set(at_ms / 1000)
         if dropped:
             self._metrics.frames_dropped.labels(stream_id, "queue_full").inc(dropped)
+        scored = next((entry.scores for entry in reversed(result.entries) if entry.scores is not None), None)
+        if scored is not None:
+            self._metrics.scores.note(stream_id, commit.labels, scored)
         latency = self._metrics.latency.labels(result.session.spec.pace)
         for entry in result.entries:
             if entry.frame.jpeg is not None:

@@ -10,19 +10,23 @@ from shared.settings import ServiceSettings
 class InferenceSettings(ServiceSettings):
     """What `AFTERIMAGE_*` variables say to a worker."""
 
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d{1,2})?)$")
+    device: str = Field(
+        default="auto", pattern=r"^(auto|cpu|cuda(:\d{1,2})?)$", description="auto: the first GPU, else the CPU"
+    )
     batch_size: int = Field(
         default=0,
         ge=0,
         le=1024,
         description="most frames in a batch, a 16th of it with live streams; 0: 512 on CPU, 1024 on CUDA",
     )
-    batch_deadline_seconds: float = Field(default=0.01, ge=0, le=1)
+    batch_deadline_seconds: float = Field(default=0.01, ge=0, le=1, description="a batch waits so long for more")
     torch_threads: int = Field(default=0, ge=0, le=256, description="threads of one operator; 0: half the cores")
     decode_threads: int = Field(default=0, ge=0, le=64, description="threads that decode JPEGs; 0: all cores, most 8")
-    keep_frames_seconds: float = Field(default=10, ge=1, le=600)
-    keep_scores_seconds: float = Field(default=3600, ge=60, le=604_800)
-    keep_events_seconds: float = Field(default=30 * 86_400, ge=3600, le=3_650 * 86_400)
+    keep_frames_seconds: float = Field(default=10, ge=1, le=600, description="frames, once looked at")
+    keep_scores_seconds: float = Field(default=3600, ge=60, le=604_800, description="a score per label and frame")
+    keep_events_seconds: float = Field(
+        default=30 * 86_400, ge=3600, le=3_650 * 86_400, description="events, from their start"
+    )
 
     def num_torch_threads(self) -> int:
         """Threads of one operator; the other half of the cores decodes, reads, commits and runs Redis."""

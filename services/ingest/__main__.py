@@ -19,12 +19,13 @@ from shared.tenancy import Tenancy
 def main() -> int:
     """Captures every registered stream until SIGTERM; the process's exit code."""
     settings = read_settings(IngestSettings)
-    configure_logging("ingest", settings.log_level, settings.log_format)
+    worker_name = worker_id()
+    configure_logging("ingest", settings.log_level, settings.log_format, worker_name)
     stop = stop_on_signals()
     client = connect(settings.redis_url.get_secret_value())
     metrics = IngestMetrics()
     serve_metrics(metrics.registry, settings)
-    book = LeaseBook(client, "ingest", worker_id(), settings.lease_seconds)
+    book = LeaseBook(client, "ingest", worker_name, settings.lease_seconds)
     tenancy = Tenancy(book, metrics.leases, settings.lease_seconds)
     with ProbeDesk(ProbeQueue(client), settings, stop):
         Supervisor(Workplace(client, Registry(client), metrics, settings), tenancy, stop).run()

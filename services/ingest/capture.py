@@ -48,11 +48,11 @@ class Capture:
             with suppress(StreamUnknown, Fenced):
                 self._status.stopped()
         except StreamUnknown:
-            logger.info("stream %s: removed", self._spec.id)
+            logger.info("stream %s: removed", self._spec.id, extra={"stream_id": self._spec.id})
         except Fenced:
             self.fenced = True
         except Exception as err:
-            logger.exception("stream %s: internal error", self._spec.id)
+            logger.exception("stream %s: internal error", self._spec.id, extra={"stream_id": self._spec.id})
             with suppress(StreamUnknown, Stopped, Fenced):
                 self._status.change(StreamState.FAILED, f"internal error: {type(err).__name__}")
 

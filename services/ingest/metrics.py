@@ -1,12 +1,13 @@
 """What ingest measures of itself."""
 
 from contextlib import AbstractContextManager
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from services.ingest.tally import Tally
 from shared.lease_metrics import LeaseMetrics
+from shared.metrics_server import new_registry
 
 Stage = Literal["publish"]
 DropReason = Literal["busy", "store_unavailable", "stopped"]
@@ -20,6 +21,7 @@ COUNTERS: Final = {
     "frames_dropped": ("Frames lost, by reason", "reason"),
     "packets_refused": ("Packets that the decoder could not make a picture of",),
     "connections": ("Openings of a source",),
+    "reconnects": ("Openings of a source that had failed before",),
     "source_failures": ("Times that a source gave no video",),
     "hwaccel_fallbacks": ("Openings that software decodes though hardware was asked for",),
     "reader_crashes": ("Readers that died, or were ended because they hung",),
@@ -31,7 +33,7 @@ class IngestMetrics:
     """The process's metrics, in a registry of their own."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        self.registry = new_registry()
         self.leases = LeaseMetrics(self.registry)
         counters = {
             name: Counter(f"afterimage_{name}_total", meaning, ["stream_id", *labels], registry=self.registry)
@@ -41,11 +43,12 @@ class IngestMetrics:
         self._skipped, self._dropped = counters["frames_skipped"], counters["frames_dropped"]
         self._refused, self._crashes = counters["packets_refused"], counters["reader_crashes"]
         self._connections, self._failures = counters["connections"], counters["source_failures"]
-        self._fallbacks = counters["hwaccel_fallbacks"]
+        self._reconnects, self._fallbacks = counters["reconnects"], counters["hwaccel_fallbacks"]
+        self._broken: set[str] = set()
         self._up = Gauge(
             "afterimage_stream_up", "1 while frames come from the source", ["stream_id"], registry=self.registry
         )
-        self._by_stream = (*counters.values(), self._up)
+        self._counters = tuple(counters.values())
         self._reader_seconds = Counter(
             "afterimage_reader_seconds_total",
             "Time that readers spent, by stage (read: waiting for the source)",
@@ -55,6 +58,14 @@ class IngestMetrics:
         self._stages = Histogram(
             "afterimage_stage_seconds", "Time per stage", ["stage"], registry=self.registry, buckets=SECONDS
         )
+
+    def add(self, stream_id: str) -> None:
+        """A stream is taken up: its counters begin at 0, so that a first count shows as a rise."""
+        for counter in self._counters:
+            if counter is not self._dropped:
+                counter.labels(stream_id)
+        for reason in get_args(DropReason):
+            self._dropped.labels(stream_id, reason)
 
     def published(self, stream_id: str, num_frames: int) -> None:
         """Frames are in the queue."""
@@ -67,10 +78,14 @@ class IngestMetrics:
     def connected(self, stream_id: str) -> None:
         """A source is open."""
         self._connections.labels(stream_id).inc()
+        if stream_id in self._broken:
+            self._broken.discard(stream_id)
+            self._reconnects.labels(stream_id).inc()
 
     def failed(self, stream_id: str, *, crashed: bool) -> None:
         """A source could not be opened or broke, or ended its reader."""
         self._failures.labels(stream_id).inc()
+        self._broken.add(stream_id)
         if crashed:
             self._crashes.labels(stream_id).inc()
 
@@ -98,6 +113,7 @@ class IngestMetrics:
 
     def forget(self, stream_id: str) -> None:
         """Removes a stream's series."""
+        self._broken.discard(stream_id)
         labels = {"stream_id": stream_id}
-        for metric in self._by_stream:
+        for metric in (*self._counters, self._up):
             metric.remove_by_labels(labels)

@@ -147,7 +147,12 @@ class Outlet:
         wanted = self._job.options.hwaccel
         if (wanted != "none") and info.decoder == SOFTWARE:
             self._place.metrics.fell_back(self._stream_id)
-            logger.warning("stream %s: hwaccel %s does not decode it here; software does", self._stream_id, wanted)
+            logger.warning(
+                "stream %s: hwaccel %s does not decode it here; software does",
+                self._stream_id,
+                wanted,
+                extra={"stream_id": self._stream_id},
+            )
 
     def close(self) -> None:
         """Counts as dropped what was received and will not be published."""

@@ -12,7 +12,7 @@ class IngestSettings(ServiceSettings):
     """Ingest's settings, each from `AFTERIMAGE_<NAME>`."""
 
     transport_short_side: int = Field(default=SHORT_SIDE, ge=32, le=768, description="pixels; never enlarged")
-    jpeg_quality: int = Field(default=JPEG_QUALITY, ge=1, le=100)
+    jpeg_quality: int = Field(default=JPEG_QUALITY, ge=1, le=100, description="of the frames in the queue")
     stall_seconds: float = Field(default=STALL_SECONDS, ge=1, le=300, description="without a picture: connect again")
     hwaccel: Hwaccel = Field(default="none", description="hardware that decodes; software where it cannot")
 

@@ -114,5 +114,6 @@ class StatusReporter:
         seen = (self.current.state, self.current.reason)
         if seen != self._logged:
             level = logging.WARNING if self.current.reason else logging.INFO
-            logger.log(level, "stream %s: %s", self._stream_id, ": ".join(word for word in seen if word))
+            said = ": ".join(word for word in seen if word)
+            logger.log(level, "stream %s: %s", self._stream_id, said, extra={"stream_id": self._stream_id})
         self._logged = seen

@@ -129,6 +129,7 @@ class Supervisor:
             capture = Capture(spec, self._place, lease, stop)
             thread = threading.Thread(target=capture.run, name=f"capture-{spec.id}", daemon=True)
             self._running[spec.id] = Running(playing, lease, capture, thread, stop)
+            self._place.metrics.add(spec.id)
             thread.start()
 
     def _shut_down(self) -> None:
@@ -139,4 +140,4 @@ class Supervisor:
         for stream_id, running in self._running.items():
             running.thread.join(max(0.0, deadline - time.monotonic()))
             if running.thread.is_alive():
-                logger.warning("stream %s: did not stop in time", stream_id)
+                logger.warning("stream %s: did not stop in time", stream_id, extra={"stream_id": stream_id})

@@ -32,7 +32,7 @@ def counted(metrics: IngestMetrics, stream_id: str) -> dict[str, int]:
     found: dict[str, int] = {}
     for sample in (sample for family in metrics.registry.collect() for sample in family.samples):
         name, labels = sample.name.removeprefix("afterimage_frames_"), sample.labels
-        if labels.get("stream_id") == stream_id and name != sample.name and name.endswith("_total"):
+        if labels.get("stream_id") == stream_id and name != sample.name and name.endswith("_total") and sample.value:
             found[labels.get("reason", name.removesuffix("_total"))] = round(sample.value)
     return found
 

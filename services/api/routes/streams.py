@@ -1,5 +1,6 @@
 """Streams: register, list, show, change, remove."""
 
+import logging
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -10,6 +11,8 @@ from services.api.paging import cursor_of, parts_of
 from services.api.parameters import Cursor, StreamIdPath
 from services.api.schemas import StreamChange, StreamCreate, StreamPage, StreamView
 
+log = logging.getLogger(__name__)
+
 router = APIRouter(prefix="/v1/streams", tags=["streams"])
 
 
@@ -17,6 +20,7 @@ router = APIRouter(prefix="/v1/streams", tags=["streams"])
 def register_stream(wanted: StreamCreate, context: Context, response: Response) -> StreamView:
     """Registers a stream; ingest takes it up within about a second."""
     stream_id = context.registrar.add(wanted)
+    _log("registered", stream_id)
     response.headers["Location"] = f"{router.prefix}/{stream_id}"
     return StreamView.of(context.registry.get(stream_id))
 
@@ -48,10 +52,17 @@ def change_stream(stream_id: StreamIdPath, wanted: StreamChange, context: Contex
     A new source goes on after the last frame of the old one: `base_ms` moves forward unless it is given. A model takes
     over with an empty memory once it is loaded; naming the model that is set takes up a new version of it.
     """
-    return StreamView.of(context.registrar.change(stream_id, wanted))
+    changed = context.registrar.change(stream_id, wanted)
+    _log("changed", stream_id)
+    return StreamView.of(changed)
 
 
 @router.delete("/{stream_id}", status_code=204, responses=errors(404, 422, 503))
 def remove_stream(stream_id: StreamIdPath, context: Context) -> None:
     """Removes a stream with everything that is kept of it: frames, scores, events."""
     context.registry.remove(stream_id)
+    _log("removed", stream_id)
+
+
+def _log(what: str, stream_id: str) -> None:
+    log.info("stream %s: %s", stream_id, what, extra={"stream_id": stream_id})
