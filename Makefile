@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test check lint types chaos bench clean
+.PHONY: help install demo test check lint types chaos soak bench env e2e clean
 
 help: ## This list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 install: $(STAMP) ## Install everything into .venv, at the versions of constraints.txt
 
@@ -40,6 +40,13 @@ soak: install ## Watch cameras that come and go for 20 minutes. Options: make so
 
 bench: install ## Frames/s of the worker beside the bare loop
 	$(BIN)/afterimage bench
+
+env: ## Write .env, the settings of docker-compose.yml, with new passwords; what is there stays
+	@test -e .env || (umask 077 && secret() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; } && \
+	sed -e "s/^AFTERIMAGE_REDIS_PASSWORD=$$/&$$(secret)/" -e "s/^AFTERIMAGE_GRAFANA_PASSWORD=$$/&$$(secret)/" .env.example > .env)
+
+e2e: install ## Build the images and try docker-compose.yml; needs a Docker engine with Compose
+	AFTERIMAGE_TRY_COMPOSE=1 $(BIN)/python -m pytest tests/e2e/test_compose_up.py --timeout 3600
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info data
