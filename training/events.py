@@ -11,12 +11,12 @@ from services.inference.steps import elapsed
 from services.inference.tracker import Tracker, TrackerState, Transition
 from shared.manifest import Thresholds
 from shared.streams import StreamSpec
-from training.metrics import Matches, match
+from training.metrics import MAX_ONSET_SECONDS, Matches, matched_pairs
 from training.sequences import Sequence8Bit
 from training.truth import Interval
 
-ENTERS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-EXIT_SHARES = (0.4, 0.7)
+ENTERS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
+EXIT_SHARES = (0.2, 0.4, 0.7)
 MIN_SECONDS = (0.25, 0.5, 1.0)
 MERGE_SECONDS = (1.0, 2.0)
 DEFAULT_RESET_SECONDS: float = StreamSpec.model_fields["reset_after_seconds"].default
@@ -34,6 +34,15 @@ class Detection:
     opened_seconds: float
     """Time of the frame by which the event opened: at least the label's `min_seconds` after the interval's start,
     which is dated back to the first frame above `enter`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Events of one label in one sequence, beside the truth."""
+
+    matches: Matches
+    pairs: tuple[tuple[int, Interval], ...]
+    """the index of each event that matches, and what it matches"""
 
 
 def detections_of(
@@ -87,16 +96,44 @@ def matches_by_label(
     totals = dict.fromkeys(labels, Matches())
     for sequence, rows in zip(sequences, scores, strict=True):
         events = events_of(labels, thresholds, sequence.times_seconds, rows)
-        for label in labels:
+        for column, label in enumerate(labels):
             found = [event for event in events if event.label == label]
-            totals[label] += match(found, [true for true in sequence.truth if true.label == label])
+            if result := judged(found, sequence, label, column):
+                totals[label] += result.matches
     return totals
+
+
+def judged(
+    events: Sequence[Interval],
+    sequence: Sequence8Bit,
+    label: str,
+    column: int,
+    tolerance_seconds: float = MAX_ONSET_SECONDS,
+) -> Judged | None:
+    """How the events of one label match a sequence's truth; None where that is unknown throughout.
+
+    An event that lies wholly where the truth is unknown is not false.
+    """
+    counts = sequence.weights[:, column] > 0
+    if not counts.any():
+        return None
+    truth = [true for true in sequence.truth if true.label == label]
+    pairs = matched_pairs(events, truth, tolerance_seconds)
+    others = set(range(len(events))) - {event for event, _ in pairs}
+    num_false = sum(_counts_anywhere(events[index], sequence.times_seconds, counts) for index in others)
+    matches = Matches(len(pairs), num_false, len(truth) - len(pairs))
+    return Judged(matches, tuple((event, truth[true]) for event, true in pairs))
+
+
+def _counts_anywhere(event: Interval, times_seconds: NDArray[np.float32], counts: NDArray[np.bool_]) -> bool:
+    inside = (times_seconds >= event.start_seconds) & (times_seconds <= event.end_seconds)
+    return bool(counts[inside].any())
 
 
 def tuned_thresholds(
     labels: Sequence[str], sequences: Sequence[Sequence8Bit], scores: Sequence[NDArray[np.float32]]
 ) -> dict[str, Thresholds]:
-    """For each label the thresholds with the best event F1; among equals, a middle one."""
+    """For each label the thresholds with the best event F1; among equals, a middle one of those that tell soonest."""
     grid = [
         Thresholds(enter=enter, exit=round(enter * share, 3), min_seconds=shortest, merge_seconds=merge)
         for merge, shortest, share, enter in product(MERGE_SECONDS, MIN_SECONDS, EXIT_SHARES, ENTERS)
@@ -106,5 +143,7 @@ def tuned_thresholds(
     for label in labels:
         best = max(result[label].f1 for result in results)
         winners = [choice for choice, result in zip(grid, results, strict=True) if result[label].f1 >= best - NEAR_BEST]
-        tuned[label] = sorted(winners, key=lambda choice: choice.enter)[len(winners) // 2]
+        soonest = min(choice.min_seconds for choice in winners)
+        quick = sorted((choice for choice in winners if choice.min_seconds == soonest), key=lambda choice: choice.enter)
+        tuned[label] = quick[len(quick) // 2]
     return tuned

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from shared.manifest import Manifest
 from training.evaluation import NAN, Curve, EventResult, Pass, Strip, over_time
-from training.events import Detection, detections_of
-from training.metrics import Matches, matched_pairs, precision_recall
+from training.events import Detection, detections_of, judged
+from training.metrics import precision_recall
 from training.precision import counted, precisions_of
 from training.sequences import Sequence8Bit
 from training.truth import Interval
@@ -89,20 +89,12 @@ class Judge:
 
     def _event_result(self, video: Scored, found: Sequence[Detection], label: str) -> EventResult:
         """One label's events in one video; where a label's truth is unknown throughout, nothing is judged."""
-        counts = video.sequence.weights[:, self.manifest.labels.index(label)] > 0
-        if not counts.any():
+        column = self.manifest.labels.index(label)
+        result = judged([each.interval for each in found], video.sequence, label, column, self.tolerance_seconds)
+        if not result:
             return EventResult()
-        truth = [true for true in video.sequence.truth if true.label == label]
-        pairs = matched_pairs([each.interval for each in found], truth, self.tolerance_seconds)
-        matched = {event for event, _ in pairs}
-        times = video.sequence.times_seconds
-        false = [
-            each
-            for index, each in enumerate(found)
-            if index not in matched and _counts_anywhere(each.interval, times, counts)
-        ]
-        delays = tuple(found[event].opened_seconds - truth[true].start_seconds for event, true in pairs)
-        return EventResult(Matches(len(pairs), len(false), len(truth) - len(pairs)), delays, video.seconds)
+        delays = tuple(found[event].opened_seconds - true.start_seconds for event, true in result.pairs)
+        return EventResult(result.matches, delays, video.seconds)
 
     def _detections(self, video: Scored, scores: Scores) -> list[Detection]:
         thresholds = {label: self.manifest.thresholds_for(label) for label in self.manifest.labels}
@@ -134,12 +126,6 @@ def _clip_accuracy(columns: Mapping[str, int], truths: Sequence[Sequence[Interva
         if len(names) == 1 and names <= columns.keys():
             right.append(labels[int(rows[:, places].mean(axis=0).argmax())] in names)
     return sum(right) / len(right) if right else NAN
-
-
-def _counts_anywhere(event: Interval, times_seconds: NDArray[np.float32], counts: NDArray[np.bool_]) -> bool:
-    """Whether any of an event's frames counts: what falls wholly where nobody could say is no false event."""
-    inside = (times_seconds >= event.start_seconds) & (times_seconds <= event.end_seconds)
-    return bool(counts[inside].any())
 
 
 def _curve(scores: Scores, targets: NDArray[np.float32]) -> Curve:

@@ -16,7 +16,7 @@ from services.inference.weights import load_model
 from shared.errors import ModelUnusable
 from shared.manifest import InputSpec, Thresholds
 from training import checkpoint
-from training.events import events_of, tuned_thresholds
+from training.events import Judged, events_of, judged, tuned_thresholds
 from training.footage import read_video, unlabelled
 from training.loop import Learner, LoopConfig, batches
 from training.metrics import Matches, average_precision, match
@@ -169,6 +169,19 @@ def test_matching_is_one_to_one_by_label_and_time() -> None:
     assert (matches.precision, matches.recall) == (0.5, 2 / 3)
 
 
+def test_an_event_where_nobody_could_say_is_not_false(sequences: list[Sequence8Bit]) -> None:
+    times = (np.arange(160) / 8).astype(np.float32)
+    truth = (Interval("glitch", 5.0, 9.0),)
+    weights = np.ones((160, len(LABELS)), np.float32)
+    weights[times >= 12] = 0
+    sequence = replace(sequences[0], times_seconds=times, truth=truth, weights=weights)
+    events = [Interval("glitch", start, start + 2) for start in (1.0, 5.5, 11.0, 13.0)]
+    column = LABELS.index("glitch")
+    wanted = Judged(Matches(found=1, false=2, missed=0), ((1, truth[0]),))
+    assert judged(events, sequence, "glitch", column) == wanted
+    assert judged(events, replace(sequence, weights=0 * weights), "glitch", column) is None
+
+
 def scores_with(label: str, holds: NDArray[np.bool_], high: float) -> NDArray[np.float32]:
     scores = np.full((len(holds), len(LABELS)), 0.01, np.float32)
     scores[holds, LABELS.index(label)] = high
@@ -181,7 +194,8 @@ def test_thresholds_are_tuned_to_where_the_scores_lie(sequences: list[Sequence8B
     holds = targets_of(truth, times, LABELS)[:, LABELS.index("glitch")] > 0
     scores = scores_with("glitch", holds, 0.75)
     scores[100:120, LABELS.index("glitch")] = 0.55
-    sequence = replace(sequences[0], times_seconds=times, truth=truth)
+    weights = np.ones((160, len(LABELS)), np.float32)
+    sequence = replace(sequences[0], times_seconds=times, truth=truth, weights=weights)
     tuned = tuned_thresholds(LABELS, [sequence], [scores])
     assert 0.55 < tuned["glitch"].enter <= 0.75
     events = events_of(LABELS, tuned, times, scores)
