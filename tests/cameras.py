@@ -16,7 +16,8 @@ SCRIPT = Path(__file__).parent / "rtsp_server.py"
 class CameraServer:
     """One server process, which keeps its port; every stream that reads from it has its own playback."""
 
-    def __init__(self, film: Path, *login: str) -> None:
+    def __init__(self, film: Path, *login: str, address: str) -> None:
+        self.address = address
         self.port = 0
         self.is_up = False
         self._film = film
@@ -25,11 +26,11 @@ class CameraServer:
 
     def url(self, login: str = "") -> str:
         """Where it serves."""
-        return f"rtsp://{login}127.0.0.1:{self.port}/camera"
+        return f"rtsp://{login}{self.address}:{self.port}/camera"
 
     def start(self) -> None:
         """Returns as soon as it listens."""
-        command = [PYTHON, str(SCRIPT), str(self.port), str(self._film), *self._login]
+        command = [PYTHON, str(SCRIPT), str(self.port), str(self._film), *self._login, "--address", self.address]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
         assert self._process.stdout is not None
@@ -58,11 +59,11 @@ class CameraServer:
 
 
 @contextmanager
-def camera_server(film: Path, *login: str) -> Iterator[CameraServer]:
+def camera_server(film: Path, *login: str, address: str = "127.0.0.1") -> Iterator[CameraServer]:
     """A server that runs, for as long as the block does; `login` is a user and a password."""
     if not has_gstreamer():
         unavailable("GStreamer's RTSP server for /usr/bin/python3 (gir1.2-gst-rtsp-server-1.0)")
-    server = CameraServer(film, *login)
+    server = CameraServer(film, *login, address=address)
     server.start()
     try:
         yield server

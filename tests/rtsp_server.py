@@ -1,6 +1,7 @@
 """Serves an MP4 as an RTSP camera, in real time: `python3 rtsp_server.py PORT FILE [USER PASSWORD]`.
 
-`--codec` says what the file holds, if not H.264; `--tls` names a certificate with its key, for rtsps.
+`--codec` says what the file holds, if not H.264; `--tls` names a certificate with its key, for rtsps; `--address` is
+where it listens.
 
 Runs under the system's Python, whose GStreamer bindings no virtual environment has. Port 0 takes a
 free one; the port is printed once it listens. It ends when its standard input closes.
@@ -43,10 +44,11 @@ def main() -> None:
     parser.add_argument("login", nargs="*")
     parser.add_argument("--codec", default="h264", choices=PAYLOADERS)
     parser.add_argument("--tls")
+    parser.add_argument("--address", default="127.0.0.1")
     wanted = parser.parse_args()
     Gst.init(None)
     server = GstRtspServer.RTSPServer()
-    server.set_address("127.0.0.1")
+    server.set_address(wanted.address)
     server.set_service(wanted.port)
     factory = GstRtspServer.RTSPMediaFactory()
     payload = f"{PAYLOADERS[wanted.codec]} name=pay0"

@@ -17,22 +17,20 @@ def ask(client: httpx.Client, path: str, **parameters: str) -> Any:
     return content["data"]
 
 
-def first_stream(client: httpx.Client) -> str:
-    """The stream that the Stream dashboard shows when it is opened."""
-    found = ask(client, "query", query="sort_desc(stream_state:afterimage_stream_state:max{state='live'} == 1)")[
-        "result"
-    ]
-    assert found, "no stream is live"
-    return str(found[0]["metric"]["stream_id"])
+def live_streams(client: httpx.Client) -> list[str]:
+    """The first is the one that the Stream dashboard shows when it is opened."""
+    query = "sort_desc(stream_state:afterimage_stream_state:max{state='live'} == 1)"
+    return [series["metric"]["stream_id"] for series in ask(client, "query", query=query)["result"]]
 
 
 def empty_panels(url: str) -> list[str]:
     """Panels of which a query returns nothing, or nothing that is a number."""
     with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
-        stream_id = first_stream(client)
+        if not (streams := live_streams(client)):
+            return ["no stream is live"]
         empty = []
         for query in queries():
-            result = ask(client, "query", query=query.filled(stream_id))["result"]
+            result = ask(client, "query", query=query.filled(streams[0]))["result"]
             if not any(series["value"][1] != "NaN" for series in result) and not query.is_optional:
                 empty.append(f"{query.dashboard}: {query.panel}: {query.expr}")
         return empty
