@@ -152,10 +152,10 @@ def worker_id() -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
-def living_workers(client: redis.Redis, role: Role) -> list[WorkerView]:
-    """The workers of a role heard of lately, by id, and what each owns. Raises StoreUnavailable."""
+def living_workers(client: redis.Redis, role: Role, ttl_seconds: float = LEASE_SECONDS) -> list[WorkerView]:
+    """The workers of a role heard of within that time, by id, and what each owns. Raises StoreUnavailable."""
     with translated():
-        found: Any = Script(client, LIVING)(keys=[workers_key(role)], args=[round(LEASE_SECONDS * 1000)])
+        found: Any = Script(client, LIVING)(keys=[workers_key(role)], args=[round(ttl_seconds * 1000)])
         pipeline = client.pipeline(transaction=False)
         for keys in PARTITIONS:
             pipeline.get(keys.lease(role))

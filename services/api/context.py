@@ -25,6 +25,8 @@ class ApiContext:
     """The parts of the api."""
 
     client: redis.Redis
+    lease_seconds: float
+    """a worker that was silent for longer is dead"""
     registry: Registry
     registrar: Registrar
     prober: Prober
@@ -40,9 +42,10 @@ def build_context(settings: ApiSettings) -> ApiContext:
     client = connect(url, timeout_seconds=STORE_TIMEOUT_SECONDS, retries=1)
     catalog, metrics = Catalog(settings.models_dir), ApiMetrics()
     registry = Registry(client)
-    metrics.registry.register(StoreCollector(client, registry))
+    metrics.registry.register(StoreCollector(client, registry, settings.lease_seconds))
     return ApiContext(
         client=client,
+        lease_seconds=settings.lease_seconds,
         registry=registry,
         registrar=Registrar(client, registry, catalog, settings),
         prober=Prober(client, settings),

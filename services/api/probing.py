@@ -38,7 +38,7 @@ class Prober:
 
     def _ask(self, wanted: ProbeCreate) -> str:
         check_source(wanted.source, self._settings.media_root)
-        if not living_workers(self._client, "ingest"):
+        if not living_workers(self._client, "ingest", self._settings.lease_seconds):
             raise ApiError(503, "not_ready", "no living worker for: ingest, which would try the source")
         given = wanted.model_dump(exclude_none=True)
         probe_id = self._queue.ask(ProbeRequest(**given))

@@ -22,9 +22,10 @@ ONE_SERVER = "redis"
 class StoreCollector(Collector):
     """Reads Redis at each scrape, so that a removed stream's series are gone with it."""
 
-    def __init__(self, client: redis.Redis, registry: Registry) -> None:
+    def __init__(self, client: redis.Redis, registry: Registry, lease_seconds: float) -> None:
         self._client = client
         self._registry = registry
+        self._lease_seconds = lease_seconds
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """A gauge per question that operators ask; where Redis does not answer, only that."""
@@ -67,7 +68,7 @@ class StoreCollector(Collector):
     def _workers(self) -> GaugeMetricFamily:
         family = _gauge("afterimage_workers", "Worker processes heard of lately.", "role")
         for role in get_args(Role):
-            family.add_metric([role], len(living_workers(self._client, role)))
+            family.add_metric([role], len(living_workers(self._client, role, self._lease_seconds)))
         return family
 
     def _memory(self) -> list[GaugeMetricFamily]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import redis
@@ -69,6 +69,19 @@ def test_the_silent_and_those_that_signed_off_are_not_shown(api: RunningApi, red
     book.sign_off()
     redis_client.zincrby(workers_key("ingest"), -60_000, "silent")
     assert [one["id"] for one in workers(api)] == ["living"]
+
+
+def test_a_worker_lives_as_long_as_its_lease(redis_url: str, redis_client: redis.Redis) -> None:
+    for role in get_args(Role):
+        join(redis_client, role, "slow", [])
+        redis_client.zincrby(workers_key(role), -20_000, "slow")
+    with running_api(redis_url) as api:
+        assert api.error(503, "GET", "/readyz")["message"] == "no living worker for: ingest, inference"
+    with running_api(redis_url, lease_seconds=40) as api:
+        assert [one["id"] for one in workers(api)] == ["slow", "slow"]
+        assert api.http.get("/readyz").status_code == 200
+        page = api.http.get("/metrics").text
+    assert 'afterimage_workers{role="ingest"} 1.0' in page
 
 
 def test_without_redis_it_is_said_in_the_one_shape(tmp_path: Path) -> None:

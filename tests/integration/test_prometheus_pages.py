@@ -20,6 +20,7 @@ from worker_runner import WorkerRunner, pictures, save_random_model, spec_of
 
 from services.api.store_metrics import StoreCollector
 from shared.keys import keys_of
+from shared.leases import LEASE_SECONDS
 from shared.registry import Registry
 from shared.store import connect
 from shared.streams import StreamState, StreamStatus
@@ -85,7 +86,7 @@ def test_of_a_cluster_every_master_is_asked() -> None:
         for stream_id in ("one", "two", "three"):
             registry.add(spec_of(stream_id))
             client.xadd(keys_of(stream_id).frames(stream_id), {"j": b"x" * 50_000})
-        families = {each.name: each.samples for each in StoreCollector(client, registry).collect()}
+        families = {each.name: each.samples for each in StoreCollector(client, registry, LEASE_SECONDS).collect()}
     assert len(families["afterimage_redis_memory_bytes"]) == 3
     assert all(sample.value > 50_000 for sample in families["afterimage_stream_queue_bytes"])
     assert families["afterimage_api_store_up"][0].value == 1

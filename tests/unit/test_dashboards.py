@@ -13,6 +13,7 @@ from services.api.metrics import ApiMetrics
 from services.api.store_metrics import StoreCollector
 from services.inference.metrics import InferenceMetrics
 from services.ingest.metrics import IngestMetrics
+from shared.leases import LEASE_SECONDS
 from shared.registry import Registry
 from shared.settings import PROJECT_ROOT
 
@@ -27,7 +28,7 @@ def known(redis_client: redis.Redis) -> set[str]:
     """Names of all that the services tell and the rules record."""
     pages = (ApiMetrics(), InferenceMetrics(), IngestMetrics())
     families = [family for page in pages for family in page.registry.collect()]
-    families += StoreCollector(redis_client, Registry(redis_client)).collect()
+    families += StoreCollector(redis_client, Registry(redis_client), LEASE_SECONDS).collect()
     gpu = (PROJECT_ROOT / "services" / "inference" / "gpu_metrics.py").read_text()
     recorded = re.findall(r"record: (\S+)", RULES)
     return {family.name for family in families} | set(re.findall(r'"(afterimage_gpu_\w+)"', gpu)) | set(recorded)

@@ -36,7 +36,7 @@ def show_health() -> Health:
 @router.get("/readyz", responses=errors(503))
 def show_readiness(context: Context) -> Readiness:
     """Whether Redis answers and an ingest and an inference worker are alive; the error names what is missing."""
-    workers = {role: len(living_workers(context.client, role)) for role in get_args(Role)}
+    workers = {role: len(living_workers(context.client, role, context.lease_seconds)) for role in get_args(Role)}
     if missing := [role for role, count in workers.items() if count == 0]:
         raise ApiError(503, "not_ready", f"no living worker for: {', '.join(missing)}")
     return Readiness(workers=workers)

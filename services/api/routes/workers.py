@@ -19,7 +19,11 @@ router = APIRouter(prefix="/v1/workers", tags=["operations"])
 def list_workers(context: Context) -> WorkerList:
     """Every living worker: when it was last heard of, and what it owns. One that falls silent is gone in seconds."""
     num_streams = _streams_per_partition(context.client)
-    workers = [worker for role in sorted(get_args(Role)) for worker in living_workers(context.client, role)]
+    workers = [
+        worker
+        for role in sorted(get_args(Role))
+        for worker in living_workers(context.client, role, context.lease_seconds)
+    ]
     return WorkerList(
         items=[
             WorkerView(
