@@ -133,8 +133,8 @@ def _counts_anywhere(event: Interval, times_seconds: NDArray[np.float32], counts
 def tuned_thresholds(
     labels: Sequence[str], sequences: Sequence[Sequence8Bit], scores: Sequence[NDArray[np.float32]]
 ) -> dict[str, Thresholds]:
-    """For each label the thresholds with the best event F1; among equals, of those with the fewest false events that
-    tell soonest, a middle one.
+    """For each label the thresholds with the best event F1; among equals, of those that tell soonest, with the fewest
+    false events, a middle one.
     """
     grid = [
         Thresholds(enter=enter, exit=round(enter * share, 3), min_seconds=shortest, merge_seconds=merge)
@@ -145,7 +145,7 @@ def tuned_thresholds(
     for label in labels:
         best = max(result[label].f1 for result in results)
         ranked = [
-            (result[label].false, choice.min_seconds, choice.enter, choice)
+            (choice.min_seconds, result[label].false, choice.enter, choice)
             for choice, result in zip(grid, results, strict=True)
             if result[label].f1 >= best - NEAR_BEST
         ]
