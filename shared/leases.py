@@ -152,7 +152,7 @@ def worker_id() -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
-def living_workers(client: redis.Redis, role: Role, ttl_seconds: float = LEASE_SECONDS) -> list[WorkerView]:
+def living_workers(client: redis.Redis, role: Role, ttl_seconds: float) -> list[WorkerView]:
     """The workers of a role heard of within that time, by id, and what each owns. Raises StoreUnavailable."""
     with translated():
         found: Any = Script(client, LIVING)(keys=[workers_key(role)], args=[round(ttl_seconds * 1000)])

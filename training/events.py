@@ -144,12 +144,12 @@ def tuned_thresholds(
     tuned = {}
     for label in labels:
         best = max(result[label].f1 for result in results)
-        ranked = [
-            (choice.min_seconds, result[label].false, choice.enter, choice)
+        near = [
+            (choice, result[label].false)
             for choice, result in zip(grid, results, strict=True)
             if result[label].f1 >= best - NEAR_BEST
         ]
-        finest = min(each[:2] for each in ranked)
-        winners = sorted((each for each in ranked if each[:2] == finest), key=lambda each: each[2])
-        tuned[label] = winners[len(winners) // 2][3]
+        finest = min((choice.min_seconds, false) for choice, false in near)
+        winners = [choice for choice, false in near if (choice.min_seconds, false) == finest]
+        tuned[label] = sorted(winners, key=lambda choice: choice.enter)[len(winners) // 2]
     return tuned

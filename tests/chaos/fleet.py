@@ -14,7 +14,7 @@ from redis_cluster import free_port
 
 from chaos.processes import Child
 from shared.keys import Role
-from shared.leases import living_workers
+from shared.leases import LEASE_SECONDS, living_workers
 
 SCRAPE_SECONDS = 1.0
 
@@ -71,7 +71,7 @@ class Fleet:
 
     def owners(self, client: redis.Redis, role: Role) -> dict[Worker, tuple[int, ...]]:
         """Those of a role that run, are not frozen and own partitions, and which. Raises StoreUnavailable."""
-        views = living_workers(client, role)
+        views = living_workers(client, role, LEASE_SECONDS)
         return {
             worker: view.partitions
             for worker in self.workers

@@ -22,7 +22,7 @@ from services.inference.commit import Committer, Outcome, Retention, StreamCommi
 from shared.errors import StoreUnavailable
 from shared.frame_queue import FrameWriter, NewFrame, read_frames
 from shared.keys import keys_of, partition_of
-from shared.leases import Lease, LeaseBook, living_workers
+from shared.leases import LEASE_SECONDS, Lease, LeaseBook, living_workers
 from shared.registry import Registry
 from shared.store import connect, connect_async, translated
 from shared.streams import Progress, StreamSpec
@@ -140,10 +140,12 @@ def test_everything_works(cluster: Cluster, client: redis.Redis) -> None:
     assert book.beat() == ["me"]
     leases = book.take(range(32))
     assert book.renew(leases) == []
-    assert {worker.id: len(worker.partitions) for worker in living_workers(client, "inference")} == {"me": len(leases)}
+    assert {worker.id: len(worker.partitions) for worker in living_workers(client, "inference", LEASE_SECONDS)} == {
+        "me": len(leases)
+    }
     book.release(leases)
     book.sign_off()
-    assert living_workers(client, "inference") == []
+    assert living_workers(client, "inference", LEASE_SECONDS) == []
 
 
 def test_a_pipeline_is_one_question_to_each_node(cluster: Cluster, client: redis.Redis) -> None:

@@ -11,7 +11,7 @@ from patience import eventually
 from worker_runner import WorkerRunner, pictures, save_random_model, spec_of
 
 from shared.keys import NUM_PARTITIONS
-from shared.leases import living_workers
+from shared.leases import LEASE_SECONDS, living_workers
 
 STREAMS = tuple(f"cam-{number}" for number in range(8))
 FILM = pictures(36)
@@ -41,7 +41,7 @@ def wait_all(worker: WorkerRunner, frames: int) -> None:
 
 
 def owners(client: redis.Redis) -> list[int]:
-    return sorted(len(view.partitions) for view in living_workers(client, "inference"))
+    return sorted(len(view.partitions) for view in living_workers(client, "inference", LEASE_SECONDS))
 
 
 def test_memory_goes_with_the_streams_from_worker_to_worker(

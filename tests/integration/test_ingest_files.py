@@ -13,7 +13,7 @@ from services.ingest.hardware import accelerator
 from shared import frame_queue
 from shared.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
 from shared.keys import NUM_PARTITIONS, PARTITIONS, keys_of, partition_of
-from shared.leases import LeaseBook, living_workers
+from shared.leases import LEASE_SECONDS, LeaseBook, living_workers
 from shared.streams import StreamState
 
 PUBLISHED = "afterimage_frames_published_total"
@@ -237,11 +237,14 @@ def test_a_partition_that_another_took_is_left_alone_until_it_is_free_again(
 def test_ingest_says_that_it_lives(ingest: IngestRunner, redis_client: redis.Redis) -> None:
     ingest.start()
     eventually(
-        lambda: [len(worker.partitions) for worker in living_workers(redis_client, "ingest")] == [NUM_PARTITIONS],
+        lambda: (
+            [len(worker.partitions) for worker in living_workers(redis_client, "ingest", LEASE_SECONDS)]
+            == [NUM_PARTITIONS]
+        ),
         "a worker that owns everything",
     )
     ingest.stop()
-    assert living_workers(redis_client, "ingest") == []
+    assert living_workers(redis_client, "ingest", LEASE_SECONDS) == []
     assert not any(redis_client.exists(keys.lease("ingest")) for keys in PARTITIONS)
 
 

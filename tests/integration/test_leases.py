@@ -6,7 +6,7 @@ from leasing import lease_of, tenancy
 from patience import eventually
 
 from shared.keys import NUM_PARTITIONS, PARTITIONS
-from shared.leases import Lease, LeaseBook, living_workers
+from shared.leases import LEASE_SECONDS, Lease, LeaseBook, living_workers
 from shared.tenancy import Tenancy
 
 SHORT_SECONDS = 1.0
@@ -70,10 +70,10 @@ def test_workers_share_the_partitions_and_the_last_one_has_them_all(redis_client
             eventually(is_shared, "a fair share each")
             owned = [partition for keeper in keepers for partition in keeper.held()]
             assert sorted(owned) == list(ALL)
-            seen = {view.id: view.partitions for view in living_workers(redis_client, "ingest")}
+            seen = {view.id: view.partitions for view in living_workers(redis_client, "ingest", LEASE_SECONDS)}
             assert sorted(seen.values()) == sorted(tuple(sorted(keeper.held())) for keeper in keepers)
         eventually(lambda: len(one.held()) == NUM_PARTITIONS, "all for one again")
-    assert living_workers(redis_client, "ingest") == []
+    assert living_workers(redis_client, "ingest", LEASE_SECONDS) == []
     assert not any(redis_client.exists(keys.lease("ingest")) for keys in PARTITIONS)
 
 
@@ -85,7 +85,7 @@ def test_what_is_begun_is_finished_before_a_partition_changes_hands(redis_client
             leaving = eventually(one.leaving, "some must leave")
             assert one.version > before
             assert not leaving.keys() & one.held().keys()
-            eventually(lambda: len(living_workers(redis_client, "ingest")) == 2, "both live")
+            eventually(lambda: len(living_workers(redis_client, "ingest", LEASE_SECONDS)) == 2, "both live")
             assert two.held() == {}
             first = next(iter(leaving))
             one.give_back([leaving[first]])
