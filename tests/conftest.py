@@ -11,6 +11,7 @@ from ingest_runner import IngestRunner
 from patience import unavailable
 from redis_process import redis_process
 
+import shared.openmp  # noqa: F401  (before any test imports torch)
 from shared.store import connect
 
 REFERENCE_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

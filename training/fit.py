@@ -15,10 +15,10 @@ from rich.progress import Progress
 from services.inference.network import build_network, load_pretrained
 from services.inference.runner import choose_device
 from services.inference.weights import load_model, save_model
+from shared.allocator import keep_freed_memory
 from shared.errors import DatasetUnusable
 from shared.manifest import InputSpec, Thresholds
 from training import checkpoint
-from training.allocator import keep_freed_memory
 from training.bar import training_bar
 from training.datasets.dataset import Dataset
 from training.datasets.fingerprint import fingerprint

@@ -14,9 +14,9 @@ from rich.table import Table
 
 from services.inference.network import build_network
 from services.inference.weights import save_model
+from shared.allocator import keep_freed_memory
 from shared.manifest import InputSpec, Thresholds
 from training import checkpoint
-from training.allocator import keep_freed_memory
 from training.bar import training_bar
 from training.events import matches_by_label
 from training.loop import Learner, LoopConfig, batches

@@ -5,6 +5,7 @@ from services.ingest.outlet import Workplace
 from services.ingest.probe_desk import ProbeDesk
 from services.ingest.settings import IngestSettings
 from services.ingest.supervisor import Supervisor
+from shared.allocator import share_arenas
 from shared.leases import LeaseBook, worker_id
 from shared.lifecycle import run_service, stop_on_signals
 from shared.logs import configure_logging
@@ -18,6 +19,7 @@ from shared.tenancy import Tenancy
 
 def main() -> int:
     """Captures every registered stream until SIGTERM; the process's exit code."""
+    share_arenas()
     settings = read_settings(IngestSettings)
     worker_name = worker_id()
     configure_logging("ingest", settings.log_level, settings.log_format, worker_name)
