@@ -25,10 +25,10 @@ import av
 import cv2
 
 from benchmarks.films import FPS, Film, render
-from services.ingest.options import ReadOptions, Skip
-from services.ingest.reader import ReadJob
-from services.ingest.reading import reading
-from services.ingest.transport import encode_jpeg, transport_size
+from services.ingest.readers.reader import ReadJob
+from services.ingest.readers.reading import reading
+from services.ingest.sources.decoding.transport import encode_jpeg, transport_size
+from services.ingest.sources.options import ReadOptions, Skip
 from shared.sources import Source
 
 GRID_FPS: Final = 8

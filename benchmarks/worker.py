@@ -29,7 +29,7 @@ from services.inference.runner import Runner, choose_device, share_process
 from services.inference.settings import InferenceSettings
 from services.inference.steps import Elapsed, arrange
 from services.inference.worker import Worker
-from services.ingest.transport import encode_jpeg
+from services.ingest.sources.decoding.transport import encode_jpeg
 from shared.clock import now_ms
 from shared.frame_queue import NewFrame
 from shared.keys import keys_of

@@ -11,10 +11,10 @@ import redis
 from leasing import tenancy
 from patience import eventually
 
+from services.ingest.captures.outlet import Workplace
+from services.ingest.captures.supervisor import Supervisor
 from services.ingest.metrics import IngestMetrics
-from services.ingest.outlet import Workplace
 from services.ingest.settings import IngestSettings
-from services.ingest.supervisor import Supervisor
 from shared.frame_queue import QueuedFrame, read_frames
 from shared.keys import keys_of
 from shared.registry import Registry, StreamRecord

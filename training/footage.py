@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from services.ingest.options import MAX_FILE_THREADS, ReadOptions
-from services.ingest.source import open_video
+from services.ingest.sources.options import MAX_FILE_THREADS, ReadOptions
+from services.ingest.sources.video import open_video
 from shared.errors import SourceFailed
 from shared.sources import Source
 from training.datasets.dataset import LabelledVideo

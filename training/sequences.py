@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.inference.images import decode_image
-from services.ingest.transport import encode_jpeg
+from services.ingest.sources.decoding.transport import encode_jpeg
 from training.truth import Interval
 
 UNSURE_SECONDS = 0.3

@@ -1,10 +1,10 @@
 """The ingest service: `python -m services.ingest`, set by `AFTERIMAGE_*` variables."""
 
+from services.ingest.captures.outlet import Workplace
+from services.ingest.captures.probe_desk import ProbeDesk
+from services.ingest.captures.supervisor import Supervisor
 from services.ingest.metrics import IngestMetrics
-from services.ingest.outlet import Workplace
-from services.ingest.probe_desk import ProbeDesk
 from services.ingest.settings import IngestSettings
-from services.ingest.supervisor import Supervisor
 from shared.allocator import share_arenas
 from shared.leases import LeaseBook, worker_id
 from shared.lifecycle import run_service, stop_on_signals

@@ -5,7 +5,7 @@ from typing import Final, Literal, get_args
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from services.ingest.tally import Tally
+from services.ingest.sources.decoding.tally import Tally
 from shared.lease_metrics import LeaseMetrics
 from shared.metrics_server import new_registry
 

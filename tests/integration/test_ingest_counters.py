@@ -17,8 +17,8 @@ from patience import eventually
 from process_tree import readers
 from redis_process import redis_process
 
+from services.ingest.captures.publisher import MAX_HELD_FRAMES
 from services.ingest.metrics import IngestMetrics
-from services.ingest.publisher import MAX_HELD_FRAMES
 from shared.store import connect
 from shared.streams import StreamState
 

@@ -8,8 +8,8 @@ from ingest_runner import BASE_MS, OVER, IngestRunner
 from leasing import seize
 from patience import eventually
 
-from services.ingest.capture import Capture
-from services.ingest.hardware import accelerator
+from services.ingest.captures.capture import Capture
+from services.ingest.sources.decoding.hardware import accelerator
 from shared import frame_queue
 from shared.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
 from shared.keys import NUM_PARTITIONS, PARTITIONS, keys_of, partition_of

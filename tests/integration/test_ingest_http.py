@@ -14,8 +14,8 @@ from patience import eventually
 from redis_process import redis_process
 from web_server import Answer, Handler, WebServer, behind_digest, web_server
 
-from services.ingest.options import ReadOptions
-from services.ingest.source import open_video
+from services.ingest.sources.options import ReadOptions
+from services.ingest.sources.video import open_video
 from shared.errors import SourceFailed
 from shared.sources import parse_source
 from shared.streams import StreamState

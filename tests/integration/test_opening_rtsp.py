@@ -16,8 +16,8 @@ from av.video.stream import VideoStream
 from cameras import camera_server
 from patience import unavailable
 
-from services.ingest.options import ReadOptions, RtspTransport
-from services.ingest.source import open_video
+from services.ingest.sources.options import ReadOptions, RtspTransport
+from services.ingest.sources.video import open_video
 from shared.errors import SourceFailed
 from shared.sources import parse_source
 

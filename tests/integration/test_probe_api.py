@@ -31,10 +31,10 @@ from services.api.errors import ApiError
 from services.api.probe_schemas import ProbeCreate
 from services.api.probing import Prober
 from services.api.settings import ApiSettings
-from services.ingest.options import ReadOptions
-from services.ingest.probe import probe
-from services.ingest.probe_desk import ProbeDesk
+from services.ingest.captures.probe import probe
+from services.ingest.captures.probe_desk import ProbeDesk
 from services.ingest.settings import IngestSettings
+from services.ingest.sources.options import ReadOptions
 from shared.errors import SourceFailed
 from shared.keys import PROBES_WAITING
 from shared.probes import MAX_OPEN, ProbeQueue, ProbeRequest

@@ -3,7 +3,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from services.ingest.addresses import AddressPolicy, open_sockets, place_of, resolve
+from services.ingest.sources.network.addresses import AddressPolicy, open_sockets, place_of, resolve
 from shared.errors import SourceFailed
 
 

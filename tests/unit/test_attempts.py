@@ -1,6 +1,6 @@
 import pytest
 
-from services.ingest.attempts import HEALTHY_SECONDS, MAX_CRASHES, SLOW_SECONDS, Attempts
+from services.ingest.captures.attempts import HEALTHY_SECONDS, MAX_CRASHES, SLOW_SECONDS, Attempts
 from shared.errors import SourceCrashed, SourceFailed
 from shared.streams import StreamState
 

@@ -11,10 +11,10 @@ import pytest
 from av.video.stream import VideoStream
 from films import VideoFile, render
 
-from services.ingest.hardware import SOFTWARE, accelerator
-from services.ingest.options import Hwaccel, ReadOptions, Skip
-from services.ingest.source import SampledFrame, open_video
-from services.ingest.tally import Tally
+from services.ingest.sources.decoding.hardware import SOFTWARE, accelerator
+from services.ingest.sources.decoding.tally import Tally
+from services.ingest.sources.options import Hwaccel, ReadOptions, Skip
+from services.ingest.sources.video import SampledFrame, open_video
 from shared.sources import Source
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from services.inference.images import MAX_SIDE, decode_image, jpeg_size, normalise
-from services.ingest.transport import encode_jpeg
+from services.ingest.sources.decoding.transport import encode_jpeg
 from shared.errors import FrameUnreadable
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.messages import (
+from services.ingest.readers.messages import (
     MAX_MESSAGE_BYTES,
     MAX_REASON,
     Counted,
@@ -17,8 +17,8 @@ from services.ingest.messages import (
     pack_picture,
     unpack,
 )
-from services.ingest.source import VideoInfo
-from services.ingest.tally import TALLY_BYTES, Tally
+from services.ingest.sources.decoding.tally import TALLY_BYTES, Tally
+from services.ingest.sources.video import VideoInfo
 from shared.errors import SourceFailed
 from shared.frame_queue import MAX_JPEG_BYTES
 

@@ -10,9 +10,9 @@ import pytest
 from films import VideoFile
 from web_server import Handler, WebServer, behind_digest, web_server
 
-from services.ingest import hls
-from services.ingest.options import ReadOptions
-from services.ingest.source import open_video
+from services.ingest.sources.network import hls
+from services.ingest.sources.options import ReadOptions
+from services.ingest.sources.video import open_video
 from shared.errors import SourceFailed
 from shared.sources import parse_source
 

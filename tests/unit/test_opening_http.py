@@ -17,8 +17,8 @@ from films import VideoFile
 from patience import unavailable
 from web_server import Answer, Handler, WebServer, behind_digest, web_server
 
-from services.ingest.options import ReadOptions
-from services.ingest.source import SampledFrame, open_video
+from services.ingest.sources.options import ReadOptions
+from services.ingest.sources.video import SampledFrame, open_video
 from shared.errors import SourceFailed
 from shared.sources import Source, parse_source
 

@@ -1,4 +1,4 @@
-from services.ingest.pace import Pace
+from services.ingest.sources.decoding.timeline import Pace
 
 
 def test_packets_wait_for_their_time() -> None:

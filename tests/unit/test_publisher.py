@@ -3,8 +3,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from services.ingest.captures.publisher import MAX_HELD_FRAMES, FastPublisher, LivePublisher, QueueEnd
 from services.ingest.metrics import IngestMetrics
-from services.ingest.publisher import MAX_HELD_FRAMES, FastPublisher, LivePublisher, QueueEnd
 from shared.errors import Fenced, StoreUnavailable, StreamUnknown
 from shared.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
 from shared.waiting import Backoff, Stopped

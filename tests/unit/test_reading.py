@@ -12,12 +12,12 @@ import pytest
 from films import VideoFile, render
 from patience import eventually
 
-from services.ingest.messages import Picture
-from services.ingest.options import ReadOptions
-from services.ingest.reader import ReadJob
-from services.ingest.reading import Reading, reading
-from services.ingest.source import VideoInfo
-from services.ingest.tally import Tally
+from services.ingest.readers.messages import Picture
+from services.ingest.readers.reader import ReadJob
+from services.ingest.readers.reading import Reading, reading
+from services.ingest.sources.decoding.tally import Tally
+from services.ingest.sources.options import ReadOptions
+from services.ingest.sources.video import VideoInfo
 from shared.errors import SourceCrashed, SourceFailed
 from shared.sources import Source
 from shared.waiting import Stopped

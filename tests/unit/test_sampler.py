@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.sampler import MAX_GAP_SECONDS, Sampler, Timeline, first_point_after, point_time_ms
+from services.ingest.sources.decoding.sampler import Sampler, first_point_after, point_time_ms
+from services.ingest.sources.decoding.timeline import MAX_GAP_SECONDS, Timeline
 
 RATES = st.sampled_from(
     [5.0, 7.5, 8.0, 10.0, 12.0, 12.5, 15.0, 20.0, 24.0, 24000 / 1001, 25.0, 29.97, 30.0, 50.0, 60.0]

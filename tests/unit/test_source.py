@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from films import VideoFile
 
-from services.ingest import source
-from services.ingest.options import ReadOptions
-from services.ingest.source import SampledFrame, VideoInfo, open_video
+from services.ingest.sources import video as source
+from services.ingest.sources.options import ReadOptions
+from services.ingest.sources.video import SampledFrame, VideoInfo, open_video
 from shared.errors import SourceFailed
 from shared.sources import Source
 

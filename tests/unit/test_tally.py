@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.tally import TALLY_BYTES, Tally
+from services.ingest.sources.decoding.tally import TALLY_BYTES, Tally
 
 COUNT = st.integers(0, 2**62)
 SECONDS = st.floats(0, 1e9)

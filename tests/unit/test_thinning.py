@@ -3,8 +3,8 @@ from collections.abc import Callable, Iterator, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.sampler import Sampler
-from services.ingest.thinning import MAX_AHEAD, Thinning
+from services.ingest.sources.decoding.sampler import Sampler
+from services.ingest.sources.decoding.thinning import MAX_AHEAD, Thinning
 
 Coded = tuple[float | None, bool]
 """a picture's time, and whether others refer to it"""

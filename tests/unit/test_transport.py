@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.transport import MAX_LONG_SIDE, encode_jpeg, transport_size
+from services.ingest.sources.decoding.transport import MAX_LONG_SIDE, encode_jpeg, transport_size
 
 SIDE = st.integers(min_value=1, max_value=16_384)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from services.ingest.source import open_video
+from services.ingest.sources.video import open_video
 from shared.errors import SourceFailed
 from shared.sources import Source
 

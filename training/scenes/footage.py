@@ -17,8 +17,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from services.ingest.options import ReadOptions
-from services.ingest.source import open_video
+from services.ingest.sources.options import ReadOptions
+from services.ingest.sources.video import open_video
 from shared.errors import SourceFailed, SourceRefused
 from shared.sources import Source
 from training.scenes.backgrounds import Picture

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urljoin
 
-from services.ingest.http_body import HttpBody, fetch
-from services.ingest.http_client import HttpClient, origin_of
+from services.ingest.sources.network.http_body import HttpBody, fetch
+from services.ingest.sources.network.http_client import HttpClient, origin_of
 from shared.errors import SourceFailed
 from shared.redaction import redact
 

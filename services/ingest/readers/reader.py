@@ -17,11 +17,11 @@ from typing import Final
 import av.logging
 import cv2
 
-from services.ingest.messages import pack_counted, pack_opened, pack_over, pack_picture
-from services.ingest.options import ReadOptions
-from services.ingest.source import SampledFrame, Video, open_video
-from services.ingest.tally import Tally
-from services.ingest.transport import JPEG_QUALITY, encode_jpeg
+from services.ingest.readers.messages import pack_counted, pack_opened, pack_over, pack_picture
+from services.ingest.sources.decoding.tally import Tally
+from services.ingest.sources.decoding.transport import JPEG_QUALITY, encode_jpeg
+from services.ingest.sources.options import ReadOptions
+from services.ingest.sources.video import SampledFrame, Video, open_video
 from shared.errors import SourceFailed
 from shared.sources import Source
 

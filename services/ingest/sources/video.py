@@ -20,15 +20,15 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from services.ingest.failures import source_failed
-from services.ingest.hardware import IN_TURN, SOFTWARE
-from services.ingest.opening import MAX_PIXELS, MAX_SIDE, comes_as_filmed, open_container
-from services.ingest.options import ReadOptions
-from services.ingest.pace import Pace
-from services.ingest.sampler import Sampler
-from services.ingest.tally import Tally
-from services.ingest.thinning import Thinning
-from services.ingest.transport import transport_size
+from services.ingest.sources.decoding.hardware import IN_TURN, SOFTWARE
+from services.ingest.sources.decoding.sampler import Sampler
+from services.ingest.sources.decoding.tally import Tally
+from services.ingest.sources.decoding.thinning import Thinning
+from services.ingest.sources.decoding.timeline import Pace
+from services.ingest.sources.decoding.transport import transport_size
+from services.ingest.sources.failures import source_failed
+from services.ingest.sources.opening import MAX_PIXELS, MAX_SIDE, comes_as_filmed, open_container
+from services.ingest.sources.options import ReadOptions
 from shared.clock import now_ms
 from shared.errors import SourceFailed
 from shared.sources import Source

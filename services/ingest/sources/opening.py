@@ -10,13 +10,13 @@ import av
 from av.container import InputContainer
 from av.stream import Discard
 
-from services.ingest import hls
-from services.ingest.addresses import AddressPolicy, open_sockets
-from services.ingest.failures import source_failed
-from services.ingest.hardware import accelerator
-from services.ingest.http_body import HttpBody, fetch
-from services.ingest.http_client import HttpClient
-from services.ingest.options import ReadOptions
+from services.ingest.sources.decoding.hardware import accelerator
+from services.ingest.sources.failures import source_failed
+from services.ingest.sources.network import hls
+from services.ingest.sources.network.addresses import AddressPolicy, open_sockets
+from services.ingest.sources.network.http_body import HttpBody, fetch
+from services.ingest.sources.network.http_client import HttpClient
+from services.ingest.sources.options import ReadOptions
 from shared.errors import SourceFailed
 from shared.sources import Source
 

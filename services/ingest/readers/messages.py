@@ -7,8 +7,8 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
-from services.ingest.source import VideoInfo
-from services.ingest.tally import TALLY_BYTES, Tally
+from services.ingest.sources.decoding.tally import TALLY_BYTES, Tally
+from services.ingest.sources.video import VideoInfo
 from shared.errors import SourceFailed
 from shared.frame_queue import MAX_JPEG_BYTES
 

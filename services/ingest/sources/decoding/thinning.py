@@ -8,7 +8,7 @@ source no quicker than the grid loses nothing.
 
 from typing import Final
 
-from services.ingest.sampler import Sampler
+from services.ingest.sources.decoding.sampler import Sampler
 
 MAX_AHEAD: Final = 64
 """Windows remembered, and pictures waited for: more than decoders reorder (16) and threads hold together."""

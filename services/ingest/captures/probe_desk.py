@@ -5,9 +5,9 @@ import threading
 import time
 from typing import Final, Self
 
-from services.ingest.options import ReadOptions
-from services.ingest.probe import probe
+from services.ingest.captures.probe import probe
 from services.ingest.settings import IngestSettings
+from services.ingest.sources.options import ReadOptions
 from shared.errors import SourceFailed, SourceRefused, StoreUnavailable
 from shared.probes import PROBE_SECONDS, ProbeQueue, ProbeReport, ProbeRequest
 from shared.redaction import redact

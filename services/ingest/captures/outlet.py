@@ -10,17 +10,17 @@ from typing import Final
 
 import redis
 
-from services.ingest.hardware import SOFTWARE
-from services.ingest.messages import Picture
+from services.ingest.captures.publisher import FastPublisher, LivePublisher, Publisher, QueueEnd
+from services.ingest.captures.status import StatusReporter
 from services.ingest.metrics import IngestMetrics
-from services.ingest.options import MAX_FILE_THREADS, ReadOptions
-from services.ingest.publisher import FastPublisher, LivePublisher, Publisher, QueueEnd
-from services.ingest.reader import ReadJob
-from services.ingest.reading import Reading, reading
+from services.ingest.readers.messages import Picture
+from services.ingest.readers.reader import ReadJob
+from services.ingest.readers.reading import Reading, reading
 from services.ingest.settings import IngestSettings
-from services.ingest.source import VideoInfo
-from services.ingest.status import StatusReporter
-from services.ingest.tally import Tally
+from services.ingest.sources.decoding.hardware import SOFTWARE
+from services.ingest.sources.decoding.tally import Tally
+from services.ingest.sources.options import MAX_FILE_THREADS, ReadOptions
+from services.ingest.sources.video import VideoInfo
 from shared.errors import SourceCrashed, SourceFailed
 from shared.frame_queue import FrameWriter, NewFrame
 from shared.leases import Lease

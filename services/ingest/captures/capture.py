@@ -6,11 +6,11 @@ import time
 from contextlib import suppress
 from functools import partial
 
-from services.ingest.attempts import Attempts
-from services.ingest.camera import watch
-from services.ingest.outlet import Outlet, Workplace
-from services.ingest.playback import play
-from services.ingest.status import StatusReporter
+from services.ingest.captures.attempts import Attempts
+from services.ingest.captures.camera import watch
+from services.ingest.captures.outlet import Outlet, Workplace
+from services.ingest.captures.playback import play
+from services.ingest.captures.status import StatusReporter
 from shared.errors import Fenced, SourceCrashed, SourceFailed, SourceRefused, StreamUnknown
 from shared.leases import Lease
 from shared.sources import check_file, parse_source

@@ -6,7 +6,7 @@ import av
 from av.codec import Codec
 from av.codec.hwaccel import HWAccel, hwdevices_available
 
-from services.ingest.options import Hwaccel
+from services.ingest.sources.options import Hwaccel
 
 SOFTWARE: Final = "software"
 IN_TURN: Final = ("cuda", "vaapi")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from services.ingest.metrics import IngestMetrics
-from services.ingest.source import VideoInfo
+from services.ingest.sources.video import VideoInfo
 from shared.clock import now_ms
 from shared.errors import StoreUnavailable, StreamUnknown
 from shared.redaction import redact

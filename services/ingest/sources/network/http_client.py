@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
-from services.ingest.addresses import DEFAULT_PORTS, AddressPolicy
-from services.ingest.failures import AUTHENTICATION_REFUSED, http_failed, status_failed
-from services.ingest.http_auth import Authorizer, Login
+from services.ingest.sources.failures import AUTHENTICATION_REFUSED, http_failed, status_failed
+from services.ingest.sources.network.addresses import DEFAULT_PORTS, AddressPolicy
+from services.ingest.sources.network.http_auth import Authorizer, Login
 from shared.errors import SourceFailed
 
 MAX_REDIRECTS: Final = 5

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from services.ingest.transport import SHORT_SIDE
+from services.ingest.sources.decoding.transport import SHORT_SIDE
 
 Hwaccel = Literal["none", "auto", "cuda", "vaapi"]
 Skip = Literal["none", "auto", "keyframes"]

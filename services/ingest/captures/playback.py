@@ -3,8 +3,8 @@
 import threading
 import time
 
-from services.ingest.outlet import Outlet
-from services.ingest.sampler import first_point_after, point_time_ms
+from services.ingest.captures.outlet import Outlet
+from services.ingest.sources.decoding.sampler import first_point_after, point_time_ms
 from shared.clock import now_ms
 from shared.streams import StreamSpec
 from shared.waiting import pause

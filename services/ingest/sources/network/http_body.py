@@ -4,7 +4,7 @@ import http.client
 import io
 import math
 
-from services.ingest.http_client import Answer, HttpClient, Origin, origin_of
+from services.ingest.sources.network.http_client import Answer, HttpClient, Origin, origin_of
 from shared.errors import SourceFailed
 
 

@@ -3,9 +3,9 @@
 import threading
 import time
 
-from services.ingest.options import ReadOptions
-from services.ingest.reader import ReadJob
-from services.ingest.reading import reading
+from services.ingest.readers.reader import ReadJob
+from services.ingest.readers.reading import reading
+from services.ingest.sources.options import ReadOptions
 from shared.errors import SourceFailed
 from shared.probes import PROBE_SECONDS, ProbeReport
 from shared.sources import Source

@@ -10,10 +10,10 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import Final
 
-from services.ingest.messages import MAX_MESSAGE_BYTES, Message, Opened, Over, Picture, unpack
-from services.ingest.reader import LAST_SECONDS, ReadJob, read
-from services.ingest.source import VideoInfo
-from services.ingest.tally import Tally
+from services.ingest.readers.messages import MAX_MESSAGE_BYTES, Message, Opened, Over, Picture, unpack
+from services.ingest.readers.reader import LAST_SECONDS, ReadJob, read
+from services.ingest.sources.decoding.tally import Tally
+from services.ingest.sources.video import VideoInfo
 from shared.errors import SourceCrashed, SourceFailed
 from shared.waiting import Stopped
 
@@ -22,7 +22,7 @@ GRACE_SECONDS: Final = 0.5
 """A reader that gives up by itself says why; it has so much longer for that."""
 
 _processes = get_context("forkserver")
-_processes.set_forkserver_preload(["services.ingest.reader"])  # a fork of what has imported all: 10 ms, not 500
+_processes.set_forkserver_preload(["services.ingest.readers.reader"])  # a fork of what has imported all: 10 ms, not 500
 
 
 def _unheard(_news: object) -> None:

@@ -6,52 +6,11 @@ Pure policy: it sees timestamps only. The grid makes a frame's identity independ
 import math
 from typing import Final
 
+from services.ingest.sources.decoding.timeline import Timeline
+
 NEAR: Final = 0.43
 """Share of a step by which a frame may precede its grid point: just short of half, so that the nearest frame is taken
 and the ties which common rates make (a grid of 8 in 25, 30 or 60) do not depend on how a container rounds times."""
-
-MAX_GAP_SECONDS: Final = 600.0
-MAX_LATE_SECONDS: Final = 1.0
-
-
-class Timeline:
-    """Turns raw timestamps into seconds since the first frame that never run backwards.
-
-    A missing timestamp is one frame after the last. Frames that come late by up to a second share the last time; a
-    clock that stays behind, falls back further or leaps by more than ten minutes is taken as a new clock, which goes
-    on one frame after the last.
-    """
-
-    def __init__(self, frame_seconds: float) -> None:
-        self._frame_seconds = frame_seconds
-        self._seconds = -frame_seconds
-        self._offset: float | None = None
-        self._num_late = 0
-
-    def place(self, raw_seconds: float | None) -> float:
-        """Seconds since the first frame for the next frame in decoding order."""
-        expected = self._seconds + self._frame_seconds
-        if raw_seconds is None or not math.isfinite(raw_seconds):
-            self._seconds = expected
-            return expected
-        if self._offset is None:
-            self._offset = raw_seconds - expected
-        step = raw_seconds - self._offset - self._seconds
-        if -MAX_LATE_SECONDS <= step <= 0 and self._num_late * self._frame_seconds < MAX_LATE_SECONDS:
-            self._num_late += 1
-            return self._seconds
-        self._num_late = 0
-        if not 0 < step <= MAX_GAP_SECONDS:
-            self._offset, step = raw_seconds - expected, self._frame_seconds
-        self._seconds += step
-        return self._seconds
-
-    def locate(self, raw_seconds: float) -> float | None:
-        """Seconds since the first frame for a frame yet to come, or None where that cannot be told before."""
-        if self._offset is None:
-            return None
-        seconds = raw_seconds - self._offset
-        return seconds if 0 < seconds - self._seconds <= MAX_GAP_SECONDS else None
 
 
 class Sampler:
