@@ -13,7 +13,7 @@ from afterimage.client import Client
 from afterimage.interrupts import StopRequest
 from afterimage.live import Message
 from afterimage.show import event_line
-from afterimage.sources import Playable, Playlist
+from afterimage.sources import Playable, Selection
 from afterimage.stack import Stack, StackOptions
 from afterimage.watch import Watch, Watched
 from shared.streams import StreamState
@@ -74,7 +74,7 @@ class Report:
 
 
 def analyze_sources(
-    playlist: Playlist, options: StackOptions, *, model: str | None, fps: float | None, as_json: bool
+    playlist: Selection, options: StackOptions, *, model: str | None, fps: float | None, as_json: bool
 ) -> int:
     """Plays everything, prints what happens; returns the exit code: 0, or 1 where a source failed.
 

@@ -16,7 +16,7 @@ LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 PAGE = 500
 
 
-class StreamView(BaseModel):
+class RegisteredStream(BaseModel):
     """The part of a stream's view that the command line works with."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -68,9 +68,9 @@ class Client:
         view: dict[str, Any] = self._json("GET", f"/v1/streams/{stream_id}")
         return view
 
-    def stream_view(self, stream_id: str) -> StreamView:
+    def stream_view(self, stream_id: str) -> RegisteredStream:
         """The same, parsed."""
-        return StreamView.model_validate(self.stream(stream_id))
+        return RegisteredStream.model_validate(self.stream(stream_id))
 
     def streams(self) -> Iterator[dict[str, Any]]:
         """Every stream's view."""

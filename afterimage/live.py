@@ -64,7 +64,7 @@ def follow_feed(
         ended.wait(RETRY_SECONDS)
 
 
-class LiveFeed:
+class EventSubscription:
     """Follows the feed in a thread while the context lasts; at most MAX_WAITING messages wait, then it waits."""
 
     def __init__(self, url: str) -> None:

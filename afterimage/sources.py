@@ -22,7 +22,7 @@ class Playable:
 
 
 @dataclass(frozen=True, slots=True)
-class Playlist:
+class Selection:
     """What to play, the folder that all files in it lie under, and why others of a folder are left out."""
 
     sources: tuple[Playable, ...]
@@ -30,19 +30,19 @@ class Playlist:
     refused: tuple[str, ...] = ()
 
 
-def find_sources(text: str, media_root: Path | None) -> Playlist:
+def find_sources(text: str, media_root: Path | None) -> Selection:
     """The sources that a text names; the media root defaults to the file's folder, or the folder itself.
 
     Raises SourceRefused naming the source and what is allowed.
     """
     if not _names_file(text):
         source = parse_source(text, Path.cwd())
-        return Playlist((Playable("camera", "camera", source.location, None),), media_root or Path.cwd())
+        return Selection((Playable("camera", "camera", source.location, None),), media_root or Path.cwd())
     path = _path(text)
     if path.is_dir():
         return _folder(path, media_root or path.resolve())
     root = media_root or path.resolve().parent
-    return Playlist((_playable(path, root, _stream_id(path.name, ())),), root)
+    return Selection((_playable(path, root, _stream_id(path.name, ())),), root)
 
 
 def find_source(text: str) -> Source:
@@ -64,7 +64,7 @@ def _path(text: str) -> Path:
     return Path(text.removeprefix("file://"))
 
 
-def _folder(folder: Path, media_root: Path) -> Playlist:
+def _folder(folder: Path, media_root: Path) -> Selection:
     """Every video of a folder; one that is refused leaves the others be."""
     files = sorted(file for file in folder.iterdir() if file.suffix.lower() in VIDEO_SUFFIXES)
     if not files:
@@ -77,7 +77,7 @@ def _folder(folder: Path, media_root: Path) -> Playlist:
             sources[stream_id] = _playable(file, media_root, stream_id)
         except SourceRefused as err:
             refused.append(str(err))
-    return Playlist(tuple(sources.values()), media_root, tuple(refused))
+    return Selection(tuple(sources.values()), media_root, tuple(refused))
 
 
 def _playable(file: Path, media_root: Path, stream_id: str) -> Playable:

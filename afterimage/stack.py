@@ -16,7 +16,7 @@ from afterimage.data_folder import DataFolder, open_data_folder
 from afterimage.interrupts import StopRequest
 from afterimage.ports import usable_port
 from afterimage.redis_server import RedisServer, prepare_server
-from afterimage.supervise import Supervisor
+from afterimage.supervise import ProcessSupervisor
 from shared.errors import AfterimageError, StackFailed
 
 LOOK_EVERY_SECONDS = 0.1
@@ -61,7 +61,7 @@ class Stack:
     ) -> None:
         self._options = options
         self._request = request
-        self._supervisor = Supervisor(echo, say)
+        self._supervisor = ProcessSupervisor(echo, say)
         self._leaving = threading.Event()
         self._settled = threading.Event()
         self._failure: AfterimageError | None = None

@@ -16,7 +16,7 @@ SETTINGS_REFUSED = 2
 MAX_REFUSALS = 2
 
 
-class Backoff:
+class RestartDelay:
     """How long to wait before the next start: doubles from try to try, starts anew after a healthy minute."""
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Supervised:
         self.role = command.name.partition("-")[0]
         self._echo = echo
         self._say = say
-        self._backoff = Backoff()
+        self._backoff = RestartDelay()
         self._refusals = 0
         self._start_at: float | None = None
         self._start()
@@ -77,7 +77,7 @@ class Supervised:
         self.child = Child(self._command, self._echo)
 
 
-class Supervisor:
+class ProcessSupervisor:
     """The children of a stack. All methods belong to one thread, which must outlive the children (see Child)."""
 
     def __init__(self, echo: Callable[[str, str], None], say: Callable[[str], None]) -> None:

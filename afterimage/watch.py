@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from afterimage.client import Client, StreamView
-from afterimage.live import LiveFeed, Message
+from afterimage.client import Client, RegisteredStream
+from afterimage.live import EventSubscription, Message
 from afterimage.stack import Stack
 from shared.errors import RequestRefused
 from shared.streams import StreamState
@@ -22,7 +22,7 @@ class Watched:
     """One stream as far as it has come; `failure` says why it gave nothing or stopped short."""
 
     wanted: Mapping[str, Any]
-    view: StreamView | None = None
+    view: RegisteredStream | None = None
     failure: str | None = None
     closed: dict[str, dict[str, Any]] = field(default_factory=dict)
     started_at: float = field(default_factory=time.monotonic)
@@ -43,7 +43,7 @@ class Watched:
         """From its registration to its last frame."""
         return self.moved_at - self.started_at
 
-    def see(self, view: StreamView) -> bool:
+    def see(self, view: RegisteredStream) -> bool:
         """Takes the newest view; returns whether the stream has come to its end."""
         if self.view is None or view.frames_processed != self.view.frames_processed:
             self.moved_at = time.monotonic()
@@ -71,7 +71,7 @@ class Watch:
     ) -> None:
         self._stack = stack
         self._client = client
-        self._feed = LiveFeed(stack.url)
+        self._feed = EventSubscription(stack.url)
         self._on_message = on_message
         self._on_look = on_look
         self._streams: dict[str, Watched] = {}

@@ -17,7 +17,7 @@ KEYFRAME_SECONDS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Film:
+class BenchFilm:
     """H.264 as a camera sends it: size in pixels, mean bit rate, B-frames between two others."""
 
     name: str
@@ -27,7 +27,7 @@ class Film:
     b_frames: int
 
 
-def render(film: Film, path: Path, num_frames: int) -> None:
+def render(film: BenchFilm, path: Path, num_frames: int) -> None:
     """Writes the film, `num_frames` at 25 fps, into the container that the path's suffix says."""
     rate = str(film.bits_per_second)
     options = {"preset": "veryfast", "bf": str(film.b_frames), "b": rate, "maxrate": rate, "bufsize": rate}
@@ -35,7 +35,7 @@ def render(film: Film, path: Path, num_frames: int) -> None:
         stream = container.add_stream("libx264", rate=FPS, options=options)
         stream.width, stream.height, stream.pix_fmt = film.width, film.height, "yuv420p"
         stream.codec_context.gop_size = KEYFRAME_SECONDS * FPS
-        scene = _Scene(film.width, film.height)
+        scene = _Street(film.width, film.height)
         for index in range(num_frames):
             frame = av.VideoFrame.from_ndarray(scene.picture(index), format="yuv420p")
             frame.pts, frame.time_base = index, Fraction(1, FPS)
@@ -43,7 +43,7 @@ def render(film: Film, path: Path, num_frames: int) -> None:
         container.mux(stream.encode(None))
 
 
-class _Scene:
+class _Street:
     """Pictures as [3/2 H, W] uint8, planes of YUV 4:2:0 one below the other."""
 
     def __init__(self, width: int, height: int) -> None:

@@ -24,7 +24,7 @@ from typing import Any, Final
 import av
 import cv2
 
-from benchmarks.films import FPS, Film, render
+from benchmarks.films import FPS, BenchFilm, render
 from services.ingest.readers.reader import ReadJob
 from services.ingest.readers.reading import reading
 from services.ingest.sources.decoding.transport import encode_jpeg, transport_size
@@ -33,7 +33,7 @@ from shared.sources import Source
 
 GRID_FPS: Final = 8
 FILMS: Final = tuple(
-    Film(f"{size[1]}p{suffix}", *size, rate, b_frames)
+    BenchFilm(f"{size[1]}p{suffix}", *size, rate, b_frames)
     for size, rate in (((1920, 1080), 4_000_000), ((1280, 720), 2_000_000))
     for suffix, b_frames in ((" B-frames", 3), ("", 0))
 )
@@ -45,7 +45,7 @@ GOALS: Final = {"ffmpeg": 1.2, "opencv": 0.5}
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ReaderRow:
     """One film: medians, in CPU seconds per 1,000 source frames, and how ours compare."""
 
     film: str
@@ -60,7 +60,7 @@ class Row:
 
 def run_bench(
     *, num_frames: int = 500, repetitions: int = 5, on_progress: Callable[[int, int], None] = lambda _done, _total: None
-) -> list[Row]:
+) -> list[ReaderRow]:
     """The table's rows; `on_progress` is told how many of how many runs are done. Needs Linux (/proc)."""
     total, num_done = len(FILMS) * (1 + (repetitions + 1) * len(sides())), 0
 
@@ -79,14 +79,14 @@ def run_bench(
     return rows
 
 
-def _measured(film: Film, path: Path, num_frames: int, repetitions: int, done: Callable[[], None]) -> Row:
+def _measured(film: BenchFilm, path: Path, num_frames: int, repetitions: int, done: Callable[[], None]) -> ReaderRow:
     rounds: list[dict[str, float]] = []
     for repetition in range(repetitions + 1):
         cost = {}
         for name, run in sides().items():
             began = cpu_seconds()
             run(path)
-            cost[name] = (cpu_seconds() - began) * 1000 / num_frames
+            cost[name] = max(1 / TICKS, cpu_seconds() - began) * 1000 / num_frames  # less than a tick cannot be told
             done()
         if repetition:  # the first round warms up
             rounds.append(cost)
@@ -97,7 +97,7 @@ def _measured(film: Film, path: Path, num_frames: int, repetitions: int, done: C
         for name in seconds
         if name not in OURS
     }
-    return Row(
+    return ReaderRow(
         film.name,
         round(path.stat().st_size * 8 * FPS / num_frames / 1e6, 2),
         {name: round(value, 3) for name, value in seconds.items()},
@@ -106,7 +106,7 @@ def _measured(film: Film, path: Path, num_frames: int, repetitions: int, done: C
     )
 
 
-def missed_goals(rows: Sequence[Row]) -> list[str]:
+def missed_goals(rows: Sequence[ReaderRow]) -> list[str]:
     """What is dearer than it may be, in words."""
     compared = [(row, name, row.ratios[f"{DEFAULT}/{name}"]) for row in rows for name in GOALS if name in row.seconds]
     return [
@@ -116,7 +116,7 @@ def missed_goals(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def as_json(rows: Sequence[Row]) -> dict[str, Any]:
+def as_json(rows: Sequence[ReaderRow]) -> dict[str, Any]:
     """The rows as the `--json` line has them."""
     return {"rows": [asdict(row) for row in rows], "missed": missed_goals(rows)}
 

@@ -22,7 +22,7 @@ import torch
 
 from benchmarks.worker import Load, sample_pictures, speed_of_worker
 from services.inference.catalog import Catalog
-from services.inference.commit import Outcome, Retention, StreamCommit
+from services.inference.commit import CommitOutcome, Retention, StreamCommit
 from services.inference.network import build_network
 from services.inference.runner import choose_device, share_process
 from services.inference.settings import InferenceSettings
@@ -42,7 +42,7 @@ class PlainCommitter:
         self._client = client
         self._retention = retention
 
-    def commit(self, commits: Sequence[StreamCommit]) -> dict[str, Outcome]:
+    def commit(self, commits: Sequence[StreamCommit]) -> dict[str, CommitOutcome]:
         """Appends what there is."""
         pipeline = self._client.pipeline(transaction=False)
         for commit in commits:
@@ -54,7 +54,7 @@ class PlainCommitter:
             oldest_ms = int(commit.wanted.cursor.partition("-")[0]) - int(self._retention.frames_seconds * 1000)
             pipeline.xtrim(keys.frames(commit.stream_id), minid=str(max(0, oldest_ms)))
         pipeline.execute()
-        return {commit.stream_id: Outcome.COMMITTED for commit in commits}
+        return {commit.stream_id: CommitOutcome.COMMITTED for commit in commits}
 
 
 @dataclass(frozen=True, slots=True)

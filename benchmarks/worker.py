@@ -49,7 +49,7 @@ def _unwatched(_done: int, _total: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class WorkerRow:
     """One line of the table: medians over the repetitions, in frames per second."""
 
     streams: int
@@ -86,7 +86,7 @@ def run_bench(
     device: str = "auto",
     models_dir: Path,
     on_progress: Callable[[int, int], None] = _unwatched,
-) -> list[Row]:
+) -> list[WorkerRow]:
     """The table's rows; `on_progress` is told how many of how many runs are done. The Redis is emptied."""
     settings = InferenceSettings(device=device, models_dir=models_dir)
     chosen = choose_device(device)
@@ -108,22 +108,22 @@ def run_bench(
     return [_row(count, measured) for count, measured in pairs.items()]
 
 
-def cost_growth(rows: Sequence[Row]) -> float | None:
+def cost_growth(rows: Sequence[WorkerRow]) -> float | None:
     """A frame's cost at the largest number of streams over that at 16, or None where one was not measured."""
     by_count = {row.streams: row.worker_fps for row in rows}
     most = max(by_count)
     return by_count[16] / by_count[most] if 16 in by_count and most > 16 else None
 
 
-def as_json(rows: Sequence[Row]) -> dict[str, Any]:
+def as_json(rows: Sequence[WorkerRow]) -> dict[str, Any]:
     """The rows as the `--json` line has them."""
     return {"rows": [asdict(row) for row in rows]}
 
 
-def _row(count: int, measured: Sequence[tuple[float, float]]) -> Row:
+def _row(count: int, measured: Sequence[tuple[float, float]]) -> WorkerRow:
     worker, bare = (statistics.median(side) for side in zip(*measured, strict=True))
     ratio = statistics.median(worker_fps / bare_fps for worker_fps, bare_fps in measured)
-    return Row(count, round(worker, 1), round(bare, 1), round(ratio, 4))
+    return WorkerRow(count, round(worker, 1), round(bare, 1), round(ratio, 4))
 
 
 def speed_of_worker(

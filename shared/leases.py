@@ -87,7 +87,7 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerView:
+class LivingWorker:
     """A worker as others see it."""
 
     id: str
@@ -152,7 +152,7 @@ def worker_id() -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
-def living_workers(client: redis.Redis, role: Role, ttl_seconds: float) -> list[WorkerView]:
+def living_workers(client: redis.Redis, role: Role, ttl_seconds: float) -> list[LivingWorker]:
     """The workers of a role heard of within that time, by id, and what each owns. Raises StoreUnavailable."""
     with translated():
         found: Any = Script(client, LIVING)(keys=[workers_key(role)], args=[round(ttl_seconds * 1000)])
@@ -163,7 +163,7 @@ def living_workers(client: redis.Redis, role: Role, ttl_seconds: float) -> list[
     leases = [Lease.parse(number, held) for number, held in zip(range(NUM_PARTITIONS), stored, strict=True) if held]
     return sorted(
         (
-            WorkerView(
+            LivingWorker(
                 id=worker.decode(),
                 role=role,
                 silent_seconds=int(silent_ms) / 1000,

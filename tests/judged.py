@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from shared.manifest import InputSpec, Manifest, WeightsSpec
 from training.evaluation import Evaluation
-from training.judging import Judge, Scored
+from training.judging import Judge, ScoredVideo
 from training.scoring import shuffled
 from training.sequences import Sequence8Bit, targets_of
 from training.truth import Interval
@@ -33,7 +33,7 @@ def scored(
     without_memory: NDArray[np.float32] | None = None,
     weights: NDArray[np.float32] | None = None,
     seconds: float = 20.0,
-) -> Scored:
+) -> ScoredVideo:
     """A video of given scores; without memory, and where its frames are shuffled, the model says 0.5 throughout."""
     times = (np.arange(round(seconds * FPS)) / FPS).astype(np.float32)
     targets = targets_of(truth, times, LABELS)
@@ -46,10 +46,10 @@ def scored(
     )
     flat = np.full_like(with_memory, 0.5)
     without_memory = flat if without_memory is None else without_memory
-    return Scored(name, sequence, with_memory, without_memory, shuffled(sequence, default_rng(0)), flat, seconds)
+    return ScoredVideo(name, sequence, with_memory, without_memory, shuffled(sequence, default_rng(0)), flat, seconds)
 
 
-def evaluation_of(*videos: Scored) -> Evaluation:
+def evaluation_of(*videos: ScoredVideo) -> Evaluation:
     """What the videos come to."""
     with_memory, without_memory, mixed = JUDGE.passes(videos)
     return Evaluation(

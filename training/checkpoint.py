@@ -14,7 +14,7 @@ CHECKPOINT_FILE = "checkpoint.pt"
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class RunProgress:
     """How far a run has come."""
 
     epochs_done: int = 0
@@ -24,7 +24,7 @@ class Progress:
     """whether what is shown is mirrored half of the time; None: not yet"""
 
 
-def save_checkpoint(path: Path, learner: Learner, settings: dict[str, Any], progress: Progress) -> None:
+def save_checkpoint(path: Path, learner: Learner, settings: dict[str, Any], progress: RunProgress) -> None:
     """Writes the checkpoint beside its path, then over it."""
     content = {
         "network": learner.network.state_dict(),
@@ -42,7 +42,7 @@ def save_checkpoint(path: Path, learner: Learner, settings: dict[str, Any], prog
     beside.replace(path)
 
 
-def load_checkpoint(path: Path, learner: Learner, settings: dict[str, Any]) -> Progress:
+def load_checkpoint(path: Path, learner: Learner, settings: dict[str, Any]) -> RunProgress:
     """Brings the learner to where the run stopped; raises ModelUnusable where the run had other settings."""
     try:
         content = torch.load(path, weights_only=True)
@@ -55,7 +55,7 @@ def load_checkpoint(path: Path, learner: Learner, settings: dict[str, Any]) -> P
         learner.schedule.load_state_dict(content["schedule"])
         torch.set_rng_state(content["random"][0])
         torch.cuda.set_rng_state_all(content["random"][1:])
-        return Progress(**content["progress"])
+        return RunProgress(**content["progress"])
     except FileNotFoundError as err:
         raise ModelUnusable(f"{path}: no such checkpoint; start without resume") from err
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, pickle.UnpicklingError) as err:

@@ -19,7 +19,7 @@ from training.evaluation import Evaluation
 from training.events import events_of
 from training.false_events import FootageEvents, FootageReport
 from training.footage import read_video, unlabelled
-from training.judging import Judge, Scored
+from training.judging import Judge, ScoredVideo
 from training.metrics import MAX_ONSET_SECONDS
 from training.scenes.footage import Footage
 from training.scenes.incidents import LABELS
@@ -162,9 +162,9 @@ class _Evaluator:
             notes=notes,
         )
 
-    def _scored(self, index: int, name: str, sequence: Sequence8Bit) -> Scored:
+    def _scored(self, index: int, name: str, sequence: Sequence8Bit) -> ScoredVideo:
         mixed = shuffled(sequence, np.random.default_rng((self._seed, index)))
-        return Scored(
+        return ScoredVideo(
             name=name,
             sequence=_without_images(sequence),
             with_memory=served_scores(self._runner, sequence),

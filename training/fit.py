@@ -116,7 +116,7 @@ def train_on_dataset(
         raise DatasetUnusable(f"{len(dataset.videos)} videos with labels {list(dataset.labels)}: at least 2 are needed")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-frames-", dir=out.parent) as frames:
-        run = _Run(out, dataset, config or FitConfig(), choose_device(device))
+        run = _FitRun(out, dataset, config or FitConfig(), choose_device(device))
         run.read(Path(frames), show_progress=show_progress)
         with training_bar(show=show_progress) as bar:
             run.train(bar, resume=resume)
@@ -128,7 +128,7 @@ def train_on_dataset(
     )
 
 
-class _Run:
+class _FitRun:
     """One training run: its learner, its videos and what it has reached."""
 
     learner: Learner
@@ -141,7 +141,7 @@ class _Run:
         self.spec = InputSpec(height=config.height, width=config.width)
         self.kept, self.held_out = split_held_out(dataset, config.held_out, config.seed)
         self.settings = asdict(config) | {"data": fingerprint(dataset)}
-        self.progress = checkpoint.Progress(mirror={"on": True, "off": False, "auto": None}[config.mirror])
+        self.progress = checkpoint.RunProgress(mirror={"on": True, "off": False, "auto": None}[config.mirror])
         self.checkpoint = out / checkpoint.CHECKPOINT_FILE
 
     def read(self, folder: Path, *, show_progress: bool) -> None:
@@ -218,7 +218,7 @@ class _Run:
         if score > best:
             best, best_epoch = score, epoch + 1
             self._ship({})
-        self.progress = checkpoint.Progress(epoch + 1, best, best_epoch, mirror)
+        self.progress = checkpoint.RunProgress(epoch + 1, best, best_epoch, mirror)
         checkpoint.save_checkpoint(self.checkpoint, self.learner, self.settings, self.progress)
 
     def _precisions(self, sequences: Sequence[Sequence8Bit]) -> dict[str, float]:

@@ -22,7 +22,7 @@ Scores = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class ScoredVideo:
     """One video's scores [T, L] by a model of L labels; its sequences hold no pictures any more."""
 
     name: str
@@ -43,7 +43,7 @@ class Judge:
     """those of the model's labels that the data can judge"""
     tolerance_seconds: float
 
-    def passes(self, videos: Sequence[Scored]) -> tuple[Pass, Pass, Pass]:
+    def passes(self, videos: Sequence[ScoredVideo]) -> tuple[Pass, Pass, Pass]:
         """With memory, without, and shuffled."""
         straight = [video.sequence for video in videos]
         with_memory = self._pass(videos, straight, [video.with_memory for video in videos], has_events=True)
@@ -52,17 +52,22 @@ class Judge:
         shuffled = self._pass(videos, mixed, [video.shuffled for video in videos], has_events=False)
         return with_memory, without, shuffled
 
-    def prevalence(self, videos: Sequence[Scored]) -> dict[str, float]:
+    def prevalence(self, videos: Sequence[ScoredVideo]) -> dict[str, float]:
         """For each label the share of the frames that count on which it holds."""
         sequences = [video.sequence for video in videos]
         return {label: self._share(sequences, label) for label in self.labels}
 
-    def strips(self, videos: Sequence[Scored]) -> tuple[Strip, ...]:
+    def strips(self, videos: Sequence[ScoredVideo]) -> tuple[Strip, ...]:
         """Videos to look at: each adds as many labels as it can to those before; then others evenly spaced."""
         return tuple(self._strip(videos[index]) for index in _chosen(videos, self.labels))
 
     def _pass(
-        self, videos: Sequence[Scored], sequences: Sequence[Sequence8Bit], scores: Sequence[Scores], *, has_events: bool
+        self,
+        videos: Sequence[ScoredVideo],
+        sequences: Sequence[Sequence8Bit],
+        scores: Sequence[Scores],
+        *,
+        has_events: bool,
     ) -> Pass:
         precisions = precisions_of(self.manifest.labels, sequences, scores)
         columns = {label: self.manifest.labels.index(label) for label in self.labels}
@@ -77,7 +82,7 @@ class Judge:
             },
         )
 
-    def _events(self, videos: Sequence[Scored], scores: Sequence[Scores]) -> dict[str, EventResult]:
+    def _events(self, videos: Sequence[ScoredVideo], scores: Sequence[Scores]) -> dict[str, EventResult]:
         by_video = [self._detections(video, rows) for video, rows in zip(videos, scores, strict=True)]
         return {
             label: over_time(
@@ -87,7 +92,7 @@ class Judge:
             for label in self.labels
         }
 
-    def _event_result(self, video: Scored, found: Sequence[Detection], label: str) -> EventResult:
+    def _event_result(self, video: ScoredVideo, found: Sequence[Detection], label: str) -> EventResult:
         """One label's events in one video; where a label's truth is unknown throughout, nothing is judged."""
         column = self.manifest.labels.index(label)
         result = judged([each.interval for each in found], video.sequence, label, column, self.tolerance_seconds)
@@ -96,7 +101,7 @@ class Judge:
         delays = tuple(found[event].opened_seconds - true.start_seconds for event, true in result.pairs)
         return EventResult(result.matches, delays, video.seconds)
 
-    def _detections(self, video: Scored, scores: Scores) -> list[Detection]:
+    def _detections(self, video: ScoredVideo, scores: Scores) -> list[Detection]:
         thresholds = {label: self.manifest.thresholds_for(label) for label in self.manifest.labels}
         return detections_of(self.manifest.labels, thresholds, video.sequence.times_seconds, scores)
 
@@ -105,7 +110,7 @@ class Judge:
         _, targets = counted(sequences, [sequence.targets for sequence in sequences], column)
         return float(targets.mean()) if len(targets) else NAN
 
-    def _strip(self, video: Scored) -> Strip:
+    def _strip(self, video: ScoredVideo) -> Strip:
         columns = [self.manifest.labels.index(label) for label in self.labels]
         return Strip(
             name=video.name,
@@ -136,7 +141,7 @@ def _curve(scores: Scores, targets: NDArray[np.float32]) -> Curve:
     return Curve(precision, recall)
 
 
-def _chosen(videos: Sequence[Scored], labels: Sequence[str]) -> list[int]:
+def _chosen(videos: Sequence[ScoredVideo], labels: Sequence[str]) -> list[int]:
     wanted = set(labels)
     holds = [{true.label for true in video.sequence.truth} & wanted for video in videos]
     chosen: list[int] = []

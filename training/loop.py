@@ -41,7 +41,7 @@ class LoopConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class TrainingBatch:
     """Sequences of one length, side by side."""
 
     images: NDArray[np.uint8]
@@ -54,7 +54,7 @@ class Batch:
     """[B, T, L]."""
 
 
-def batches(sequences: Sequence[Sequence8Bit], config: LoopConfig, rng: Generator) -> Iterator[Batch]:
+def batches(sequences: Sequence[Sequence8Bit], config: LoopConfig, rng: Generator) -> Iterator[TrainingBatch]:
     """All sequences once, shuffled; augmented ones are flipped at times, start late, or miss frames."""
     order = rng.permutation(len(sequences))
     for start in range(0, len(order), config.streams):
@@ -65,7 +65,7 @@ def batches(sequences: Sequence[Sequence8Bit], config: LoopConfig, rng: Generato
         num_frames = max(1, int((length - late) * (1 - missing)))
         kept = [late + np.sort(rng.permutation(length - late)[:num_frames]) for _ in chosen]
         flips = [config.augment and rng.random() < 0.5 for _ in chosen]
-        yield Batch(
+        yield TrainingBatch(
             np.stack([_flipped(s.images[k], flip) for s, k, flip in zip(chosen, kept, flips, strict=True)]),
             np.stack([elapsed(s.times_seconds[k]) for s, k in zip(chosen, kept, strict=True)]),
             np.stack([s.targets[k] for s, k in zip(chosen, kept, strict=True)]),
@@ -99,7 +99,7 @@ class Learner:
 
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, rate)
 
-    def learn(self, batch: Batch) -> Iterator[float]:
+    def learn(self, batch: TrainingBatch) -> Iterator[float]:
         """Learns from a batch chunk by chunk, the state carried on, its gradient cut; yields each chunk's loss."""
         self.network.train()
         device = next(self.network.parameters()).device

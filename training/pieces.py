@@ -8,7 +8,7 @@ import numpy as np
 from numpy.random import Generator
 
 from training.augment import Augmentation
-from training.loop import Batch
+from training.loop import TrainingBatch
 from training.sequences import Sequence8Bit
 from training.unroll import elapsed
 
@@ -64,7 +64,7 @@ def num_batches(lengths: Sequence[int], longest: int, batch_frames: int) -> int:
 
 def epoch_of(
     sequences: Sequence[Sequence8Bit], *, longest: int, batch_frames: int, rng: Generator, mirror: bool
-) -> Iterator[Batch]:
+) -> Iterator[TrainingBatch]:
     """All sequences once, in random stretches, seen otherwise each time, some with frames missing."""
     pieces = pieces_of([len(sequence.images) for sequence in sequences], longest, rng)
     for group in side_by_side(pieces, batch_frames, rng):
@@ -89,12 +89,12 @@ def _seen(sequence: Sequence8Bit, piece: Piece, rng: Generator, *, mirror: bool)
     )
 
 
-def _padded(sequences: Sequence[Sequence8Bit]) -> Batch:
+def _padded(sequences: Sequence[Sequence8Bit]) -> TrainingBatch:
     """Side by side; the shorter ones repeat their last frame with no weight."""
     length = max(len(sequence.images) for sequence in sequences)
     frames = [np.minimum(np.arange(length), len(sequence.images) - 1) for sequence in sequences]
     pairs = list(zip(sequences, frames, strict=True))
-    return Batch(
+    return TrainingBatch(
         np.stack([each.images[index] for each, index in pairs]),
         np.stack([elapsed(each.times_seconds[index]) for each, index in pairs]),
         np.stack([each.targets[index] for each, index in pairs]),

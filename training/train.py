@@ -131,7 +131,7 @@ def train_on_scenes(
     started = time.monotonic()
     torch.set_num_threads(num_threads)
     keep_freed_memory()
-    run = _Run(out, config or TrainingConfig(), torch.device(device))
+    run = _SceneRun(out, config or TrainingConfig(), torch.device(device))
     if resume:
         run.progress = checkpoint.load_checkpoint(run.checkpoint, run.learner, run.settings)
     with training_bar(show=show_progress) as bar:
@@ -142,7 +142,7 @@ def train_on_scenes(
     )
 
 
-class _Run:
+class _SceneRun:
     """One training run: its learner, its clips and what it has reached."""
 
     def __init__(self, out: Path, config: TrainingConfig, device: torch.device) -> None:
@@ -153,7 +153,7 @@ class _Run:
         self.spec = InputSpec(height=config.height, width=config.width)
         network = build_network(config.network, len(LABELS), config.height, config.width).to(device)
         self.learner = Learner(network, config.loop, self.spec, config.num_updates)
-        self.progress = checkpoint.Progress()
+        self.progress = checkpoint.RunProgress()
         self.thresholds: dict[str, Thresholds] = {label: Thresholds() for label in LABELS}
         self.checkpoint = out / checkpoint.CHECKPOINT_FILE
 
@@ -200,7 +200,7 @@ class _Run:
         bar.console.print(
             f"epoch {epoch + 1}: loss {loss:.4f}, mean AP {score:.4f}; AP/event F1: {shown}", soft_wrap=True
         )
-        self.progress = checkpoint.Progress(epoch + 1, best)
+        self.progress = checkpoint.RunProgress(epoch + 1, best)
         checkpoint.save_checkpoint(self.checkpoint, self.learner, self.settings, self.progress)
 
     def _ship(self) -> None:

@@ -18,7 +18,7 @@ class Model:
     reason: str | None
 
 
-class Catalog:
+class ModelListing:
     """Reads `models_dir`; a folder is read again only when its manifest or weights have changed."""
 
     def __init__(self, models_dir: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import redis
 from fastapi import Depends, Request
 
-from services.api.catalog import Catalog
+from services.api.catalog import ModelListing
 from services.api.feed import LiveFeed
 from services.api.history import History
 from services.api.metrics import ApiMetrics
@@ -31,7 +31,7 @@ class ApiContext:
     registrar: Registrar
     prober: Prober
     history: History
-    catalog: Catalog
+    catalog: ModelListing
     feed: LiveFeed
     metrics: ApiMetrics
 
@@ -40,7 +40,7 @@ def build_context(settings: ApiSettings) -> ApiContext:
     """The parts, connected to each other; no connection to Redis is opened yet."""
     url = settings.redis_url.get_secret_value()
     client = connect(url, timeout_seconds=STORE_TIMEOUT_SECONDS, retries=1)
-    catalog, metrics = Catalog(settings.models_dir), ApiMetrics()
+    catalog, metrics = ModelListing(settings.models_dir), ApiMetrics()
     registry = Registry(client)
     metrics.registry.register(StoreCollector(client, registry, settings.lease_seconds))
     return ApiContext(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import redis
 
-from services.api.catalog import Catalog
+from services.api.catalog import ModelListing
 from services.api.errors import ApiError, refused
 from services.api.frames import last_published_ms
 from services.api.schemas import StreamChange, StreamCreate
@@ -25,7 +25,7 @@ MAX_SLUG = 56
 class Registrar:
     """Turns requests into stored specs. Methods raise ApiError, SourceRefused and StoreUnavailable."""
 
-    def __init__(self, client: redis.Redis, registry: Registry, catalog: Catalog, settings: ApiSettings) -> None:
+    def __init__(self, client: redis.Redis, registry: Registry, catalog: ModelListing, settings: ApiSettings) -> None:
         self._client = client
         self._registry = registry
         self._catalog = catalog

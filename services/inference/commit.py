@@ -123,7 +123,7 @@ class StreamCommit:
         return arguments
 
 
-class Outcome(Enum):
+class CommitOutcome(Enum):
     """What became of a stream's commit."""
 
     COMMITTED = "committed"
@@ -140,7 +140,7 @@ class Committer:
         self._script = Script(client, COMMIT)
         self._retention = retention
 
-    def commit(self, commits: Sequence[StreamCommit]) -> dict[str, Outcome]:
+    def commit(self, commits: Sequence[StreamCommit]) -> dict[str, CommitOutcome]:
         """Commits the streams, one script per lease in one pipelined round trip; what became of each stream.
 
         Raises StoreUnavailable where the outcome is unknown: the same commits may then be sent again.
@@ -150,7 +150,7 @@ class Committer:
             by_lease[commit.lease].append(commit)
         with translated():
             replies = self._script.many([self._call(lease, group) for lease, group in by_lease.items()])
-        outcomes: dict[str, Outcome] = {}
+        outcomes: dict[str, CommitOutcome] = {}
         for group, reply in zip(by_lease.values(), replies, strict=True):
             codes = [None] * len(group) if reply is None else reply
             outcomes |= {commit.stream_id: _outcome(code) for commit, code in zip(group, codes, strict=True)}
@@ -166,7 +166,7 @@ class Committer:
         return all_keys, arguments
 
 
-def _outcome(code: int | None) -> Outcome:
+def _outcome(code: int | None) -> CommitOutcome:
     if code is None:
-        return Outcome.FENCED
-    return Outcome.COMMITTED if code else Outcome.REFUSED
+        return CommitOutcome.FENCED
+    return CommitOutcome.COMMITTED if code else CommitOutcome.REFUSED

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from services.inference.batch import Scored, StreamResult
-from services.inference.commit import Committer, Outcome, StreamCommit
+from services.inference.commit import CommitOutcome, Committer, StreamCommit
 from services.inference.compute import SCORE_DECIMALS
 from services.inference.metrics import InferenceMetrics
 from services.inference.saved_state import SavedState
@@ -42,18 +42,18 @@ class Recorder:
             session = result.session
             if session.stream_id in wanted and not session.is_lost:
                 outcome = outcomes[session.stream_id]
-                if outcome is Outcome.COMMITTED:
+                if outcome is CommitOutcome.COMMITTED:
                     self._count(result, wanted[session.stream_id], at_ms)
                     session.progress = wanted[session.stream_id].wanted
                 else:
                     self._refused(session, outcome)
             session.num_done += len(result.entries)
 
-    def _refused(self, session: Session, outcome: Outcome) -> None:
+    def _refused(self, session: Session, outcome: CommitOutcome) -> None:
         session.is_lost = True
         extra = {"stream_id": session.stream_id}
         log.warning("stream %s: commit %s, given up here", session.stream_id, outcome.value, extra=extra)
-        if outcome is Outcome.FENCED:
+        if outcome is CommitOutcome.FENCED:
             self._metrics.commits_fenced.labels("redis").inc()
             self._on_lost(session.lease)
         else:

@@ -18,7 +18,7 @@ from leasing import seize
 from patience import eventually
 from redis_cluster import Cluster, free_port, redis_cluster
 
-from services.inference.commit import Committer, Outcome, Retention, StreamCommit
+from services.inference.commit import CommitOutcome, Committer, Retention, StreamCommit
 from shared.errors import StoreUnavailable
 from shared.frame_queue import FrameWriter, NewFrame, read_frames
 from shared.keys import keys_of, partition_of
@@ -104,7 +104,7 @@ class Pipeline:
         frames = read_frames(self._client, dict.fromkeys(STREAMS, f"{number - 1}-0"), 10)
         assert [(each.stream_id, each.sequence) for each in frames] == [(each, number) for each in by_partition()]
         commits = [commit_of(each, self._inference[partition_of(each)], number) for each in STREAMS]
-        assert set(self._committer.commit(commits).values()) == {Outcome.COMMITTED}
+        assert set(self._committer.commit(commits).values()) == {CommitOutcome.COMMITTED}
 
     def check(self) -> None:
         """Everything is there once."""

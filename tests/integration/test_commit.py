@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import redis
 
-from services.inference.commit import Committer, Outcome, Retention, StreamCommit
+from services.inference.commit import CommitOutcome, Committer, Retention, StreamCommit
 from shared.events import Event, event_id
 from shared.keys import keys_of
 from shared.leases import Lease
@@ -80,7 +80,7 @@ def everything(client: redis.Redis) -> dict[str, Any]:
 def test_one_commit_writes_everything(redis_client: redis.Redis, committer: Committer) -> None:
     opened = event(0.0)
     commit = commit_of(0.125, START, transitions=[("opened", opened)])
-    assert committer.commit([commit]) == {"cam": Outcome.COMMITTED}
+    assert committer.commit([commit]) == {"cam": CommitOutcome.COMMITTED}
     stored = everything(redis_client)
     assert stored["progress"] == f"7 {entry(0.125)} 1 1".encode()
     assert stored["state"] == b"state"
@@ -95,14 +95,16 @@ def test_a_commit_sent_twice_counts_once(redis_client: redis.Redis, committer: C
     commit = commit_of(0.125, START, transitions=[("opened", event(0.0))])
     committer.commit([commit])
     before = everything(redis_client)
-    assert committer.commit([commit]) == {"cam": Outcome.COMMITTED}
+    assert committer.commit([commit]) == {"cam": CommitOutcome.COMMITTED}
     assert everything(redis_client) == before
 
 
 def test_a_commit_from_elsewhere_in_the_stream_changes_nothing(redis_client: redis.Redis, committer: Committer) -> None:
     committer.commit([commit_of(0.125, START)])
     before = everything(redis_client)
-    assert committer.commit([commit_of(0.250, START, transitions=[("opened", event(0.0))])]) == {"cam": Outcome.REFUSED}
+    assert committer.commit([commit_of(0.250, START, transitions=[("opened", event(0.0))])]) == {
+        "cam": CommitOutcome.REFUSED
+    }
     assert everything(redis_client) == before
 
 
@@ -112,7 +114,7 @@ def test_a_stale_owner_changes_nothing(redis_client: redis.Redis, committer: Com
         if current:
             redis_client.set(KEYS.lease("inference"), current)
         before = everything(redis_client)
-        assert committer.commit([commit_of(0.125, START)]) == {"cam": Outcome.FENCED}
+        assert committer.commit([commit_of(0.125, START)]) == {"cam": CommitOutcome.FENCED}
         assert everything(redis_client) == before
 
 
@@ -120,7 +122,7 @@ def test_a_removed_stream_stays_removed(redis_client: redis.Redis, committer: Co
     committer.commit([commit_of(0.125, START)])
     Registry(redis_client).remove("cam")
     late = commit_of(0.250, replace(START, cursor=entry(0.125), sequence=1, frames_processed=1))
-    assert committer.commit([late]) == {"cam": Outcome.REFUSED}
+    assert committer.commit([late]) == {"cam": CommitOutcome.REFUSED}
     assert [key for key in redis_client.scan_iter() if b"cam" in key] == []
     assert redis_client.hlen(KEYS.state) == 0
 
@@ -129,7 +131,7 @@ def test_a_stream_registered_anew_is_not_the_old_one(redis_client: redis.Redis, 
     registry = Registry(redis_client)
     registry.remove("cam")
     registry.add(SPEC.model_copy(update={"generation": 8}))
-    assert committer.commit([commit_of(0.125, START)]) == {"cam": Outcome.REFUSED}
+    assert committer.commit([commit_of(0.125, START)]) == {"cam": CommitOutcome.REFUSED}
 
 
 def test_one_refused_stream_does_not_hold_up_the_others(redis_client: redis.Redis, committer: Committer) -> None:
@@ -139,9 +141,9 @@ def test_one_refused_stream_does_not_hold_up_the_others(redis_client: redis.Redi
     good = [replace(commit_of(0.125, START), stream_id=mate) for mate in mates]
     bad = commit_of(0.125, replace(START, sequence=99))
     assert committer.commit([good[0], bad, good[1]]) == {
-        mates[0]: Outcome.COMMITTED,
-        "cam": Outcome.REFUSED,
-        mates[1]: Outcome.COMMITTED,
+        mates[0]: CommitOutcome.COMMITTED,
+        "cam": CommitOutcome.REFUSED,
+        mates[1]: CommitOutcome.COMMITTED,
     }
 
 

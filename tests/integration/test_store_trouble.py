@@ -13,7 +13,7 @@ import redis
 from patience import eventually
 from redis_process import redis_process
 
-from services.inference.commit import Committer, Outcome, Retention, StreamCommit
+from services.inference.commit import CommitOutcome, Committer, Retention, StreamCommit
 from shared.errors import StoreUnavailable
 from shared.frame_queue import FrameWriter, NewFrame, read_frames
 from shared.keys import keys_of
@@ -125,7 +125,7 @@ def test_a_redis_without_memory_is_relieved_by_commits(folder: Path) -> None:
         scores = [(f"{number}-0", ("0.5",)) for number in range(1, num_frames + 1)]
         commit = StreamCommit("cam", lease, Progress(7), wanted, b"state", ("moved",), scores)
         committer = Committer(client, Retention(frames_seconds=0))
-        assert committer.commit([commit]) == {"cam": Outcome.COMMITTED}
+        assert committer.commit([commit]) == {"cam": CommitOutcome.COMMITTED}
         assert client.xlen(keys_of("cam").scores("cam")) == num_frames
         assert writer_of(client).publish([frame(num_frames + 1)]) == ("ok", 1)
 

@@ -13,7 +13,7 @@ from leasing import lease_of
 from patience import eventually
 from worker_runner import BASE_MS, FRAME_MS, WorkerRunner, pictures, save_random_model, spec_of
 
-from services.inference.commit import Committer, Outcome, StreamCommit
+from services.inference.commit import CommitOutcome, Committer, StreamCommit
 from shared.keys import NUM_PARTITIONS, keys_of
 from shared.leases import LeaseBook
 
@@ -213,7 +213,7 @@ def test_a_commit_that_comes_after_the_lease_is_refused(runner: WorkerRunner, mo
     reached, go_on = threading.Event(), threading.Event()
     send = Committer.commit
 
-    def late(self: Committer, commits: Sequence[StreamCommit]) -> dict[str, Outcome]:
+    def late(self: Committer, commits: Sequence[StreamCommit]) -> dict[str, CommitOutcome]:
         reached.set()
         assert go_on.wait(30)
         return send(self, commits)

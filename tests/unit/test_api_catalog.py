@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.api.catalog import MAX_MODELS, Catalog, Model
+from services.api.catalog import MAX_MODELS, Model, ModelListing
 
 WEIGHTS = b"weights"
 
@@ -28,7 +28,7 @@ def write_model(models_dir: Path, folder_name: str, **changes: Any) -> Path:
     return folder
 
 
-def only(catalog: Catalog) -> Model:
+def only(catalog: ModelListing) -> Model:
     (model,) = catalog.models()
     return model
 
@@ -37,8 +37,8 @@ def test_models_come_by_name_and_hidden_folders_and_files_do_not(tmp_path: Path)
     for name in ("zebra", "ant", ".hidden"):
         write_model(tmp_path, name)
     (tmp_path / "README.md").write_text("not a model")
-    assert [model.name for model in Catalog(tmp_path).models()] == ["ant", "zebra"]
-    assert all(model.reason is None for model in Catalog(tmp_path).models())
+    assert [model.name for model in ModelListing(tmp_path).models()] == ["ant", "zebra"]
+    assert all(model.reason is None for model in ModelListing(tmp_path).models())
 
 
 @pytest.mark.parametrize(
@@ -47,14 +47,14 @@ def test_models_come_by_name_and_hidden_folders_and_files_do_not(tmp_path: Path)
 )
 def test_an_unusable_model_says_why(tmp_path: Path, changes: dict[str, Any], reason: str) -> None:
     write_model(tmp_path, "broken", **changes)
-    model = only(Catalog(tmp_path))
+    model = only(ModelListing(tmp_path))
     assert model.reason is not None
     assert reason in model.reason
 
 
 def test_a_folder_is_judged_again_when_it_changed_and_only_then(tmp_path: Path) -> None:
     folder = write_model(tmp_path, "model")
-    catalog = Catalog(tmp_path)
+    catalog = ModelListing(tmp_path)
     first = only(catalog)
     assert only(catalog) is first
 
@@ -71,7 +71,7 @@ def test_a_folder_is_judged_again_when_it_changed_and_only_then(tmp_path: Path) 
 
 
 def test_where_there_is_no_folder_there_are_no_models(tmp_path: Path) -> None:
-    catalog = Catalog(tmp_path / "nowhere")
+    catalog = ModelListing(tmp_path / "nowhere")
     assert not catalog.is_here
     assert catalog.models() == []
 
@@ -79,4 +79,4 @@ def test_where_there_is_no_folder_there_are_no_models(tmp_path: Path) -> None:
 def test_the_list_is_bounded(tmp_path: Path) -> None:
     for number in range(MAX_MODELS + 1):
         (tmp_path / f"model-{number}").mkdir()
-    assert len(Catalog(tmp_path).models()) == MAX_MODELS
+    assert len(ModelListing(tmp_path).models()) == MAX_MODELS

@@ -1,6 +1,7 @@
 """The rules of the house that a machine can check, read from the syntax trees."""
 
 import ast
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("afterimage", "benchmarks", "services", "shared", "training")
 FILES = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 300, 50
+SORTED = ("services/ingest",)
+"""Where small rooms and crowded floors are looked for; what is not sorted yet stands not here."""
+MAX_ROOMS, SMALL_ROOM_LINES = 10, 40
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "manager", "managers", "base", "common", "misc"}
 
 MAY_NOT_IMPORT = {
@@ -22,6 +26,20 @@ MAY_NOT_IMPORT = {
         "benchmarks",
         "torch",
         "fastapi",
+    },
+    "services/ingest/sources": {
+        "services.ingest.readers",
+        "services.ingest.captures",
+        "services.ingest.metrics",
+        "services.ingest.settings",
+        "multiprocessing",
+        "redis",
+    },
+    "services/ingest/readers": {
+        "services.ingest.captures",
+        "services.ingest.metrics",
+        "services.ingest.settings",
+        "redis",
     },
     "services/inference": {"services.ingest", "services.api", "training", "afterimage", "benchmarks", "av", "fastapi"},
     "services/api": {
@@ -94,3 +112,40 @@ def test_rooms_are_small(path: Path) -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno is not None
             assert node.end_lineno - node.lineno < MAX_FUNCTION_LINES, f"{node.name} is too long"
+
+
+def test_no_class_name_stands_for_two_things() -> None:
+    places: defaultdict[str, list[str]] = defaultdict(list)
+    for path in FILES:
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(path.as_posix())
+    assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}
+
+
+def rooms_of(house: str) -> list[Path]:
+    return [path for path in FILES if path.as_posix().startswith(house + "/") and not path.stem.startswith("__")]
+
+
+@pytest.mark.parametrize("house", SORTED)
+def test_small_rooms_are_shared(house: str) -> None:
+    importers = Counter(name for path in FILES for name in {*modules_of(path)})
+    lonely = [
+        path.as_posix()
+        for path in rooms_of(house)
+        if len((ROOT / path).read_text().splitlines()) < SMALL_ROOM_LINES
+        and importers[".".join(path.with_suffix("").parts)] < 2
+    ]
+    assert lonely == []
+
+
+def modules_of(path: Path) -> Iterator[str]:
+    """What a file imports, as modules, whether it takes a name from one or the module itself."""
+    for name in imported(parsed(path)):
+        yield from (name, name.rpartition(".")[0])
+
+
+@pytest.mark.parametrize("house", SORTED)
+def test_floors_are_not_crowded(house: str) -> None:
+    floors = Counter(path.parent.as_posix() for path in rooms_of(house))
+    assert {floor: number for floor, number in floors.items() if number > MAX_ROOMS} == {}

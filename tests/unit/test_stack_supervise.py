@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from afterimage.child import Command, explain_exit
-from afterimage.supervise import Backoff, Supervisor
+from afterimage.supervise import ProcessSupervisor, RestartDelay
 from shared.errors import StackFailed
 
 LASTING = "import signal, time; print('working', flush=True); time.sleep(600)"
@@ -25,7 +25,7 @@ class Stage:
         self.said: list[str] = []
         self.lines: list[tuple[str, str]] = []
         self.folder = folder
-        self.supervisor = Supervisor(lambda name, line: self.lines.append((name, line)), self.said.append)
+        self.supervisor = ProcessSupervisor(lambda name, line: self.lines.append((name, line)), self.said.append)
 
     def start(self, name: str, code: str) -> None:
         self.supervisor.start(Command(name, (sys.executable, "-c", code), self.folder))
@@ -51,7 +51,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 
 def test_backoff_doubles_up_to_half_a_minute_and_starts_anew_after_a_healthy_one() -> None:
-    backoff = Backoff()
+    backoff = RestartDelay()
     assert [backoff.delay_after(1) for _ in range(9)] == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
     assert backoff.delay_after(60) == 0.5
     assert backoff.delay_after(59) == 1
@@ -123,7 +123,7 @@ def test_a_terminal_that_is_gone_does_not_stop_a_child(tmp_path: Path) -> None:
     def broken(_name: str, _line: str) -> None:
         raise BrokenPipeError
 
-    supervisor = Supervisor(broken, lambda _line: None)
+    supervisor = ProcessSupervisor(broken, lambda _line: None)
     supervisor.start(Command("ingest", (sys.executable, "-c", "print('x' * 1000 + '\\n' * 200_000)"), tmp_path))
     child = supervisor._supervised[0].child
     deadline = time.monotonic() + 20

@@ -85,7 +85,7 @@ def test_refuses_to_resume_another_run(tmp_path: Path) -> None:
     with pytest.raises(ModelUnusable, match="no such checkpoint"):
         train_on_scenes(out, config=TINY, resume=True, num_workers=0, show_progress=False)
     learner = Learner(build_network({}, len(LABELS), 48, 64), TINY.loop, InputSpec(height=48, width=64), 4)
-    checkpoint.save_checkpoint(out / "checkpoint.pt", learner, {"seed": 9}, checkpoint.Progress(1, 0.5))
+    checkpoint.save_checkpoint(out / "checkpoint.pt", learner, {"seed": 9}, checkpoint.RunProgress(1, 0.5))
     with pytest.raises(ModelUnusable, match="seed"):
         train_on_scenes(out, config=TINY, resume=True, num_workers=0, show_progress=False)
     (out / "checkpoint.pt").write_bytes(b"nothing")

@@ -54,7 +54,7 @@ class Still:
 
 
 @dataclass(slots=True)
-class Running:
+class RunningFootage:
     """A stretch of real footage; where it is short it plays forth and back."""
 
     film: Film
@@ -87,7 +87,7 @@ def random_backdrop(
     kind = rng.random()
     if kind < 0.45 and moving and (film := random_film(groups, rng, steady=True)):
         first, last = film.shots[int(rng.integers(0, len(film.shots)))]
-        return Running(film, first, last, int(rng.integers(0, last - first)))
+        return RunningFootage(film, first, last, int(rng.integers(0, last - first)))
     if kind < 0.65 and (film := random_film(groups, rng, steady=False)):
         return Still(film.still(rng))
     return Still(_painted(rng, int(view[0] * MARGIN), int(view[1] * MARGIN)))
