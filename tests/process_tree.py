@@ -35,6 +35,11 @@ def usage(pid: int) -> Usage:
     )
 
 
+def cpu_seconds(pid: int) -> float:
+    """CPU time of a process and of all below it, the dead ones that were waited for included."""
+    return sum(_ticks(each) for each in (pid, *descendants(pid))) / os.sysconf("SC_CLK_TCK")
+
+
 def descendants(pid: int) -> list[int]:
     """Ids of all processes below one, dead ones that nobody has waited for included."""
     found = []
@@ -66,6 +71,14 @@ def _children(pid: int) -> list[int]:
             int(word) for path in (PROC / str(pid) / "task").glob("*/children") for word in path.read_text().split()
         ]
     return []
+
+
+def _ticks(pid: int) -> int:
+    """User and system time of a process and of its dead children; 0 for one that is gone."""
+    with suppress(OSError):
+        fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[11:15]))
+    return 0
 
 
 def _kilobytes(pid: int, file: str, field: str) -> int:

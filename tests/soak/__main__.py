@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from soak.crowd import crowd
 from soak.footage import long_film
 from soak.run import Plan, restarts, soak
 
@@ -20,6 +21,9 @@ NumServers = Annotated[int, typer.Option("--servers", min=1, help="Servers; each
 Seed = Annotated[int, typer.Option(help="Another seed disturbs at other moments.")]
 NumRestarts = Annotated[
     int, typer.Option("--restarts", min=0, help="Instead: stop and start one server for all, so many times.")
+]
+NumDead = Annotated[
+    int, typer.Option("--dead", min=0, help="Instead: watch the cameras alone, then beside so many dead addresses.")
 ]
 Film = Annotated[Path | None, typer.Option(exists=True, help="H.264 MP4 to play; otherwise one is rendered.")]
 StallSeconds = Annotated[float, typer.Option(min=1, help="Silence after which a camera is given up.")]
@@ -34,13 +38,15 @@ def main(
     num_servers: NumServers = 4,
     seed: Seed = 1,
     num_restarts: NumRestarts = 0,
+    num_dead: NumDead = 0,
     film: Film = None,
     stall_seconds: StallSeconds = 10,
     log: LogFile = None,
 ) -> None:
     """Watch RTSP cameras that vanish, hang and come back, and report what became of memory, counters and latency.
 
-    Example: `make soak ARGS="--minutes 2 --streams 8 --seed 7"`.
+    Examples: `make soak ARGS="--minutes 2 --streams 8 --seed 7"`,
+    `make soak ARGS="--minutes 1 --streams 100 --dead 400"`.
     """
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         folder = Path(name)
@@ -48,7 +54,10 @@ def main(
             path = long_film(folder, film, seconds=60 * minutes + 120)
         plan = Plan(minutes, num_streams, num_servers, seed, path, stall_seconds)
         try:
-            if num_restarts:
+            if num_dead:
+                with _progress("crowd", 120 * minutes) as show:
+                    report = crowd(path, num_streams, num_dead, 60 * minutes, folder, show)
+            elif num_restarts:
                 with _progress("restarts", num_restarts) as show:
                     report = restarts(plan, num_restarts, folder, show)
             else:
