@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from films import VideoFile
 
-from services.ingest.sources import video as source
+from services.ingest.sources.decoding import pictures
 from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.video import SampledFrame, VideoInfo, open_video
 from shared.errors import SourceFailed
@@ -101,7 +101,7 @@ def test_a_playlist_reaches_no_other_file(playlist: str, video_file: VideoFile, 
 
 def test_a_picture_beyond_the_bound_is_refused(video_file: VideoFile, monkeypatch: pytest.MonkeyPatch) -> None:
     path = video_file("clip.mp4", size=(320, 240))
-    monkeypatch.setattr(source, "MAX_PIXELS", 320 * 200)
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 320 * 200)
     assert "320x240" in failure(str(path), is_file=True)
 
 

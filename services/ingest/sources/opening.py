@@ -11,6 +11,7 @@ from av.container import InputContainer
 from av.stream import Discard
 
 from services.ingest.sources.decoding.hardware import accelerator
+from services.ingest.sources.decoding.pictures import MAX_PIXELS
 from services.ingest.sources.failures import source_failed
 from services.ingest.sources.network import hls
 from services.ingest.sources.network.addresses import AddressPolicy, open_sockets
@@ -19,9 +20,6 @@ from services.ingest.sources.network.http_client import HttpClient
 from services.ingest.sources.options import ReadOptions
 from shared.errors import SourceFailed
 from shared.sources import Source
-
-MAX_SIDE: Final = 16_384
-MAX_PIXELS: Final = 8192 * 4608
 
 FILE_FORMATS: Final = "avi,matroska,mov,mpeg,mpegts,mpegvideo,m4v,h264,hevc,flv,asf,ogg"
 """Demuxers that a file may need; not among them are playlists, whose entries could lie outside the media root."""

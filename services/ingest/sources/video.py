@@ -9,26 +9,26 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Final
+from typing import Final
 
 import av
 import numpy as np
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from services.ingest.sources.decoding.hardware import IN_TURN, SOFTWARE
+from services.ingest.sources.decoding.decoder import Decoder
+from services.ingest.sources.decoding.hardware import SOFTWARE
+from services.ingest.sources.decoding.pictures import Shrinker, check_size
 from services.ingest.sources.decoding.sampler import Sampler
 from services.ingest.sources.decoding.tally import Tally
 from services.ingest.sources.decoding.thinning import Thinning
 from services.ingest.sources.decoding.timeline import Pace
-from services.ingest.sources.decoding.transport import transport_size
-from services.ingest.sources.failures import source_failed
-from services.ingest.sources.opening import MAX_PIXELS, MAX_SIDE, comes_as_filmed, open_container
+from services.ingest.sources.opening import comes_as_filmed, open_container
 from services.ingest.sources.options import ReadOptions
+from services.ingest.sources.packets import packets_of
 from shared.clock import now_ms
 from shared.errors import SourceFailed
 from shared.sources import Source
@@ -98,9 +98,10 @@ class Video:
         self._options = options
         self._stream = _video_stream(container)
         self._tick = self._stream.time_base or Fraction(1)
-        self._reformatter = VideoReformatter()
+        self._shrinker = Shrinker(options.short_side)
         self._pace = None if comes_as_filmed(source, container) else Pace()
         self.tally = Tally()
+        self._decoder = Decoder(self._stream, options, self.tally)
         self.size = self._stream.width, self._stream.height
         """of the last picture, in pixels before rotation: a camera may change it at any time"""
 
@@ -110,23 +111,17 @@ class Video:
         duration = self._container.duration if self._source.is_file else None
         seconds = duration / av.time_base if duration else None
         stream = self._stream
-        return VideoInfo(stream.codec_context.name, *self.size, _rate(stream), seconds, self.decoder)
+        return VideoInfo(self._decoder.codec, *self.size, _rate(stream), seconds, self.decoder)
 
     @property
     def decoder(self) -> str:
-        """What decodes: hardware that has been promised may turn out, with the first picture, not to know its kind."""
-        decoder = self._stream.codec_context
-        return decoder.pix_fmt if decoder.is_hwaccel and decoder.pix_fmt in IN_TURN else SOFTWARE
+        """What decodes: software, or the kind of hardware."""
+        return self._decoder.name
 
     def prepare(self) -> None:
         """Sets the decoder up before its first packet; raises SourceFailed where the picture is too large."""
-        _check_size(self._stream.width, self._stream.height)
-        decoder, num_threads = self._stream.codec_context, self._options.num_threads
-        decoder.options = {"max_pixels": str(MAX_PIXELS)}
-        decoder.thread_type = "AUTO" if num_threads > 1 else "NONE"
-        decoder.thread_count = num_threads
-        if self._options.skip == "keyframes":
-            decoder.skip_frame = "NONKEY"
+        check_size(self._stream.width, self._stream.height)
+        self._decoder.prepare()
 
     def frames(
         self, fps: float, stop: threading.Event, first_point: int = 0, heard: Callable[[], None] = _unheard
@@ -155,7 +150,7 @@ class Video:
             raise SourceFailed("no picture could be decoded")
 
     def _thinning(self, sampler: Sampler, first_point: int) -> Thinning | None:
-        is_exact = self._stream.codec_context.name in NONREF_EXACT and self._container.format.name not in TIMELESS
+        is_exact = self._decoder.codec in NONREF_EXACT and self._container.format.name not in TIMELESS
         return Thinning(sampler, first_point) if self._options.skip == "auto" and is_exact else None
 
     def _decoded(
@@ -165,7 +160,7 @@ class Video:
         only_keyframes = self._options.skip == "keyframes"
         patience_seconds = self._options.stall_seconds * (KEYFRAME_PATIENCE if only_keyframes else 1)
         last_picture = time.monotonic()
-        for packet in self._packets():
+        for packet in packets_of(self._container, self._stream, self._source, self._options, self.tally):
             self._hold(packet, stop)
             if stop.is_set():
                 return
@@ -185,54 +180,25 @@ class Video:
 
     def _decode(self, packet: "av.Packet[VideoStream]", thinning: Thinning | None) -> list[VideoFrame]:
         if thinning:
-            is_needed = thinning.needs(self._seconds_of(packet.pts))
-            self._stream.codec_context.skip_frame = "DEFAULT" if is_needed else "NONREF"
-        try:
-            return packet.decode()
-        except (av.FFmpegError, ValueError):
-            self.tally.refused += 1
-            if thinning:
-                thinning.refused()
-            return []
+            self._decoder.leave_out(unreferenced=not thinning.needs(self._seconds_of(packet.pts)))
+        frames = self._decoder.decode(packet)
+        if frames is None and thinning:
+            thinning.refused()
+        return frames or []
 
     def _seconds_of(self, pts: int | None) -> float | None:
         """A packet's time, computed as PyAV computes `frame.time`: no rounding may set them apart."""
         return None if pts is None else float(pts) * self._tick.numerator / self._tick.denominator
-
-    def _packets(self) -> Iterator["av.Packet[VideoStream]"]:
-        packets = self._container.demux(self._stream)
-        while True:
-            began = time.monotonic()
-            try:
-                packet = next(packets, None)
-            except (av.FFmpegError, OSError) as err:
-                timed_out = not self._source.is_file and time.monotonic() - began >= self._options.stall_seconds
-                seconds = self._options.stall_seconds
-                raise source_failed(err, self._source, timed_out=timed_out, silent_seconds=seconds) from err
-            waited = time.monotonic() - began
-            self.tally.read_seconds += waited
-            if packet is None:
-                return
-            yield packet
-            if waited >= self._options.stall_seconds and not self._source.is_file:
-                # a time-out flushes FFmpeg's parser
-                raise SourceFailed(f"no data for {self._options.stall_seconds:g} s")
 
     def _hold(self, packet: "av.Packet[VideoStream]", stop: threading.Event) -> None:
         if self._pace and (seconds := self._seconds_of(packet.dts)) is not None:
             stop.wait(self._pace.early_seconds(seconds, time.monotonic()))
 
     def _small(self, frame: VideoFrame) -> NDArray[np.uint8]:
-        """The frame as [H, W, 3] BGR at transport size, turned upright."""
         began = time.monotonic()
-        _check_size(frame.width, frame.height)
-        width, height = transport_size(frame.width, frame.height, self._options.short_side)
-        small = self._reformatter.reformat(
-            frame, width=width, height=height, format="bgr24", interpolation=Interpolation.AREA, threads=1
-        )
-        image: NDArray[Any] = small.to_ndarray()
+        image = self._shrinker.small(frame)
         self.tally.convert_seconds += time.monotonic() - began
-        return np.rot90(image, round(frame.rotation / 90)) if frame.rotation else image
+        return image
 
 
 def _video_stream(container: InputContainer) -> VideoStream:
@@ -242,15 +208,6 @@ def _video_stream(container: InputContainer) -> VideoStream:
         if not stream.disposition & Disposition.attached_pic:
             return stream
     raise SourceFailed("holds no video stream")
-
-
-def _check_size(width: int, height: int) -> None:
-    if not (width and height):
-        raise SourceFailed("its video stream states no picture size")
-    if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE and width * height <= MAX_PIXELS):
-        raise SourceFailed(
-            f"picture of {width}x{height} pixels; allowed are 1 to {MAX_SIDE} a side and {MAX_PIXELS} in all"
-        )
 
 
 def _rate(stream: VideoStream) -> float | None:
