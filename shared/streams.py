@@ -10,7 +10,7 @@ from shared.manifest import NAME, Label, Manifest, Thresholds
 
 STREAM_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 DEFAULT_FPS = 8.0
-MIN_FPS = 0.1
+MIN_FPS = 0.01
 DEFAULT_MODEL = "camera-events"
 FIRST_CURSOR = "0-0"
 

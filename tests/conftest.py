@@ -15,6 +15,7 @@ import shared.openmp  # noqa: F401  (before any test imports torch)
 from shared.store import connect
 
 REFERENCE_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+REFERENCE_CASES = REFERENCE_DATA.parent / "cases"
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +40,14 @@ def reference_data() -> Path:
     if not REFERENCE_DATA.is_dir():
         unavailable("reference footage (../shared/data)")
     return REFERENCE_DATA
+
+
+@pytest.fixture(scope="session")
+def reference_cases() -> Path:
+    """The folder of inputs that went wrong elsewhere."""
+    if not REFERENCE_CASES.is_dir():
+        unavailable("inputs that go wrong (../shared/cases)")
+    return REFERENCE_CASES
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from afterimage.commands.options import CAMERA_HELP, DEFAULT_MODELS, FPS_HELP, D
 def analyze(
     source: Annotated[str, typer.Argument(help=f"A video file, a folder of videos, {CAMERA_HELP}.")],
     model: Annotated[str | None, typer.Option(help="Name of the model. Default: camera-events.")] = None,
-    fps: Annotated[float | None, typer.Option(min=0.1, max=60, help=FPS_HELP)] = None,
+    fps: Annotated[float | None, typer.Option(min=0.01, max=60, help=FPS_HELP)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines: events as they close, then a summary.")] = False,
     device: Device = "auto",
     models: Models = DEFAULT_MODELS,

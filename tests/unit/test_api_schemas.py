@@ -93,7 +93,7 @@ def test_a_plain_number_is_the_enter_threshold() -> None:
 @pytest.mark.parametrize(
     "fields",
     [
-        {"fps": 0.09},
+        {"fps": 0.009},
         {"fps": 61},
         {"fps": float("nan")},
         {"fps": "8"},

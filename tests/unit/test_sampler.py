@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.sources.decoding.sampler import Sampler, first_point_after, point_time_ms
-from services.ingest.sources.decoding.timeline import MAX_GAP_SECONDS, Timeline
+from services.ingest.sources.decoding.timeline import MAX_GAP_SECONDS, MAX_UNPROVEN_GAP_SECONDS, Timeline
 
 RATES = st.sampled_from(
     [5.0, 7.5, 8.0, 10.0, 12.0, 12.5, 15.0, 20.0, 24.0, 24000 / 1001, 25.0, 29.97, 30.0, 50.0, 60.0]
 )
-GRIDS = st.sampled_from([0.5, 1.0, 2.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 25.0, 30.0])
+GRIDS = st.sampled_from([0.01, 0.08, 0.5, 1.0, 2.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 25.0, 30.0])
 TIMESTAMPS = st.lists(
     st.one_of(st.none(), st.floats(-1e9, 1e9), st.sampled_from([math.nan, math.inf, -math.inf, 0.0])), max_size=200
 )
@@ -87,9 +87,27 @@ def test_a_restarted_clock_goes_on_one_frame_later() -> None:
     assert [point for _, point in sampled(clip + clip, 10.0, 1 / 10)] == list(range(100))
 
 
-def test_a_leap_is_bridged_and_a_long_silence_kept() -> None:
-    assert [point for _, point in sampled([0.0, 0.1, 95_000.0, 95_000.1], 10.0, 0.1)] == [0, 1, 2, 3]
-    assert [point for _, point in sampled([0.0, 0.1, 60.0], 10.0, 0.1)] == [0, 1, 600]
+DAY = 86_400
+
+
+def test_a_leap_of_years_is_bridged_and_a_pause_of_days_kept() -> None:
+    assert [point for _, point in sampled([0.0, 0.1, 2e8, 2e8 + 0.1], 10.0, 0.1)] == [0, 1, 2, 3]
+    for pause in (60, 601, DAY, 40 * DAY):
+        assert [point for _, point in sampled([0.0, 0.1, float(pause)], 10.0, 0.1)] == [0, 1, 10 * pause]
+
+
+def test_where_no_arrival_proves_it_a_leap_is_bridged() -> None:
+    sampler = Sampler(10.0, 0.1, MAX_UNPROVEN_GAP_SECONDS)
+    assert [sampler.point(seconds) for seconds in (0.0, 600.0, 1_201.0)] == [0, 6_000, 6_001]
+
+
+@given(st.sampled_from([0.01, 0.08, 0.5, 8.0]), st.floats(2, 30 * DAY), st.integers(2, 20))
+def test_a_time_lapse_gives_every_frame_at_its_time(fps: float, step: float, num_frames: int) -> None:
+    step = max(step, 1.1 / fps)
+    for frame_seconds in (0.04, step):
+        taken = sampled([index * step for index in range(num_frames)], fps, frame_seconds)
+        assert [index for index, _ in taken] == list(range(num_frames))
+        assert all(abs(index * step - point / fps) <= 1 / fps for index, point in taken)
 
 
 def test_a_late_frame_is_passed_over_without_shifting_the_rest() -> None:
@@ -97,7 +115,7 @@ def test_a_late_frame_is_passed_over_without_shifting_the_rest() -> None:
     assert sampled(times, 10.0, 0.1) == [(0, 0), (1, 1), (2, 2), (4, 3), (5, 4)]
 
 
-@given(st.integers(1, 1 << 45), GRIDS, st.integers(0, 10_000))
+@given(st.integers(1, 1 << 45), GRIDS, st.one_of(st.integers(0, 10_000), st.integers(0, 10**9)))
 def test_points_and_times_are_inverse(base_ms: int, fps: float, point: int) -> None:
     time_ms = point_time_ms(base_ms, point, fps)
     assert first_point_after(time_ms, base_ms, fps) == point + 1

@@ -30,6 +30,8 @@ LAST_SECONDS: Final = 1.0
 """How long a reader may take to close its source once nobody listens."""
 PATIENCE_STEPS: Final = 0.25
 """How long a live picture waits until it is taken, in steps of the sampling grid."""
+LONGEST_PATIENCE_SECONDS: Final = 1.0
+"""A camera goes on sending meanwhile."""
 MAX_DATA_BYTES: Final = 4 << 30
 PR_SET_PDEATHSIG: Final = 1
 
@@ -101,7 +103,8 @@ class Reader:
 
     def _is_listened_to(self) -> bool:
         """Waits for it, but so briefly that the camera does not: a burst after a pause is no overload."""
-        return bool(select.select([], [self._connection], [], PATIENCE_STEPS / self._job.fps)[1])
+        seconds = min(LONGEST_PATIENCE_SECONDS, PATIENCE_STEPS / self._job.fps)
+        return bool(select.select([], [self._connection], [], seconds)[1])
 
     def _send(self, message: bytes) -> None:
         self._connection.send_bytes(message)

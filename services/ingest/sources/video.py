@@ -25,7 +25,7 @@ from services.ingest.sources.decoding.pictures import Shrinker, check_size
 from services.ingest.sources.decoding.sampler import Sampler
 from services.ingest.sources.decoding.tally import Tally
 from services.ingest.sources.decoding.thinning import Thinning
-from services.ingest.sources.decoding.timeline import Pace
+from services.ingest.sources.decoding.timeline import MAX_GAP_SECONDS, MAX_UNPROVEN_GAP_SECONDS, Pace
 from services.ingest.sources.opening import comes_as_filmed, open_container
 from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.packets import packets_of
@@ -34,6 +34,8 @@ from shared.errors import SourceFailed
 from shared.sources import Source
 
 DEFAULT_RATE: Final = 25.0
+MIN_RATE: Final = 1 / 86_400
+"""A time-lapse may have a picture a day."""
 MAX_RATE: Final = 500.0
 KEYFRAME_PATIENCE: Final = 6.0
 """How many times `stall_seconds` may pass without a picture where only keyframes are decoded: they lie far apart."""
@@ -132,7 +134,9 @@ class Video:
         and after every packet where only keyframes are decoded. Raises SourceFailed where reading fails or nothing
         decodes.
         """
-        sampler = Sampler(fps, 1 / (_rate(self._stream) or DEFAULT_RATE))
+        is_proven = self._pace is None  # when a packet came tells how much time has passed
+        max_gap_seconds = MAX_GAP_SECONDS if is_proven else MAX_UNPROVEN_GAP_SECONDS
+        sampler = Sampler(fps, 1 / (_rate(self._stream) or DEFAULT_RATE), max_gap_seconds)
         nothing = True
         for frame in self._decoded(stop, self._thinning(sampler, first_point), heard):
             nothing = False
@@ -213,6 +217,6 @@ def _video_stream(container: InputContainer) -> VideoStream:
 def _rate(stream: VideoStream) -> float | None:
     """Nominal frames per second, where the source states something believable."""
     for rate in (stream.guessed_rate, stream.average_rate):
-        if rate and 0.01 <= rate <= MAX_RATE:
+        if rate and MIN_RATE <= rate <= MAX_RATE:
             return float(rate)
     return None

@@ -6,7 +6,7 @@ Pure policy: it sees timestamps only. The grid makes a frame's identity independ
 import math
 from typing import Final
 
-from services.ingest.sources.decoding.timeline import Timeline
+from services.ingest.sources.decoding.timeline import MAX_GAP_SECONDS, Timeline
 
 NEAR: Final = 0.43
 """Share of a step by which a frame may precede its grid point: just short of half, so that the nearest frame is taken
@@ -17,13 +17,13 @@ class Sampler:
     """Gives each grid point to the nearest frame, each frame at most one point, in time order.
 
     A source slower than the grid leaves points empty: no frame is repeated. `frame_seconds` is the source's nominal
-    time per frame.
+    time per frame, `max_gap_seconds` how long it may pause.
     """
 
-    def __init__(self, fps: float, frame_seconds: float) -> None:
+    def __init__(self, fps: float, frame_seconds: float, max_gap_seconds: float = MAX_GAP_SECONDS) -> None:
         self._fps = fps
         self._slack = NEAR * min(1.0, frame_seconds * fps)
-        self._timeline = Timeline(frame_seconds)
+        self._timeline = Timeline(frame_seconds, max_gap_seconds)
         self.next_point = 0
         """those before it are served, or will never be"""
         self.seconds = 0.0

@@ -6,7 +6,10 @@ Pure policy: it sees timestamps only.
 import math
 from typing import Final
 
-MAX_GAP_SECONDS: Final = 600.0
+MAX_GAP_SECONDS: Final = 365 * 86_400.0
+"""A recording pauses for days, and a time-lapse takes a picture an hour; a year is no gap but another clock."""
+MAX_UNPROVEN_GAP_SECONDS: Final = 600.0
+"""The same for a live source of which nobody knows when its pictures came: it is rather its clock that leapt."""
 MAX_STEP_BACK_SECONDS: Final = 1.0
 MAX_LATE_SECONDS: Final = 2.0
 MAX_EARLY_SECONDS: Final = 5.0
@@ -16,12 +19,13 @@ class Timeline:
     """Turns raw timestamps into seconds since the first frame that never run backwards.
 
     A missing timestamp is one frame after the last. Frames that come late by up to a second share the last time; a
-    clock that stays behind, falls back further or leaps by more than ten minutes is taken as a new clock, which goes
-    on one frame after the last.
+    clock that stays behind, falls back further or leaps by more than `max_gap_seconds` is taken as a new clock, which
+    goes on one frame after the last.
     """
 
-    def __init__(self, frame_seconds: float) -> None:
+    def __init__(self, frame_seconds: float, max_gap_seconds: float = MAX_GAP_SECONDS) -> None:
         self._frame_seconds = frame_seconds
+        self._max_gap_seconds = max_gap_seconds
         self._seconds = -frame_seconds
         self._offset: float | None = None
         self._num_late = 0
@@ -39,7 +43,7 @@ class Timeline:
             self._num_late += 1
             return self._seconds
         self._num_late = 0
-        if not 0 < step <= MAX_GAP_SECONDS:
+        if not 0 < step <= self._max_gap_seconds:
             self._offset, step = raw_seconds - expected, self._frame_seconds
         self._seconds += step
         return self._seconds
@@ -49,7 +53,7 @@ class Timeline:
         if self._offset is None:
             return None
         seconds = raw_seconds - self._offset
-        return seconds if 0 < seconds - self._seconds <= MAX_GAP_SECONDS else None
+        return seconds if 0 < seconds - self._seconds <= self._max_gap_seconds else None
 
 
 class Pace:
