@@ -33,6 +33,7 @@ def write(path: Path, *films: Film) -> Path:
     texture = np.random.default_rng(0).integers(0, 255, (1024, 2048), dtype=np.uint8)
     with av.open(str(path), "w") as container:
         streams = [_stream(container, film) for film in films]
+        container.start_encoding()
         due = sorted((time, number) for number, film in enumerate(films) for time in film.times)
         for count, (milliseconds, number) in enumerate(due):
             width, height = films[number].size

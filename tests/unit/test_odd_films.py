@@ -50,3 +50,34 @@ def test_a_time_lapse_gives_every_picture(fps: float, tmp_path: Path) -> None:
 
 def test_the_trial_s_time_lapse(reference_cases: Path) -> None:
     assert seen(reference_cases / "timelapse900.mp4").seconds == [900.0 * index for index in range(10)]
+
+
+PREVIEW = Film([0], codec="mjpeg", size=(32, 24))
+LARGE_PREVIEW = Film([0], codec="mjpeg", size=(128, 96))
+WITHOUT_PACKETS = Film([], codec="mjpeg", size=(128, 96))
+FILM = Film(every(100, 30), options={"g": "10"})
+
+
+@pytest.mark.parametrize(
+    ("name", "films"),
+    [
+        ("film.mp4", [PREVIEW, FILM]),
+        ("film.mkv", [PREVIEW, FILM]),
+        ("film.mp4", [LARGE_PREVIEW, FILM]),
+        ("film.mkv", [WITHOUT_PACKETS, FILM]),
+        ("film.mkv", [WITHOUT_PACKETS, PREVIEW, FILM, PREVIEW]),
+        ("film.mkv", [FILM, PREVIEW]),
+        ("film.ts", [Film(FILM.times, size=(32, 24)), FILM]),
+    ],
+)
+def test_the_film_is_read_and_not_what_lies_before_it(name: str, films: list[Film], tmp_path: Path) -> None:
+    film = seen(write(tmp_path / name, *films), 10)
+    assert (film.info.codec, film.info.width, film.info.height) == ("h264", 64, 48)
+    assert [frame.point for frame in film.frames] == list(range(30))
+
+
+@pytest.mark.parametrize("name", ["mpts_first_off_air.ts", "preview_first.mp4"])
+def test_the_trial_s_second_tracks(name: str, reference_cases: Path) -> None:
+    film = seen(reference_cases / name, 10)
+    assert [frame.point for frame in film.frames] == list(range(200))
+    assert [int(film.frames[second * 10].image.mean()) // 11 for second in (0, 10, 19)] == [0, 10, 20]

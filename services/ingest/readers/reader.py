@@ -80,7 +80,8 @@ class Reader:
 
     def _send_all(self, video: Video) -> None:
         info = video.info
-        self._send(pack_opened(info))
+        if any(video.size):
+            self._send(pack_opened(info))
 
         def heard() -> None:
             if time.monotonic() - self._sent_at >= SIGN_OF_LIFE_SECONDS:

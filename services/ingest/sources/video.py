@@ -14,7 +14,6 @@ from typing import Final
 import av
 import numpy as np
 from av.container import InputContainer
-from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -28,7 +27,7 @@ from services.ingest.sources.decoding.thinning import Thinning
 from services.ingest.sources.decoding.timeline import MAX_GAP_SECONDS, MAX_UNPROVEN_GAP_SECONDS, Pace
 from services.ingest.sources.opening import comes_as_filmed, open_container
 from services.ingest.sources.options import ReadOptions
-from services.ingest.sources.packets import packets_of
+from services.ingest.sources.packets import Packets
 from shared.clock import now_ms
 from shared.errors import SourceFailed
 from shared.sources import Source
@@ -87,7 +86,7 @@ def open_video(source: Source, options: ReadOptions | None = None) -> Iterator["
     options = options or ReadOptions()
     with open_container(source, options) as container:
         video = Video(container, source, options)
-        video.prepare()
+        video.open()
         yield video
 
 
@@ -98,14 +97,21 @@ class Video:
         self._container = container
         self._source = source
         self._options = options
-        self._stream = _video_stream(container)
-        self._tick = self._stream.time_base or Fraction(1)
         self._shrinker = Shrinker(options.short_side)
         self._pace = None if comes_as_filmed(source, container) else Pace()
         self.tally = Tally()
-        self._decoder = Decoder(self._stream, options, self.tally)
+        self._packets = Packets(container, source, options, self.tally)
+
+    def open(self) -> None:
+        """Chooses a track and sets its decoder up; raises SourceFailed where none can be read."""
+        self._stream = self._packets.open()
+        self._tick = self._stream.time_base or Fraction(1)
         self.size = self._stream.width, self._stream.height
-        """of the last picture, in pixels before rotation: a camera may change it at any time"""
+        """of the last picture, in pixels before rotation: a camera may change it at any time; 0 before any told it"""
+        if any(self.size):
+            check_size(*self.size)
+        self._decoder = Decoder(self._stream, self._options, self.tally)
+        self._decoder.prepare()
 
     @property
     def info(self) -> VideoInfo:
@@ -119,11 +125,6 @@ class Video:
     def decoder(self) -> str:
         """What decodes: software, or the kind of hardware."""
         return self._decoder.name
-
-    def prepare(self) -> None:
-        """Sets the decoder up before its first packet; raises SourceFailed where the picture is too large."""
-        check_size(self._stream.width, self._stream.height)
-        self._decoder.prepare()
 
     def frames(
         self, fps: float, stop: threading.Event, first_point: int = 0, heard: Callable[[], None] = _unheard
@@ -151,6 +152,7 @@ class Video:
                 self.tally.skipped += 1
                 heard()
         if nothing and not stop.is_set():
+            check_size(*self.size)
             raise SourceFailed("no picture could be decoded")
 
     def _thinning(self, sampler: Sampler, first_point: int) -> Thinning | None:
@@ -164,7 +166,7 @@ class Video:
         only_keyframes = self._options.skip == "keyframes"
         patience_seconds = self._options.stall_seconds * (KEYFRAME_PATIENCE if only_keyframes else 1)
         last_picture = time.monotonic()
-        for packet in packets_of(self._container, self._stream, self._source, self._options, self.tally):
+        for packet in self._packets:
             self._hold(packet, stop)
             if stop.is_set():
                 return
@@ -203,15 +205,6 @@ class Video:
         image = self._shrinker.small(frame)
         self.tally.convert_seconds += time.monotonic() - began
         return image
-
-
-def _video_stream(container: InputContainer) -> VideoStream:
-    for stream in container.streams.video:
-        if not stream.codec_context:
-            raise SourceFailed("its codec is not supported")
-        if not stream.disposition & Disposition.attached_pic:
-            return stream
-    raise SourceFailed("holds no video stream")
 
 
 def _rate(stream: VideoStream) -> float | None:
