@@ -31,7 +31,7 @@ def probe(
 
     from afterimage.show import probe_table
     from afterimage.sources import find_source
-    from services.ingest.captures.probe import probe as tried
+    from services.ingest.readers.probe import probe as tried
     from services.ingest.sources.options import ReadOptions
     from shared.errors import SettingsInvalid, SourceFailed
     from shared.redaction import redact

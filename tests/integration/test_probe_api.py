@@ -31,8 +31,8 @@ from services.api.errors import ApiError
 from services.api.probe_schemas import ProbeCreate
 from services.api.probing import Prober
 from services.api.settings import ApiSettings
-from services.ingest.captures.probe import probe
 from services.ingest.captures.probe_desk import ProbeDesk
+from services.ingest.readers.probe import probe
 from services.ingest.settings import IngestSettings
 from services.ingest.sources.options import ReadOptions
 from shared.errors import SourceFailed

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.captures.camera import FURTHEST_APART_MS, MediaClock
+from services.ingest.captures.clock import FURTHEST_APART_MS, MediaClock
 
 START_MS = 1_700_000_000_000
 

@@ -3,6 +3,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from services.ingest.captures.account import Account
 from services.ingest.captures.publisher import MAX_HELD_FRAMES, FastPublisher, LivePublisher, QueueEnd
 from services.ingest.metrics import IngestMetrics
 from shared.errors import Fenced, StoreUnavailable, StreamUnknown
@@ -39,7 +40,7 @@ def frames(count: int) -> list[NewFrame]:
 
 
 def queue_end(writer: FrameWriter, metrics: IngestMetrics | None = None) -> QueueEnd:
-    return QueueEnd("door", writer, metrics or IngestMetrics())
+    return QueueEnd(Account("door"), writer, metrics or IngestMetrics())
 
 
 def value(metrics: IngestMetrics, name: str, **labels: str) -> float:

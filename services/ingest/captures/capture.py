@@ -1,20 +1,30 @@
-"""One stream's life, from taking it up until it ends, fails or must stop."""
+"""One stream's life, from taking it up until it ends, fails or must stop.
+
+A frame's way: its reader, `times`, the publisher, the queue. What is told of it stands beside: account and status.
+"""
 
 import logging
 import threading
 import time
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 
+from services.ingest.captures.account import Account
 from services.ingest.captures.attempts import Attempts
-from services.ingest.captures.camera import watch
-from services.ingest.captures.outlet import Outlet, Workplace
-from services.ingest.captures.playback import play
+from services.ingest.captures.clock import CameraTimes
+from services.ingest.captures.intake import Intake, Workplace
+from services.ingest.captures.playback import FileTimes
+from services.ingest.captures.publisher import FastPublisher, LivePublisher, Publisher, QueueEnd
 from services.ingest.captures.status import StatusReporter
+from services.ingest.metrics import IngestMetrics
+from services.ingest.readers.messages import Picture
+from services.ingest.sources.decoding.tally import Tally
 from shared.errors import Fenced, SourceCrashed, SourceFailed, SourceRefused, StreamUnknown
+from shared.frame_queue import FrameWriter, NewFrame
 from shared.leases import Lease
-from shared.sources import check_file, parse_source
-from shared.streams import StreamSpec, StreamState, StreamStatus
+from shared.sources import Source, check_file, parse_source
+from shared.streams import Progress, StreamSpec, StreamState, StreamStatus
 from shared.waiting import Stopped, pause, until_stored
 
 logger = logging.getLogger(__name__)
@@ -28,9 +38,10 @@ class Capture:
 
     def __init__(self, spec: StreamSpec, place: Workplace, lease: Lease, stop: threading.Event) -> None:
         self._spec = spec
-        self._lease = lease
         self._place = place
+        self._lease = lease
         self._stop = stop
+        self._account = Account(spec.id)
         self._status = StatusReporter(
             spec.id,
             StreamStatus(generation=spec.generation, base_ms=spec.base_ms),
@@ -58,7 +69,9 @@ class Capture:
 
     def _capture(self) -> None:
         record = until_stored(partial(self._place.registry.get, self._spec.id), self._stop)
-        self._status.resume(record.status)
+        if record.status.generation == self._spec.generation:
+            self._account.epoch = record.status.epoch
+            self._status.resume(record.status)
         self._status.change(StreamState.CONNECTING)
         try:
             source = parse_source(self._spec.source, self._place.settings.media_root)
@@ -66,20 +79,32 @@ class Capture:
         except SourceRefused as err:
             self._status.change(StreamState.FAILED, str(err))
             return
-        outlet = Outlet(self._spec, source, self._status, self._place, self._lease, self._stop)
-        until_stored(partial(outlet.resume, record.progress), self._stop)
+        passage = until_stored(partial(self._passage, source, record.progress), self._stop)
         if self._follows_another_recording(record.status):
-            outlet.finish()  # its events end, its memory goes
-            if outlet.last_ms >= self._spec.base_ms:
-                self._begin_after(outlet.last_ms)
+            passage.finish()  # its events end, its memory goes
+            if self._account.last_ms >= self._spec.base_ms:
+                self._begin_after(self._account.last_ms)
                 return
-        try:
-            if source.is_file:
-                self._play(outlet)
-            else:
-                watch(outlet, self._stop)
-        finally:
-            outlet.close()
+        passage.run()
+
+    def _passage(self, source: Source, progress: Progress) -> "Passage":
+        """What the frames go through, after those of an earlier process; raises StoreUnavailable."""
+        spec, place, account, stop = self._spec, self._place, self._account, self._stop
+        is_fast = source.is_file and spec.pace == "fast"
+        writer = FrameWriter(place.client, spec.id, spec.generation, "fast" if is_fast else "live", self._lease)
+        newest = writer.last_entry_id() or progress.cursor
+        account.last_ms = max(_time_of(newest), _time_of(progress.cursor))
+        queue = QueueEnd(account, writer, place.metrics)
+        return Passage(
+            spec=spec,
+            intake=Intake(spec, source, place, stop),
+            times=FileTimes(spec, account, stop) if source.is_file else CameraTimes(account),
+            publisher=FastPublisher(queue, stop) if is_fast else LivePublisher(queue, stop),
+            account=account,
+            status=self._status,
+            metrics=place.metrics,
+            stop=stop,
+        )
 
     def _follows_another_recording(self, status: StreamStatus) -> bool:
         return status.generation == self._spec.generation and status.base_ms not in (0, self._spec.base_ms)
@@ -94,24 +119,80 @@ class Capture:
             moved = seen.model_copy(update={"base_ms": last_ms + 1})
             is_moved = until_stored(partial(registry.replace, seen, moved), self._stop)
 
-    def _play(self, outlet: Outlet) -> None:
-        """A file to its end; a failure on the way closes what was published just as well.
 
-        What ended its reader is tried again: it may have been the machine.
-        """
-        attempts = Attempts()
-        state, reason = StreamState.ENDED, None
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What a stream's frames go through from the reader to the queue, and what stands beside it."""
+
+    spec: StreamSpec
+    intake: Intake
+    times: FileTimes | CameraTimes
+    publisher: Publisher
+    account: Account
+    status: StatusReporter
+    metrics: IngestMetrics
+    stop: threading.Event
+    attempts: Attempts = field(default_factory=Attempts)
+
+    def run(self) -> None:
+        """Has frames pass until the source has ended or failed for good; raises StreamUnknown, Fenced or Stopped."""
+        try:
+            state, reason = self._until_over()
+            self.finish()
+            self.status.change(state, reason)
+        finally:
+            if num_left := self.account.num_open:
+                self.metrics.dropped(self.spec.id, "stopped", num_left)
+
+    def finish(self) -> None:
+        """Marks the end of the source in the queue, unless nothing was ever published."""
+        if self.account.last_ms:
+            self.publisher.finish(self.account.last_ms)
+
+    def _until_over(self) -> tuple[StreamState, str | None]:
+        """Attempt after attempt; how it ended, and why."""
         while True:
-            attempts.live(time.monotonic())
             try:
-                play(self._spec, outlet, self._stop)
-                break
+                self._attempt()
             except SourceFailed as err:
-                retry = attempts.failed(err, time.monotonic())
-                if retry.state is StreamState.FAILED or not isinstance(err, SourceCrashed):
-                    state, reason = StreamState.FAILED, str(err)
-                    break
-                self._status.retries(retry.state, str(err), retry.seconds)
-                pause(self._stop, retry.seconds)
-        outlet.finish()
-        self._status.change(state, reason)
+                retry = self.attempts.failed(err, time.monotonic())
+                is_over = retry.state is StreamState.FAILED or not isinstance(err, SourceCrashed)
+                if isinstance(self.times, FileTimes) and is_over:
+                    return StreamState.FAILED, str(err)
+                self.status.retries(retry.state, str(err), retry.seconds)
+                pause(self.stop, retry.seconds)
+            else:
+                return StreamState.ENDED, None
+
+    def _attempt(self) -> None:
+        """One go at the source: a file to its end, or pass after pass where it is looped; a camera until it fails."""
+        first_point = self.times.begin()
+        while True:
+            with self.intake.opened(first_point, self._counted, self.status.resized) as source:
+                self.account.opened()
+                self.status.connected(source.info, self.account.epoch)
+                for picture in source.pictures():
+                    self.attempts.live(time.monotonic())
+                    captured_at_ms, due_at_ms = self.times.of(picture)
+                    self._send(picture, captured_at_ms, due_at_ms)
+                if isinstance(self.times, CameraTimes):
+                    raise SourceFailed("the camera ended the stream")
+            if not self.spec.loop:
+                return
+            first_point = self.times.begin_pass()
+
+    def _send(self, picture: Picture, captured_at_ms: int, due_at_ms: int) -> None:
+        media_seconds = picture.point / self.spec.fps
+        frame = NewFrame(captured_at_ms, due_at_ms, self.account.epoch, media_seconds, picture.jpeg)
+        self.publisher.publish(frame)
+        self.account.last_ms = captured_at_ms
+        self.status.flowing(captured_at_ms)
+
+    def _counted(self, tally: Tally) -> None:
+        """While Redis is away this thread waits for it, and what the reader drops meanwhile is Redis' doing."""
+        self.account.received(tally)
+        self.metrics.counted(self.spec.id, tally, "store_unavailable" if self.publisher.store_is_away else "busy")
+
+
+def _time_of(entry_id: str) -> int:
+    return int(entry_id.partition("-")[0])

@@ -1,33 +1,49 @@
-"""Plays a file: as quick as inference goes, or as a clock would; once or without end."""
+"""When a file's frames are due: as quick as inference goes, or as a clock would; once or without end."""
 
 import threading
 import time
 
-from services.ingest.captures.outlet import Outlet
+from services.ingest.captures.account import Account
+from services.ingest.readers.messages import Picture
 from services.ingest.sources.decoding.sampler import first_point_after, point_time_ms
 from shared.clock import now_ms
 from shared.streams import StreamSpec
 from shared.waiting import pause
 
 
-def play(spec: StreamSpec, outlet: Outlet, stop: threading.Event) -> None:
-    """Publishes the file's frames after the outlet's last one, then returns; raises SourceFailed or Stopped.
+class FileTimes:
+    """A file's frames, after the last one that was published.
 
     A file that is played again takes up where it was left; a looped one begins a new pass, one grid step later.
     """
-    pacer = Pacer(stop) if spec.pace == "live" else None
-    first = first_point_after(outlet.last_ms, spec.base_ms, spec.fps)
-    pass_begins, skipped = (first, 0) if spec.loop else (0, first)
-    outlet.skip_to(skipped)
-    while True:
-        with outlet.opened() as source:
-            for picture in source.pictures():
-                captured_at_ms = point_time_ms(spec.base_ms, pass_begins + picture.point, spec.fps)
-                due_at_ms = pacer.wait_until_due(captured_at_ms) if pacer else picture.decoded_at_ms
-                outlet.send(picture, captured_at_ms, due_at_ms)
-        if not spec.loop:
-            return
-        pass_begins = first_point_after(outlet.last_ms, spec.base_ms, spec.fps)
+
+    def __init__(self, spec: StreamSpec, account: Account, stop: threading.Event) -> None:
+        self._spec = spec
+        self._account = account
+        self._stop = stop
+        self._pacer: Pacer | None = None
+        self._pass_begins = 0
+
+    def begin(self) -> int:
+        """Before each opening but those of further passes; the first point of the grid that is wanted."""
+        self._pacer = Pacer(self._stop) if self._spec.pace == "live" else None
+        first = self._first_point()
+        self._pass_begins, skipped = (first, 0) if self._spec.loop else (0, first)
+        return skipped
+
+    def begin_pass(self) -> int:
+        """Before a further pass of a looped file; the first point of the grid that is wanted."""
+        self._pass_begins = self._first_point()
+        return 0
+
+    def _first_point(self) -> int:
+        return first_point_after(self._account.last_ms, self._spec.base_ms, self._spec.fps)
+
+    def of(self, picture: Picture) -> tuple[int, int]:
+        """Waits until a picture is due; its time, and when it was due, on the wall clock in ms. Raises Stopped."""
+        captured_at_ms = point_time_ms(self._spec.base_ms, self._pass_begins + picture.point, self._spec.fps)
+        due_at_ms = self._pacer.wait_until_due(captured_at_ms) if self._pacer else picture.decoded_at_ms
+        return captured_at_ms, due_at_ms
 
 
 class Pacer:

@@ -5,7 +5,7 @@ import threading
 import time
 from typing import Final, Self
 
-from services.ingest.captures.probe import probe
+from services.ingest.readers.probe import probe
 from services.ingest.settings import IngestSettings
 from services.ingest.sources.options import ReadOptions
 from shared.errors import SourceFailed, SourceRefused, StoreUnavailable

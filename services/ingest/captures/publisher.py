@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final, Protocol
 
+from services.ingest.captures.account import Account
 from services.ingest.metrics import DropReason, IngestMetrics
 from shared.errors import Fenced, StoreUnavailable, StreamUnknown
 from shared.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
@@ -36,29 +37,28 @@ class Publisher(Protocol):
 class QueueEnd:
     """The writing end of a stream's queue, measured and with its refusals as errors."""
 
-    def __init__(self, stream_id: str, writer: FrameWriter, metrics: IngestMetrics) -> None:
-        self.stream_id = stream_id
-        self.metrics = metrics
-        self.num_settled = 0
-        """frames that are in the queue, or dropped"""
+    def __init__(self, account: Account, writer: FrameWriter, metrics: IngestMetrics) -> None:
+        self._account = account
         self._writer = writer
+        self._metrics = metrics
 
     def drop(self, reason: DropReason, num_frames: int) -> None:
         """Gives frames up."""
-        self.num_settled += num_frames
-        self.metrics.dropped(self.stream_id, reason, num_frames)
+        self._account.settled(num_frames)
+        self._metrics.dropped(self._account.stream_id, reason, num_frames)
 
     def put(self, entries: Sequence[NewFrame | EndOfSource]) -> int:
         """How many of the entries are in the queue now; raises StreamUnknown, Fenced or StoreUnavailable."""
-        with self.metrics.timed("publish"):
+        stream_id = self._account.stream_id
+        with self._metrics.timed("publish"):
             outcome, accepted = self._writer.publish(entries)
         if outcome is Outcome.GONE:
-            raise StreamUnknown(f"stream {self.stream_id!r} was removed or registered anew")
+            raise StreamUnknown(f"stream {stream_id!r} was removed or registered anew")
         if outcome is Outcome.FENCED:
-            raise Fenced(f"stream {self.stream_id!r}: its partition is another worker's")
+            raise Fenced(f"stream {stream_id!r}: its partition is another worker's")
         num_frames = sum(isinstance(entry, NewFrame) for entry in entries[:accepted])
-        self.num_settled += num_frames
-        self.metrics.published(self.stream_id, num_frames)
+        self._account.settled(num_frames)
+        self._metrics.published(stream_id, num_frames)
         return accepted
 
 

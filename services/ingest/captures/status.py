@@ -43,11 +43,10 @@ class StatusReporter:
         self._logged: tuple[StreamState, str | None] | None = None
 
     def resume(self, earlier: StreamStatus) -> None:
-        """Counts epochs on from where an earlier process or thread left the same generation of the stream."""
-        if earlier.generation == self.current.generation:
-            self.current = self.current.model_copy(
-                update={"epoch": earlier.epoch, "last_frame_at_ms": earlier.last_frame_at_ms}
-            )
+        """Goes on from what an earlier process or thread told of the same generation of the stream."""
+        self.current = self.current.model_copy(
+            update={"epoch": earlier.epoch, "last_frame_at_ms": earlier.last_frame_at_ms}
+        )
 
     def change(self, state: StreamState, reason: str | None = None) -> None:
         """Stores a new state and its reason."""
@@ -65,10 +64,10 @@ class StatusReporter:
         """Notes that the picture has another size."""
         self._update(width=info.width, height=info.height)
 
-    def connected(self, info: VideoInfo) -> None:
-        """Notes that the source is open: a new epoch begins."""
+    def connected(self, info: VideoInfo, epoch: int) -> None:
+        """Notes that the source is open, as a new epoch."""
         self._update(
-            epoch=self.current.epoch + 1,
+            epoch=epoch,
             codec=info.codec,
             width=info.width,
             height=info.height,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Final
 
 from services.ingest.captures.capture import Capture
-from services.ingest.captures.outlet import Workplace
+from services.ingest.captures.intake import Workplace
 from shared.errors import StoreUnavailable
 from shared.keys import partition_of
 from shared.leases import Lease

@@ -1,0 +1,112 @@
+"""Where a stream's pictures come in: a reader, started anew for each opening of the source."""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import redis
+
+from services.ingest.metrics import IngestMetrics
+from services.ingest.readers.reader import ReadJob
+from services.ingest.readers.reading import Reading, reading
+from services.ingest.settings import IngestSettings
+from services.ingest.sources.decoding.hardware import SOFTWARE
+from services.ingest.sources.decoding.tally import Tally
+from services.ingest.sources.options import MAX_FILE_THREADS, ReadOptions
+from services.ingest.sources.video import VideoInfo
+from shared.errors import SourceCrashed, SourceFailed
+from shared.redaction import redact
+from shared.registry import Registry
+from shared.sources import Source
+from shared.streams import StreamSpec
+from shared.waiting import Stopped
+
+MAX_FAST_FILES: Final = 16
+TURN_SECONDS: Final = 0.25
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """What all streams of this process share."""
+
+    client: redis.Redis
+    registry: Registry
+    metrics: IngestMetrics
+    settings: IngestSettings
+    turns: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_FAST_FILES))
+
+
+class Intake:
+    """Opens one stream's source, as often as it is asked to."""
+
+    def __init__(self, spec: StreamSpec, source: Source, place: Workplace, stop: threading.Event) -> None:
+        self._spec = spec
+        self._source = source
+        self._place = place
+        self._stop = stop
+        self._is_fast = source.is_file and spec.pace == "fast"
+        self._options = self._options_of(spec)
+
+    def _options_of(self, spec: StreamSpec) -> ReadOptions:
+        settings = self._place.settings
+        return ReadOptions(
+            num_threads=min(MAX_FILE_THREADS, os.cpu_count() or 1) if self._is_fast else 1,
+            short_side=settings.transport_short_side,
+            stall_seconds=settings.stall_seconds,
+            rtsp_transport=spec.rtsp_transport,
+            skip=spec.skip,
+            hwaccel=settings.hwaccel,
+            forbidden=settings.forbidden,
+        )
+
+    @contextmanager
+    def opened(
+        self, first_point: int, observe: Callable[[Tally], None], changed: Callable[[VideoInfo], None]
+    ) -> Iterator[Reading]:
+        """The source, open, without the frames before a point of the grid; what goes wrong is a SourceFailed.
+
+        `observe` hears all counts, `changed` that the picture has another size. Only so many files are read at once as
+        fast as it goes; the others wait their turn here.
+        """
+        job = ReadJob(self._source, self._spec.fps, first_point, self._options, self._place.settings.jpeg_quality)
+
+        def checked(info: VideoInfo) -> None:
+            changed(info)
+            self._check_decoder(info)
+
+        with self._turn():
+            try:
+                with reading(job, self._stop, observe, checked) as source:
+                    self._place.metrics.connected(self._spec.id)
+                    self._check_decoder(source.info)
+                    yield source
+            except SourceFailed as err:
+                self._place.metrics.failed(self._spec.id, crashed=isinstance(err, SourceCrashed))
+                raise type(err)(f"source {redact(self._source.location)}: {err}") from err
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._is_fast:
+            yield
+            return
+        while not self._place.turns.acquire(timeout=TURN_SECONDS):
+            if self._stop.is_set():
+                raise Stopped
+        try:
+            yield
+        finally:
+            self._place.turns.release()
+
+    def _check_decoder(self, info: VideoInfo) -> None:
+        """Hardware that was asked for and does not decode is worth a warning, and no more: software does as well."""
+        wanted, stream_id = self._options.hwaccel, self._spec.id
+        if (wanted != "none") and info.decoder == SOFTWARE:
+            self._place.metrics.fell_back(stream_id)
+            said = "stream %s: hwaccel %s does not decode it here; software does"
+            logger.warning(said, stream_id, wanted, extra={"stream_id": stream_id})
