@@ -29,6 +29,10 @@ class SourceCrashed(SourceFailed):
     """Reading a source ended the process that did it, or hung in native code until that was ended."""
 
 
+class ReaderLost(SourceFailed):
+    """No fault of the source: this machine started no process to read it, or lost what had started it."""
+
+
 class FrameUnreadable(AfterimageError):
     """A frame's JPEG does not decode."""
 

@@ -51,8 +51,8 @@ def descendants(pid: int) -> list[int]:
 
 
 def readers(pid: int) -> list[int]:
-    """Ids of the reader processes: those below multiprocessing's fork server, which is below the service."""
-    return [below for child in descendants(pid) for below in _children(child)]
+    """Ids of the reader processes: those below the process that they are forked from, which is below the service."""
+    return [below for child in descendants(pid) for below in children(child)]
 
 
 def command_lines() -> str:
@@ -65,7 +65,8 @@ def command_lines() -> str:
     return "\n".join(texts)
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """Ids of the processes that one has started; none where it is gone."""
     with suppress(OSError):
         return [
             int(word) for path in (PROC / str(pid) / "task").glob("*/children") for word in path.read_text().split()

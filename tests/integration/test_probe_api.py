@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import logging
-import multiprocessing
+import os
 import socket
 import threading
 import time
@@ -24,6 +24,7 @@ from films import VideoFile
 from ingest_process import ingest_process
 from leasing import tenancy
 from patience import eventually
+from process_tree import readers
 from pydantic import SecretStr
 from test_probe_queue import REQUEST, kept
 
@@ -233,7 +234,7 @@ def test_the_limit_holds_whatever_the_source_does(silent_port: int) -> None:
     with pytest.raises(SourceFailed, match=r"gave no picture within 0\.2 s"):
         probe(source, ReadOptions(stall_seconds=60), threading.Event(), limit_seconds=0.2)
     assert time.monotonic() - began < 30
-    assert multiprocessing.active_children() == []
+    assert readers(os.getpid()) == []
 
 
 def test_a_worker_that_is_stopped_says_so(

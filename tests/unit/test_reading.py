@@ -1,4 +1,3 @@
-import multiprocessing
 import os
 import signal
 import socket
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 from films import VideoFile, render
 from patience import eventually
+from process_tree import readers
 
 from services.ingest.readers.messages import Picture
 from services.ingest.readers.reader import ReadJob
@@ -32,7 +32,7 @@ def _nothing_is_left(video_file: VideoFile) -> Iterator[None]:
         """From here on the fork server runs, with its descriptors."""
     before = os.listdir("/proc/self/fd")  # noqa: PTH208
     yield
-    assert multiprocessing.active_children() == []
+    assert readers(os.getpid()) == []
     assert sorted(os.listdir("/proc/self/fd")) == sorted(before)  # noqa: PTH208
 
 
@@ -85,10 +85,8 @@ def everything(job: ReadJob) -> tuple[VideoInfo, list[Picture], Tally]:
 
 
 def reader_pid() -> int:
-    [process] = multiprocessing.active_children()
-    assert process.name == "reader"
-    assert process.pid
-    return process.pid
+    [pid] = readers(os.getpid())
+    return pid
 
 
 def read_to_the_end(source: Reading) -> None:

@@ -1,28 +1,28 @@
 """The service's side of a reader process: starts it, hears it, and ends it when it is silent for too long."""
 
+import atexit
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
 from typing import Final
 
 from services.ingest.readers.messages import MAX_MESSAGE_BYTES, Message, Opened, Over, Picture, unpack
-from services.ingest.readers.reader import LAST_SECONDS, ReadJob, read
+from services.ingest.readers.reader import LAST_SECONDS, ReadJob
+from services.ingest.readers.starting import LOST, ReaderProcess, Starter
 from services.ingest.sources.decoding.tally import Tally
 from services.ingest.sources.video import VideoInfo
-from shared.errors import SourceCrashed, SourceFailed
+from shared.errors import ReaderLost, SourceCrashed, SourceFailed
 from shared.waiting import Stopped
 
 POLL_SECONDS: Final = 0.1
 GRACE_SECONDS: Final = 0.5
 """A reader that gives up by itself says why; it has so much longer for that."""
 
-_processes = get_context("forkserver")
-_processes.set_forkserver_preload(["services.ingest.readers.reader"])  # a fork of what has imported all: 10 ms, not 500
+_starter = Starter()
+atexit.register(_starter.close)
 
 
 def _unheard(_news: object) -> None:
@@ -39,24 +39,18 @@ def reading(
     """A source, opened and read by a process of its own that ends with the block.
 
     `observe` hears all counts, `changed` that the picture has another size. Raises SourceFailed with the reason,
-    SourceCrashed where the process died or hung, Stopped once `stop` is set; and so does what is done with it.
+    SourceCrashed where the process died or hung, ReaderLost where this machine started none or lost it, Stopped once
+    `stop` is set; and so does what is done with it.
     """
-    ours, theirs = _processes.Pipe()
-    process = _processes.Process(target=read, args=(job, theirs), name="reader", daemon=True)
+    process, ours = _starter.start(job, stop)
     with ours:
-        with theirs:
-            process.start()
         source = Reading(process, ours, stop, job.options.stall_seconds, observe, changed)
         try:
             source.open()
             yield source
         finally:
             ours.close()
-            process.join(LAST_SECONDS + GRACE_SECONDS)
-            if process.is_alive():
-                process.kill()
-                process.join()
-            process.close()
+            process.end(LAST_SECONDS + GRACE_SECONDS)
 
 
 class Reading:
@@ -66,7 +60,7 @@ class Reading:
 
     def __init__(
         self,
-        process: ForkServerProcess,
+        process: ReaderProcess,
         connection: Connection,
         stop: threading.Event,
         stall_seconds: float,
@@ -118,7 +112,7 @@ class Reading:
                     raise SourceCrashed(f"no sign of life for {self._stall_seconds:g} s: its reader was ended")
             return self._connection.recv_bytes(MAX_MESSAGE_BYTES)
         except (EOFError, OSError) as err:
-            raise SourceCrashed(self._how_it_ended()) from err
+            raise self._how_it_ended() from err
 
     def _is_told(self) -> bool:
         """Whether a message has come; raises Stopped however quickly they come."""
@@ -126,9 +120,10 @@ class Reading:
             raise Stopped
         return self._connection.poll(POLL_SECONDS)
 
-    def _how_it_ended(self) -> str:
-        self._process.join(GRACE_SECONDS)
-        code = self._process.exitcode
+    def _how_it_ended(self) -> SourceFailed:
+        code = self._process.exit_code(GRACE_SECONDS)
+        if code is None and self._process.is_lost(GRACE_SECONDS):
+            return ReaderLost(LOST)
         if code is not None and code < 0:
-            return f"the decoder crashed ({signal.Signals(-code).name})"
-        return "its reader ended without a word"
+            return SourceCrashed(f"the decoder crashed ({signal.Signals(-code).name})")
+        return SourceCrashed("its reader ended without a word")

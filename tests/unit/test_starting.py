@@ -1,0 +1,161 @@
+import errno
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from films import render
+from patience import eventually, unavailable
+from process_tree import children, readers
+
+from services.ingest.readers.reader import ReadJob
+from services.ingest.readers.reading import Reading, reading
+from services.ingest.readers.starting import SPACING_SECONDS, Gate, lost
+from shared.errors import ReaderLost
+from shared.sources import Source
+from shared.waiting import LONGEST_SECONDS, Stopped
+
+
+def test_what_starts_at_once_starts_one_by_one() -> None:
+    gate = Gate()
+    assert gate.turn(100.0) == 100.0
+    assert [gate.turn(100.0) for _ in range(3)] == pytest.approx([100 + n * SPACING_SECONDS for n in (1, 2, 3)])
+    assert gate.turn(200.0) == 200.0
+
+
+def test_a_limit_is_run_against_ever_more_rarely_and_by_one_at_a_time() -> None:
+    gate, now, pauses = Gate(), 0.0, []
+    for _ in range(12):
+        assert gate.is_open(now)
+        gate.refused(now)
+        gate.refused(now)  # what was under way counts once
+        assert not gate.is_open(now)
+        first, second = gate.turn(now), gate.turn(now)
+        assert gate.is_open(first)
+        assert second - first == pytest.approx(SPACING_SECONDS)
+        pauses.append(first - now)
+        now = first
+    assert 0.25 <= pauses[0] <= 0.5
+    assert all(LONGEST_SECONDS / 2 <= pause <= LONGEST_SECONDS for pause in pauses[7:])
+    gate.started()
+    gate.refused(now)
+    assert gate.turn(now) - now <= 0.5
+
+
+def test_reasons_name_the_limit() -> None:
+    assert "no more processes" in str(lost(OSError(errno.EAGAIN, "Resource temporarily unavailable")))
+    assert "open more files" in str(lost(OSError(errno.EMFILE, "Too many open files")))
+    assert "Operation not permitted" in str(lost(OSError(errno.EPERM, "Operation not permitted")))
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """More pictures than fit into a pipe, so a reader that nobody hears lives on."""
+    path = tmp_path_factory.mktemp("films") / "film.ts"
+    render(path, seconds=20, fps=25, size=(160, 120), rotation=0)
+    return path
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def opened(stack: ExitStack, film: Path) -> Reading:
+    return stack.enter_context(reading(ReadJob(Source(str(film)), 25.0), threading.Event()))
+
+
+def nursery() -> int:
+    """The process that readers are forked from: the one that has children."""
+    [pid] = [child for child in children(os.getpid()) if children(child)]
+    return pid
+
+
+def test_what_readers_are_forked_from_is_started_anew(stack: ExitStack, film: Path) -> None:
+    sources = [opened(stack, film) for _ in range(3)]
+    num_descriptors = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    before, former = readers(os.getpid()), nursery()
+    os.kill(former, signal.SIGKILL)
+    for source in sources:
+        with pytest.raises(ReaderLost, match="the process that starts readers has ended"):
+            list(source.pictures())
+    again = opened(stack, film)
+    assert nursery() != former
+    assert sum(1 for _ in again.pictures()) == 500
+    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in before), "the end of the former readers")
+    stack.close()
+    assert len(os.listdir("/proc/self/fd")) == num_descriptors - 2 * len(sources)  # noqa: PTH208
+
+
+def test_too_few_descriptors_keep_one_reader_away_and_end_none(stack: ExitStack, film: Path) -> None:
+    source = opened(stack, film)
+    pid = nursery()
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    used = set(map(int, os.listdir(f"/proc/{pid}/fd")))  # noqa: PTH208
+    first_free = next(number for number in range(len(used) + 1) if number not in used)
+    stack.callback(resource.prlimit, pid, resource.RLIMIT_NOFILE, before)
+    for num_left in (0, 1):
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (first_free + num_left, before[1]))
+        with pytest.raises(ReaderLost, match="may not open more files"):
+            opened(stack, film)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+    opened(stack, film)
+    assert nursery() == pid
+    assert sum(1 for _ in source.pictures()) == 500
+
+
+def test_stop_is_heard_while_the_gate_is_closed(film: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Stopped), reading(ReadJob(Source(str(film)), 25.0), stop):
+        pytest.fail("it must not start")
+
+
+LIMITED = """
+import resource, sys, threading
+from contextlib import ExitStack
+from test_starting import nursery
+from services.ingest.readers.reader import ReadJob
+from services.ingest.readers.reading import reading
+from shared.errors import ReaderLost
+from shared.sources import Source
+
+def opened():
+    return stack.enter_context(reading(ReadJob(Source(sys.argv[1]), 25.0), threading.Event()))
+
+with ExitStack() as stack:
+    source = opened()
+    pid = nursery()
+    before = resource.prlimit(pid, resource.RLIMIT_NPROC)
+    resource.prlimit(pid, resource.RLIMIT_NPROC, (1, before[1]))
+    for _ in range(3):
+        try:
+            opened()
+        except ReaderLost as err:
+            print(err)
+    resource.prlimit(pid, resource.RLIMIT_NPROC, before)
+    opened()
+    print(nursery() == pid, sum(1 for _ in source.pictures()))
+"""
+
+
+def test_a_process_limit_keeps_readers_away_and_ends_none(film: Path) -> None:
+    """Limits on processes do not bind root, so another user tries them, who may still read what root may."""
+    command = [sys.executable, "-c", LIMITED, str(film)]
+    if os.getuid() == 0:
+        able = "+dac_override"
+        prefix = ["setpriv", "--reuid=65534", f"--inh-caps={able}", f"--ambient-caps={able}"]
+        if subprocess.run([*prefix, "true"], check=False, stderr=subprocess.DEVNULL).returncode:
+            unavailable("setpriv with CAP_DAC_OVERRIDE")
+        command = [*prefix, *command]
+    path = os.pathsep.join(filter(None, sys.path))
+    environment = os.environ | {"PYTHONPATH": path}
+    ended = subprocess.run(command, env=environment, check=True, timeout=120, stdout=subprocess.PIPE, text=True)
+    assert ended.stdout == "this machine lets no more processes start\n" * 3 + "True 500\n"
