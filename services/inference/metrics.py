@@ -61,6 +61,8 @@ class InferenceMetrics:
         for stage in ("read", "commit"):
             self.loop_errors.labels(stage)
         self.streams = Gauge("afterimage_streams_owned", "Streams that this worker serves", registry=self.registry)
+        self._labels: dict[str, set[str]] = {}
+        """The labels that a stream has series for: the library has no other way to find them but to search them all."""
 
     def _add_memory(self) -> None:
         """What becomes of the memories."""
@@ -94,7 +96,9 @@ class InferenceMetrics:
         """A stream is admitted: its counters begin at 0, so that a first count shows as a rise."""
         self.frames_processed.labels(stream_id)
         self.frames_dropped.labels(stream_id, "queue_full")
-        for label in labels:
+        known = self._labels.setdefault(stream_id, set())
+        known.update(labels)
+        for label in known:
             self.events.labels(stream_id, label)
 
     def loaded(self, model: str, seconds: float) -> None:
@@ -103,10 +107,11 @@ class InferenceMetrics:
 
     def forget_stream(self, stream_id: str) -> None:
         """Removes the series of a stream that is gone."""
-        for metric in (self.frames_processed, self.frames_dropped, self.events, self.checkpointed_at):
-            for labels in list(metric._metrics):  # noqa: SLF001  the library has no way to list label values
-                if labels[0] == stream_id:
-                    metric.remove(*labels)
+        self.frames_processed.remove(stream_id)
+        self.frames_dropped.remove(stream_id, "queue_full")
+        self.checkpointed_at.remove(stream_id)
+        for label in self._labels.pop(stream_id, ()):
+            self.events.remove(stream_id, label)
         self.scores.forget(stream_id)
 
 

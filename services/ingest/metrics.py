@@ -112,8 +112,10 @@ class IngestMetrics:
         return self._stages.labels(stage).time()
 
     def forget(self, stream_id: str) -> None:
-        """Removes a stream's series."""
+        """Removes a stream's series, each by its name: the library would search through those of all streams."""
         self._broken.discard(stream_id)
-        labels = {"stream_id": stream_id}
         for metric in (*self._counters, self._up):
-            metric.remove_by_labels(labels)
+            if metric is not self._dropped:
+                metric.remove(stream_id)
+        for reason in get_args(DropReason):
+            self._dropped.remove(stream_id, reason)
