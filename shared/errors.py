@@ -49,6 +49,10 @@ class StoreUnavailable(AfterimageError):
     """Redis does not answer, or refuses: out of memory, loading, read-only."""
 
 
+class StoreFull(StoreUnavailable):
+    """Redis is at `maxmemory`: it refuses what takes memory until commits, removals or a higher limit make room."""
+
+
 class Fenced(AfterimageError):
     """Another worker owns the partition now; this one must stop writing it."""
 

@@ -7,21 +7,23 @@ from redis.exceptions import (
     ClusterCrossSlotError,
     CrossSlotTransactionError,
     DataError,
+    OutOfMemoryError,
     RedisClusterException,
     RedisError,
 )
 
-from shared.errors import StoreUnavailable
+from shared.errors import StoreFull, StoreUnavailable
 from shared.redaction import redact
 
 TROUBLE = (RedisError, RedisClusterException, OSError)
 MAX_CHARACTERS = 300  # the client library can be long-winded
+OUT_OF_MEMORY = "OOM command not allowed"  # as a script's own error, of whatever version
 DEFECTS = (DataError, ClusterCrossSlotError, CrossSlotTransactionError)
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turns the client library's errors into StoreUnavailable.
+    """Turns the client library's errors into StoreUnavailable, one of a full Redis into StoreFull.
 
     Whatever the server answers counts as trouble, a wrong type or a script's error, too: who asked can only wait, say
     so and ask again, and other streams need not end for one that is damaged. What can never have gone well, whatever
@@ -32,4 +34,7 @@ def translated() -> Iterator[None]:
     except DEFECTS:
         raise
     except TROUBLE as err:
-        raise StoreUnavailable(f"Redis: {redact(str(err))[:MAX_CHARACTERS] or type(err).__name__}") from err
+        said = redact(str(err))[:MAX_CHARACTERS] or type(err).__name__
+        if isinstance(err, OutOfMemoryError) or OUT_OF_MEMORY in str(err):
+            raise StoreFull(f"Redis: it is full, and refuses what takes memory: {said}") from err
+        raise StoreUnavailable(f"Redis: {said}") from err

@@ -73,8 +73,9 @@ class StreamRecord:
 
     @property
     def frames_dropped(self) -> int:
-        """Frames published that inference never saw."""
-        return self.progress.sequence - self.progress.frames_processed
+        """Frames that inference never saw: lost before they reached the queue, or in it."""
+        before = self.status.frames_dropped if self.status.generation == self.spec.generation else 0
+        return before + self.progress.sequence - self.progress.frames_processed
 
 
 class Registry:

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from shared.errors import AfterimageError, SourceRefused, StoreUnavailable, StreamExists, StreamUnknown
+from shared.errors import AfterimageError, SourceRefused, StoreFull, StoreUnavailable, StreamExists, StreamUnknown
 from shared.redaction import redact
 from shared.streams import ThresholdOverride
 from shared.validation import shown
@@ -26,6 +26,7 @@ EXPECTED: dict[type[Exception], tuple[int, str, str | None]] = {
     StreamExists: (409, "stream_exists", "id"),
     SourceRefused: (422, "invalid", "source"),
     StoreUnavailable: (503, "store_unavailable", None),
+    StoreFull: (503, "store_full", None),
 }
 
 

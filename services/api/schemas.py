@@ -130,7 +130,9 @@ class StreamView(BaseModel):
     epoch: int = Field(description="number of the current (re)connection of the source, from 1")
     frames_published: int
     frames_processed: int
-    frames_dropped: int = Field(description="published, but gone from a full queue before inference saw them")
+    frames_dropped: int = Field(
+        description="never looked at: lost before they reached the queue, or gone from a full one"
+    )
     lag_frames: int = Field(description="published and not yet looked at")
     last_frame_at_ms: int | None
     codec: str | None = Field(description="of the source, as FFmpeg names it")

@@ -10,6 +10,7 @@ from redis.cluster import RedisCluster
 
 from services.api.schemas import StreamView
 from shared.errors import StoreUnavailable
+from shared.frame_queue import MAX_JPEG_BYTES
 from shared.keys import Role, keys_of
 from shared.leases import living_workers
 from shared.registry import Registry
@@ -80,6 +81,21 @@ class StoreCollector(Collector):
                 if info["maxmemory"]:
                     limit.add_metric([node], info["maxmemory"])
         return [used, limit]
+
+
+def full_nodes(client: redis.Redis) -> list[str]:
+    """The Redis servers that take no more frames: the largest that there can be would not fit below `maxmemory`.
+
+    What a command brings along counts, so a server refuses frames before the last byte is used. Raises
+    StoreUnavailable.
+    """
+    with translated():
+        found = _memory_by_node(client)
+    return [node for node, info in found.items() if _is_full(info["used_memory"], info["maxmemory"])]
+
+
+def _is_full(used_bytes: int, limit_bytes: int) -> bool:
+    return bool(limit_bytes) and used_bytes > limit_bytes - min(MAX_JPEG_BYTES, limit_bytes // 64)
 
 
 def _gauge(name: str, meaning: str, *labels: str) -> GaugeMetricFamily:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import redis
@@ -18,7 +19,7 @@ from process_tree import readers
 from redis_process import redis_process
 
 from services.ingest.captures.publisher import MAX_HELD_FRAMES
-from services.ingest.metrics import IngestMetrics
+from services.ingest.metrics import DropReason, IngestMetrics
 from shared.store import connect
 from shared.streams import StreamState
 
@@ -60,6 +61,7 @@ def test_of_a_file_that_goes_on_where_it_was_left(ingest: IngestRunner, video_fi
     ingest.add("clip", "long.mp4", skip="none")
     ingest.start()
     eventually(lambda: len(ingest.frames("clip")) >= 128, "a full queue")
+    eventually(lambda: num_in_hand(ingest) > 0, "a frame that waits for room")
     ingest.stop()
     first = counted(ingest.metrics, "clip")
     assert_sum(first)
@@ -70,6 +72,8 @@ def test_of_a_file_that_goes_on_where_it_was_left(ingest: IngestRunner, video_fi
     assert_sum(second)
     assert second["decoded"] == 400
     assert first["published"] + second["published"] == 320
+    assert first["stopped"] > 0
+    assert ingest.registry.get("clip").frames_dropped == 0  # what the stop had left was read again
 
 
 def test_of_a_camera_that_is_stopped_and_one_whose_reader_is_killed(ingest: IngestRunner, moving: Path) -> None:
@@ -82,8 +86,12 @@ def test_of_a_camera_that_is_stopped_and_one_whose_reader_is_killed(ingest: Inge
         eventually(lambda: ingest.value("afterimage_connections_total", stream_id="door") == 2, "another reader")
         ingest.until("door", StreamState.LIVE)
         ingest.stop()
-    assert_sum(counted(ingest.metrics, "door"))
+    found = counted(ingest.metrics, "door")
+    assert_sum(found)
     assert ingest.value("afterimage_reader_crashes_total", stream_id="door") == 1
+    record = ingest.registry.get("door")
+    lost_in_queue = record.progress.sequence - record.progress.frames_processed
+    assert record.frames_dropped - lost_in_queue == sum(found.get(reason, 0) for reason in get_args(DropReason))
 
 
 def test_while_redis_is_away_and_while_it_hangs(video_file: VideoFile, moving: Path, tmp_path: Path) -> None:
@@ -110,6 +118,12 @@ def test_while_redis_is_away_and_while_it_hangs(video_file: VideoFile, moving: P
             runner.stop()
     assert counted(runner.metrics, "clip") == {"decoded": 200, "published": 160, "skipped": 40}
     assert_sum(counted(runner.metrics, "door"))
+
+
+def num_in_hand(runner: IngestRunner) -> int:
+    """Frames of the clip that were decoded, and neither published nor given up yet."""
+    found = counted(runner.metrics, "clip")
+    return 2 * found["decoded"] - sum(found.values())
 
 
 def num_published(runner: IngestRunner) -> float:

@@ -24,7 +24,7 @@ class Unsearchable(dict[Any, Any]):
     def __iter__(self) -> Iterator[Any]:
         self._refuse()
 
-    keys = items = values = _refuse  # type: ignore[assignment]
+    keys = items = values = _refuse
 
 
 def series(registry: CollectorRegistry) -> list[str]:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 import pytest
 
 from services.ingest.captures.account import Account
-from services.ingest.captures.publisher import MAX_HELD_FRAMES, FastPublisher, LivePublisher, QueueEnd
+from services.ingest.captures.publisher import MAX_HELD_FRAMES, FastPublisher, FullStore, LivePublisher, QueueEnd
 from services.ingest.metrics import IngestMetrics
-from shared.errors import Fenced, StoreUnavailable, StreamUnknown
+from shared.errors import Fenced, StoreFull, StoreUnavailable, StreamUnknown
 from shared.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
 from shared.waiting import Backoff, Stopped
 
@@ -40,7 +40,7 @@ def frames(count: int) -> list[NewFrame]:
 
 
 def queue_end(writer: FrameWriter, metrics: IngestMetrics | None = None) -> QueueEnd:
-    return QueueEnd(Account("door"), writer, metrics or IngestMetrics())
+    return QueueEnd(Account("door"), writer, metrics or IngestMetrics(), FullStore())
 
 
 def value(metrics: IngestMetrics, name: str, **labels: str) -> float:
@@ -113,3 +113,39 @@ def test_refusals_are_errors(outcome: Outcome, error: type[Exception]) -> None:
     live = LivePublisher(queue_end(ScriptedWriter(outcome=outcome)), threading.Event())
     with pytest.raises(error):
         live.publish(frames(1)[0])
+
+
+class FullWriter(ScriptedWriter):
+    """Belongs to a Redis that has no room."""
+
+    def publish(self, entries: Sequence[Entry]) -> tuple[Outcome, int]:
+        self.calls.append(len(entries))
+        raise StoreFull("Redis: it is full")
+
+
+def test_a_full_redis_is_said_once_for_all_streams_and_its_end_once(caplog: pytest.LogCaptureFixture) -> None:
+    full = FullStore()
+    for now in (0.0, 1.0, 2.0):
+        full.refused(now)
+    full.took(11.9)  # a commit made room for a frame
+    full.refused(12.0)
+    full.took(21.9)
+    assert [record.message for record in caplog.records] == [
+        "Redis is full: it refuses frames; those of cameras are lost, files wait"
+    ]
+    for now in (22.0, 23.0):
+        full.took(now)
+    assert [record.message for record in caplog.records[1:]] == ["Redis takes frames again"]
+    full.refused(24.0)
+    assert len(caplog.records) == 3
+
+
+def test_all_losses_are_in_the_account(caplog: pytest.LogCaptureFixture) -> None:
+    account = Account("door", num_lost=5)
+    queue = QueueEnd(account, FullWriter(), IngestMetrics(), FullStore())
+    live = LivePublisher(queue, threading.Event())
+    for frame in frames(MAX_HELD_FRAMES + 2):
+        live.publish(frame)
+    queue.drop("stopped", 3)
+    assert account.num_lost == 5 + 2 + 3
+    assert "Redis is full" in caplog.text

@@ -6,7 +6,7 @@ import redis
 from redis import exceptions
 from redis.sentinel import MasterNotFoundError
 
-from shared.errors import AfterimageError, SettingsInvalid, StoreUnavailable
+from shared.errors import AfterimageError, SettingsInvalid, StoreFull, StoreUnavailable
 from shared.scripts import Script
 from shared.store import connect, connect_async, translated
 
@@ -97,6 +97,18 @@ def test_whatever_redis_says_in_trouble_is_one_error(trouble: Exception) -> None
     with pytest.raises(StoreUnavailable, match=r"Redis: .+") as raised, translated():
         raise trouble
     assert raised.value.__cause__ is trouble
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."),
+        exceptions.ResponseError("Error running script: @user_script:9: -OOM command not allowed when used memory > 1"),
+    ],
+)
+def test_a_full_redis_is_told_apart(words: Exception) -> None:
+    with pytest.raises(StoreFull, match="it is full, and refuses what takes memory"), translated():
+        raise words
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from services.api.context import Context
 from services.api.docs import Responses, errors
 from services.api.errors import ApiError
 from services.api.schemas import Health, Readiness
+from services.api.store_metrics import full_nodes
 from shared.keys import Role
 from shared.leases import living_workers
 
@@ -35,10 +36,16 @@ def show_health() -> Health:
 
 @router.get("/readyz", responses=errors(503))
 def show_readiness(context: Context) -> Readiness:
-    """Whether Redis answers and an ingest and an inference worker are alive; the error names what is missing."""
+    """Whether Redis answers and takes frames, and an ingest and an inference worker are alive; the error says what is
+    missing.
+    """
     workers = {role: len(living_workers(context.client, role, context.lease_seconds)) for role in get_args(Role)}
+    problems = []
     if missing := [role for role, count in workers.items() if count == 0]:
-        raise ApiError(503, "not_ready", f"no living worker for: {', '.join(missing)}")
+        problems.append(f"no living worker for: {', '.join(missing)}")
+    problems += [f"{node}: full (maxmemory): it takes no more frames" for node in full_nodes(context.client)]
+    if problems:
+        raise ApiError(503, "not_ready", "; ".join(problems))
     return Readiness(workers=workers)
 
 

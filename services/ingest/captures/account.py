@@ -19,6 +19,9 @@ class Account:
     num_settled: int = 0
     """frames that are in the queue, or dropped on the way there"""
 
+    num_lost: int = 0
+    """frames that were wanted and never reached the queue, those of earlier processes included"""
+
     @property
     def num_open(self) -> int:
         """Frames received that are neither in the queue nor dropped yet."""
@@ -31,7 +34,13 @@ class Account:
     def received(self, tally: Tally) -> None:
         """A reader tells what it has done since it last said so."""
         self.num_received += tally.decoded - tally.skipped - tally.dropped
+        self.num_lost += tally.dropped
 
     def settled(self, num_frames: int) -> None:
         """Frames are in the queue, or dropped."""
         self.num_settled += num_frames
+
+    def dropped(self, num_frames: int) -> None:
+        """Frames that a reader handed over are given up."""
+        self.settled(num_frames)
+        self.num_lost += num_frames

@@ -43,7 +43,7 @@ class Capture:
         self._stop = stop
         self._account = Account(spec.id)
         self._status = StatusReporter(
-            spec.id,
+            self._account,
             StreamStatus(generation=spec.generation, base_ms=spec.base_ms),
             partial(place.registry.set_status, lease=lease),
             place.metrics,
@@ -70,7 +70,7 @@ class Capture:
     def _capture(self) -> None:
         record = until_stored(partial(self._place.registry.get, self._spec.id), self._stop)
         if record.status.generation == self._spec.generation:
-            self._account.epoch = record.status.epoch
+            self._account.epoch, self._account.num_lost = record.status.epoch, record.status.frames_dropped
             self._status.resume(record.status)
         self._status.change(StreamState.CONNECTING)
         try:
@@ -94,7 +94,7 @@ class Capture:
         writer = FrameWriter(place.client, spec.id, spec.generation, "fast" if is_fast else "live", self._lease)
         newest = writer.last_entry_id() or progress.cursor
         account.last_ms = max(_time_of(newest), _time_of(progress.cursor))
-        queue = QueueEnd(account, writer, place.metrics)
+        queue = QueueEnd(account, writer, place.metrics, place.full)
         return Passage(
             spec=spec,
             intake=Intake(spec, source, place, stop),
@@ -143,6 +143,8 @@ class Passage:
         finally:
             if num_left := self.account.num_open:
                 self.metrics.dropped(self.spec.id, "stopped", num_left)
+                if not isinstance(self.times, FileTimes):  # of a file they are read again
+                    self.account.num_lost += num_left
 
     def finish(self) -> None:
         """Marks the end of the source in the queue, unless nothing was ever published."""

@@ -10,6 +10,7 @@ from typing import Final
 
 import redis
 
+from services.ingest.captures.publisher import FullStore
 from services.ingest.metrics import IngestMetrics
 from services.ingest.readers.reader import ReadJob
 from services.ingest.readers.reading import Reading, reading
@@ -39,6 +40,7 @@ class Workplace:
     registry: Registry
     metrics: IngestMetrics
     settings: IngestSettings
+    full: FullStore = field(default_factory=FullStore)
     turns: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_FAST_FILES))
 
 

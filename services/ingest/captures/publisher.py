@@ -1,5 +1,6 @@
 """How frames get into the queue: a live source never waits, a fast one loses nothing."""
 
+import logging
 import threading
 import time
 from collections import deque
@@ -9,7 +10,7 @@ from typing import Final, Protocol
 
 from services.ingest.captures.account import Account
 from services.ingest.metrics import DropReason, IngestMetrics
-from shared.errors import Fenced, StoreUnavailable, StreamUnknown
+from shared.errors import Fenced, StoreFull, StoreUnavailable, StreamUnknown
 from shared.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
 from shared.waiting import LONGEST_FOR_STORE_SECONDS, Backoff, pause, until_stored
 
@@ -19,6 +20,9 @@ FULL_POLL_SECONDS: Final = 0.008
 LONGEST_FULL_POLL_SECONDS: Final = 0.064
 MAX_HELD_FRAMES: Final = 64
 MAX_HELD_BYTES: Final = 8 << 20
+QUIET_SECONDS: Final = 10.0
+
+logger = logging.getLogger(__name__)
 
 
 class Publisher(Protocol):
@@ -34,28 +38,61 @@ class Publisher(Protocol):
         """Puts what is held back and the end-of-source marker into the queue."""
 
 
+class FullStore:
+    """Says in the log that Redis is full, and when that is over: once each, for all streams of the process.
+
+    Commits make room for a frame now and then even so: it is over when nothing was refused for 10 s.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._refused_at: float | None = None
+
+    def refused(self, now: float) -> None:
+        """Redis refused frames for want of memory, at `now` on a clock that only runs forward, in seconds."""
+        with self._lock:
+            is_new, self._refused_at = self._refused_at is None, now
+        if is_new:
+            logger.warning("Redis is full: it refuses frames; those of cameras are lost, files wait")
+
+    def took(self, now: float) -> None:
+        """Redis took frames."""
+        with self._lock:
+            if self._refused_at is None or now - self._refused_at < QUIET_SECONDS:
+                return
+            self._refused_at = None
+        logger.warning("Redis takes frames again")
+
+
 class QueueEnd:
     """The writing end of a stream's queue, measured and with its refusals as errors."""
 
-    def __init__(self, account: Account, writer: FrameWriter, metrics: IngestMetrics) -> None:
+    def __init__(self, account: Account, writer: FrameWriter, metrics: IngestMetrics, full: FullStore) -> None:
         self._account = account
+        self._full = full
         self._writer = writer
         self._metrics = metrics
 
     def drop(self, reason: DropReason, num_frames: int) -> None:
         """Gives frames up."""
-        self._account.settled(num_frames)
+        self._account.dropped(num_frames)
         self._metrics.dropped(self._account.stream_id, reason, num_frames)
 
     def put(self, entries: Sequence[NewFrame | EndOfSource]) -> int:
         """How many of the entries are in the queue now; raises StreamUnknown, Fenced or StoreUnavailable."""
         stream_id = self._account.stream_id
-        with self._metrics.timed("publish"):
-            outcome, accepted = self._writer.publish(entries)
+        try:
+            with self._metrics.timed("publish"):
+                outcome, accepted = self._writer.publish(entries)
+        except StoreFull:
+            self._full.refused(time.monotonic())
+            raise
         if outcome is Outcome.GONE:
             raise StreamUnknown(f"stream {stream_id!r} was removed or registered anew")
         if outcome is Outcome.FENCED:
             raise Fenced(f"stream {stream_id!r}: its partition is another worker's")
+        if accepted:
+            self._full.took(time.monotonic())
         num_frames = sum(isinstance(entry, NewFrame) for entry in entries[:accepted])
         self._account.settled(num_frames)
         self._metrics.published(stream_id, num_frames)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from services.ingest.captures.account import Account
 from services.ingest.metrics import IngestMetrics
 from services.ingest.sources.video import VideoInfo
 from shared.clock import now_ms
@@ -28,14 +29,15 @@ class StatusReporter:
 
     def __init__(
         self,
-        stream_id: str,
+        account: Account,
         status: StreamStatus,
         set_status: Callable[[str, StreamStatus], bool],
         metrics: IngestMetrics,
         stop: threading.Event,
     ) -> None:
         self.current = status
-        self._stream_id = stream_id
+        self._account = account
+        self._stream_id = account.stream_id
         self._set_status = set_status
         self._metrics = metrics
         self._stop = stop
@@ -105,6 +107,7 @@ class StatusReporter:
 
     def _store(self) -> None:
         self._stored_at = time.monotonic()
+        self.current = self.current.model_copy(update={"frames_dropped": self._account.num_lost})
         if not self._set_status(self._stream_id, self.current):
             raise StreamUnknown(f"stream {self._stream_id!r} is gone")
 
