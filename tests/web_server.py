@@ -3,7 +3,7 @@
 import hashlib
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -77,9 +77,23 @@ def web_server() -> Iterator[WebServer]:
             thread.join()
 
 
-def behind_digest(answer: Answer, user: str, password: str, algorithm: str = "MD5") -> Answer:
-    """Lets only this user see the answer (RFC 7616, qop auth)."""
-    digest = hashlib.sha256 if algorithm == "SHA-256" else hashlib.md5
+DIGESTS: dict[str, Callable[[bytes], Any]] = {
+    "MD5": hashlib.md5,
+    "SHA-256": hashlib.sha256,
+    "SHA-512-256": lambda data: hashlib.new("sha512_256", data),
+}
+
+
+def behind_digest(
+    answer: Answer,
+    user: str,
+    password: str,
+    algorithm: str = "MD5",
+    qop: str = 'qop="auth,auth-int", ',
+    others: Sequence[str] = (),
+) -> Answer:
+    """Lets only this user see the answer (RFC 7616, qop auth; RFC 2069 without); offers `others` before."""
+    digest = DIGESTS[algorithm.removesuffix("-sess")]
 
     def hashed(*parts: str) -> str:
         return digest(":".join(parts).encode()).hexdigest()
@@ -87,12 +101,17 @@ def behind_digest(answer: Answer, user: str, password: str, algorithm: str = "MD
     def guarded(handler: Handler) -> None:
         said = _fields(handler.headers.get("Authorization", ""))
         secret = hashed(user, "yard", password)
-        parts = (said.get(name, "") for name in ("nonce", "nc", "cnonce", "qop"))
+        if algorithm.endswith("-sess"):
+            secret = hashed(secret, said.get("nonce", ""), said.get("cnonce", ""))
+        parts = [said.get(name, "") for name in (("nonce", "nc", "cnonce", "qop") if qop else ("nonce",))]
         if said.get("response") == hashed(secret, *parts, hashed("GET", handler.path)):
             answer(handler)
-        else:
-            challenge = f'Digest realm="yard", nonce="abc", qop="auth,auth-int", algorithm={algorithm}'
-            handler.reply(401, WWW_Authenticate=challenge)
+            return
+        handler.send_response(401)
+        for challenge in (*others, f'Digest realm="yard", nonce="abc", {qop}algorithm={algorithm}'):
+            handler.send_header("WWW-Authenticate", challenge)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
 
     return guarded
 

@@ -26,6 +26,7 @@ MAY_NOT_IMPORT = {
         "benchmarks",
         "torch",
         "fastapi",
+        "uvicorn",
     },
     "services/ingest/sources": {
         "services.ingest.readers",
@@ -56,7 +57,14 @@ MAY_NOT_IMPORT = {
     "afterimage": {"torch", "fastapi", "uvicorn"},
     "benchmarks": {"afterimage", "fastapi", "uvicorn", "httpx"},
 }
-ONLY_HTTP = {"httpx": ("services/api", "afterimage"), "uvicorn": ("services/api",), "fastapi": ("services/api",)}
+ONLY_HTTP = {
+    "uvicorn": ("services/api",),
+    "fastapi": ("services/api",),
+    "starlette": ("services/api",),
+    "httpx": ("services/ingest/sources", "afterimage"),
+    "httpcore": ("services/ingest/sources/network",),
+}
+"""Serving belongs to the api alone; asking to the sources, and to the command line, which asks the api."""
 
 
 def imported(tree: ast.AST) -> Iterator[str]:

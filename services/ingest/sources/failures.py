@@ -1,7 +1,6 @@
 """Why a source gives no video, in plain words and without its credentials."""
 
 import errno
-import http.client
 import ssl
 from typing import Final
 
@@ -55,10 +54,10 @@ def source_failed(
 
 
 def http_failed(err: Exception, limit_seconds: float, *, connected: bool) -> SourceFailed:
-    """What a connection raised, before or after it was made."""
+    """What a socket raised, before or after it was connected, or httpx of what came by it."""
     if isinstance(err, TimeoutError):
         return SourceFailed(_silence(limit_seconds if connected else None))
-    if isinstance(err, OSError | http.client.IncompleteRead):
+    if isinstance(err, OSError):
         return SourceFailed(_reason(err) or ("the connection broke" if connected else "no connection came about"))
     return SourceFailed("what answers at this address does not speak HTTP")
 

@@ -132,6 +132,7 @@ def _rtsp(source: Source, options: ReadOptions) -> InputContainer:
 def _http(source: Source, options: ReadOptions, stack: ExitStack) -> InputContainer:
     client = HttpClient(source.location, AddressPolicy(options.forbidden), options.stall_seconds)
     body = fetch(client, client.url)
+    stack.callback(client.close)
     stack.callback(body.close)
     container = _web_container(client, body, options)
     client.opened()

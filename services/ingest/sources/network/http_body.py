@@ -1,16 +1,27 @@
 """What an HTTP server sends, as a file for FFmpeg."""
 
-import http.client
 import io
 import math
+from collections.abc import Mapping
+from typing import Final
+
+import httpx
 
 from services.ingest.sources.network.http_client import Answer, HttpClient, Origin, origin_of
 from shared.errors import SourceFailed
 
+_GIVES_PARTS: Final = {"bytes": True, "none": False}
 
-def fetch(client: HttpClient, url: str, only_at: Origin | None = None, max_bytes: float = math.inf) -> "HttpBody":
+
+def fetch(
+    client: HttpClient,
+    url: str,
+    only_at: Origin | None = None,
+    max_bytes: float = math.inf,
+    headers: Mapping[str, str] | None = None,
+) -> "HttpBody":
     """What a URL gives, `only_at` one place where that is given; raises SourceFailed with the reason in plain words."""
-    return HttpBody(client, client.get(url, only_at), max_bytes)
+    return HttpBody(client, client.get(url, only_at, headers), max_bytes)
 
 
 class HttpBody:
@@ -20,25 +31,28 @@ class HttpBody:
     `max_bytes`.
     """
 
-    def __init__(self, client: HttpClient, answer: Answer, max_bytes: float) -> None:
+    def __init__(self, client: HttpClient, answer: Answer, max_bytes: float = math.inf) -> None:
         self.name = answer.url
         self._max_bytes = max_bytes
         self._client = client
-        self._answer = answer
+        self._take(answer)
         self._ahead = b""
         self._position = 0
         self._is_elsewhere = False
         headers = answer.response.headers
-        self._gives_parts = headers.get("Accept-Ranges", "").strip().lower() == "bytes"
-        self._size = answer.response.length if answer.response.status == 200 else None
+        self.status = answer.response.status_code
         self.content_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        self.size = _size(answer.response) if self.status == 200 else None
+        """of the whole in bytes, where the server says it"""
+        self._gives_parts = _GIVES_PARTS.get(headers.get("Accept-Ranges", "").strip().lower())
 
     def read(self, size: int) -> bytes:
         """The next bytes, up to `size`; none at the end."""
         data, self._ahead = self._ahead[:size], self._ahead[size:]
         try:
             if not data and size > 0:
-                data = self._receive(size)
+                data = self._receive()
+                data, self._ahead = data[:size], data[size:]
             self._position += len(data)
             if self._position > self._max_bytes:
                 raise SourceFailed(f"one of its parts is larger than {self._max_bytes} bytes")
@@ -49,7 +63,7 @@ class HttpBody:
 
     def peek(self, size: int) -> bytes:
         """The next `size` bytes, fewer only at the end, which the next `read` gives again."""
-        while len(self._ahead) < size and (data := self._receive(size - len(self._ahead))):
+        while len(self._ahead) < size and (data := self._receive()):
             self._ahead += data
         return self._ahead[:size]
 
@@ -63,12 +77,16 @@ class HttpBody:
         return bytes(whole)
 
     def seekable(self) -> bool:
-        """Whether the server gives parts of it."""
-        return self._gives_parts and self._size is not None
+        """Whether the server gives parts of it, which it is asked where it does not say."""
+        if self.size is None or self.content_type.startswith("multipart/"):
+            return False
+        if self._gives_parts is None:
+            self._gives_parts = self._asks_for_a_part()
+        return self._gives_parts
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Goes on from another place, which takes a request of its own once something is read there."""
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size or 0}[whence]
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size or 0}[whence]
         if start + offset != self._position:
             self.close()
             self._position, self._ahead, self._is_elsewhere = start + offset, b"", True
@@ -80,21 +98,51 @@ class HttpBody:
 
     def close(self) -> None:
         """Ends the connection."""
-        self._answer.response.close()
+        self._is_over = True
+        self._response.close()
 
-    def _receive(self, size: int) -> bytes:
+    def _take(self, answer: Answer) -> None:
+        self._response = answer.response
+        self._chunks = answer.response.iter_raw()
+        self._is_over = False
+
+    def _receive(self) -> bytes:
+        """What comes next, in the pieces that the network brings."""
         if self._is_elsewhere:
             self._reopen()
-        if self._client.has_failed or self._answer.response.isclosed():
+        if self._client.has_failed or self._is_over:
             return b""
         try:
-            self._answer.link.settimeout(self._client.patience_seconds)
-            return self._answer.response.read1(size)
-        except (OSError, http.client.HTTPException, ValueError) as err:
-            raise self._client.failure(err, connected=True) from err
+            data = next(self._chunks, b"")
+        except httpx.HTTPError as err:
+            raise SourceFailed("the connection broke") from err
+        self._is_over = not data
+        return data
 
     def _reopen(self) -> None:
-        self._answer = self._client.get(self.name, origin_of(self.name), {"Range": f"bytes={self._position}-"})
-        self._is_elsewhere = False
-        if self._answer.response.status != 206:
+        answer = self._client.get(self.name, origin_of(self.name), {"Range": f"bytes={self._position}-"})
+        if answer.response.status_code != 206:
+            answer.response.close()
             raise SourceFailed("its server does not give parts of it, though it says so")
+        self._take(answer)
+        self._is_elsewhere = False
+
+    def _asks_for_a_part(self) -> bool:
+        """Asks for the rest of it as a part, and goes on with that, or with the whole where there are no parts."""
+        origin, here = origin_of(self.name), self._position + len(self._ahead)
+        self.close()
+        try:
+            answer = self._client.get(self.name, origin, {"Range": f"bytes={here}-"})
+        except SourceFailed:
+            answer = self._client.get(self.name, origin)
+        self._take(answer)
+        if answer.response.status_code == 206:
+            return True
+        ahead, self._ahead = self._ahead, b""
+        self._ahead = ahead + self.peek(here)[here:]
+        return False
+
+
+def _size(response: httpx.Response) -> int | None:
+    length = response.headers.get("Content-Length", "")
+    return int(length) if length.isdecimal() and "Transfer-Encoding" not in response.headers else None

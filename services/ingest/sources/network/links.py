@@ -1,0 +1,158 @@
+"""The network below HTTP: only addresses that the policy allows, and no wait longer than patience lasts."""
+
+import socket
+import ssl
+import time
+from collections.abc import Iterable
+from typing import Any, Final
+
+import httpcore
+import httpx
+
+from services.ingest.sources.failures import http_failed
+from services.ingest.sources.network.addresses import AddressPolicy
+from services.ingest.sources.network.heads import is_whole, mended
+from shared.errors import SourceFailed
+
+LEAST_SECONDS: Final = 0.05
+
+
+class Patience:
+    """How long a server may be silent: until the source is open, what is left for that; later `stall_seconds` anew.
+
+    What comes before an answer's body has that long in all: looking up, connecting, every byte of the head.
+    """
+
+    def __init__(self, stall_seconds: float) -> None:
+        self.stall_seconds = stall_seconds
+        self._open_until: float | None = time.monotonic() + stall_seconds
+        self._answer_until: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long may pass now without a word."""
+        limits = [limit for limit in (self._open_until, self._answer_until) if limit is not None]
+        return max(LEAST_SECONDS, min(limits) - time.monotonic()) if limits else self.stall_seconds
+
+    def opened(self) -> None:
+        """The source is open: from now on each wait counts by itself."""
+        self._open_until = None
+
+    def asking(self) -> None:
+        """A request begins."""
+        self._answer_until = time.monotonic() + self.seconds
+
+    def answered(self) -> None:
+        """The head of its answer is here."""
+        self._answer_until = None
+
+
+class CheckedTransport(httpx.HTTPTransport):
+    """httpx's transport over a network that goes where the policy allows, one connection for each request.
+
+    Certificates are not verified, as with FFmpeg and every recorder: cameras sign their own. So TLS keeps listeners
+    out, but not a stranger who answers in the camera's place.
+    """
+
+    def __init__(self, policy: AddressPolicy, patience: Patience) -> None:
+        context = _tls()
+        super().__init__(verify=context, trust_env=False)
+        self._pool = httpcore.ConnectionPool(
+            context, max_keepalive_connections=0, network_backend=CheckedNetwork(policy, patience)
+        )
+
+
+class CheckedNetwork(httpcore.NetworkBackend):
+    """Looks a name up, checks every address that it has, and connects to one of those, not to the name."""
+
+    def __init__(self, policy: AddressPolicy, patience: Patience) -> None:
+        self._policy = policy
+        self._patience = patience
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ARG002 (patience says it)
+        local_address: str | None = None,  # noqa: ARG002
+        socket_options: Iterable[Any] | None = None,  # noqa: ARG002
+    ) -> "Link":
+        """A connection; raises SourceFailed with the reason."""
+        refusal: OSError = ConnectionRefusedError()
+        for address in self._policy.allowed_addresses(host, port, self._patience.seconds):
+            try:
+                connection = socket.create_connection((address, port), self._patience.seconds)
+            except OSError as err:
+                refusal = err
+                continue
+            try:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._policy.check(*connection.getpeername()[:2])
+            except (OSError, SourceFailed):
+                connection.close()
+                raise
+            return Link(connection, self._patience)
+        raise http_failed(refusal, self._patience.stall_seconds, connected=False) from refusal
+
+
+class Link(httpcore.NetworkStream):
+    """One connection, for one request; raises SourceFailed with the reason."""
+
+    def __init__(self, connection: socket.socket, patience: Patience) -> None:
+        self._connection = connection
+        self._patience = patience
+        self._has_answered = False
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 (patience says it)
+        """What comes next, the head of the answer in one piece."""
+        if self._has_answered:
+            return self._receive(max_bytes)
+        head = b""
+        while not is_whole(head) and (data := self._receive(max_bytes)):
+            head += data
+        if not head:
+            raise SourceFailed("the connection broke")
+        self._has_answered = True
+        return mended(head)
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
+        """Sends all of it."""
+        try:
+            self._connection.settimeout(self._patience.seconds)
+            self._connection.sendall(buffer)
+        except OSError as err:
+            raise http_failed(err, self._patience.stall_seconds, connected=True) from err
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ARG002
+    ) -> "Link":
+        """The same, encrypted."""
+        try:
+            self._connection.settimeout(self._patience.seconds)
+            encrypted = ssl_context.wrap_socket(self._connection, server_hostname=server_hostname)
+        except (OSError, ValueError) as err:
+            self.close()
+            raise http_failed(err, self._patience.stall_seconds, connected=True) from err
+        return Link(encrypted, self._patience)
+
+    def close(self) -> None:
+        """Ends it."""
+        self._connection.close()
+
+    def _receive(self, max_bytes: int) -> bytes:
+        try:
+            self._connection.settimeout(self._patience.seconds)
+            return self._connection.recv(max_bytes)
+        except OSError as err:
+            raise http_failed(err, self._patience.stall_seconds, connected=True) from err
+
+
+def _tls() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_ciphers("DEFAULT@SECLEVEL=1")  # old cameras' short keys
+    return context
