@@ -1,7 +1,7 @@
 """Writes films as strange as cameras and recorders do: several tracks, long pauses, oblong pixels."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -60,3 +60,15 @@ def _stream(container: av.container.OutputContainer, film: Film) -> VideoStream:
     if film.id is not None:
         stream.id = film.id
     return stream
+
+
+def joined(folder: Path, *films: Film) -> Path:
+    """A transport stream in which one film follows the other, on the same programme id and one clock."""
+    parts, start = [], 0
+    for number, film in enumerate(films):
+        part = write(folder / f"part{number}.ts", replace(film, times=[start + time for time in film.times]))
+        start += film.times[-1] + film.times[1] - film.times[0]
+        parts.append(part.read_bytes())
+    path = folder / "joined.ts"
+    path.write_bytes(b"".join(parts))
+    return path

@@ -1,11 +1,13 @@
 """Sources that cameras and recorders really give, read to their end."""
 
+import struct
 import threading
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from odd_films import Film, every, write
+from odd_films import Film, every, joined, write
 
 from services.ingest.sources.decoding.tally import Tally
 from services.ingest.sources.options import ReadOptions, Skip
@@ -81,3 +83,40 @@ def test_the_trial_s_second_tracks(name: str, reference_cases: Path) -> None:
     film = seen(reference_cases / name, 10)
     assert [frame.point for frame in film.frames] == list(range(200))
     assert [int(film.frames[second * 10].image.mean()) // 11 for second in (0, 10, 19)] == [0, 10, 20]
+
+
+@pytest.mark.parametrize(
+    ("name", "aspect", "expected"),
+    [
+        ("film.mp4", Fraction(24, 11), (192, 256)),
+        ("film.mkv", Fraction(24, 11), (192, 256)),
+        ("film.ts", Fraction(24, 11), (192, 256)),
+        ("film.ts", Fraction(1), (314, 192)),
+        ("film.ts", None, (314, 192)),
+        ("film.ts", Fraction(24, 1), (314, 192)),
+    ],
+)
+def test_oblong_pixels_are_shown_square(
+    name: str, aspect: Fraction | None, expected: tuple[int, int], tmp_path: Path
+) -> None:
+    film = seen(write(tmp_path / name, Film(every(100, 5), size=(352, 576), aspect=aspect)))
+    assert (film.info.width, film.info.height) == (352, 576)
+    assert {frame.image.shape for frame in film.frames} == {(*expected, 3)}
+
+
+def test_what_the_container_says_of_the_pixels_goes_before(tmp_path: Path) -> None:
+    path = write(tmp_path / "film.mp4", Film(every(100, 5), size=(352, 576), aspect=Fraction(24, 11)))
+    film = path.read_bytes()
+    stated = film.index(b"pasp") + 4
+    path.write_bytes(film[:stated] + struct.pack(">II", 12, 11) + film[stated + 8 :])
+    assert {frame.image.shape for frame in seen(path).frames} == {(288, 192, 3)}
+
+
+def test_pixels_may_change_their_shape_on_the_way(tmp_path: Path) -> None:
+    parts = [Film(every(100, 20), size=(352, 576), aspect=aspect) for aspect in (Fraction(24, 11), Fraction(1))]
+    film = seen(joined(tmp_path, *parts))
+    assert [frame.image.shape[:2] for frame in (film.frames[0], film.frames[-1])] == [(192, 256), (314, 192)]
+
+
+def test_the_trial_s_oblong_pixels(reference_cases: Path) -> None:
+    assert {frame.image.shape for frame in seen(reference_cases / "halfd1.mp4").frames} == {(192, 256, 3)}

@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import cv2
 import numpy as np
 import pytest
@@ -57,3 +59,33 @@ def test_jpeg_comes_back_as_the_picture() -> None:
 def test_quality_trades_size() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
     assert len(encode_jpeg(noise, 30)) < len(encode_jpeg(noise, 95))
+
+
+@pytest.mark.parametrize(
+    ("size", "aspect", "expected"),
+    [
+        ((352, 576), Fraction(24, 11), (256, 192)),
+        ((704, 576), Fraction(16, 11), (342, 192)),
+        ((720, 576), Fraction(16, 15), (256, 192)),
+        ((1920, 1080), Fraction(1), (342, 192)),
+        ((640, 240), Fraction(1, 2), (256, 192)),
+        ((64, 48), Fraction(4, 3), (84, 48)),
+        ((16_384, 2), Fraction(10), (1024, 2)),
+        ((16_384, 16_384), Fraction(1, 10), (102, 1024)),
+    ],
+)
+def test_oblong_pixels_are_made_square(size: tuple[int, int], aspect: Fraction, expected: tuple[int, int]) -> None:
+    assert transport_size(*size, pixel_aspect=aspect) == expected
+
+
+@pytest.mark.parametrize("aspect", [None, Fraction(0), Fraction(-4, 3), Fraction(101, 10), Fraction(1, 11)])
+def test_an_aspect_that_cannot_be_is_ignored(aspect: Fraction | None) -> None:
+    assert transport_size(352, 288, pixel_aspect=aspect) == transport_size(352, 288)
+
+
+@given(SIDE, SIDE, st.fractions(-100, 100))
+def test_size_is_even_and_bounded_whatever_the_pixels(width: int, height: int, aspect: Fraction) -> None:
+    small_width, small_height = transport_size(width, height, pixel_aspect=aspect)
+    assert small_width % 2 == small_height % 2 == 0
+    assert min(small_width, small_height) >= 2
+    assert max(small_width, small_height) <= MAX_LONG_SIDE

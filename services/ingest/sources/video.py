@@ -48,6 +48,7 @@ TIMELESS: Final = frozenset({"avi"})
 class VideoInfo:
     """What a source says of itself: codec, size in pixels before rotation, rate and, for a file, duration.
 
+    The size is that of the coded picture: one whose pixels are not square is shown wider or higher.
     `decoder` is what decodes it: software, or the kind of hardware.
     """
 
@@ -202,7 +203,7 @@ class Video:
 
     def _small(self, frame: VideoFrame) -> NDArray[np.uint8]:
         began = time.monotonic()
-        image = self._shrinker.small(frame)
+        image = self._shrinker.small(frame, self._decoder.pixel_aspect)
         self.tally.convert_seconds += time.monotonic() - began
         return image
 

@@ -1,5 +1,7 @@
 """Turns packets of one track into frames."""
 
+from fractions import Fraction
+
 import av
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -17,6 +19,8 @@ class Decoder:
         self._context = stream.codec_context
         self._options = options
         self._tally = tally
+        stated, coded = stream.sample_aspect_ratio, self._context.sample_aspect_ratio
+        self._stated_aspect = stated if stated and stated != coded else None
 
     def prepare(self) -> None:
         """Sets the decoder up before its first packet."""
@@ -37,6 +41,11 @@ class Decoder:
         """What decodes: hardware that has been promised may turn out, with the first picture, not to know its kind."""
         context = self._context
         return context.pix_fmt if context.is_hwaccel and context.pix_fmt in IN_TURN else SOFTWARE
+
+    @property
+    def pixel_aspect(self) -> Fraction | None:
+        """Width by height of the last frame's pixels, where it is told; what the container says goes before."""
+        return self._stated_aspect or self._context.sample_aspect_ratio
 
     def leave_out(self, *, unreferenced: bool) -> None:
         """Whether pictures that no other refers to are left out from now on."""

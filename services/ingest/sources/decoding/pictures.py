@@ -1,5 +1,6 @@
 """A decoded frame as the small upright picture that travels; converted and scaled by swscale in one pass."""
 
+from fractions import Fraction
 from typing import Any, Final
 
 import numpy as np
@@ -21,10 +22,13 @@ class Shrinker:
         self._short_side = short_side
         self._reformatter = VideoReformatter()
 
-    def small(self, frame: VideoFrame) -> NDArray[np.uint8]:
-        """The frame as [H, W, 3] BGR at transport size, turned upright; raises SourceFailed where it is too large."""
+    def small(self, frame: VideoFrame, pixel_aspect: Fraction | None = None) -> NDArray[np.uint8]:
+        """The frame as [H, W, 3] BGR at transport size, turned upright; raises SourceFailed where it is too large.
+
+        `pixel_aspect` is the width of its pixels by their height.
+        """
         check_size(frame.width, frame.height)
-        width, height = transport_size(frame.width, frame.height, self._short_side)
+        width, height = transport_size(frame.width, frame.height, self._short_side, pixel_aspect)
         small = self._reformatter.reformat(
             frame, width=width, height=height, format="bgr24", interpolation=Interpolation.AREA, threads=1
         )

@@ -1,5 +1,6 @@
 """The picture as it travels: small, aspect kept, JPEG. Training shrinks its footage the same way."""
 
+from fractions import Fraction
 from typing import Final
 
 import cv2
@@ -8,14 +9,21 @@ from numpy.typing import NDArray
 
 SHORT_SIDE: Final = 192
 MAX_LONG_SIDE: Final = 1024
+MAX_PIXEL_ASPECT: Final = Fraction(10)
 JPEG_QUALITY: Final = 85
 
 
-def transport_size(width: int, height: int, short_side: int = SHORT_SIDE) -> tuple[int, int]:
+def transport_size(
+    width: int, height: int, short_side: int = SHORT_SIDE, pixel_aspect: Fraction | None = None
+) -> tuple[int, int]:
     """Width and height, both even and at least 2, for a picture of the given size.
 
     The short side becomes `short_side`, unless that would enlarge the picture or push the long side beyond 1024.
+    `pixel_aspect` is the width of a pixel by its height: where they are not square, the picture is stretched across
+    them first, as players show it. What cannot be true of it is ignored.
     """
+    if pixel_aspect and 1 / MAX_PIXEL_ASPECT <= pixel_aspect <= MAX_PIXEL_ASPECT:
+        width, height = round(width * max(1, pixel_aspect)), round(height / min(1, pixel_aspect))
     scale = min(1.0, short_side / min(width, height), MAX_LONG_SIDE / max(width, height))
     return _even(width, scale), _even(height, scale)
 
