@@ -54,7 +54,7 @@ def _stream(container: av.container.OutputContainer, film: Film) -> VideoStream:
     assert isinstance(stream, VideoStream)
     stream.width, stream.height = film.size
     stream.pix_fmt = "yuvj420p" if film.codec == "mjpeg" else "yuv420p"
-    stream.codec_context.time_base = Fraction(1, 1000)
+    stream.codec_context.time_base = Fraction(1, film.rate if film.codec == "mpeg2video" else 1000)
     if film.aspect is not None:
         stream.codec_context.sample_aspect_ratio = film.aspect
     if film.id is not None:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 from odd_films import Film, every, joined, write
 
+from services.ingest.sources.decoding.decoder import beginnings
 from services.ingest.sources.decoding.tally import Tally
 from services.ingest.sources.options import ReadOptions, Skip
 from services.ingest.sources.video import SampledFrame, VideoInfo, open_video
@@ -20,6 +22,8 @@ class Seen:
     info: VideoInfo
     frames: list[SampledFrame]
     tally: Tally
+    codec: str
+    """at the end"""
 
     @property
     def seconds(self) -> list[float]:
@@ -29,7 +33,8 @@ class Seen:
 def seen(path: Path, fps: float = 8.0, skip: Skip = "auto") -> Seen:
     with open_video(Source(str(path)), ReadOptions(skip=skip)) as video:
         info = video.info
-        return Seen(info, list(video.frames(fps, threading.Event())), video.tally)
+        frames = list(video.frames(fps, threading.Event()))
+        return Seen(info, frames, video.tally, video.info.codec)
 
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -120,3 +125,49 @@ def test_pixels_may_change_their_shape_on_the_way(tmp_path: Path) -> None:
 
 def test_the_trial_s_oblong_pixels(reference_cases: Path) -> None:
     assert {frame.image.shape for frame in seen(reference_cases / "halfd1.mp4").frames} == {(192, 256, 3)}
+
+
+X265 = {"x265-params": "bframes=3:b-adapt=0:log-level=none"}
+PARTS = {
+    "h264": Film(every(40, 50), options={"bf": "3", "b_strategy": "0"}),
+    "plain h264": Film(every(40, 50), options={"bf": "0", "g": "10"}),
+    "hevc": Film(every(40, 50), codec="libx265", options=X265),
+    "mpeg2video": Film(every(40, 50), codec="mpeg2video", options={"bf": "2"}, rate=25),
+    "larger mpeg2video": Film(every(40, 50), codec="mpeg2video", size=(320, 240), rate=25),
+}
+
+
+@pytest.mark.parametrize("skip", ["none", "auto"])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("h264", "hevc"),
+        ("hevc", "plain h264"),
+        ("h264", "mpeg2video"),
+        ("mpeg2video", "plain h264"),
+        ("larger mpeg2video", "hevc"),
+        ("plain h264", "larger mpeg2video", "h264", "hevc"),
+    ],
+)
+def test_another_codec_goes_on_within_the_source(names: tuple[str, ...], skip: Skip, tmp_path: Path) -> None:
+    film = seen(joined(tmp_path, *(PARTS[name] for name in names)), 25, skip)
+    assert film.codec == names[-1].split()[-1]
+    assert film.tally.refused <= 2 * len(names)
+    assert len(film.frames) >= 50 * len(names) - 8 * (len(names) - 1)
+    assert film.seconds[-1] == pytest.approx(2 * len(names), abs=0.5)
+
+
+@pytest.mark.parametrize("name", ["h264", "plain h264", "hevc", "mpeg2video"])
+def test_headers_of_another_codec_are_not_seen_where_there_are_none(name: str, tmp_path: Path) -> None:
+    film = PARTS[name]
+    with av.open(str(write(tmp_path / "film.ts", film))) as container:
+        found = {codec for packet in container.demux(video=0) for codec, _ in beginnings(bytes(packet))}
+    assert found == {name.rsplit(maxsplit=1)[-1]}
+
+
+def test_the_trial_s_change_of_codec(reference_cases: Path) -> None:
+    film = seen(reference_cases / "h264_then_hevc.ts", 10)
+    assert film.codec == "hevc"
+    assert (film.tally.decoded, film.tally.refused) == (200, 0)
+    assert [frame.point for frame in film.frames] == list(range(198))
+    assert film.frames[-1].image.mean() > 215

@@ -63,8 +63,8 @@ class StatusReporter:
         until_stored(self._store, self._stop)
 
     def resized(self, info: VideoInfo) -> None:
-        """Notes that the picture has another size."""
-        self._update(width=info.width, height=info.height)
+        """Notes that the picture has another size, or is coded otherwise."""
+        self._update(codec=info.codec, width=info.width, height=info.height)
 
     def connected(self, info: VideoInfo, epoch: int) -> None:
         """Notes that the source is open, as a new epoch."""

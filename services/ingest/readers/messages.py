@@ -20,7 +20,7 @@ MAX_MESSAGE_BYTES: Final = MAX_JPEG_BYTES + TALLY_BYTES + _PICTURE.size + 1
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The source is open, or its picture has another size from now on."""
+    """The source is open, or its picture has another size or codec from now on."""
 
     info: VideoInfo
 

@@ -88,7 +88,7 @@ class Reader:
                 self._send(pack_counted(video.tally))
 
         for frame in video.frames(self._job.fps, self._stop, self._job.first_point, heard):
-            if (*video.size, video.decoder) != (info.width, info.height, info.decoder):
+            if (video.codec, *video.size, video.decoder) != (info.codec, info.width, info.height, info.decoder):
                 info = video.info
                 self._send(pack_opened(info))
             self._send_frame(video, frame)

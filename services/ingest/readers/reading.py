@@ -38,9 +38,9 @@ def reading(
 ) -> Iterator["Reading"]:
     """A source, opened and read by a process of its own that ends with the block.
 
-    `observe` hears all counts, `changed` that the picture has another size. Raises SourceFailed with the reason,
-    SourceCrashed where the process died or hung, ReaderLost where this machine started none or lost it, Stopped once
-    `stop` is set; and so does what is done with it.
+    `observe` hears all counts, `changed` that the picture has another size or codec. Raises SourceFailed with the
+    reason, SourceCrashed where the process died or hung, ReaderLost where this machine started none or lost it, Stopped
+    once `stop` is set; and so does what is done with it.
     """
     process, ours = _starter.start(job, stop)
     with ours:

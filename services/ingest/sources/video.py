@@ -120,7 +120,12 @@ class Video:
         duration = self._container.duration if self._source.is_file else None
         seconds = duration / av.time_base if duration else None
         stream = self._stream
-        return VideoInfo(self._decoder.codec, *self.size, _rate(stream), seconds, self.decoder)
+        return VideoInfo(self.codec, *self.size, _rate(stream), seconds, self.decoder)
+
+    @property
+    def codec(self) -> str:
+        """The codec of the last packet, as FFmpeg names it: it may change, too."""
+        return self._decoder.codec
 
     @property
     def decoder(self) -> str:

@@ -23,7 +23,8 @@ def transport_size(
     them first, as players show it. What cannot be true of it is ignored.
     """
     if pixel_aspect and 1 / MAX_PIXEL_ASPECT <= pixel_aspect <= MAX_PIXEL_ASPECT:
-        width, height = round(width * max(1, pixel_aspect)), round(height / min(1, pixel_aspect))
+        square = Fraction(1)
+        width, height = round(width * max(square, pixel_aspect)), round(height / min(square, pixel_aspect))
     scale = min(1.0, short_side / min(width, height), MAX_LONG_SIDE / max(width, height))
     return _even(width, scale), _even(height, scale)
 
