@@ -175,7 +175,7 @@ TCP = "200 OK", "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n\r\n"
     [
         ("DESCRIBE", described("m=audio 0 RTP/AVP 0\r\na=control:t\r\n"), "holds no video stream"),
         ("DESCRIBE", described(H264.replace("H264", "NOVEL")), "its codec is not supported"),
-        ("DESCRIBE", described(H264), "no picture for 1 s"),
+        ("DESCRIBE", described(H264), "no data for 1 s"),
         ("DESCRIBE", ("453 Not Enough Bandwidth", "\r\n"), "the camera refuses the request"),
         ("SETUP", ("461 Unsupported Transport", "\r\n"), "does not offer this rtsp_transport"),
         ("SETUP", ("500 Out of order", "\r\n"), "the camera answers with an error of its own"),

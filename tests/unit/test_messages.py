@@ -11,10 +11,12 @@ from services.ingest.readers.messages import (
     Opened,
     Over,
     Picture,
+    Waiting,
     pack_counted,
     pack_opened,
     pack_over,
     pack_picture,
+    pack_waiting,
     unpack,
 )
 from services.ingest.sources.decoding.tally import TALLY_BYTES, Tally
@@ -33,6 +35,7 @@ def tally() -> Tally:
 def test_every_message_comes_out_as_it_went_in() -> None:
     assert unpack(pack_opened(INFO)) == Opened(INFO)
     assert unpack(pack_counted(tally())) == Counted(TALLY)
+    assert unpack(pack_waiting(tally(), "waiting for a keyframe")) == Waiting(TALLY, "waiting for a keyframe")
     assert unpack(pack_picture(tally(), 7, 0.875, 1_700_000_000_000, b"jpeg")) == Picture(
         TALLY, 7, 0.875, 1_700_000_000_000, b"jpeg"
     )
@@ -70,6 +73,7 @@ NONSENSE = {
     "counts with more behind them": b"C" + bytes(TALLY_BYTES + 1),
     "a picture without times": b"P" + bytes(TALLY_BYTES),
     "an end that is no text": b"E" + bytes(TALLY_BYTES) + b"\xff\xfe",
+    "a reason that is no text": b"W" + bytes(TALLY_BYTES) + b"\xff\xfe",
 }
 
 
@@ -79,7 +83,7 @@ def test_nonsense_is_refused(message: bytes) -> None:
         unpack(message)
 
 
-@given(st.binary(max_size=400), st.sampled_from([b"", b"O", b"C", b"P", b"E"]))
+@given(st.binary(max_size=400), st.sampled_from([b"", b"O", b"C", b"W", b"P", b"E"]))
 def test_no_bytes_do_anything_but_make_sense_or_not(message: bytes, kind: bytes) -> None:
     try:
         unpack(kind + message)

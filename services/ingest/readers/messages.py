@@ -33,6 +33,14 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """The source lives, but for a reason it gives no picture."""
+
+    tally: Tally
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """A sampled frame as JPEG; times as in SampledFrame."""
 
@@ -51,7 +59,7 @@ class Over:
     reason: str | None
 
 
-Message = Opened | Counted | Picture | Over
+Message = Opened | Counted | Waiting | Picture | Over
 
 
 def pack_opened(info: VideoInfo) -> bytes:
@@ -62,6 +70,11 @@ def pack_opened(info: VideoInfo) -> bytes:
 def pack_counted(tally: Tally) -> bytes:
     """Counted, as bytes; the tally begins anew."""
     return b"C" + tally.take()
+
+
+def pack_waiting(tally: Tally, reason: str) -> bytes:
+    """Waiting, as bytes; the tally begins anew."""
+    return b"W" + tally.take() + reason[:MAX_REASON].encode()
 
 
 def pack_picture(tally: Tally, point: int, media_seconds: float, decoded_at_ms: int, jpeg: bytes) -> bytes:
@@ -86,6 +99,8 @@ def unpack(message: bytes) -> Message:
             return Picture(tally, point, media_seconds, decoded_at_ms, rest[_PICTURE.size :])
         if kind == b"E":
             return Over(tally, rest.decode() or None)
+        if kind == b"W":
+            return Waiting(tally, rest.decode())
         if kind == b"C" and not rest:
             return Counted(tally)
     except (ValueError, struct.error) as err:

@@ -17,7 +17,7 @@ from typing import Final
 import av.logging
 import cv2
 
-from services.ingest.readers.messages import pack_counted, pack_opened, pack_over, pack_picture
+from services.ingest.readers.messages import pack_counted, pack_opened, pack_over, pack_picture, pack_waiting
 from services.ingest.sources.decoding.tally import Tally
 from services.ingest.sources.decoding.transport import JPEG_QUALITY, encode_jpeg
 from services.ingest.sources.options import ReadOptions
@@ -80,12 +80,12 @@ class Reader:
 
     def _send_all(self, video: Video) -> None:
         info = video.info
-        if any(video.size):
-            self._send(pack_opened(info))
+        self._send(pack_opened(info) if any(video.size) else pack_counted(video.tally))
 
         def heard() -> None:
             if time.monotonic() - self._sent_at >= SIGN_OF_LIFE_SECONDS:
-                self._send(pack_counted(video.tally))
+                reason = video.waiting_for
+                self._send(pack_waiting(video.tally, reason) if reason else pack_counted(video.tally))
 
         for frame in video.frames(self._job.fps, self._stop, self._job.first_point, heard):
             if (video.codec, *video.size, video.decoder) != (info.codec, info.width, info.height, info.decoder):

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Final
 
-from services.ingest.readers.messages import MAX_MESSAGE_BYTES, Message, Opened, Over, Picture, unpack
+from services.ingest.readers.messages import MAX_MESSAGE_BYTES, Counted, Message, Opened, Over, Picture, Waiting, unpack
 from services.ingest.readers.reader import LAST_SECONDS, ReadJob
 from services.ingest.readers.starting import LOST, ReaderProcess, Starter
 from services.ingest.sources.decoding.tally import Tally
@@ -35,16 +35,18 @@ def reading(
     stop: threading.Event,
     observe: Callable[[Tally], None] = _unheard,
     changed: Callable[[VideoInfo], None] = _unheard,
+    waiting: Callable[[str], None] = _unheard,
 ) -> Iterator["Reading"]:
     """A source, opened and read by a process of its own that ends with the block.
 
-    `observe` hears all counts, `changed` that the picture has another size or codec. Raises SourceFailed with the
-    reason, SourceCrashed where the process died or hung, ReaderLost where this machine started none or lost it, Stopped
-    once `stop` is set; and so does what is done with it.
+    `observe` hears all counts, `changed` that the picture has another size or codec, `waiting` why a source that lives
+    gives no picture, even before it is open. Raises SourceFailed with the reason, SourceCrashed where the process died
+    or hung, ReaderLost where this machine started none or lost it, Stopped once `stop` is set; and so does what is done
+    with it.
     """
     process, ours = _starter.start(job, stop)
     with ours:
-        source = Reading(process, ours, stop, job.options.stall_seconds, observe, changed)
+        source = Reading(process, ours, stop, job.options.stall_seconds, observe, changed, waiting)
         try:
             source.open()
             yield source
@@ -66,6 +68,7 @@ class Reading:
         stall_seconds: float,
         observe: Callable[[Tally], None],
         changed: Callable[[VideoInfo], None],
+        waiting: Callable[[str], None],
     ) -> None:
         self._process = process
         self._connection = connection
@@ -73,10 +76,13 @@ class Reading:
         self._stall_seconds = stall_seconds
         self._observe = observe
         self._changed = changed
+        self._waiting = waiting
 
     def open(self) -> None:
-        """Waits until the source is open."""
+        """Waits until the source is open: as long as it lives, since one may tell its size with a late keyframe."""
         message = self._next()
+        while isinstance(message, Counted | Waiting):
+            message = self._next()
         if not isinstance(message, Opened):
             raise SourceFailed((isinstance(message, Over) and message.reason) or "holds no pictures")
         self.info = message.info
@@ -100,6 +106,8 @@ class Reading:
         message = unpack(self._receive())
         if not isinstance(message, Opened):
             self._observe(message.tally)
+        if isinstance(message, Waiting):
+            self._waiting(message.reason)
         return message
 
     def _receive(self) -> bytes:

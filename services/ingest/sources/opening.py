@@ -44,6 +44,10 @@ MJPEG_OPTIONS: Final = {"protocol_whitelist": "none", "use_wallclock_as_timestam
 MJPEG_FORMATS: Final = ("mpjpeg", "mjpeg")
 DEVICE_OPTIONS: Final = {"protocol_whitelist": "none", "fpsprobesize": "0", **BOUNDS}
 
+OPENING_SHARE: Final = 0.9
+"""Of the time that a source may be silent: one that tells no size until its next keyframe is open after that, too, and
+somebody waits for a word of it."""
+
 JPEG_MARK: Final = b"\xff\xd8\xff"
 JPEG_TYPE: Final = b"image/jpeg"
 NUM_PEEKED: Final = 16
@@ -58,10 +62,8 @@ def open_container(source: Source, options: ReadOptions) -> Iterator[InputContai
         try:
             container = stack.enter_context(_opened(source, options, stack))
         except (av.FFmpegError, ValueError, OSError) as err:
-            timed_out = not source.is_file and time.monotonic() - began >= options.stall_seconds
+            timed_out = not source.is_file and time.monotonic() - began >= OPENING_SHARE * options.stall_seconds
             raise source_failed(err, source, timed_out=timed_out) from err
-        if not source.is_file and time.monotonic() - began >= options.stall_seconds and _lacks_picture(container):
-            raise SourceFailed(f"no picture for {options.stall_seconds:g} s")
         yield container
 
 
@@ -71,12 +73,6 @@ def comes_as_filmed(source: Source, container: InputContainer) -> bool:
     Not so HLS, which comes in segments, and recordings over HTTP.
     """
     return source.kind != "http" or container.format.name in MJPEG_FORMATS
-
-
-def _lacks_picture(container: InputContainer) -> bool:
-    """Whether there is video of a known codec, but nothing came that tells its size."""
-    widths = [stream.width for stream in container.streams.video if stream.codec_context]
-    return bool(widths) and not any(widths)
 
 
 def _opened(source: Source, options: ReadOptions, stack: ExitStack) -> InputContainer:
@@ -101,14 +97,14 @@ def _container(
     format_name: str | None = None,
     io_open: Callable[..., hls.Playlist | HttpBody] | None = None,
 ) -> InputContainer:
-    """What PyAV opens; `limits_seconds` are those of opening and of each read, `stall_seconds` where none are given."""
+    """What PyAV opens; `limits_seconds` are those of opening and of each read; none: by `stall_seconds`."""
     return av.open(
         file,
         "r",
         format=format_name,
         io_open=io_open,
         options=format_options,
-        timeout=limits_seconds or (options.stall_seconds, options.stall_seconds),
+        timeout=limits_seconds or (OPENING_SHARE * options.stall_seconds, options.stall_seconds),
         metadata_errors="replace",
         hwaccel=accelerator(options.hwaccel),
     )
@@ -118,7 +114,8 @@ def _rtsp(source: Source, options: ReadOptions) -> InputContainer:
     """FFmpeg follows an RTSP server's redirects by itself: where that led is looked at before anything is read."""
     began, policy, before = time.monotonic(), AddressPolicy(options.forbidden), open_sockets()
     policy.check_url(source.location, options.stall_seconds)
-    limits_seconds = max(0.1, options.stall_seconds - (time.monotonic() - began)), options.stall_seconds
+    left_seconds = OPENING_SHARE * options.stall_seconds - (time.monotonic() - began)
+    limits_seconds = max(0.1, left_seconds), options.stall_seconds
     format_options = {**RTSP_OPTIONS, "rtsp_transport": options.rtsp_transport}
     container = _container(source.location, options, format_options, limits_seconds)
     try:

@@ -28,6 +28,7 @@ from services.ingest.sources.decoding.timeline import MAX_GAP_SECONDS, MAX_UNPRO
 from services.ingest.sources.opening import comes_as_filmed, open_container
 from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.packets import Packets
+from services.ingest.sources.patience import Patience
 from shared.clock import now_ms
 from shared.errors import SourceFailed
 from shared.sources import Source
@@ -36,8 +37,6 @@ DEFAULT_RATE: Final = 25.0
 MIN_RATE: Final = 1 / 86_400
 """A time-lapse may have a picture a day."""
 MAX_RATE: Final = 500.0
-KEYFRAME_PATIENCE: Final = 6.0
-"""How many times `stall_seconds` may pass without a picture where only keyframes are decoded: they lie far apart."""
 NONREF_EXACT: Final = frozenset({"h264", "hevc", "mpeg2video", "mpeg4"})
 """Codecs whose pictures tell reliably whether others refer to them."""
 TIMELESS: Final = frozenset({"avi"})
@@ -113,6 +112,7 @@ class Video:
             check_size(*self.size)
         self._decoder = Decoder(self._stream, self._options, self.tally)
         self._decoder.prepare()
+        self._patience = Patience(self._options.stall_seconds, time.monotonic())
 
     @property
     def info(self) -> VideoInfo:
@@ -132,14 +132,19 @@ class Video:
         """What decodes: software, or the kind of hardware."""
         return self._decoder.name
 
+    @property
+    def waiting_for(self) -> str | None:
+        """Why packets come and no pictures, where it has been so for longer than usual."""
+        return self._patience.waiting_for(time.monotonic())
+
     def frames(
         self, fps: float, stop: threading.Event, first_point: int = 0, heard: Callable[[], None] = _unheard
     ) -> Iterator[SampledFrame]:
         """The frames on the grid of `fps` from `first_point` on, until the end or until `stop` is set.
 
         A packet that does not decode is left out. `heard` is called after every decoded picture that is not sampled,
-        and after every packet where only keyframes are decoded. Raises SourceFailed where reading fails or nothing
-        decodes.
+        and after every packet that brings out none. Raises SourceFailed where reading fails or nothing decodes, but
+        not while packets come and no keyframe does: `waiting_for` says so.
         """
         is_proven = self._pace is None  # when a packet came tells how much time has passed
         max_gap_seconds = MAX_GAP_SECONDS if is_proven else MAX_UNPROVEN_GAP_SECONDS
@@ -169,33 +174,30 @@ class Video:
         self, stop: threading.Event, thinning: Thinning | None, heard: Callable[[], None]
     ) -> Iterator[VideoFrame]:
         """Every picture that is not left out, in presentation order."""
-        only_keyframes = self._options.skip == "keyframes"
-        patience_seconds = self._options.stall_seconds * (KEYFRAME_PATIENCE if only_keyframes else 1)
-        last_picture = time.monotonic()
         for packet in self._packets:
             self._hold(packet, stop)
             if stop.is_set():
                 return
             began = time.monotonic()
             frames = self._decode(packet, thinning)
-            now = time.monotonic()
-            self.tally.decode_seconds += now - began
-            if frames:
-                last_picture = now
-            elif now - last_picture >= patience_seconds:
-                raise SourceFailed(f"no picture could be decoded for {patience_seconds:g} s")
-            elif only_keyframes:
+            self.tally.decode_seconds += time.monotonic() - began
+            if not frames:
                 heard()
-            for frame in frames:
-                yield frame
-                last_picture = time.monotonic()
+                continue
+            self._patience.saw_picture(time.monotonic())
+            yield from frames
+            self._patience.saw_picture(time.monotonic())  # the time that others took for them does not count
 
     def _decode(self, packet: "av.Packet[VideoStream]", thinning: Thinning | None) -> list[VideoFrame]:
+        is_wanted = self._options.skip != "keyframes" or packet.is_keyframe
         if thinning:
-            self._decoder.leave_out(unreferenced=not thinning.needs(self._seconds_of(packet.pts)))
+            is_wanted = thinning.needs(self._seconds_of(packet.pts))
+            self._decoder.leave_out(unreferenced=not is_wanted)
         frames = self._decoder.decode(packet)
         if frames is None and thinning:
             thinning.refused()
+        if not frames and (is_wanted or frames is None) and packet.size:
+            self._patience.saw_packet(time.monotonic(), is_keyframe=packet.is_keyframe)
         return frames or []
 
     def _seconds_of(self, pts: int | None) -> float | None:
