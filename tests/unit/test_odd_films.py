@@ -4,6 +4,7 @@ import struct
 import threading
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -14,6 +15,7 @@ from services.ingest.sources.decoding.decoder import beginnings
 from services.ingest.sources.decoding.tally import Tally
 from services.ingest.sources.options import ReadOptions, Skip
 from services.ingest.sources.video import SampledFrame, VideoInfo, open_video
+from shared.errors import SourceFailed
 from shared.sources import Source
 
 
@@ -163,6 +165,22 @@ def test_headers_of_another_codec_are_not_seen_where_there_are_none(name: str, t
     with av.open(str(write(tmp_path / "film.ts", film))) as container:
         found = {codec for packet in container.demux(video=0) for codec, _ in beginnings(bytes(packet))}
     assert found == {name.rsplit(maxsplit=1)[-1]}
+
+
+def test_where_much_could_not_be_read_the_end_is_a_failure(tmp_path: Path) -> None:
+    path = write(tmp_path / "film.mkv", Film(every(40, 100), options={"g": "10", "bf": "0"}))
+    film = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        places = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    for begin, size in places[50:]:
+        header = film.index(b"\x81", begin, begin + 16) + 4  # of the block: track, time, flags
+        film[header : header + size] = b"\xff" * size
+    path.write_bytes(film)
+    with open_video(Source(str(path))) as video:
+        frames = video.frames(25.0, threading.Event())
+        assert [frame.point for frame in islice(frames, 50)] == list(range(50))
+        with pytest.raises(SourceFailed, match="50 of its 100 packets could not be decoded"):
+            next(frames)
 
 
 def test_the_trial_s_change_of_codec(reference_cases: Path) -> None:

@@ -37,6 +37,8 @@ DEFAULT_RATE: Final = 25.0
 MIN_RATE: Final = 1 / 86_400
 """A time-lapse may have a picture a day."""
 MAX_RATE: Final = 500.0
+LARGE_PART: Final = 1 / 3
+"""Of a source's packets: if so many were refused, its end is a failure, with that as the reason."""
 NONREF_EXACT: Final = frozenset({"h264", "hevc", "mpeg2video", "mpeg4"})
 """Codecs whose pictures tell reliably whether others refer to them."""
 TIMELESS: Final = frozenset({"avi"})
@@ -98,7 +100,9 @@ class Video:
         self._source = source
         self._options = options
         self._shrinker = Shrinker(options.short_side)
-        self._pace = None if comes_as_filmed(source, container) else Pace()
+        is_prompt = comes_as_filmed(source, container)
+        self._pace = None if is_prompt else Pace()
+        self._is_live = is_prompt and not source.is_file
         self.tally = Tally()
         self._packets = Packets(container, source, options, self.tally)
 
@@ -143,8 +147,8 @@ class Video:
         """The frames on the grid of `fps` from `first_point` on, until the end or until `stop` is set.
 
         A packet that does not decode is left out. `heard` is called after every decoded picture that is not sampled,
-        and after every packet that brings out none. Raises SourceFailed where reading fails or nothing decodes, but
-        not while packets come and no keyframe does: `waiting_for` says so.
+        and after every packet that brings out none. Raises SourceFailed where reading fails, or
+        nothing or too little decodes, but not while packets come and no keyframe does: `waiting_for` says so.
         """
         is_proven = self._pace is None  # when a packet came tells how much time has passed
         max_gap_seconds = MAX_GAP_SECONDS if is_proven else MAX_UNPROVEN_GAP_SECONDS
@@ -162,9 +166,17 @@ class Video:
                 self.tally.decoded += 1
                 self.tally.skipped += 1
                 heard()
-        if nothing and not stop.is_set():
+        if not stop.is_set():
+            self._check_end(nothing=nothing)
+
+    def _check_end(self, *, nothing: bool) -> None:
+        """A source of which a large part could not be read has not just ended."""
+        num_refused, num_packets = self._decoder.num_refused, self._decoder.num_packets
+        if nothing:
             check_size(*self.size)
             raise SourceFailed("no picture could be decoded")
+        if num_refused >= LARGE_PART * num_packets and not self._is_live:
+            raise SourceFailed(f"{num_refused} of its {num_packets} packets could not be decoded")
 
     def _thinning(self, sampler: Sampler, first_point: int) -> Thinning | None:
         is_exact = self._decoder.codec in NONREF_EXACT and self._container.format.name not in TIMELESS

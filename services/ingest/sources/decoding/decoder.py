@@ -63,7 +63,9 @@ class Decoder:
         has_start_codes = self._context.name in HEADERS and (self._context.extradata or b"")[:1] != b"\1"
         self._may_change = has_start_codes
         self._last: av.Packet[VideoStream] | None = None
-        self._num_refused = 0
+        self._num_in_a_row = 0
+        self.num_packets = 0
+        self.num_refused = 0
 
     def prepare(self) -> None:
         """Sets the decoder up before its first packet."""
@@ -92,13 +94,15 @@ class Decoder:
     def decode(self, packet: "av.Packet[VideoStream]") -> list[VideoFrame] | None:
         """The frames that a packet brings out, in presentation order; None where it is refused."""
         frames = _decoded(self._context, [packet])
-        self._num_refused = self._num_refused + 1 if frames is None else 0
+        self._num_in_a_row = self._num_in_a_row + 1 if frames is None else 0
+        self.num_packets += bool(packet.size)
         if self._may_change and packet.size:
             if frames is None or packet.is_keyframe:
                 frames = self._changed(packet, frames)
             self._last = packet
         if frames is None:
             self._tally.refused += 1
+            self.num_refused += 1
         return frames
 
     def _changed(self, packet: "av.Packet[VideoStream]", frames: list[VideoFrame] | None) -> list[VideoFrame] | None:
@@ -110,13 +114,13 @@ class Decoder:
         for number, first in enumerate(begun):
             data = bytes(first)
             for codec, offset in beginnings(data):
-                if codec == self.codec and self._num_refused < MANY_REFUSED:
+                if codec == self.codec and self._num_in_a_row < MANY_REFUSED:
                     continue
                 rest = [_tail(first, data, offset), *begun[number + 1 :]]
                 context = _another(codec, self._options)
                 if (new := _decoded(context, rest)) is not None:
                     old = _decoded(self._context, [_flush(packet)]) or []
-                    self._context, self._stated_aspect, self._num_refused = context, None, 0
+                    self._context, self._stated_aspect, self._num_in_a_row = context, None, 0
                     return [*(frames or []), *old, *new]
         return frames
 
