@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.errors import SourceRefused
-from shared.sources import VIDEO_SUFFIXES, Source, check_file, parse_source
+from shared.sources import VIDEO_SUFFIXES, Source, check_file, parse_source, path_named
 
 MAX_BASE_MS = (1 << 50) - 1
 
@@ -38,7 +38,7 @@ def find_sources(text: str, media_root: Path | None) -> Selection:
     if not _names_file(text):
         source = parse_source(text, Path.cwd())
         return Selection((Playable("camera", "camera", source.location, None),), media_root or Path.cwd())
-    path = _path(text)
+    path = Path(path_named(text))
     if path.is_dir():
         return _folder(path, media_root or path.resolve())
     root = media_root or path.resolve().parent
@@ -49,7 +49,7 @@ def find_source(text: str) -> Source:
     """The one file, wherever it lies, or camera that a text names; raises SourceRefused."""
     if not _names_file(text):
         return parse_source(text, Path.cwd())
-    path = _path(text).resolve()
+    path = Path(path_named(text)).resolve()
     source = parse_source(str(path), path.parent)
     check_file(source)
     return source
@@ -58,10 +58,6 @@ def find_source(text: str) -> Source:
 def _names_file(text: str) -> bool:
     scheme, colon, rest = text.partition(":")
     return not colon or scheme.lower() == "file" or not (scheme.lower() == "device" or rest.startswith("//"))
-
-
-def _path(text: str) -> Path:
-    return Path(text.removeprefix("file://"))
 
 
 def _folder(folder: Path, media_root: Path) -> Selection:

@@ -1,11 +1,14 @@
 """Which sources are allowed, decided from their text: the api refuses early, ingest again before it opens one."""
 
+import errno
+import os
 import re
+import stat
 from dataclasses import dataclass
 from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Final, Literal
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from shared.errors import SourceRefused
 from shared.redaction import redact
@@ -14,7 +17,12 @@ from shared.validation import shown
 SourceKind = Literal["file", "rtsp", "http", "device"]
 
 URL_KINDS: Final[dict[str, SourceKind]] = {"rtsp": "rtsp", "rtsps": "rtsp", "http": "http", "https": "http"}
-VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm"})
+_SUFFIXES: Final = (
+    "264 265 3g2 3gp asf avi dav divx dv f4v flv gxf h264 h265 hevc ivf m1v m2t m2ts m2v m4v mjpeg mjpg mk3d mkv mov "
+    "mp4 mpe mpeg mpg mts mxf nsv nut obu ogv rm rmvb ts vc1 vob webm wmv wtv y4m"
+)
+VIDEO_SUFFIXES: Final = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
+"""Names that films go by, where a folder is looked through; a file that is named itself may have any (gif, apng)."""
 MAX_CHARS: Final = 2048
 MAX_LOGIN_CHARS: Final = 127
 """FFmpeg cuts a longer one off without a word."""
@@ -25,6 +33,7 @@ ALLOWED: Final = (
 )
 
 _URL: Final = re.compile(r"\s*(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*?)\s*", re.DOTALL)
+_FILE_URI: Final = re.compile(r"\s*file:(?://(?P<host>[^/?#]*))?(?P<path>/.*?)?\s*", re.DOTALL | re.IGNORECASE)
 _DEVICE: Final = re.compile(r"\s*device:(?P<number>.*?)\s*", re.DOTALL | re.IGNORECASE)
 _AFTER_HOST: Final = r"(?::(?P<port>[0-9]{0,5}))?(?P<tail>[/?#].*)?"
 _REST: Final = re.compile(
@@ -47,6 +56,8 @@ class Source:
 
     location: str
     kind: SourceKind = "file"
+    root: str | None = None
+    """the folder that a file lies beneath, also when it is opened; None: whoever made this vouches for the path"""
 
     @property
     def is_file(self) -> bool:
@@ -69,36 +80,57 @@ def parse_source(text: str, media_root: Path) -> Source:
         return _url_source(url["scheme"].lower(), url["rest"])
     if device := _DEVICE.fullmatch(text):
         return _device_source(device["number"])
-    return _file_source(url["rest"] if url else text, media_root)
+    return _file_source(text, media_root)
+
+
+def path_named(text: str) -> str:
+    """The path that a text names: a file URI's as RFC 8089 says, any other text itself.
+
+    Raises SourceRefused for a URI of another host's file, or of none.
+    """
+    uri = _FILE_URI.fullmatch(text)
+    if not uri or not (uri["path"] or "//" in text):
+        return text
+    name = f"source {shown(redact(text))}"
+    if (uri["host"] or "").lower() not in ("", "localhost"):
+        raise SourceRefused(f"{name}: another host's file; allowed are file:///path and file://localhost/path")
+    path = uri["path"] or ""
+    if not path or "?" in path or "#" in path:
+        raise SourceRefused(f"{name}: a file URI is file:// and an absolute path; write ? as %3F and # as %23")
+    try:
+        return unquote(path, errors="strict")
+    except UnicodeDecodeError as err:
+        raise SourceRefused(f"{name}: what is percent-encoded is not UTF-8") from err
 
 
 def check_file(source: Source) -> None:
-    """Raises SourceRefused where a file source is missing, not a regular file or not readable."""
+    """Raises SourceRefused where a file source is missing, not a regular file or not readable; opens nothing."""
     path = Path(source.location)
     if not source.is_file:
         return
     try:
-        if path.is_dir():
-            raise SourceRefused(f"source {path}: is a directory; give one video file")
-        if not path.exists():
-            raise SourceRefused(f"source {path}: no such file")
-        if not path.is_file():
-            raise SourceRefused(f"source {path}: not a regular file")
-        with path.open("rb"):
-            return
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as err:
+        raise SourceRefused(f"source {path}: no such file") from err
     except OSError as err:
         raise SourceRefused(f"source {path}: {err.strerror}") from err
+    if stat.S_ISDIR(mode):
+        raise SourceRefused(f"source {path}: is a directory; give one video file")
+    if not stat.S_ISREG(mode):
+        raise SourceRefused(f"source {path}: not a regular file")
+    if not os.access(path, os.R_OK):
+        raise SourceRefused(f"source {path}: {os.strerror(errno.EACCES)}")
 
 
 def _file_source(text: str, media_root: Path) -> Source:
     root = media_root.resolve()
     try:
-        path = (root / text).resolve()
+        path = (root / path_named(text)).resolve()
     except (OSError, RuntimeError, ValueError) as err:  # a circle of links, or what no path can be
         raise SourceRefused(f"source {shown(redact(text))}: not a path; {ALLOWED}") from err
     if not path.is_relative_to(root):
         raise SourceRefused(f"source {shown(redact(text))}: outside the media root {root}; {ALLOWED}")
-    return Source(str(path))
+    return Source(str(path), root=str(root))
 
 
 def _device_source(number: str) -> Source:

@@ -59,18 +59,19 @@ def endless(jpeg: bytes, handler: Handler) -> None:
 
 
 def become_fifo(path: Path) -> None:
-    """Whoever opens the file from now on waits for somebody to write."""
+    """Whoever opens the file from now on, and does not look, waits for somebody to write."""
     aside = path.with_suffix(".fifo")
     os.mkfifo(aside)
     aside.replace(path)
 
 
-def abort_readers_of(path: Path, service: int) -> int:
-    """Ends every reader of the service that has the file open, as `abort` in a native library does."""
+def signal_readers_of(path: Path, service: int, number: signal.Signals) -> int:
+    """Sends a signal to every reader of the service that has the file open: SIGABRT is how `abort` in a native library
+    ends it, SIGSTOP has it hang."""
     found = 0
     for pid in readers(service):
         with suppress(OSError):
             if any(link.resolve() == path for link in Path(f"/proc/{pid}/fd").iterdir()):
-                os.kill(pid, signal.SIGABRT)
+                os.kill(pid, number)
                 found += 1
     return found

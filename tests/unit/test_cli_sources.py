@@ -63,7 +63,7 @@ def test_one_file_may_lie_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     link.mkdir()
     (link / "link.mp4").symlink_to(file)
     monkeypatch.chdir(tmp_path)
-    for text in (str(file), f"file://{file}", "front door: 1.mp4", "elsewhere/link.mp4"):
+    for text in (str(file), f"file://{file}", file.as_uri(), "front door: 1.mp4", "elsewhere/link.mp4"):
         assert find_source(text).location == str(file)
     with pytest.raises(SourceRefused, match="is a directory"):
         find_source("elsewhere")

@@ -4,13 +4,13 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from films import VideoFile, render
 from patience import eventually
 from process_tree import readers
+from stuck import StuckSource
 
 from services.ingest.readers.messages import Picture
 from services.ingest.readers.reader import ReadJob
@@ -42,34 +42,6 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("films") / "film.ts"
     render(path, seconds=20, fps=25, size=(160, 120), rotation=0)
     return path
-
-
-@pytest.fixture
-def fifo(tmp_path: Path) -> Path:
-    """Whoever opens it to read waits for somebody to write."""
-    path = tmp_path / "fifo.ts"
-    os.mkfifo(path)
-    return path
-
-
-@contextmanager
-def fed(path: Path, data: bytes) -> Iterator[None]:
-    """Writes into a FIFO and keeps it open: who reads on waits for ever."""
-    opened = threading.Event()
-
-    def write() -> None:
-        with path.open("wb") as file:
-            file.write(data)
-            file.flush()
-            opened.wait()
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        yield
-    finally:
-        opened.set()
-        writer.join()
 
 
 def everything(job: ReadJob) -> tuple[VideoInfo, list[Picture], Tally]:
@@ -120,15 +92,15 @@ def test_a_reader_that_dies_is_a_failure_of_its_source(number: signal.Signals, f
         assert time.monotonic() - began < STALL_SECONDS + 1
 
 
-def test_a_reader_that_hangs_in_open_is_ended(fifo: Path) -> None:
+def test_a_reader_that_hangs_in_open_is_ended(film: Path) -> None:
     began = time.monotonic()
-    with pytest.raises(SourceCrashed, match="no sign of life for 1 s"), reading(job_of(fifo), threading.Event()):
+    with pytest.raises(SourceCrashed, match="no sign of life for 1 s"), reading(stuck(film), threading.Event()):
         pytest.fail("it cannot be open")
     assert STALL_SECONDS <= time.monotonic() - began < STALL_SECONDS + 1
 
 
-def test_a_reader_that_hangs_in_read_is_ended(fifo: Path, film: Path) -> None:
-    with fed(fifo, film.read_bytes()), reading(job_of(fifo), threading.Event()) as source:
+def test_a_reader_that_hangs_in_read_is_ended(film: Path) -> None:
+    with reading(stuck(film, patience=20), threading.Event()) as source:
         last = [time.monotonic()]
         with pytest.raises(SourceCrashed, match="no sign of life"):
             last.extend(time.monotonic() for _ in source.pictures())
@@ -160,11 +132,11 @@ def test_time_that_the_service_takes_is_not_the_reader_s(film: Path) -> None:
         assert len(list(pictures)) == 20 * 25 - 1
 
 
-def test_stop_ends_a_reader_that_hangs(fifo: Path) -> None:
+def test_stop_ends_a_reader_that_hangs(film: Path) -> None:
     stop = threading.Event()
     threading.Timer(0.2, stop.set).start()
     began = time.monotonic()
-    with pytest.raises(Stopped), reading(job_of(fifo), stop):
+    with pytest.raises(Stopped), reading(stuck(film), stop):
         pytest.fail("it cannot be open")
     assert time.monotonic() - began < 3
 
@@ -186,5 +158,5 @@ def test_a_reader_ends_with_its_service(film: Path) -> None:
     eventually(lambda: not Path(f"/proc/{pid}").exists(), "the reader's end")
 
 
-def job_of(path: Path) -> ReadJob:
-    return ReadJob(Source(str(path)), 8.0, options=OPTIONS)
+def stuck(path: Path, patience: int = 1) -> ReadJob:
+    return ReadJob(StuckSource(str(path), patience=patience), 8.0, options=OPTIONS)

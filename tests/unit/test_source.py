@@ -86,19 +86,6 @@ def test_what_is_not_a_video_says_so(tmp_path: Path) -> None:
         assert "not a video" in failure(str(tmp_path / name), is_file=True)
 
 
-@pytest.mark.parametrize(
-    "playlist",
-    [
-        "ffconcat version 1.0\nfile {film}\n",
-        "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:9,\n{film}\n#EXT-X-ENDLIST\n",
-    ],
-)
-def test_a_playlist_reaches_no_other_file(playlist: str, video_file: VideoFile, tmp_path: Path) -> None:
-    film = video_file("film.mp4")
-    (tmp_path / "list.mp4").write_text(playlist.format(film=film.name))
-    assert "not a video" in failure(str(tmp_path / "list.mp4"), is_file=True)
-
-
 def test_a_picture_beyond_the_bound_is_refused(video_file: VideoFile, monkeypatch: pytest.MonkeyPatch) -> None:
     path = video_file("clip.mp4", size=(320, 240))
     monkeypatch.setattr(pictures, "MAX_PIXELS", 320 * 200)

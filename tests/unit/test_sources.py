@@ -24,6 +24,58 @@ def test_file_sources_stay_under_the_media_root(tmp_path: Path) -> None:
             parse_source(escape, root)
 
 
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "file://{root}/b%C3%BCro%20%231%3F.mp4",
+        "file://localhost{root}/b%c3%bcro%20%231%3f.mp4",
+        "FILE://LocalHost{root}/b%C3%BCro%20%231%3F.mp4",
+        " file:{root}/b%C3%BCro%20%231%3F.mp4\n",
+        "file://{root}/day/../b%C3%BCro %231%3F.mp4",
+    ],
+)
+def test_file_uris_are_read_as_rfc_8089_says(uri: str, tmp_path: Path) -> None:
+    (tmp_path / "büro #1?.mp4").touch()
+    source = parse_source(uri.format(root=tmp_path), tmp_path)
+    check_file(source)
+    assert source == Source(str(tmp_path / "büro #1?.mp4"), root=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("uri", "problem"),
+    [
+        ("file://nas/films/a.mp4", "another host's file; allowed are file:///path and file://localhost/path"),
+        ("file://guard:s3cret@nas/a.mp4", "another host's file"),
+        ("file://127.0.0.1/a.mp4", "another host's file"),
+        ("file://a.mp4", "another host's file"),
+        ("file://", "an absolute path"),
+        ("file://localhost", "an absolute path"),
+        ("file:///a.mp4?x=1", "write ? as %3F"),
+        ("file:///a.mp4#t=10", "# as %23"),
+        ("file:///a%FF.mp4", "not UTF-8"),
+        ("file:///a%00.mp4", "not a path"),
+        ("file:///%2E%2E/%2e%2e/etc/passwd", "outside the media root"),
+        ("file:///etc%2Fpasswd", "outside the media root"),
+    ],
+)
+def test_other_file_uris_are_refused_for_a_reason(uri: str, problem: str, tmp_path: Path) -> None:
+    with pytest.raises(SourceRefused) as refusal:
+        parse_source(uri, tmp_path)
+    assert problem in str(refusal.value)
+    assert "s3cret" not in str(refusal.value)
+
+
+def test_a_percent_in_a_plain_path_is_one(tmp_path: Path) -> None:
+    assert parse_source("100%20.mp4", tmp_path).location == str(tmp_path / "100%20.mp4")
+
+
+def test_looking_at_a_file_opens_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.mp4").touch()
+    monkeypatch.setattr("io.open", lambda *_, **__: pytest.fail("it was opened"))
+    monkeypatch.setattr("os.open", lambda *_, **__: pytest.fail("it was opened"))
+    check_file(parse_source("a.mp4", tmp_path))
+
+
 def test_paths_that_are_none_are_refused(tmp_path: Path) -> None:
     (tmp_path / "round").symlink_to(tmp_path / "round")
     for text in ("round/a.mp4", "a" * 300, "\ud800.mp4", "concat:a.mp4|b.mp4", "http:/a", "missing.mp4"):

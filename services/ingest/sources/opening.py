@@ -1,5 +1,6 @@
 """Opens a source's container: which demuxers and protocols each kind of source may use, and for how long."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,9 +11,11 @@ import av
 from av.container import InputContainer
 from av.stream import Discard
 
+from services.ingest.sources.containers import FILE_FORMATS, RECORDINGS, unread_container
 from services.ingest.sources.decoding.hardware import accelerator
 from services.ingest.sources.decoding.pictures import MAX_PIXELS
 from services.ingest.sources.failures import source_failed
+from services.ingest.sources.files import opened_file
 from services.ingest.sources.network import hls
 from services.ingest.sources.network.addresses import AddressPolicy, open_sockets
 from services.ingest.sources.network.http_body import HttpBody, fetch
@@ -21,11 +24,10 @@ from services.ingest.sources.options import ReadOptions
 from shared.errors import SourceFailed
 from shared.sources import Source
 
-FILE_FORMATS: Final = "avi,matroska,mov,mpeg,mpegts,mpegvideo,m4v,h264,hevc,flv,asf,ogg"
-"""Demuxers that a file may need; not among them are playlists, whose entries could lie outside the media root."""
-
 BOUNDS: Final = {"max_pixels": str(MAX_PIXELS)}
-FILE_OPTIONS: Final = {"protocol_whitelist": "file", "format_whitelist": FILE_FORMATS, **BOUNDS}
+DESCRIPTOR: Final = "fd:"
+FILE_OPTIONS: Final = {"protocol_whitelist": "fd", "format_whitelist": FILE_FORMATS, **BOUNDS}
+"""Bytes come from the descriptor of one opened file; FFmpeg itself opens none."""
 RTSP_OPTIONS: Final = {
     "protocol_whitelist": "rtsp,rtsps,tcp,tls,rtp,srtp,udp,crypto",
     "format_whitelist": "rtsp,rtp,sdp,mpegts",
@@ -37,7 +39,7 @@ RTSP_OPTIONS: Final = {
 
 Certificates of rtsps are not verified (FFmpeg's default): cameras sign their own.
 """
-HTTP_OPTIONS: Final = {"protocol_whitelist": "none", "format_whitelist": FILE_FORMATS, **BOUNDS}
+HTTP_OPTIONS: Final = {"protocol_whitelist": "none", "format_whitelist": RECORDINGS, **BOUNDS}
 HLS_OPTIONS: Final = {**hls.OPTIONS, **BOUNDS}
 MJPEG_OPTIONS: Final = {"protocol_whitelist": "none", "use_wallclock_as_timestamps": "1", "fpsprobesize": "0", **BOUNDS}
 """MJPEG tells no times, so a picture's is that of its arrival."""
@@ -49,6 +51,7 @@ OPENING_SHARE: Final = 0.9
 somebody waits for a word of it."""
 
 JPEG_MARK: Final = b"\xff\xd8\xff"
+MULTIPART_MARK: Final = b"--"
 JPEG_TYPE: Final = b"image/jpeg"
 NUM_PEEKED: Final = 16
 NUM_OF_HEADERS: Final = 256
@@ -78,7 +81,7 @@ def comes_as_filmed(source: Source, container: InputContainer) -> bool:
 def _opened(source: Source, options: ReadOptions, stack: ExitStack) -> InputContainer:
     match source.kind:
         case "file":
-            return _container(source.location, options, FILE_OPTIONS, (None, None))
+            return _file(source, options)
         case "rtsp":
             return _rtsp(source, options)
         case "http":
@@ -108,6 +111,25 @@ def _container(
         metadata_errors="replace",
         hwaccel=accelerator(options.hwaccel),
     )
+
+
+def _file(source: Source, options: ReadOptions) -> InputContainer:
+    with opened_file(source) as fd:
+        way = {"fd": str(fd)}
+        is_multipart = os.pread(fd, NUM_PEEKED, 0).lstrip().startswith(MULTIPART_MARK)
+        try:
+            return _container(
+                DESCRIPTOR,
+                options,
+                {**FILE_OPTIONS, **way},
+                (None, None),
+                "mjpeg" if is_multipart else None,  # mpjpeg takes the end for damage
+            )
+        except (av.FFmpegError, ValueError) as err:
+            os.lseek(fd, 0, os.SEEK_SET)
+            if name := unread_container(DESCRIPTOR, {"protocol_whitelist": "fd", **way}):
+                raise SourceFailed(f"a file of the container {name}, which is not read here") from err
+            raise
 
 
 def _rtsp(source: Source, options: ReadOptions) -> InputContainer:
@@ -144,7 +166,7 @@ def _web_container(client: HttpClient, body: HttpBody, options: ReadOptions) -> 
         container = _container(files.first, options, HLS_OPTIONS, format_name="hls", io_open=files.open)
         _leave_out_variants(container)
         return container
-    is_multipart = body.content_type.startswith("multipart/") or first.startswith(b"--")
+    is_multipart = body.content_type.startswith("multipart/") or first.startswith(MULTIPART_MARK)
     if is_multipart and JPEG_TYPE in body.peek(NUM_OF_HEADERS).lower():
         return _container(body, options, MJPEG_OPTIONS, format_name="mpjpeg")
     if is_multipart or first.startswith(JPEG_MARK):  # finds pictures by their own marks, one picture late

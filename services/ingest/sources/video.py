@@ -24,7 +24,7 @@ from services.ingest.sources.decoding.pictures import Shrinker, check_size
 from services.ingest.sources.decoding.sampler import Sampler
 from services.ingest.sources.decoding.tally import Tally
 from services.ingest.sources.decoding.thinning import Thinning
-from services.ingest.sources.decoding.timeline import MAX_GAP_SECONDS, MAX_UNPROVEN_GAP_SECONDS, Pace
+from services.ingest.sources.decoding.timeline import MAX_GAP_SECONDS, MAX_UNPROVEN_GAP_SECONDS, Pace, Reordering
 from services.ingest.sources.opening import comes_as_filmed, open_container
 from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.packets import Packets
@@ -41,7 +41,9 @@ LARGE_PART: Final = 1 / 3
 """Of a source's packets: if so many were refused, its end is a failure, with that as the reason."""
 NONREF_EXACT: Final = frozenset({"h264", "hevc", "mpeg2video", "mpeg4"})
 """Codecs whose pictures tell reliably whether others refer to them."""
-TIMELESS: Final = frozenset({"avi"})
+STAMPED_AS_DECODED: Final = frozenset({"dhav", "hxvs", "ifv", "iv8", "luodat"})
+"""Recorders' containers, whose stamps are those of decoding, but stand where those of showing should."""
+TIMELESS: Final = frozenset({"avi"}) | STAMPED_AS_DECODED
 """Containers whose packets have times of decoding alone: those of B-frames are guessed, and wrong."""
 
 
@@ -103,6 +105,8 @@ class Video:
         is_prompt = comes_as_filmed(source, container)
         self._pace = None if is_prompt else Pace()
         self._is_live = is_prompt and not source.is_file
+        is_stamped_so = container.format.name in STAMPED_AS_DECODED and options.skip != "keyframes"
+        self._reordering = Reordering() if is_stamped_so else None
         self.tally = Tally()
         self._packets = Packets(container, source, options, self.tally)
 
@@ -210,6 +214,10 @@ class Video:
             thinning.refused()
         if not frames and (is_wanted or frames is None) and packet.size:
             self._patience.saw_packet(time.monotonic(), is_keyframe=packet.is_keyframe)
+        if self._reordering and frames is not None:
+            self._reordering.decoded(packet.pts)
+            for frame in frames:
+                frame.pts = self._reordering.shown()
         return frames or []
 
     def _seconds_of(self, pts: int | None) -> float | None:

@@ -3,6 +3,7 @@
 Pure policy: it sees timestamps only.
 """
 
+import heapq
 import math
 from typing import Final
 
@@ -13,6 +14,8 @@ MAX_UNPROVEN_GAP_SECONDS: Final = 600.0
 MAX_STEP_BACK_SECONDS: Final = 1.0
 MAX_LATE_SECONDS: Final = 2.0
 MAX_EARLY_SECONDS: Final = 5.0
+MAX_REORDERED: Final = 24
+"""Pictures that a decoder holds back at most: 16 to put them in order, and one a thread."""
 
 
 class Timeline:
@@ -73,3 +76,24 @@ class Pace:
         if early is None or not -MAX_LATE_SECONDS <= early <= MAX_EARLY_SECONDS:
             self._anchor, early = now - media_seconds, 0.0
         return max(0.0, early)
+
+
+class Reordering:
+    """Times of a container that stamps pictures as they are decoded, given to them as they are shown.
+
+    Where the two orders are one, nothing changes.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[int] = []
+
+    def decoded(self, pts: int | None) -> None:
+        """A packet was taken by the decoder."""
+        if pts is not None:
+            heapq.heappush(self._waiting, pts)
+        if len(self._waiting) > MAX_REORDERED:  # no picture came of one
+            heapq.heappop(self._waiting)
+
+    def shown(self) -> int | None:
+        """The time of the next picture, None where nobody knows."""
+        return heapq.heappop(self._waiting) if self._waiting else None
