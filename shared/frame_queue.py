@@ -6,6 +6,8 @@ its oldest frames (the reader sees the hole in the numbers and counts it); a fas
 caught up.
 """
 
+import math
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,6 +25,12 @@ MAX_WAITING_FRAMES = 128
 MAX_JPEG_BYTES = 1 << 20
 MAX_QUEUE_BYTES = 64 << 20
 """Where frames are large, so many fewer of them may wait."""
+
+MAX_FIGURES = 16
+FIGURES_VERSION = b"\x01"
+FIGURE_BYTES = 4
+MAX_FIGURE = 3.4e38
+Figures = tuple[float, ...]
 
 PUBLISH = """
 -- Appends frames to a stream's queue, in order, until one must wait.
@@ -65,7 +73,8 @@ class NewFrame:
     """A frame as ingest hands it over.
 
     `captured_at_ms` is its identity; `due_at_ms` the wall-clock time at which it was captured or, for a file, left the
-    decoder, from which latency counts; `media_seconds` its presentation time on the sampling grid.
+    decoder, from which latency counts; `media_seconds` its presentation time on the sampling grid. `damaged` says that
+    the decoder found it so, or concealed a part; `figures` is what was measured of it at full size, if anything was.
     """
 
     captured_at_ms: int
@@ -73,6 +82,8 @@ class NewFrame:
     epoch: int
     media_seconds: float
     jpeg: bytes
+    damaged: bool = False
+    figures: Figures | None = None
 
     @property
     def entry_id(self) -> str:
@@ -80,8 +91,13 @@ class NewFrame:
         return f"{self.captured_at_ms}-0"
 
     def fields(self) -> list[Any]:
-        """Field names and values, in turn."""
-        return ["j", self.jpeg, "e", self.epoch, "m", f"{self.media_seconds:.3f}", "w", self.due_at_ms]
+        """Field names and values, in turn; raises ValueError for figures that do not fit."""
+        fields = ["j", self.jpeg, "e", self.epoch, "m", f"{self.media_seconds:.3f}", "w", self.due_at_ms]
+        if self.damaged:
+            fields += ["d", 1]
+        if self.figures is not None:
+            fields += ["x", pack_figures(self.figures)]
+        return fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +137,8 @@ class QueuedFrame:
     media_seconds: float
     due_at_ms: int
     jpeg: bytes | None
+    damaged: bool = False
+    figures: Figures | None = None
 
     @classmethod
     def parse(cls, stream_id: str, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Self:
@@ -135,7 +153,26 @@ class QueuedFrame:
             media_seconds=float(fields.get(b"m", 0)),
             due_at_ms=int(fields.get(b"w", 0)),
             jpeg=fields.get(b"j"),
+            damaged=fields.get(b"d") == b"1",
+            figures=unpack_figures(fields.get(b"x", b"")),
         )
+
+
+def pack_figures(figures: Figures) -> bytes:
+    """1 to MAX_FIGURES numbers as a version and as many float32; raises ValueError."""
+    if not (1 <= len(figures) <= MAX_FIGURES and all(abs(figure) <= MAX_FIGURE for figure in figures)):
+        raise ValueError(f"figures {figures}: allowed are 1 to {MAX_FIGURES} numbers up to {MAX_FIGURE:g}")
+    return FIGURES_VERSION + struct.pack(f"<{len(figures)}f", *figures)
+
+
+def unpack_figures(packed: bytes) -> Figures | None:
+    """What `pack_figures` packed; None for what another version did, and for anything else."""
+    version, rest = packed[:1], packed[1:]
+    num_figures, left = divmod(len(rest), FIGURE_BYTES)
+    if version != FIGURES_VERSION or left or not 1 <= num_figures <= MAX_FIGURES:
+        return None
+    figures = struct.unpack(f"<{num_figures}f", rest)
+    return figures if all(map(math.isfinite, figures)) else None
 
 
 class FrameWriter:

@@ -19,6 +19,7 @@ COUNTERS: Final = {
     "frames_published": ("Frames put into the queue",),
     "frames_skipped": ("Pictures off the sampling grid, or published before",),
     "frames_dropped": ("Frames lost, by reason", "reason"),
+    "frames_damaged": ("Pictures among those decoded that were damaged or concealed",),
     "packets_refused": ("Packets that the decoder could not make a picture of",),
     "connections": ("Openings of a source",),
     "reconnects": ("Openings of a source that had failed before",),
@@ -41,6 +42,7 @@ class IngestMetrics:
         }
         self._published, self._decoded = counters["frames_published"], counters["frames_decoded"]
         self._skipped, self._dropped = counters["frames_skipped"], counters["frames_dropped"]
+        self._damaged = counters["frames_damaged"]
         self._refused, self._crashes = counters["packets_refused"], counters["reader_crashes"]
         self._connections, self._failures = counters["connections"], counters["source_failures"]
         self._reconnects, self._fallbacks = counters["reconnects"], counters["hwaccel_fallbacks"]
@@ -102,6 +104,7 @@ class IngestMetrics:
         self._decoded.labels(stream_id).inc(tally.decoded)
         self._skipped.labels(stream_id).inc(tally.skipped)
         self._refused.labels(stream_id).inc(tally.refused)
+        self._damaged.labels(stream_id).inc(tally.damaged)
         if tally.dropped:
             self.dropped(stream_id, drop_reason, tally.dropped)
         for stage in READER_STAGES:

@@ -12,6 +12,7 @@ from typing import get_args
 import pytest
 import redis
 from cameras import camera_server
+from damaged import FPS, NUM_PICTURES, flipped, harmed, noise_film
 from films import VideoFile
 from ingest_runner import IngestRunner
 from patience import eventually
@@ -39,6 +40,8 @@ def counted(metrics: IngestMetrics, stream_id: str) -> dict[str, int]:
 
 
 def assert_sum(found: dict[str, int]) -> None:
+    """What is damaged has one of those fates as well."""
+    found = {name: value for name, value in found.items() if name != "damaged"}
     assert found["decoded"] == sum(found.values()) - found["decoded"], found
     assert found["decoded"] > 0
 
@@ -54,6 +57,18 @@ def test_of_a_file_to_its_end(pace: str, ingest: IngestRunner, video_file: Video
     ingest.start()
     ingest.until("clip", StreamState.ENDED)
     assert counted(ingest.metrics, "clip") == {"decoded": 75, "published": 24, "skipped": 51}
+
+
+def test_of_a_file_that_is_damaged(ingest: IngestRunner, tmp_path: Path) -> None:
+    ingest.add("clip", harmed(noise_film(tmp_path / "clip.ts", "libx264"), flipped).name, fps=FPS, skip="none")
+    ingest.start()
+    ingest.until("clip", StreamState.ENDED)
+    found = counted(ingest.metrics, "clip")
+    assert_sum(found)
+    assert (found["decoded"], found["published"]) == (NUM_PICTURES, NUM_PICTURES)
+    marked = [frame.damaged for frame in ingest.frames("clip")]
+    assert 1 <= found["damaged"] == sum(marked) < NUM_PICTURES
+    assert all(frame.figures is None for frame in ingest.frames("clip"))
 
 
 def test_of_a_file_that_goes_on_where_it_was_left(ingest: IngestRunner, video_file: VideoFile) -> None:

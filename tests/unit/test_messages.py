@@ -39,6 +39,9 @@ def test_every_message_comes_out_as_it_went_in() -> None:
     assert unpack(pack_picture(tally(), 7, 0.875, 1_700_000_000_000, b"jpeg")) == Picture(
         TALLY, 7, 0.875, 1_700_000_000_000, b"jpeg"
     )
+    assert unpack(pack_picture(tally(), 7, 0.875, 1, b"jpeg", damaged=True)) == Picture(
+        TALLY, 7, 0.875, 1, b"jpeg", damaged=True
+    )
     assert unpack(pack_over(tally(), None)) == Over(TALLY, None)
     assert unpack(pack_over(tally(), "gone")) == Over(TALLY, "gone")
 

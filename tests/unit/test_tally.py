@@ -5,15 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.sources.decoding.tally import TALLY_BYTES, Tally
+from services.ingest.sources.decoding.tally import NUM_COUNTS, TALLY_BYTES, Tally
 
 COUNT = st.integers(0, 2**62)
 SECONDS = st.floats(0, 1e9)
 
 
-@given(st.builds(Tally, *[COUNT] * 4, *[SECONDS] * 4))
+@given(st.builds(Tally, *[COUNT] * NUM_COUNTS, *[SECONDS] * 4))
 def test_what_is_taken_comes_out_again_and_nothing_is_left(tally: Tally) -> None:
     tally.decoded += tally.skipped + tally.dropped
+    tally.damaged = min(tally.damaged, tally.decoded)
     before = replace(tally)
     packed = tally.take()
     assert Tally.unpack(packed) == before
@@ -28,6 +29,7 @@ def test_anything_else_is_no_tally(num_bytes: int) -> None:
 
 IMPOSSIBLE = [
     Tally(decoded=2, skipped=2, dropped=1),
+    Tally(decoded=2, damaged=3),
     Tally(decode_seconds=-0.1),
     Tally(read_seconds=math.inf),
     Tally(encode_seconds=math.nan),
@@ -36,5 +38,5 @@ IMPOSSIBLE = [
 
 @pytest.mark.parametrize("tally", IMPOSSIBLE, ids=str)
 def test_counts_that_cannot_be_are_refused(tally: Tally) -> None:
-    with pytest.raises(ValueError, match=r"skipped and|seconds that are"):
+    with pytest.raises(ValueError, match=r"skipped and|damaged of|seconds that are"):
         Tally.unpack(tally.take())

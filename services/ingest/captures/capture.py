@@ -185,7 +185,8 @@ class Passage:
 
     def _send(self, picture: Picture, captured_at_ms: int, due_at_ms: int) -> None:
         media_seconds = picture.point / self.spec.fps
-        frame = NewFrame(captured_at_ms, due_at_ms, self.account.epoch, media_seconds, picture.jpeg)
+        times = captured_at_ms, due_at_ms, self.account.epoch, media_seconds
+        frame = NewFrame(*times, picture.jpeg, picture.damaged)
         self.publisher.publish(frame)
         self.account.last_ms = captured_at_ms
         self.status.flowing(captured_at_ms)

@@ -12,7 +12,7 @@ from services.ingest.sources.video import VideoInfo
 from shared.errors import SourceFailed
 from shared.frame_queue import MAX_JPEG_BYTES
 
-_PICTURE: Final = struct.Struct("<qdq")
+_PICTURE: Final = struct.Struct("<qdq?")
 _INFO: Final = TypeAdapter(VideoInfo)
 MAX_REASON: Final = 500
 MAX_MESSAGE_BYTES: Final = MAX_JPEG_BYTES + TALLY_BYTES + _PICTURE.size + 1
@@ -42,13 +42,14 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A sampled frame as JPEG; times as in SampledFrame."""
+    """A sampled frame as JPEG; times and mark as in SampledFrame."""
 
     tally: Tally
     point: int
     media_seconds: float
     decoded_at_ms: int
     jpeg: bytes
+    damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +78,11 @@ def pack_waiting(tally: Tally, reason: str) -> bytes:
     return b"W" + tally.take() + reason[:MAX_REASON].encode()
 
 
-def pack_picture(tally: Tally, point: int, media_seconds: float, decoded_at_ms: int, jpeg: bytes) -> bytes:
+def pack_picture(
+    tally: Tally, point: int, media_seconds: float, decoded_at_ms: int, jpeg: bytes, *, damaged: bool = False
+) -> bytes:
     """Picture, as bytes; the tally begins anew."""
-    return b"P" + tally.take() + _PICTURE.pack(point, media_seconds, decoded_at_ms) + jpeg
+    return b"P" + tally.take() + _PICTURE.pack(point, media_seconds, decoded_at_ms, damaged) + jpeg
 
 
 def pack_over(tally: Tally, reason: str | None) -> bytes:
@@ -95,8 +98,8 @@ def unpack(message: bytes) -> Message:
             return Opened(_INFO.validate_json(rest, strict=True))
         tally, rest = Tally.unpack(rest[:TALLY_BYTES]), rest[TALLY_BYTES:]
         if kind == b"P":
-            point, media_seconds, decoded_at_ms = _PICTURE.unpack(rest[: _PICTURE.size])
-            return Picture(tally, point, media_seconds, decoded_at_ms, rest[_PICTURE.size :])
+            point, media_seconds, decoded_at_ms, damaged = _PICTURE.unpack(rest[: _PICTURE.size])
+            return Picture(tally, point, media_seconds, decoded_at_ms, rest[_PICTURE.size :], damaged)
         if kind == b"E":
             return Over(tally, rest.decode() or None)
         if kind == b"W":

@@ -100,7 +100,8 @@ class Reader:
         began = time.monotonic()
         jpeg = encode_jpeg(frame.image, self._job.jpeg_quality)
         video.tally.encode_seconds += time.monotonic() - began
-        self._send(pack_picture(video.tally, frame.point, frame.media_seconds, frame.decoded_at_ms, jpeg))
+        times = frame.point, frame.media_seconds, frame.decoded_at_ms
+        self._send(pack_picture(video.tally, *times, jpeg, damaged=frame.damaged))
 
     def _is_listened_to(self) -> bool:
         """Waits for it, but so briefly that the camera does not: a burst after a pause is no overload."""

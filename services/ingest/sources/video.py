@@ -75,6 +75,8 @@ class SampledFrame:
     """wall clock when it left the decoder"""
     image: NDArray[np.uint8]
     """[H, W, 3] BGR at transport size, upright"""
+    damaged: bool = False
+    """as `Damage` says"""
 
 
 def _unheard() -> None:
@@ -162,10 +164,12 @@ class Video:
             nothing = False
             point, decoded_at_ms = sampler.point(frame.time), now_ms()
             self.size = frame.width, frame.height
+            is_damaged = self._decoder.is_damaged(frame)
+            self.tally.damaged += is_damaged
             if point is not None and point >= first_point:
                 image = self._small(frame)
                 self.tally.decoded += 1
-                yield SampledFrame(point, sampler.seconds, decoded_at_ms, image)
+                yield SampledFrame(point, sampler.seconds, decoded_at_ms, image, is_damaged)
             else:
                 self.tally.decoded += 1
                 self.tally.skipped += 1

@@ -10,6 +10,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from services.ingest.sources.decoding.damage import Damage
 from services.ingest.sources.decoding.hardware import IN_TURN, SOFTWARE, accelerator
 from services.ingest.sources.decoding.pictures import MAX_PIXELS
 from services.ingest.sources.decoding.tally import Tally
@@ -56,6 +57,7 @@ class Decoder:
 
     def __init__(self, stream: VideoStream, options: ReadOptions, tally: Tally) -> None:
         self._context = stream.codec_context
+        self._damage = Damage(self._context)
         self._options = options
         self._tally = tally
         stated, coded = stream.sample_aspect_ratio, self._context.sample_aspect_ratio
@@ -70,6 +72,7 @@ class Decoder:
     def prepare(self) -> None:
         """Sets the decoder up before its first packet."""
         _set_up(self._context, self._options)
+        self._damage.prepare()
 
     @property
     def codec(self) -> str:
@@ -93,6 +96,7 @@ class Decoder:
 
     def decode(self, packet: "av.Packet[VideoStream]") -> list[VideoFrame] | None:
         """The frames that a packet brings out, in presentation order; None where it is refused."""
+        self._damage.decodes(packet)
         frames = _decoded(self._context, [packet])
         self._num_in_a_row = self._num_in_a_row + 1 if frames is None else 0
         self.num_packets += bool(packet.size)
@@ -104,6 +108,10 @@ class Decoder:
             self._tally.refused += 1
             self.num_refused += 1
         return frames
+
+    def is_damaged(self, frame: VideoFrame) -> bool:
+        """Whether a frame that came is damaged, as `Damage` says; to be asked of each in turn."""
+        return self._damage.is_damaged(frame)
 
     def _changed(self, packet: "av.Packet[VideoStream]", frames: list[VideoFrame] | None) -> list[VideoFrame] | None:
         """The frames and those of another decoder, where one begins with this packet or, unseen, with the last.
@@ -118,9 +126,11 @@ class Decoder:
                     continue
                 rest = [_tail(first, data, offset), *begun[number + 1 :]]
                 context = _another(codec, self._options)
+                damage = Damage(context)
+                damage.prepare()
                 if (new := _decoded(context, rest)) is not None:
                     old = _decoded(self._context, [_flush(packet)]) or []
-                    self._context, self._stated_aspect, self._num_in_a_row = context, None, 0
+                    self._context, self._damage, self._stated_aspect, self._num_in_a_row = context, damage, None, 0
                     return [*(frames or []), *old, *new]
         return frames
 
@@ -150,7 +160,7 @@ def _decoded(context: VideoCodecContext, packets: Sequence["av.Packet[VideoStrea
 def _tail(packet: "av.Packet[VideoStream]", data: bytes, offset: int) -> "av.Packet[VideoStream]":
     """What of a packet begins at the offset; its time is that of what lies before, if a picture does."""
     tail = cast("av.Packet[VideoStream]", av.Packet(data[offset:]))
-    tail.time_base = packet.time_base
+    tail.time_base, tail.opaque = packet.time_base, packet.opaque
     if offset <= DELIMITER_BYTES:
         tail.pts, tail.dts = packet.pts, packet.dts
     return tail

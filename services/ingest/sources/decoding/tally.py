@@ -5,7 +5,7 @@ import struct
 from dataclasses import astuple, dataclass, fields
 from typing import Final, Self
 
-NUM_COUNTS: Final = 4
+NUM_COUNTS: Final = 5
 _LAYOUT: Final = struct.Struct(f"<{NUM_COUNTS}Q4d")
 
 
@@ -21,6 +21,8 @@ class Tally:
     """pictures that were wanted, but nobody took them in time"""
     refused: int = 0
     """packets that the decoder refused"""
+    damaged: int = 0
+    """pictures among those decoded that were damaged or concealed: a property, no fate"""
     read_seconds: float = 0.0
     decode_seconds: float = 0.0
     convert_seconds: float = 0.0
@@ -42,6 +44,8 @@ class Tally:
             raise ValueError(f"a tally of {len(packed)} bytes; it has {TALLY_BYTES}") from err
         if tally.skipped + tally.dropped > tally.decoded:
             raise ValueError(f"{tally.skipped} skipped and {tally.dropped} dropped of {tally.decoded} decoded")
+        if tally.damaged > tally.decoded:
+            raise ValueError(f"{tally.damaged} damaged of {tally.decoded} decoded")
         if not all(0 <= seconds < math.inf for seconds in astuple(tally)[NUM_COUNTS:]):
             raise ValueError("seconds that are negative or no number")
         return tally

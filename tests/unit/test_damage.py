@@ -1,0 +1,76 @@
+"""Pictures that the decoder marks, out of films whose bytes were changed."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from damaged import FPS, NUM_PICTURES, flipped, harmed, joined_late, lost, noise_film
+from films import VideoFile
+
+from services.ingest.sources.decoding.tally import Tally
+from services.ingest.sources.options import ReadOptions, Skip
+from services.ingest.sources.video import SampledFrame, open_video
+from shared.sources import Source
+
+
+def read(path: Path, skip: Skip = "none", num_threads: int = 1, fps: float = FPS) -> tuple[list[SampledFrame], Tally]:
+    with open_video(Source(str(path)), ReadOptions(skip=skip, num_threads=num_threads)) as video:
+        return list(video.frames(fps, threading.Event())), video.tally
+
+
+@pytest.mark.parametrize("num_threads", [1, 4])
+@pytest.mark.parametrize(
+    ("name", "codec", "harm"),
+    [
+        ("a.ts", "libx264", flipped),
+        ("a.ts", "libx264", lost),
+        ("a.264", "libx264", flipped),
+        ("a.264", "libx264", lost),
+        ("a.hevc", "libx265", lost),
+        ("a.ts", "libx265", lost),
+        ("a.mpg", "mpeg2video", flipped),
+        ("a.avi", "mpeg4", flipped),
+    ],
+)
+def test_damaged_pictures_come_and_are_marked(
+    name: str, codec: str, harm: Callable[[bytearray], None], num_threads: int, tmp_path: Path
+) -> None:
+    path = noise_film(tmp_path / name, codec)
+    frames, tally = read(path, num_threads=num_threads)
+    assert (len(frames), [frame for frame in frames if frame.damaged], tally.damaged) == (NUM_PICTURES, [], 0)
+    harmed(path, harm)
+    frames, tally = read(path, num_threads=num_threads)
+    damaged = [frame.point for frame in frames if frame.damaged]
+    assert len(frames) > 0.9 * NUM_PICTURES
+    assert 1 <= len(damaged) == tally.damaged <= FPS
+    assert tally.decoded == len(frames) + tally.skipped
+    assert damaged[0] > 0
+    assert damaged[-1] < 0.9 * NUM_PICTURES
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.ts", "libx264"), ("a.ts", "libx265")])
+def test_what_is_joined_late_begins_whole(name: str, codec: str, tmp_path: Path) -> None:
+    frames, tally = read(harmed(noise_film(tmp_path / name, codec), joined_late))
+    assert len(frames) == NUM_PICTURES - FPS
+    assert tally.damaged == 0
+
+
+@pytest.mark.parametrize("skip", ["auto", "keyframes"])
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "mpeg2video"])
+def test_what_is_left_out_on_purpose_is_no_damage(skip: Skip, codec: str, tmp_path: Path) -> None:
+    frames, tally = read(noise_film(tmp_path / "a.ts", codec), skip, fps=5)
+    assert len(frames) >= NUM_PICTURES // FPS
+    assert tally.damaged == 0
+
+
+def test_damage_that_is_not_sampled_counts_all_the_same(tmp_path: Path) -> None:
+    frames, tally = read(harmed(noise_film(tmp_path / "a.ts", "libx264"), flipped), fps=1)
+    assert len(frames) == 3
+    assert tally.damaged > sum(frame.damaged for frame in frames)
+    assert tally.decoded == NUM_PICTURES
+
+
+def test_sound_footage_has_no_damage(reference_data: Path, video_file: VideoFile) -> None:
+    for path in (reference_data / "video" / "vtest.avi", video_file("clip.mp4")):
+        assert read(path, num_threads=4)[1].damaged == 0

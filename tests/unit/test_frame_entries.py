@@ -1,0 +1,80 @@
+"""A frame's entry in the queue: what it may lack, and what it may hold beyond the picture."""
+
+import math
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.frame_queue import MAX_FIGURES, NewFrame, QueuedFrame
+
+FIGURES = st.lists(st.floats(width=32, min_value=-(2.0**127), max_value=2.0**127))
+OLD: dict[bytes, bytes] = {b"n": b"7", b"j": b"jpeg", b"e": b"2", b"m": b"0.875", b"w": b"900"}
+"""As it was before frames had marks."""
+
+
+def stored(frame: NewFrame) -> dict[bytes, bytes]:
+    """The entry as Redis gives it back."""
+    names, values = frame.fields()[::2], frame.fields()[1::2]
+    return {name.encode(): as_bytes(value) for name, value in zip(names, values, strict=True)} | {b"n": b"7"}
+
+
+def as_bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+def parsed(fields: dict[bytes, bytes]) -> QueuedFrame:
+    return QueuedFrame.parse("cam", b"1000-0", fields)
+
+
+@given(st.booleans(), FIGURES.filter(lambda figures: 1 <= len(figures) <= MAX_FIGURES) | st.none())
+def test_what_goes_in_comes_out(damaged: bool, figures: list[float] | None) -> None:
+    told = None if figures is None else tuple(figures)
+    frame = parsed(stored(NewFrame(1000, 900, 2, 0.875, b"jpeg", damaged, told)))
+    assert (frame.jpeg, frame.damaged, frame.figures) == (b"jpeg", damaged, told)
+
+
+def test_a_frame_without_either_takes_no_more_room_than_before() -> None:
+    assert stored(NewFrame(1000, 900, 2, 0.875, b"jpeg")) == OLD
+    frame = parsed(OLD)
+    assert (frame.damaged, frame.figures) == (False, None)
+
+
+def test_the_end_of_a_source_has_neither() -> None:
+    end = parsed({b"n": b"7", b"end": b"1"})
+    assert (end.jpeg, end.damaged, end.figures) == (None, False, None)
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        b"",
+        b"\x01",
+        b"\x00" + bytes(4),
+        b"\x02" + bytes(4),
+        b"\x01" + bytes(3),
+        b"\x01" + bytes(5),
+        b"\x01" + bytes(4 * (MAX_FIGURES + 1)),
+        b"\x01" + struct.pack("<2f", 1.0, math.nan),
+        b"\x01" + struct.pack("<f", math.inf),
+    ],
+    ids=bytes.hex,
+)
+def test_figures_of_another_version_or_length_are_missing(packed: bytes) -> None:
+    frame = parsed({**OLD, b"x": packed})
+    assert (frame.jpeg, frame.figures) == (b"jpeg", None)
+
+
+@given(st.binary(max_size=100), st.binary(max_size=10))
+def test_no_bytes_make_an_entry_unreadable(figures: bytes, mark: bytes) -> None:
+    frame = parsed({**OLD, b"x": figures, b"d": mark})
+    assert frame.damaged is (mark == b"1")
+    assert frame.figures is None or 1 <= len(frame.figures) <= MAX_FIGURES
+
+
+@pytest.mark.parametrize("figures", [(), (0.0,) * (MAX_FIGURES + 1), (math.nan,), (math.inf,), (1e39,)], ids=str)
+def test_figures_that_do_not_fit_are_refused(figures: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match=f"allowed are 1 to {MAX_FIGURES} numbers"):
+        NewFrame(1, 1, 1, 0.0, b"jpeg", figures=figures).fields()
