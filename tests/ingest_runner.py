@@ -14,6 +14,7 @@ from patience import eventually
 from services.ingest.captures.intake import Workplace
 from services.ingest.captures.supervisor import Supervisor
 from services.ingest.metrics import IngestMetrics
+from services.ingest.own_redis import OwnRedis
 from services.ingest.settings import IngestSettings
 from shared.frame_queue import QueuedFrame, read_frames
 from shared.keys import keys_of
@@ -62,7 +63,7 @@ class IngestRunner:
     def place(self) -> Workplace:
         """What its captures share."""
         settings = IngestSettings(media_root=self.media_root)
-        return Workplace(self.client, self.registry, self.metrics, settings)
+        return Workplace(self.client, self.registry, self.metrics, settings, OwnRedis(self.client, settings.forbidden))
 
     def stop(self) -> None:
         """Stops it in order."""

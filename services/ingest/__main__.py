@@ -4,6 +4,7 @@ from services.ingest.captures.intake import Workplace
 from services.ingest.captures.probe_desk import ProbeDesk
 from services.ingest.captures.supervisor import Supervisor
 from services.ingest.metrics import IngestMetrics
+from services.ingest.own_redis import OwnRedis
 from services.ingest.settings import IngestSettings
 from shared.allocator import share_arenas
 from shared.leases import LeaseBook, worker_id
@@ -29,8 +30,9 @@ def main() -> int:
     serve_metrics(metrics.registry, settings)
     book = LeaseBook(client, "ingest", worker_name, settings.lease_seconds)
     tenancy = Tenancy(book, metrics.leases, settings.lease_seconds)
-    with ProbeDesk(ProbeQueue(client), settings, stop):
-        Supervisor(Workplace(client, Registry(client), metrics, settings), tenancy, stop).run()
+    own_redis = OwnRedis(client, settings.forbidden)
+    with ProbeDesk(ProbeQueue(client), settings, own_redis, stop):
+        Supervisor(Workplace(client, Registry(client), metrics, settings, own_redis), tenancy, stop).run()
     return 0
 
 

@@ -18,5 +18,5 @@ class IngestSettings(ServiceSettings):
 
     @property
     def forbidden(self) -> tuple[str, ...]:
-        """Where no source may lead: this system's own Redis, as `host:port`."""
+        """This system's own Redis as the settings name it, as `host:port`; `OwnRedis` knows where that leads."""
         return tuple(f"{host}:{port}" for host, port in addresses_of(self.redis_url.get_secret_value()))

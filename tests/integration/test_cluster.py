@@ -19,12 +19,15 @@ from patience import eventually
 from redis_cluster import Cluster, free_port, redis_cluster
 
 from services.inference.commit import CommitOutcome, Committer, Retention, StreamCommit
-from shared.errors import StoreUnavailable
+from services.ingest.own_redis import OwnRedis
+from services.ingest.sources.network.addresses import AddressPolicy
+from shared.errors import SourceFailed, StoreUnavailable
 from shared.frame_queue import FrameWriter, NewFrame, read_frames
 from shared.keys import keys_of, partition_of
 from shared.leases import LEASE_SECONDS, Lease, LeaseBook, living_workers
 from shared.registry import Registry
 from shared.store import connect, connect_async, translated
+from shared.store_url import addresses_of
 from shared.streams import Progress, StreamSpec
 
 STREAMS = tuple(f"cam{number}" for number in range(64))
@@ -124,6 +127,16 @@ def by_partition() -> list[str]:
     """The streams as they are read: partition by partition, in the order of their first streams."""
     order = list(dict.fromkeys(keys_of(stream_id).partition for stream_id in STREAMS))
     return sorted(STREAMS, key=lambda stream_id: order.index(keys_of(stream_id).partition))
+
+
+def test_no_source_may_lead_to_any_node(cluster: Cluster, client: redis.Redis) -> None:
+    [named] = addresses_of(cluster.url)
+    own = OwnRedis(client, ("{}:{}".format(*named),))
+    policy = AddressPolicy(own.addresses())
+    for node in cluster.nodes:
+        with pytest.raises(SourceFailed, match="this system's own Redis"):
+            policy.check("127.0.0.1", node.port)
+    policy.check("127.0.0.1", free_port())
 
 
 def test_everything_works(cluster: Cluster, client: redis.Redis) -> None:

@@ -33,6 +33,7 @@ from services.api.probe_schemas import ProbeCreate
 from services.api.probing import Prober
 from services.api.settings import ApiSettings
 from services.ingest.captures.probe_desk import ProbeDesk
+from services.ingest.own_redis import OwnRedis
 from services.ingest.readers.probe import probe
 from services.ingest.settings import IngestSettings
 from services.ingest.sources.options import ReadOptions
@@ -70,7 +71,8 @@ class Desk:
     def open(self, limit_seconds: float = 15.0, **settings: Any) -> None:
         """Begins to try sources."""
         wanted = IngestSettings(**{"media_root": self._media_root, **settings})
-        self._stack.enter_context(ProbeDesk(ProbeQueue(self._client), wanted, self.stop, limit_seconds))
+        own_redis = OwnRedis(self._client, wanted.forbidden)
+        self._stack.enter_context(ProbeDesk(ProbeQueue(self._client), wanted, own_redis, self.stop, limit_seconds))
 
 
 @pytest.fixture

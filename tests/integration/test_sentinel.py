@@ -1,3 +1,4 @@
+import itertools
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -9,7 +10,9 @@ from patience import eventually, unavailable
 from redis_cluster import free_port
 from redis_process import redis_binary
 
-from shared.errors import StoreUnavailable
+from services.ingest.own_redis import OwnRedis
+from services.ingest.sources.network.addresses import AddressPolicy
+from shared.errors import SourceFailed, StoreUnavailable
 from shared.registry import Registry
 from shared.store import connect
 from shared.streams import StreamSpec
@@ -36,7 +39,7 @@ def test_sentinels_lead_to_the_master_and_to_the_next_one() -> None:
         alike = ("--bind", "127.0.0.1", "--save", "", "--dir", folder)
         master = stack.enter_context(server("--port", master_port, *alike))
         stack.enter_context(server("--port", replica_port, "--replicaof", "127.0.0.1", master_port, *alike))
-        stack.enter_context(server(config, "--sentinel"))
+        watcher = stack.enter_context(server(config, "--sentinel"))
         url = f"redis+sentinel://127.0.0.1:{free_port()},127.0.0.1:{sentinel_port}/main"
         client = stack.enter_context(closing(connect(url, timeout_seconds=5, retries=1)))
         sentinel = stack.enter_context(closing(redis.Redis(port=sentinel_port, socket_timeout=5)))
@@ -50,10 +53,27 @@ def test_sentinels_lead_to_the_master_and_to_the_next_one() -> None:
 
         eventually(lambda: add("one"), "the master")
         eventually(lambda: _replicas_are_ready(sentinel), "the replica")
+        elsewhere, hours = free_port(), itertools.count(0, 3600)
+        own = OwnRedis(client, (f"localhost:{sentinel_port}",), lambda: next(hours))
+        own_ports = {sentinel_port, master_port, replica_port}
+        assert {port for port in (*own_ports, elsewhere) if _is_refused(port, own)} == own_ports
         assert client.wait(1, 5000) == 1
         master.kill()
         eventually(lambda: add("two"), "the new master")
         assert set(Registry(client).specs()) == {"one", "two"}
+        assert {port for port in (*own_ports, elsewhere) if _is_refused(port, own)} == own_ports
+        watcher.kill()
+        watcher.wait()
+        assert {port for port in (*own_ports, elsewhere) if _is_refused(port, own)} == own_ports
+
+
+def _is_refused(port: int, own: OwnRedis) -> bool:
+    """Whether a source may not lead to this port, asked anew, as every attempt does."""
+    try:
+        AddressPolicy(own.addresses()).check("127.0.0.1", port)
+    except SourceFailed as err:
+        return "this system's own Redis" in str(err)
+    return False
 
 
 def _replicas_are_ready(sentinel: redis.Redis) -> bool:

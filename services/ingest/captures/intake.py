@@ -5,13 +5,14 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import redis
 
 from services.ingest.captures.publisher import FullStore
 from services.ingest.metrics import IngestMetrics
+from services.ingest.own_redis import OwnRedis
 from services.ingest.readers.reader import ReadJob
 from services.ingest.readers.reading import Reading, reading
 from services.ingest.settings import IngestSettings
@@ -40,6 +41,7 @@ class Workplace:
     registry: Registry
     metrics: IngestMetrics
     settings: IngestSettings
+    own_redis: OwnRedis
     full: FullStore = field(default_factory=FullStore)
     turns: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_FAST_FILES))
 
@@ -64,7 +66,6 @@ class Intake:
             rtsp_transport=spec.rtsp_transport,
             skip=spec.skip,
             hwaccel=settings.hwaccel,
-            forbidden=settings.forbidden,
         )
 
     @contextmanager
@@ -76,7 +77,8 @@ class Intake:
         `observe` hears all counts, `changed` that the picture has another size. Only so many files are read at once as
         fast as it goes; the others wait their turn here.
         """
-        job = ReadJob(self._source, self._spec.fps, first_point, self._options, self._place.settings.jpeg_quality)
+        options = replace(self._options, forbidden=self._place.own_redis.addresses())
+        job = ReadJob(self._source, self._spec.fps, first_point, options, self._place.settings.jpeg_quality)
 
         def checked(info: VideoInfo) -> None:
             changed(info)

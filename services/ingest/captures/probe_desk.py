@@ -5,6 +5,7 @@ import threading
 import time
 from typing import Final, Self
 
+from services.ingest.own_redis import OwnRedis
 from services.ingest.readers.probe import probe
 from services.ingest.settings import IngestSettings
 from services.ingest.sources.options import ReadOptions
@@ -27,11 +28,13 @@ class ProbeDesk:
         self,
         queue: ProbeQueue,
         settings: IngestSettings,
+        own_redis: OwnRedis,
         stop: threading.Event,
         limit_seconds: float = PROBE_SECONDS,
     ) -> None:
         self._queue = queue
         self._settings = settings
+        self._own_redis = own_redis
         self._stop = stop
         self._limit_seconds = limit_seconds
         self._seats = [threading.Thread(target=self._serve, name=f"probe-{number}") for number in range(NUM_SEATS)]
@@ -81,5 +84,5 @@ class ProbeDesk:
             short_side=self._settings.transport_short_side,
             stall_seconds=min(self._settings.stall_seconds, self._limit_seconds),
             rtsp_transport=request.rtsp_transport,
-            forbidden=self._settings.forbidden,
+            forbidden=self._own_redis.addresses(),
         )
