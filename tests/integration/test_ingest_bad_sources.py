@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from films import VideoFile
 from ingest_runner import OVER, IngestRunner
+from patience import eventually
 
+from services.ingest.own_redis import OwnRedis
 from shared.keys import keys_of
 from shared.streams import StreamState
 from shared.waiting import Backoff
@@ -51,6 +53,22 @@ def test_each_bad_source_says_why_and_others_go_on(
         assert ingest.entries(stream_id) == []
     assert "***@" in caplog.text
     assert "secret" not in caplog.text
+    ingest.stop()
+
+
+def test_where_redis_answers_is_asked_anew_at_every_opening(
+    ingest: IngestRunner, closed_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reason_is(text: str) -> bool:
+        return text in (ingest.registry.get("cam").status.reason or "")
+
+    address = f"127.0.0.1:{closed_port}"
+    monkeypatch.setattr(OwnRedis, "addresses", lambda _self: (address,))
+    ingest.add("cam", f"rtsp://{address}/camera")
+    ingest.start()
+    eventually(lambda: reason_is("this system's own Redis answers there"), "the refusal")
+    monkeypatch.setattr(OwnRedis, "addresses", lambda _self: ())
+    eventually(lambda: reason_is("connection refused"), "the next attempt")
     ingest.stop()
 
 
