@@ -96,7 +96,7 @@ def behind_digest(
     digest = DIGESTS[algorithm.removesuffix("-sess")]
 
     def hashed(*parts: str) -> str:
-        return digest(":".join(parts).encode()).hexdigest()
+        return str(digest(":".join(parts).encode()).hexdigest())
 
     def guarded(handler: Handler) -> None:
         said = _fields(handler.headers.get("Authorization", ""))

@@ -10,7 +10,7 @@ import pytest
 from films import VideoFile
 from web_server import Handler, WebServer, behind_digest, web_server
 
-from services.ingest.sources.network import hls
+from services.ingest.sources.hls import follower
 from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.video import open_video
 from shared.errors import SourceFailed
@@ -169,7 +169,7 @@ def test_a_stream_that_turns_hostile_is_left(web: WebServer, segments: list[byte
     web.give("/0.ts", segments[0])
     web.answers["/live.m3u8"] = lambda handler: handler.reply(200, next(playlists, playlist("0.ts")))
     began = time.monotonic()
-    assert "'file:///etc/passwd', which is not on the playlist's own server" in failure(web.url("/live.m3u8"), 30)
+    assert "names a file: address, which is not on the playlist's own server" in failure(web.url("/live.m3u8"), 30)
     with web_server() as other:
         web.give("/live.m3u8", playlist("away.ts"))
         web.answers["/away.ts"] = lambda handler: handler.reply(302, Location=other.url("/0.ts"))
@@ -197,5 +197,5 @@ def test_sizes_are_bounded(web: WebServer, segments: list[bytes], monkeypatch: p
     web.give("/live.m3u8", playlist(*["0.ts"] * 200_000))
     assert failure(web.url("/live.m3u8")) == "its playlist is larger than 1048576 bytes"
     web.give("/live.m3u8", playlist("0.ts"))
-    monkeypatch.setattr(hls, "MAX_SEGMENT_BYTES", 1000)
+    monkeypatch.setattr(follower, "MAX_SEGMENT_BYTES", 1000)
     assert "one of its parts is larger than 1000 bytes" in failure(web.url("/live.m3u8"), 10)

@@ -56,6 +56,7 @@ class Intake:
         self._stop = stop
         self._is_fast = source.is_file and spec.pace == "fast"
         self._options = self._options_of(spec)
+        self._mark: str | None = None
 
     def _options_of(self, spec: StreamSpec) -> ReadOptions:
         settings = self._place.settings
@@ -78,7 +79,8 @@ class Intake:
         fast as it goes; the others wait their turn here.
         """
         options = replace(self._options, forbidden=self._place.own_redis.addresses())
-        job = ReadJob(self._source, self._spec.fps, first_point, options, self._place.settings.jpeg_quality)
+        quality = self._place.settings.jpeg_quality
+        job = ReadJob(self._source, self._spec.fps, first_point, options, quality, self._mark)
 
         def checked(info: VideoInfo) -> None:
             changed(info)
@@ -86,13 +88,17 @@ class Intake:
 
         with self._turn():
             try:
-                with reading(job, self._stop, observe, checked) as source:
+                with reading(job, self._stop, observe, checked, marked=self._marked) as source:
                     self._place.metrics.connected(self._spec.id)
                     self._check_decoder(source.info)
                     yield source
             except SourceFailed as err:
                 self._place.metrics.failed(self._spec.id, crashed=isinstance(err, SourceCrashed))
                 raise type(err)(f"source {redact(self._source.location)}: {err}") from err
+
+    def _marked(self, mark: str) -> None:
+        """What a reader has read of the source; the next one goes on after that."""
+        self._mark = mark
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

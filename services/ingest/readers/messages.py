@@ -15,6 +15,7 @@ from shared.frame_queue import MAX_JPEG_BYTES
 _PICTURE: Final = struct.Struct("<qdq?")
 _INFO: Final = TypeAdapter(VideoInfo)
 MAX_REASON: Final = 500
+MAX_MARK: Final = 500
 MAX_MESSAGE_BYTES: Final = MAX_JPEG_BYTES + TALLY_BYTES + _PICTURE.size + 1
 
 
@@ -23,6 +24,13 @@ class Opened:
     """The source is open, or its picture has another size or codec from now on."""
 
     info: VideoInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """How far the source was read, in words of its own, for the reader that opens it next."""
+
+    mark: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +68,17 @@ class Over:
     reason: str | None
 
 
-Message = Opened | Counted | Waiting | Picture | Over
+Message = Opened | Marked | Counted | Waiting | Picture | Over
 
 
 def pack_opened(info: VideoInfo) -> bytes:
     """Opened, as bytes."""
     return b"O" + json.dumps(asdict(info)).encode()
+
+
+def pack_marked(mark: str) -> bytes:
+    """Marked, as bytes."""
+    return b"M" + mark.encode()
 
 
 def pack_counted(tally: Tally) -> bytes:
@@ -96,6 +109,8 @@ def unpack(message: bytes) -> Message:
     try:
         if kind == b"O":
             return Opened(_INFO.validate_json(rest, strict=True))
+        if kind == b"M" and len(rest) <= MAX_MARK:
+            return Marked(rest.decode())
         tally, rest = Tally.unpack(rest[:TALLY_BYTES]), rest[TALLY_BYTES:]
         if kind == b"P":
             point, media_seconds, decoded_at_ms, damaged = _PICTURE.unpack(rest[: _PICTURE.size])

@@ -17,7 +17,14 @@ from typing import Final
 import av.logging
 import cv2
 
-from services.ingest.readers.messages import pack_counted, pack_opened, pack_over, pack_picture, pack_waiting
+from services.ingest.readers.messages import (
+    pack_counted,
+    pack_marked,
+    pack_opened,
+    pack_over,
+    pack_picture,
+    pack_waiting,
+)
 from services.ingest.sources.decoding.tally import Tally
 from services.ingest.sources.decoding.transport import JPEG_QUALITY, encode_jpeg
 from services.ingest.sources.options import ReadOptions
@@ -45,6 +52,8 @@ class ReadJob:
     first_point: int = 0
     options: ReadOptions = field(default_factory=ReadOptions)
     jpeg_quality: int = JPEG_QUALITY
+    after: str | None = None
+    """the mark of what was read of it before, which is not read again"""
 
 
 def read(job: ReadJob, connection: Connection) -> None:
@@ -64,13 +73,14 @@ class Reader:
         self._connection = connection
         self._stop = stop
         self._sent_at = time.monotonic()
+        self._mark = job.after
 
     def run(self) -> None:
         """Opens the source, sends its frames and at last why there are no more."""
         reason: str | None = None
         video: Video | None = None
         try:
-            with open_video(self._job.source, self._job.options) as video:
+            with open_video(self._job.source, self._job.options, self._job.after) as video:
                 self._send_all(video)
         except SourceFailed as err:
             reason = str(err)
@@ -83,6 +93,7 @@ class Reader:
         self._send(pack_opened(info) if any(video.size) else pack_counted(video.tally))
 
         def heard() -> None:
+            self._send_mark(video)
             if time.monotonic() - self._sent_at >= SIGN_OF_LIFE_SECONDS:
                 reason = video.waiting_for
                 self._send(pack_waiting(video.tally, reason) if reason else pack_counted(video.tally))
@@ -91,7 +102,14 @@ class Reader:
             if (video.codec, *video.size, video.decoder) != (info.codec, info.width, info.height, info.decoder):
                 info = video.info
                 self._send(pack_opened(info))
+            self._send_mark(video)
             self._send_frame(video, frame)
+
+    def _send_mark(self, video: Video) -> None:
+        """Before the pictures after it are sent: a source that ends its reader must not give them again."""
+        if video.mark and video.mark != self._mark:
+            self._mark = video.mark
+            self._send(pack_marked(self._mark))
 
     def _send_frame(self, video: Video, frame: SampledFrame) -> None:
         if not self._job.source.is_file and not self._is_listened_to():

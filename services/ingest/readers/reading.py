@@ -6,10 +6,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Final
 
-from services.ingest.readers.messages import MAX_MESSAGE_BYTES, Counted, Message, Opened, Over, Picture, Waiting, unpack
+from services.ingest.readers.messages import (
+    MAX_MESSAGE_BYTES,
+    Counted,
+    Marked,
+    Message,
+    Opened,
+    Over,
+    Picture,
+    Waiting,
+    unpack,
+)
 from services.ingest.readers.reader import LAST_SECONDS, ReadJob
 from services.ingest.readers.starting import LOST, ReaderProcess, Starter
 from services.ingest.sources.decoding.tally import Tally
@@ -29,6 +40,16 @@ def _unheard(_news: object) -> None:
     """Where nobody listens."""
 
 
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Who hears what a reader says beside its pictures."""
+
+    counted: Callable[[Tally], None]
+    changed: Callable[[VideoInfo], None]
+    waiting: Callable[[str], None]
+    marked: Callable[[str], None]
+
+
 @contextmanager
 def reading(
     job: ReadJob,
@@ -36,17 +57,19 @@ def reading(
     observe: Callable[[Tally], None] = _unheard,
     changed: Callable[[VideoInfo], None] = _unheard,
     waiting: Callable[[str], None] = _unheard,
+    marked: Callable[[str], None] = _unheard,
 ) -> Iterator["Reading"]:
     """A source, opened and read by a process of its own that ends with the block.
 
     `observe` hears all counts, `changed` that the picture has another size or codec, `waiting` why a source that lives
-    gives no picture, even before it is open. Raises SourceFailed with the reason, SourceCrashed where the process died
-    or hung, ReaderLost where this machine started none or lost it, Stopped once `stop` is set; and so does what is done
-    with it.
+    gives no picture, even before it is open, `marked` what the next job is to read `after`. Raises SourceFailed with
+    the reason, SourceCrashed where the process died or hung, ReaderLost where this machine started none or lost it,
+    Stopped once `stop` is set; and so does what is done with it.
     """
     process, ours = _starter.start(job, stop)
     with ours:
-        source = Reading(process, ours, stop, job.options.stall_seconds, observe, changed, waiting)
+        listeners = Listeners(observe, changed, waiting, marked)
+        source = Reading(process, ours, stop, job.options.stall_seconds, listeners)
         try:
             source.open()
             yield source
@@ -66,17 +89,13 @@ class Reading:
         connection: Connection,
         stop: threading.Event,
         stall_seconds: float,
-        observe: Callable[[Tally], None],
-        changed: Callable[[VideoInfo], None],
-        waiting: Callable[[str], None],
+        listeners: Listeners,
     ) -> None:
         self._process = process
         self._connection = connection
         self._stop = stop
         self._stall_seconds = stall_seconds
-        self._observe = observe
-        self._changed = changed
-        self._waiting = waiting
+        self._hear = listeners
 
     def open(self) -> None:
         """Waits until the source is open: as long as it lives, since one may tell its size with a late keyframe."""
@@ -94,7 +113,9 @@ class Reading:
             match message:
                 case Opened(info):
                     self.info = info
-                    self._changed(info)
+                    self._hear.changed(info)
+                case Marked(mark):
+                    self._hear.marked(mark)
                 case Picture():
                     yield message
                 case Over(_, reason):
@@ -104,10 +125,10 @@ class Reading:
 
     def _next(self) -> Message:
         message = unpack(self._receive())
-        if not isinstance(message, Opened):
-            self._observe(message.tally)
+        if not isinstance(message, Opened | Marked):
+            self._hear.counted(message.tally)
         if isinstance(message, Waiting):
-            self._waiting(message.reason)
+            self._hear.waiting(message.reason)
         return message
 
     def _receive(self) -> bytes:

@@ -2,21 +2,22 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import av
 from av.container import InputContainer
-from av.stream import Discard
 
 from services.ingest.sources.containers import FILE_FORMATS, RECORDINGS, unread_container
 from services.ingest.sources.decoding.hardware import accelerator
 from services.ingest.sources.decoding.pictures import MAX_PIXELS
 from services.ingest.sources.failures import source_failed
 from services.ingest.sources.files import opened_file
-from services.ingest.sources.network import hls
+from services.ingest.sources.hls.follower import HlsFollower
+from services.ingest.sources.hls.playlist import MARK
 from services.ingest.sources.network.addresses import AddressPolicy, open_sockets
 from services.ingest.sources.network.http_body import HttpBody, fetch
 from services.ingest.sources.network.http_client import HttpClient
@@ -40,10 +41,9 @@ RTSP_OPTIONS: Final = {
 Certificates of rtsps are not verified (FFmpeg's default): cameras sign their own.
 """
 HTTP_OPTIONS: Final = {"protocol_whitelist": "none", "format_whitelist": RECORDINGS, **BOUNDS}
-HLS_OPTIONS: Final = {**hls.OPTIONS, **BOUNDS}
+HLS_OPTIONS: Final = {"protocol_whitelist": "none", "format_whitelist": "mpegts,mov", **BOUNDS}
 MJPEG_OPTIONS: Final = {"protocol_whitelist": "none", "use_wallclock_as_timestamps": "1", "fpsprobesize": "0", **BOUNDS}
 """MJPEG tells no times, so a picture's is that of its arrival."""
-MJPEG_FORMATS: Final = ("mpjpeg", "mjpeg")
 DEVICE_OPTIONS: Final = {"protocol_whitelist": "none", "fpsprobesize": "0", **BOUNDS}
 
 OPENING_SHARE: Final = 0.9
@@ -55,57 +55,75 @@ MULTIPART_MARK: Final = b"--"
 JPEG_TYPE: Final = b"image/jpeg"
 NUM_PEEKED: Final = 16
 NUM_OF_HEADERS: Final = 256
+BEFORE_INDEX: Final = frozenset({b"ftyp", b"free", b"skip", b"wide", b"pnot"})
+
+
+@dataclass(frozen=True, slots=True)
+class Footage:
+    """An open source: its container, and what is known of it beside that."""
+
+    container: InputContainer
+    is_recording: bool = False
+    """whether it ends as a file does, though it is none, by its server's word"""
+    comes_as_filmed: bool = True
+    """whether what is read at once was filmed at once, or it is a file, whose reader sets the pace: not so HLS, which
+    comes in segments, and recordings over HTTP"""
+    follower: HlsFollower | None = None
+
+    @property
+    def mark(self) -> str | None:
+        """How far it was read, where whoever opens it next should know that."""
+        return self.follower.trail.mark if self.follower else None
+
+    def check_end(self) -> None:
+        """Raises SourceFailed where nothing more comes though there should be more."""
+        if self.follower:
+            self.follower.check_end()
 
 
 @contextmanager
-def open_container(source: Source, options: ReadOptions) -> Iterator[InputContainer]:
-    """The source's container, open as long as the block runs; raises SourceFailed with the reason in plain words."""
+def open_footage(source: Source, options: ReadOptions, after: str | None = None) -> Iterator[Footage]:
+    """The source, open as long as the block runs, `after` the mark of what was read of it before.
+
+    Raises SourceFailed with the reason in plain words.
+    """
     with ExitStack() as stack:
         began = time.monotonic()
         try:
-            container = stack.enter_context(_opened(source, options, stack))
+            footage = _opened(source, options, stack, after)
+            stack.enter_context(footage.container)
         except (av.FFmpegError, ValueError, OSError) as err:
             timed_out = not source.is_file and time.monotonic() - began >= OPENING_SHARE * options.stall_seconds
             raise source_failed(err, source, timed_out=timed_out) from err
-        yield container
+        yield footage
 
 
-def comes_as_filmed(source: Source, container: InputContainer) -> bool:
-    """Whether what is read at once is what was filmed at once, or a file, whose reader sets the pace.
-
-    Not so HLS, which comes in segments, and recordings over HTTP.
-    """
-    return source.kind != "http" or container.format.name in MJPEG_FORMATS
-
-
-def _opened(source: Source, options: ReadOptions, stack: ExitStack) -> InputContainer:
+def _opened(source: Source, options: ReadOptions, stack: ExitStack, after: str | None) -> Footage:
     match source.kind:
         case "file":
-            return _file(source, options)
+            return Footage(_file(source, options))
         case "rtsp":
-            return _rtsp(source, options)
+            return Footage(_rtsp(source, options))
         case "http":
-            return _http(source, options, stack)
+            return _http(source, options, stack, after)
         case "device":
             if not Path(source.location).exists():
                 raise SourceFailed(f"no such device: {source.location}")
-            return _container(source.location, options, DEVICE_OPTIONS, format_name="v4l2")
+            return Footage(_container(source.location, options, DEVICE_OPTIONS, format_name="v4l2"))
 
 
 def _container(
-    file: str | HttpBody | hls.Playlist,
+    file: str | HttpBody | HlsFollower,
     options: ReadOptions,
     format_options: dict[str, str],
     limits_seconds: tuple[float | None, float | None] | None = None,
     format_name: str | None = None,
-    io_open: Callable[..., hls.Playlist | HttpBody] | None = None,
 ) -> InputContainer:
     """What PyAV opens; `limits_seconds` are those of opening and of each read; none: by `stall_seconds`."""
     return av.open(
         file,
         "r",
         format=format_name,
-        io_open=io_open,
         options=format_options,
         timeout=limits_seconds or (OPENING_SHARE * options.stall_seconds, options.stall_seconds),
         metadata_errors="replace",
@@ -148,35 +166,43 @@ def _rtsp(source: Source, options: ReadOptions) -> InputContainer:
     return container
 
 
-def _http(source: Source, options: ReadOptions, stack: ExitStack) -> InputContainer:
+def _http(source: Source, options: ReadOptions, stack: ExitStack, after: str | None) -> Footage:
     client = HttpClient(source.location, AddressPolicy(options.forbidden), options.stall_seconds)
-    body = fetch(client, client.url)
     stack.callback(client.close)
+    body = fetch(client, client.url)
     stack.callback(body.close)
-    container = _web_container(client, body, options)
+    footage = _web_footage(client, body, options, after)
     client.opened()
-    return container
+    return footage
 
 
-def _web_container(client: HttpClient, body: HttpBody, options: ReadOptions) -> InputContainer:
+def _web_footage(client: HttpClient, body: HttpBody, options: ReadOptions, after: str | None) -> Footage:
     """MJPEG, HLS or a plain video, as its first bytes say: what cameras state of the type is often wrong."""
     first = body.peek(NUM_PEEKED).lstrip()
-    if first.startswith(hls.MARK):
-        files = hls.HlsFiles(client, body)
-        container = _container(files.first, options, HLS_OPTIONS, format_name="hls", io_open=files.open)
-        _leave_out_variants(container)
-        return container
+    if first.startswith(MARK):
+        follower = HlsFollower(client, body, after)
+        try:
+            container = _container(follower, options, HLS_OPTIONS)
+        except (av.FFmpegError, ValueError):
+            follower.check_end()
+            raise
+        return Footage(container, bool(follower.trail.is_recording), comes_as_filmed=False, follower=follower)
     is_multipart = body.content_type.startswith("multipart/") or first.startswith(MULTIPART_MARK)
     if is_multipart and JPEG_TYPE in body.peek(NUM_OF_HEADERS).lower():
-        return _container(body, options, MJPEG_OPTIONS, format_name="mpjpeg")
+        return Footage(_container(body, options, MJPEG_OPTIONS, format_name="mpjpeg"))
     if is_multipart or first.startswith(JPEG_MARK):  # finds pictures by their own marks, one picture late
-        return _container(body, options, MJPEG_OPTIONS, format_name="mjpeg")
-    return _container(body, options, HTTP_OPTIONS)
+        return Footage(_container(body, options, MJPEG_OPTIONS, format_name="mjpeg"))
+    if _index_comes_last(body.peek(NUM_OF_HEADERS)) and not body.seekable():
+        raise SourceFailed(
+            "its index comes after its pictures, and its server gives no parts of it to look there first"
+        )
+    container = _container(body, options, HTTP_OPTIONS)
+    is_recording = body.size is not None and (container.duration or 0) > 0
+    return Footage(container, is_recording, comes_as_filmed=False)
 
 
-def _leave_out_variants(container: InputContainer) -> None:
-    """Keeps the first video only: of what is left out, FFmpeg fetches no more segments."""
-    wanted = next((stream.index for stream in container.streams.video if stream.codec_context), None)
-    for stream in container.streams:
-        if stream.index != wanted:
-            stream.discard = Discard.all
+def _index_comes_last(head: bytes) -> bool:
+    """Whether it begins like an MP4 or QuickTime file whose pictures come before their index."""
+    while (kind := head[4:8]) in BEFORE_INDEX and (size := int.from_bytes(head[:4])) >= 8:
+        head = head[size:]
+    return kind == b"mdat"

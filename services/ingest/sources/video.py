@@ -13,7 +13,6 @@ from typing import Final
 
 import av
 import numpy as np
-from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -25,7 +24,7 @@ from services.ingest.sources.decoding.sampler import Sampler
 from services.ingest.sources.decoding.tally import Tally
 from services.ingest.sources.decoding.thinning import Thinning
 from services.ingest.sources.decoding.timeline import MAX_GAP_SECONDS, MAX_UNPROVEN_GAP_SECONDS, Pace, Reordering
-from services.ingest.sources.opening import comes_as_filmed, open_container
+from services.ingest.sources.opening import Footage, open_footage
 from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.packets import Packets
 from services.ingest.sources.patience import Patience
@@ -61,6 +60,8 @@ class VideoInfo:
     fps: float | None
     duration_seconds: float | None
     decoder: str = SOFTWARE
+    is_recording: bool = False
+    """whether it ends as a file does, though it is none"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +85,14 @@ def _unheard() -> None:
 
 
 @contextmanager
-def open_video(source: Source, options: ReadOptions | None = None) -> Iterator["Video"]:
-    """An allowed source (`shared.sources`), open as long as the block runs.
+def open_video(source: Source, options: ReadOptions | None = None, after: str | None = None) -> Iterator["Video"]:
+    """An allowed source (`shared.sources`), open as long as the block runs, `after` a mark that it gave before.
 
     Raises SourceFailed with the reason in plain words.
     """
     options = options or ReadOptions()
-    with open_container(source, options) as container:
-        video = Video(container, source, options)
+    with open_footage(source, options, after) as footage:
+        video = Video(footage, source, options)
         video.open()
         yield video
 
@@ -99,14 +100,14 @@ def open_video(source: Source, options: ReadOptions | None = None) -> Iterator["
 class Video:
     """An open source; `open_video` makes it."""
 
-    def __init__(self, container: InputContainer, source: Source, options: ReadOptions) -> None:
-        self._container = container
+    def __init__(self, footage: Footage, source: Source, options: ReadOptions) -> None:
+        self._footage = footage
+        self._container = container = footage.container
         self._source = source
         self._options = options
         self._shrinker = Shrinker(options.short_side)
-        is_prompt = comes_as_filmed(source, container)
-        self._pace = None if is_prompt else Pace()
-        self._is_live = is_prompt and not source.is_file
+        self._pace = None if footage.comes_as_filmed else Pace()
+        self._is_live = footage.comes_as_filmed and not source.is_file
         is_stamped_so = container.format.name in STAMPED_AS_DECODED and options.skip != "keyframes"
         self._reordering = Reordering() if is_stamped_so else None
         self.tally = Tally()
@@ -127,15 +128,21 @@ class Video:
     @property
     def info(self) -> VideoInfo:
         """What the source says of itself."""
-        duration = self._container.duration if self._source.is_file else None
+        is_recording, stream = self._footage.is_recording, self._stream
+        has_duration = self._source.is_file or (is_recording and not self._footage.follower)
+        duration = self._container.duration if has_duration else None
         seconds = duration / av.time_base if duration else None
-        stream = self._stream
-        return VideoInfo(self.codec, *self.size, _rate(stream), seconds, self.decoder)
+        return VideoInfo(self.codec, *self.size, _rate(stream), seconds, self.decoder, is_recording)
 
     @property
     def codec(self) -> str:
         """The codec of the last packet, as FFmpeg names it: it may change, too."""
         return self._decoder.codec
+
+    @property
+    def mark(self) -> str | None:
+        """How far the source was read, for whoever opens it next; None where that does not matter."""
+        return self._footage.mark
 
     @property
     def decoder(self) -> str:
@@ -175,6 +182,7 @@ class Video:
                 self.tally.skipped += 1
                 heard()
         if not stop.is_set():
+            self._footage.check_end()
             self._check_end(nothing=nothing)
 
     def _check_end(self, *, nothing: bool) -> None:

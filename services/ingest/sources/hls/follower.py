@@ -1,0 +1,175 @@
+"""An HLS source as one stream of bytes: its playlist is followed here, and FFmpeg is given segment after segment.
+
+FFmpeg's own follower knows nothing of what was read before it was started, so it plays the end of a playlist that
+stands still again and again; and its network code opens whatever a playlist names.
+"""
+
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from services.ingest.sources.failures import NOT_FOUND
+from services.ingest.sources.hls.playlist import MARK, Piece, Playlist, Segment, parse
+from services.ingest.sources.hls.trail import Trail
+from services.ingest.sources.network.http_body import HttpBody, fetch
+from services.ingest.sources.network.http_client import HttpClient, origin_of
+from shared.errors import SourceFailed
+
+STANDS_STILL: Final = "its playlist does not move on"
+CHANGES_FORMAT: Final = "its format changes: it is opened anew"
+MAX_PLAYLIST_BYTES: Final = 1 << 20
+MAX_SEGMENT_BYTES: Final = 256 << 20
+MAX_INIT_BYTES: Final = 1 << 20
+MAX_MISSING: Final = 3
+"""How many segments in a row may be missing on the server."""
+LEAST_REFETCH_SECONDS: Final = 0.5
+HEAD_BYTES: Final = 4096
+CHUNK_BYTES: Final = 64 << 10
+SHARE_OF_PATIENCE: Final = 0.9
+"""After which a playlist is given up for standing still: a little before it would be for saying nothing."""
+GONE: Final = frozenset({404, 410, 500, 502, 503, 504})
+
+
+class HlsFollower:
+    """A file for FFmpeg, of all that the playlist's segments hold; `name` is the playlist's URL.
+
+    What ends it too early is told by `check_end` once FFmpeg has given everything out, or raised at once where nothing
+    was read. `trail` says what was read.
+    """
+
+    def __init__(self, client: HttpClient, body: HttpBody, after: str | None = None) -> None:
+        self.name = body.name
+        self.trail = Trail(after)
+        self._client = client
+        self._origin = origin_of(body.name)
+        self._bytes = self._all(body)
+        self._ahead = memoryview(b"")
+        self._init: bytes | None = None
+        """what came before the first segment; None before that"""
+        self._init_piece: Piece | None = None
+        self._num_missing = 0
+        self._fetched_at = 0.0
+        self._hungry_until: float | None = None
+        self._failure: SourceFailed | None = None
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, up to `size`; none at the end."""
+        if not self._ahead:
+            self._ahead = memoryview(self._next())
+        data, self._ahead = self._ahead[:size], self._ahead[size:]
+        return bytes(data)
+
+    def check_end(self) -> None:
+        """Raises SourceFailed with the reason where there should be more."""
+        if self._failure:
+            raise self._failure
+
+    def _next(self) -> bytes:
+        try:
+            return b"" if self._failure else next(self._bytes, b"")
+        except SourceFailed as err:
+            self._failure = err
+            if self._init is None:
+                raise
+            return b""
+
+    def _all(self, body: HttpBody) -> Iterator[bytes]:
+        playlist = self._parsed(body)
+        if playlist.variants and not playlist.segments:
+            playlist = self._parsed(fetch(self._client, playlist.variants[0], self._origin))
+        while True:
+            for segment in self.trail.unread(playlist):
+                yield from self._segment(segment)
+            if playlist.is_over:
+                break
+            playlist = self._moved_on(playlist)
+        if self._init is None and self._num_missing:
+            raise SourceFailed(NOT_FOUND)
+        if self._init is None or not self.trail.is_recording:
+            raise SourceFailed(STANDS_STILL)
+
+    def _parsed(self, body: HttpBody) -> Playlist:
+        self._fetched_at = time.monotonic()
+        try:
+            content = body.read_whole(MAX_PLAYLIST_BYTES, "its playlist")
+        finally:
+            body.close()
+        if not content.lstrip().startswith(MARK):
+            raise SourceFailed("what should be its playlist is none")
+        return parse(content.decode(errors="replace"), body.name)
+
+    def _moved_on(self, playlist: Playlist) -> Playlist:
+        """The playlist, once something new is in it; raises SourceFailed where that takes too long."""
+        patience_seconds = SHARE_OF_PATIENCE * self._client.patience_seconds
+        if self._hungry_until is None:
+            self._hungry_until = time.monotonic() + patience_seconds
+        interval = playlist.target_seconds
+        while True:
+            due = self._fetched_at + max(LEAST_REFETCH_SECONDS, min(interval, patience_seconds / 3))
+            time.sleep(max(0.0, min(due, self._hungry_until) - time.monotonic()))
+            if due > self._hungry_until:
+                raise SourceFailed(STANDS_STILL)
+            playlist = self._parsed(fetch(self._client, playlist.url, self._origin))
+            if playlist.is_over or self.trail.unread(playlist):
+                return playlist
+            interval = playlist.target_seconds / 2
+
+    def _segment(self, segment: Segment) -> Iterator[bytes]:
+        """What a segment holds; nothing where it is missing on the server, or was read under another name."""
+        body = self._opened(segment.piece, MAX_SEGMENT_BYTES)
+        head = body.peek(HEAD_BYTES) if body else b""
+        if not body or not head:
+            self.trail.passed(segment)
+            self._num_missing += 1
+            if self._num_missing > MAX_MISSING:
+                raise SourceFailed(NOT_FOUND)
+            return
+        try:
+            if self.trail.is_known(segment, head):
+                return
+            init = self._prepared(segment.init)
+            self.trail.passed(segment, head)
+            self._num_missing, self._hungry_until = 0, None
+            yield init
+            yield from _content(body, segment.piece)
+        finally:
+            body.close()
+
+    def _prepared(self, init: Piece | None) -> bytes:
+        """What FFmpeg must have before a segment and was not given yet; raises SourceFailed where it cannot take it."""
+        if self._init is not None and init == self._init_piece:
+            return b""
+        content = b""
+        if init:
+            body = self._opened(init, MAX_INIT_BYTES)
+            if not body:
+                raise SourceFailed(NOT_FOUND)
+            content = b"".join(_content(body, init))
+            body.close()
+        if self._init is not None and content != self._init:
+            raise SourceFailed(CHANGES_FORMAT)
+        is_given = self._init is not None
+        self._init, self._init_piece = content, init
+        return b"" if is_given else content
+
+    def _opened(self, piece: Piece, max_bytes: int) -> HttpBody | None:
+        """A file or the part of it that is asked for; None where the server has none."""
+        headers = {}
+        if piece.length is not None:
+            headers["Range"] = f"bytes={piece.offset}-{piece.offset + piece.length - 1}"
+        answer = self._client.get(piece.url, self._origin, headers, GONE)
+        body = HttpBody(self._client, answer, max_bytes)
+        if body.status in GONE:
+            body.close()
+            return None
+        if piece.length is not None and body.status != 206:
+            body.close()
+            raise SourceFailed("its playlist names parts of a file, and its server gives no parts")
+        return body
+
+
+def _content(body: HttpBody, piece: Piece) -> Iterator[bytes]:
+    left = piece.length
+    while data := body.read(CHUNK_BYTES if left is None else min(CHUNK_BYTES, left)):
+        left = None if left is None else left - len(data)
+        yield data

@@ -1,0 +1,187 @@
+"""What an HLS playlist says (RFC 8216), as far as video is read from it. Pure: text in, segments out."""
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urljoin
+
+from services.ingest.sources.network.http_client import origin_of
+from shared.errors import SourceFailed
+
+MARK: Final = b"#EXTM3U"
+DEFAULT_TARGET_SECONDS: Final = 4.0
+MAX_NUMBER: Final = 1 << 62
+
+_ATTRIBUTE: Final = re.compile(r"([A-Z0-9-]+)=(?:\"([^\"]*)\"|([^,]*))")
+_URI: Final = re.compile(r"URI=\"([^\"]*)\"")
+_PROTOCOL: Final = re.compile(r"[^/?#]*:")
+"""What could be taken for the name of a protocol: more characters than a URL's scheme has."""
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,15}(?=:)")
+_KEY: Final = re.compile(r"#EXT-X-(?:SESSION-)?KEY:(?!METHOD=NONE\b)")
+_RANGE: Final = re.compile(r"([0-9]{1,15})(?:@([0-9]{1,15}))?")
+_AUDIO_CODECS: Final = ("mp4a", "ac-3", "ec-3", "ac-4", "opus", "flac", "alac", "mp3")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A file, or `length` bytes of it from `offset` on."""
+
+    url: str
+    offset: int = 0
+    length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Some seconds of video: its number in the sequence, and what a decoder needs before it, where that lies apart."""
+
+    number: int
+    piece: Piece
+    init: Piece | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Playlist:
+    """Segments in order, or the playlists of `variants` of the same video."""
+
+    url: str
+    segments: tuple[Segment, ...]
+    variants: tuple[str, ...]
+    target_seconds: float
+    """about how long a segment lasts, so how often there is a new one"""
+    is_over: bool
+    """whether no segment will be added"""
+
+
+def parse(text: str, url: str) -> Playlist:
+    """The playlist that `url` gave; raises SourceFailed where it leads elsewhere, is encrypted or makes no sense."""
+    for uri in _uris(text):
+        _check(url, uri)
+    reader = _PlaylistReader(url)
+    for line in text.splitlines():
+        if line := line.strip():
+            reader.take(line)
+    return Playlist(url, tuple(reader.segments), _usable(reader.variants), reader.target_seconds, reader.is_over)
+
+
+@dataclass(slots=True)
+class _PlaylistReader:
+    """What was said so far, and holds for the segments to come."""
+
+    url: str
+    segments: list[Segment] = field(default_factory=list)
+    variants: list[tuple[str, str]] = field(default_factory=list)
+    target_seconds: float = DEFAULT_TARGET_SECONDS
+    is_over: bool = False
+    number: int = 0
+    init: Piece | None = None
+    part: tuple[int, int | None] | None = None
+    variant_codecs: str | None = None
+    is_gap: bool = False
+
+    def take(self, line: str) -> None:
+        """One line."""
+        tag, _, value = line.partition(":")
+        match tag:
+            case "#EXT-X-MEDIA-SEQUENCE":
+                self.number = int(value) if value.isdecimal() and int(value) < MAX_NUMBER else 0
+            case "#EXT-X-TARGETDURATION":
+                self.target_seconds = _seconds(value)
+            case "#EXT-X-MAP":
+                self.init = self._init(_attributes(value))
+            case "#EXT-X-BYTERANGE":
+                self.part = _part(value)
+            case "#EXT-X-GAP":
+                self.is_gap = True
+            case "#EXT-X-STREAM-INF":
+                self.variant_codecs = _attributes(value).get("CODECS", "")
+            case "#EXT-X-ENDLIST":
+                self.is_over = True
+            case "#EXT-X-PLAYLIST-TYPE":
+                self.is_over = self.is_over or value.strip() == "VOD"
+            case _ if not line.startswith("#"):
+                self._name(urljoin(self.url, line))
+
+    def _name(self, url: str) -> None:
+        if self.variant_codecs is not None:
+            self.variants.append((url, self.variant_codecs))
+            self.variant_codecs = None
+            return
+        piece = Piece(url)
+        if self.part:
+            length, offset = self.part
+            piece = Piece(url, self._after(url) if offset is None else offset, length)
+        if not self.is_gap:
+            self.segments.append(Segment(self.number, piece, self.init))
+        self.number, self.part, self.is_gap = self.number + 1, None, False
+
+    def _after(self, url: str) -> int:
+        """Where a part begins that does not say it: at the end of the one before."""
+        last = self.segments[-1].piece if self.segments else Piece("")
+        if last.url != url or last.length is None:
+            raise SourceFailed("its playlist makes no sense: it names a part of a file without its beginning")
+        return last.offset + last.length
+
+    def _init(self, attributes: dict[str, str]) -> Piece:
+        url = urljoin(self.url, attributes.get("URI", ""))
+        if "BYTERANGE" not in attributes:
+            return Piece(url)
+        length, offset = _part(attributes["BYTERANGE"])
+        return Piece(url, offset or 0, length)
+
+
+def _uris(text: str) -> Iterator[str]:
+    """All that a playlist names; raises SourceFailed where it is encrypted."""
+    for line in text.splitlines():
+        if _KEY.match(line):
+            raise SourceFailed("its video is encrypted, which is not supported")
+        if line.startswith("#"):
+            yield from _URI.findall(line)
+        elif line.strip():
+            yield line.strip()
+
+
+def _check(base: str, uri: str) -> None:
+    """Raises SourceFailed, which repeats no more than host and port, for what is not on the playlist's own server."""
+    is_web = not _PROTOCOL.match(uri) or uri.lower().startswith(("http:", "https:"))
+    try:
+        place = origin_of(urljoin(base, uri)) if is_web else None
+    except (SourceFailed, ValueError):
+        place = None
+    if place == origin_of(base):
+        return
+    scheme = _SCHEME.match(uri)
+    what = f"a {scheme[0]}: address" if scheme else "an address"
+    if place:
+        what = f"{place[1][:253]} port {place[2]}"
+    raise SourceFailed(f"its playlist names {what}, which is not on the playlist's own server: refused")
+
+
+def _usable(variants: list[tuple[str, str]]) -> tuple[str, ...]:
+    """Those that may hold video: of one that states its codecs, not all are codecs of sound."""
+    return tuple(
+        url
+        for url, codecs in variants
+        if not all(codec.strip().lower().startswith(_AUDIO_CODECS) for codec in codecs.split(",")) or not codecs
+    )
+
+
+def _attributes(text: str) -> dict[str, str]:
+    return {name: quoted or plain.strip() for name, quoted, plain in _ATTRIBUTE.findall(text)}
+
+
+def _part(text: str) -> tuple[int, int | None]:
+    found = _RANGE.fullmatch(text.strip())
+    if not found or int(found[1]) == 0:
+        raise SourceFailed("its playlist makes no sense: it names a part of a file that is none")
+    return int(found[1]), int(found[2]) if found[2] else None
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        return DEFAULT_TARGET_SECONDS
+    return seconds if math.isfinite(seconds) and seconds > 0 else DEFAULT_TARGET_SECONDS
