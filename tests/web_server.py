@@ -1,6 +1,7 @@
 """An HTTP server of a test's own that answers from a table, and notes what it was asked."""
 
 import hashlib
+import re
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -53,6 +54,19 @@ class WebServer(ThreadingHTTPServer):
     def give(self, path: str, body: bytes, **headers: str) -> None:
         """Answers the path with these bytes."""
         self.answers[path] = lambda handler: handler.reply(200, body, **headers)
+
+    def give_parts(self, path: str, body: bytes) -> None:
+        """Answers the path with these bytes, or with the part that is asked for."""
+
+        def answer(handler: Handler) -> None:
+            asked = re.fullmatch(r"bytes=(\d+)-(\d*)", handler.headers.get("Range", ""))
+            if not asked:
+                handler.reply(200, body, Accept_Ranges="bytes")
+                return
+            start, end = int(asked[1]), min(int(asked[2] or len(body)), len(body) - 1)
+            handler.reply(206, body[start : end + 1], Content_Range=f"bytes {start}-{end}/{len(body)}")
+
+        self.answers[path] = answer
 
     def speak_tls(self, certificate: Path) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -41,7 +41,12 @@ RTSP_OPTIONS: Final = {
 Certificates of rtsps are not verified (FFmpeg's default): cameras sign their own.
 """
 HTTP_OPTIONS: Final = {"protocol_whitelist": "none", "format_whitelist": RECORDINGS, **BOUNDS}
-HLS_OPTIONS: Final = {"protocol_whitelist": "none", "format_whitelist": "mpegts,mov", **BOUNDS}
+HLS_OPTIONS: Final = {
+    "protocol_whitelist": "none",
+    "format_whitelist": "mpegts,mov",
+    "analyzeduration": "1000000",  # microseconds: more would wait for segments that are yet to be filmed
+    **BOUNDS,
+}
 MJPEG_OPTIONS: Final = {"protocol_whitelist": "none", "use_wallclock_as_timestamps": "1", "fpsprobesize": "0", **BOUNDS}
 """MJPEG tells no times, so a picture's is that of its arrival."""
 DEVICE_OPTIONS: Final = {"protocol_whitelist": "none", "fpsprobesize": "0", **BOUNDS}

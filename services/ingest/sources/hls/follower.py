@@ -83,10 +83,8 @@ class HlsFollower:
             if playlist.is_over:
                 break
             playlist = self._moved_on(playlist)
-        if self._init is None and self._num_missing:
-            raise SourceFailed(NOT_FOUND)
-        if self._init is None or not self.trail.is_recording:
-            raise SourceFailed(STANDS_STILL)
+        if self._num_missing or self._init is None or not self.trail.is_recording:
+            raise self._at_its_end()
 
     def _parsed(self, body: HttpBody) -> Playlist:
         self._fetched_at = time.monotonic()
@@ -108,11 +106,14 @@ class HlsFollower:
             due = self._fetched_at + max(LEAST_REFETCH_SECONDS, min(interval, patience_seconds / 3))
             time.sleep(max(0.0, min(due, self._hungry_until) - time.monotonic()))
             if due > self._hungry_until:
-                raise SourceFailed(STANDS_STILL)
+                raise self._at_its_end()
             playlist = self._parsed(fetch(self._client, playlist.url, self._origin))
             if playlist.is_over or self.trail.unread(playlist):
                 return playlist
             interval = playlist.target_seconds / 2
+
+    def _at_its_end(self) -> SourceFailed:
+        return SourceFailed(NOT_FOUND if self._num_missing else STANDS_STILL)
 
     def _segment(self, segment: Segment) -> Iterator[bytes]:
         """What a segment holds; nothing where it is missing on the server, or was read under another name."""
@@ -127,16 +128,23 @@ class HlsFollower:
         try:
             if self.trail.is_known(segment, head):
                 return
-            init = self._prepared(segment.init)
+            init = self._prepared(segment)
             self.trail.passed(segment, head)
             self._num_missing, self._hungry_until = 0, None
-            yield init
+            if init:
+                yield init  # an empty piece would read as the end
             yield from _content(body, segment.piece)
         finally:
             body.close()
 
-    def _prepared(self, init: Piece | None) -> bytes:
-        """What FFmpeg must have before a segment and was not given yet; raises SourceFailed where it cannot take it."""
+    def _prepared(self, segment: Segment) -> bytes:
+        """What FFmpeg must have before a segment and was not given yet; raises SourceFailed where it cannot take it.
+
+        Its MP4 reader takes no other beginning, and no times that run backwards; MPEG-TS may do as it likes.
+        """
+        init = segment.init
+        if init and self._init is not None and (segment.breaks or not self.trail.continues(segment)):
+            raise SourceFailed(CHANGES_FORMAT)
         if self._init is not None and init == self._init_piece:
             return b""
         content = b""

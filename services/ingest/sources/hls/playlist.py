@@ -40,6 +40,8 @@ class Segment:
     number: int
     piece: Piece
     init: Piece | None = None
+    breaks: bool = False
+    """whether it does not go on where the one before ended: other times, or another encoder"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class _PlaylistReader:
     part: tuple[int, int | None] | None = None
     variant_codecs: str | None = None
     is_gap: bool = False
+    breaks: bool = False
 
     def take(self, line: str) -> None:
         """One line."""
@@ -89,20 +92,28 @@ class _PlaylistReader:
                 self.number = int(value) if value.isdecimal() and int(value) < MAX_NUMBER else 0
             case "#EXT-X-TARGETDURATION":
                 self.target_seconds = _seconds(value)
-            case "#EXT-X-MAP":
-                self.init = self._init(_attributes(value))
-            case "#EXT-X-BYTERANGE":
-                self.part = _part(value)
-            case "#EXT-X-GAP":
-                self.is_gap = True
             case "#EXT-X-STREAM-INF":
                 self.variant_codecs = _attributes(value).get("CODECS", "")
             case "#EXT-X-ENDLIST":
                 self.is_over = True
             case "#EXT-X-PLAYLIST-TYPE":
                 self.is_over = self.is_over or value.strip() == "VOD"
-            case _ if not line.startswith("#"):
+            case _ if line.startswith("#"):
+                self._take_for_segment(tag, value)
+            case _:
                 self._name(urljoin(self.url, line))
+
+    def _take_for_segment(self, tag: str, value: str) -> None:
+        """What is said of the next segment, or of all that follow."""
+        match tag:
+            case "#EXT-X-MAP":
+                self.init = self._init(_attributes(value))
+            case "#EXT-X-BYTERANGE":
+                self.part = _part(value)
+            case "#EXT-X-GAP":
+                self.is_gap = True
+            case "#EXT-X-DISCONTINUITY":
+                self.breaks = True
 
     def _name(self, url: str) -> None:
         if self.variant_codecs is not None:
@@ -114,7 +125,8 @@ class _PlaylistReader:
             length, offset = self.part
             piece = Piece(url, self._after(url) if offset is None else offset, length)
         if not self.is_gap:
-            self.segments.append(Segment(self.number, piece, self.init))
+            self.segments.append(Segment(self.number, piece, self.init, self.breaks))
+            self.breaks = False
         self.number, self.part, self.is_gap = self.number + 1, None, False
 
     def _after(self, url: str) -> int:

@@ -47,9 +47,13 @@ class Trail:
             segments = self._later(segments, self._number)
         return segments[-NUM_BEHIND:] if is_first and not self.is_recording else segments
 
+    def continues(self, segment: Segment) -> bool:
+        """Whether a segment's number is a new one."""
+        return self._number is None or segment.number > self._number
+
     def is_known(self, segment: Segment, head: bytes) -> bool:
         """Whether a segment that begins with `head` was read before, under another number and address."""
-        if self._number is None or segment.number > self._number:
+        if self.continues(segment):
             return False
         is_known = _digest(head) in {digest for _, digest in self._recent}
         if is_known:
@@ -74,7 +78,7 @@ class Trail:
             number, is_recording, *recent = json.loads(mark[:MAX_MARK])
             self._recent.extend((_hex(name), _hex(digest)) for name, digest in recent)
             self._number, self.is_recording = int(number), bool(is_recording)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             self._recent.clear()
 
 

@@ -1,0 +1,181 @@
+"""What a playlist says, and which of its segments come next: each one once."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingest.sources.hls.playlist import Piece, Playlist, Segment, parse
+from services.ingest.sources.hls.trail import MAX_MARK, Trail
+from shared.errors import SourceFailed
+
+URL = "http://cam/hls/live.m3u8?token=t"
+
+
+def names(*lines: str) -> Playlist:
+    return parse("\n".join(("#EXTM3U", *lines)), URL)
+
+
+def test_segments_are_numbered_and_carry_what_they_need() -> None:
+    playlist = names(
+        "#EXT-X-TARGETDURATION:6",
+        "#EXT-X-MEDIA-SEQUENCE:41",
+        '#EXT-X-MAP:URI="init.mp4",BYTERANGE="700@16"',
+        "#EXTINF:6,",
+        "#EXT-X-BYTERANGE:1000@716",
+        "a.mp4",
+        "#EXTINF:6,",
+        "#EXT-X-BYTERANGE:50",
+        "a.mp4",
+        "#EXT-X-GAP",
+        "#EXTINF:6,",
+        "gone.mp4",
+        '#EXT-X-MAP:URI="/other.mp4"',
+        "#EXTINF:6,",
+        "http://cam/b.mp4",
+    )
+    init, other = Piece("http://cam/hls/init.mp4", 16, 700), Piece("http://cam/other.mp4")
+    assert playlist.segments == (
+        Segment(41, Piece("http://cam/hls/a.mp4", 716, 1000), init),
+        Segment(42, Piece("http://cam/hls/a.mp4", 1716, 50), init),
+        Segment(44, Piece("http://cam/b.mp4"), other),
+    )
+    assert (playlist.target_seconds, playlist.is_over) == (6.0, False)
+
+
+@pytest.mark.parametrize(
+    ("line", "is_over"), [("#EXT-X-ENDLIST", True), ("#EXT-X-PLAYLIST-TYPE:VOD", True), ("", False)]
+)
+def test_a_playlist_says_whether_it_is_whole(line: str, is_over: bool) -> None:
+    assert names("#EXTINF:6,", "a.ts", line).is_over is is_over
+
+
+def test_variants_of_sound_alone_are_left_out() -> None:
+    playlist = names(
+        '#EXT-X-STREAM-INF:BANDWIDTH=9,CODECS="mp4a.40.2"',
+        "sound.m3u8",
+        '#EXT-X-STREAM-INF:CODECS="avc1.64001f,mp4a.40.2",BANDWIDTH=9',
+        "first.m3u8",
+        "#EXT-X-STREAM-INF:BANDWIDTH=9",
+        "second.m3u8",
+    )
+    assert playlist.variants == ("http://cam/hls/first.m3u8", "http://cam/hls/second.m3u8")
+    assert playlist.segments == ()
+
+
+@pytest.mark.parametrize("tag", ["#EXT-X-BYTERANGE:50", "#EXT-X-BYTERANGE:0@5", "#EXT-X-BYTERANGE:x@5"])
+def test_parts_without_a_place_make_no_sense(tag: str) -> None:
+    with pytest.raises(SourceFailed, match="makes no sense"):
+        names("#EXTINF:6,", tag, "a.ts")
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("http://u:secret@elsewhere:81/secret/a.ts?key=secret", "names elsewhere port 81, which"),
+        ("http://cam:81/?key=secret", "names cam port 81, which"),
+        ("crypto+file:///secret", "names a crypto+file: address, which"),
+        ("subfile,,start,0:/secret", "names an address, which"),
+        ("x" * 200 + ":secret", "names an address, which"),
+    ],
+)
+def test_what_is_refused_is_shown_by_host_and_port(uri: str, shown: str) -> None:
+    with pytest.raises(SourceFailed) as caught:
+        names("#EXTINF:6,", uri)
+    assert shown in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+@given(st.text(alphabet='#EXT-MAPBYRNGS:="@,0123456789./a\n', max_size=200))
+def test_any_text_is_a_playlist_or_refused(text: str) -> None:
+    try:
+        parse(text, URL)
+    except SourceFailed:
+        return
+
+
+def window(first: int, *contents: str, is_over: bool = False, where: str = "") -> Playlist:
+    """Segments that begin with these contents; `where` stands for a session's own addresses."""
+    segments = [Segment(first + k, Piece(f"http://cam/{where}{content}")) for k, content in enumerate(contents)]
+    return Playlist(URL, tuple(segments), (), 2.0, is_over)
+
+
+def read(trail: Trail, playlist: Playlist) -> str:
+    """Reads what comes next, as the follower does."""
+    found = ""
+    for segment in trail.unread(playlist):
+        content = segment.piece.url[-1]
+        if not trail.is_known(segment, content.encode()):
+            trail.passed(segment, content.encode())
+            found += content
+    return found
+
+
+def test_a_live_playlist_is_taken_up_near_its_end() -> None:
+    trail = Trail()
+    assert read(trail, window(7, *"abcde")) == "cde"
+    assert read(trail, window(7, *"abcde")) == ""
+    assert read(trail, window(9, *"cdefghij")) == "fghij"
+    assert trail.is_recording is False
+
+
+def test_a_recording_is_read_from_its_beginning() -> None:
+    trail = Trail()
+    assert read(trail, window(7, *"abcde", is_over=True)) == "abcde"
+    assert trail.is_recording is True
+
+
+def test_what_was_read_is_not_read_again_by_the_next_reader() -> None:
+    trail = Trail()
+    read(trail, window(7, *"abcde"))
+    assert len(trail.mark or "") <= MAX_MARK
+    after = Trail(trail.mark)
+    assert read(after, window(7, *"abcde", is_over=True)) == ""
+    assert after.is_recording is False
+    assert read(Trail(trail.mark), window(7, *"abcdefg")) == "fg"
+    assert read(Trail(trail.mark), window(9, *"cdefghijk")) == "ijk"
+    assert Trail().mark is None
+
+
+@pytest.mark.parametrize("first", [0, 7])
+def test_new_addresses_for_old_segments_do_not_make_them_new(first: int) -> None:
+    trail = Trail()
+    read(trail, window(7, *"abcde"))
+    for session in ("x/", "y/", "y/"):
+        trail = Trail(trail.mark)
+        assert read(trail, window(first, *"abcde", where=session)) == ""
+    assert read(trail, window(first, *"abcdef", where="y/")) == "f"
+
+
+def test_a_playlist_that_counts_anew_goes_on() -> None:
+    trail = Trail()
+    read(trail, window(1000, *"abc"))
+    assert read(trail, window(0, *"def")) == "def"
+    assert read(trail, window(1, *"efg")) == "g"
+
+
+def test_a_playlist_that_does_not_count_goes_on() -> None:
+    trail = Trail()
+    assert [read(trail, window(0, *letters)) for letters in ("abc", "bcd", "bcd", "cde")] == ["abc", "d", "", "e"]
+
+
+def test_an_old_copy_of_the_playlist_brings_nothing() -> None:
+    trail = Trail()
+    read(trail, window(7, *"abcdef"))
+    assert [read(trail, window(6, *"zabcd")), read(trail, window(9, *"cdefg"))] == ["", "g"]
+
+
+def test_what_is_missing_is_passed_over_once() -> None:
+    trail = Trail()
+    assert len(trail.unread(window(7, *"abc"))) == 3
+    for segment in window(7, *"abc").segments:
+        trail.passed(segment)
+    assert read(trail, window(7, *"abc")) == ""
+    assert read(trail, window(7, *"abcd")) == "d"
+
+
+@pytest.mark.parametrize(
+    "mark", ["", "x", "[]", "[1]", "7", '["a",true]', '[1,true,["zz","00"]]', "[" * 500, "[Infinity,true]"]
+)
+def test_a_mark_that_makes_no_sense_is_none(mark: str) -> None:
+    trail = Trail(mark)
+    assert read(trail, window(7, *"abcde")) == "cde"

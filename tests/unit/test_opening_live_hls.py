@@ -1,0 +1,263 @@
+"""Live HLS, read from a real server: nothing is played twice, and what the playlist does is said."""
+
+import io
+import re
+import threading
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from av.video.stream import VideoStream
+from web_server import Handler, WebServer, web_server
+
+from services.ingest.sources.failures import NOT_FOUND
+from services.ingest.sources.hls.follower import CHANGES_FORMAT, STANDS_STILL
+from services.ingest.sources.options import ReadOptions
+from services.ingest.sources.video import VideoInfo, open_video
+from shared.errors import SourceFailed
+from shared.sources import parse_source
+
+FPS, NUM_FRAMES, STEP = 10, 5, 10
+FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+
+
+def film(*shades: int, kind: str = "mpegts", codec: str = "libx264", size: tuple[int, int] = (64, 48)) -> bytes:
+    """Half a second of grey for each shade, which begin with a keyframe; the time of a shade is that of its number."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=kind, options=FRAGMENTS if kind == "mp4" else {}) as container:
+        stream = container.add_stream(codec, rate=FPS)
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height, stream.pix_fmt, stream.gop_size = *size, "yuv420p", NUM_FRAMES
+        stream.options = {"x264-params": "bframes=0:scenecut=0", "x265-params": "bframes=0:scenecut=0:log-level=none"}
+        for shade in shades:
+            for index in range(NUM_FRAMES):
+                picture = np.full((size[1], size[0], 3), shade * STEP, np.uint8)
+                frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
+                frame.pts, frame.time_base = shade * NUM_FRAMES + index, Fraction(1, FPS)
+                container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+def fragments(*shades: int, size: tuple[int, int] = (64, 48)) -> tuple[bytes, list[bytes]]:
+    """What comes before fragments of MP4, and one for each shade."""
+    content = film(*shades, kind="mp4", size=size)
+    places = [found.start() - 4 for found in re.finditer(b"moof", content)]
+    ends = [*places[1:], content.index(b"mfra") - 4]
+    return content[: places[0]], [content[start:end] for start, end in zip(places, ends, strict=True)]
+
+
+@pytest.fixture(scope="module")
+def parts() -> list[bytes]:
+    return [film(number) for number in range(12)]
+
+
+class Channel:
+    """A live playlist on a server: `show` changes what it names, `parts` is what it may name."""
+
+    def __init__(self, web: WebServer, parts: list[bytes]) -> None:
+        self.web = web
+        self.url = web.url("/live.m3u8")
+        self._text = b""
+        web.answers["/live.m3u8"] = lambda handler: handler.reply(200, self._text)
+        for number, part in enumerate(parts):
+            web.give(f"/{number}.ts", part)
+
+    def show(self, *names: int | str, first: int | None = None, end: str = "", target: str = "1") -> None:
+        first = int(names[0]) if first is None else first
+        lines = [name if isinstance(name, str) and name[0] == "#" else f"#EXTINF:0.5,\n{name}.ts" for name in names]
+        head = f"#EXTM3U\n#EXT-X-TARGETDURATION:{target}\n#EXT-X-MEDIA-SEQUENCE:{first}\n"
+        self._text = (head + "\n".join(lines) + f"\n{end}\n").encode()
+
+    def num_asked(self, path: str) -> int:
+        return sum(asked == path for asked, _ in self.web.asked)
+
+
+class Look:
+    """One attempt at a source: `shades` of what was seen, in order, why it ended, and its mark."""
+
+    def __init__(self, url: str, after: str | None = None, stall_seconds: float = 1.5, then: object = None) -> None:
+        self.shades: list[int] = []
+        self.sizes: set[tuple[int, int]] = set()
+        self.reason: str | None = None
+        self.mark = after
+        self.info: VideoInfo | None = None
+        source = parse_source(url, Path("/"))
+        try:
+            with open_video(source, ReadOptions(stall_seconds=stall_seconds), after) as video:
+                self.info = video.info
+                for frame in video.frames(500.0, threading.Event()):
+                    self.mark = video.mark
+                    shade = round(float(frame.image.mean()) / STEP)
+                    if callable(then) and shade not in self.shades:
+                        then(shade)
+                    self.shades.append(shade)
+                    self.sizes.add(frame.image.shape[1::-1])
+        except SourceFailed as err:
+            self.reason = str(err)
+
+
+@pytest.fixture
+def channel(parts: list[bytes]) -> Iterator[Channel]:
+    with web_server() as web:
+        yield Channel(web, parts)
+
+
+def times(*shades: int) -> list[int]:
+    return [shade for shade in shades for _ in range(NUM_FRAMES)]
+
+
+def test_a_playlist_that_stands_still_is_played_once(channel: Channel) -> None:
+    channel.show(0, 1, 2, 3, 4)
+    look = Look(channel.url)
+    assert (look.shades, look.reason) == (times(2, 3, 4), STANDS_STILL)
+    assert look.info
+    assert not look.info.is_recording
+    for _ in range(2):
+        look = Look(channel.url, look.mark, 1.0)
+        assert (look.shades, look.reason) == ([], STANDS_STILL)
+    assert [channel.num_asked(f"/{number}.ts") for number in range(5)] == [0, 0, 1, 1, 1]
+    channel.show(2, 3, 4, 5)
+    look = Look(channel.url, look.mark, 1.0)
+    assert (look.shades, look.reason) == (times(5), STANDS_STILL)
+
+
+def test_a_live_playlist_that_ends_is_no_recording(channel: Channel) -> None:
+    def end(shade: int) -> None:
+        channel.show(*range(shade, shade + 4), end="#EXT-X-ENDLIST" if shade == 2 else "")
+
+    channel.show(0, 1, 2)
+    look = Look(channel.url, then=lambda shade: end(min(shade, 2)))
+    assert (look.shades, look.reason) == (times(0, 1, 2, 3, 4, 5), STANDS_STILL)
+    again = Look(channel.url, look.mark)
+    assert (again.shades, again.reason) == ([], STANDS_STILL)
+    assert channel.num_asked("/5.ts") == 1
+
+
+def test_a_playlist_of_a_session_of_its_own_is_not_played_again(channel: Channel, parts: list[bytes]) -> None:
+    """The server names everything anew whenever its master playlist is asked for."""
+    sessions = 0
+
+    def master(handler: Handler) -> None:
+        nonlocal sessions
+        sessions += 1
+        handler.reply(200, f"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n{sessions}/live.m3u8\n".encode())
+        lines = "".join(f"#EXTINF:0.5,\n{number}.ts\n" for number in range(3))
+        channel.web.give(f"/{sessions}/live.m3u8", f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n{lines}".encode())
+        for number in range(3):
+            channel.web.give(f"/{sessions}/{number}.ts", parts[number])
+
+    channel.web.answers["/master"] = master
+    look = Look(channel.web.url("/master"))
+    assert look.shades == times(0, 1, 2)
+    look = Look(channel.web.url("/master"), look.mark, 1.0)
+    assert (look.shades, look.reason) == ([], STANDS_STILL)
+
+
+def test_numbers_that_begin_anew_and_missing_segments_are_borne(channel: Channel) -> None:
+    def go_on(shade: int) -> None:
+        if shade == 2:
+            channel.show(3, "gone", 4, first=0)
+        elif shade == 4:
+            channel.show("gone", 4, 5, 6, first=1)
+
+    channel.show(0, 1, 2, first=1000)
+    look = Look(channel.url, then=go_on)
+    assert (look.shades, look.reason) == (times(0, 1, 2, 3, 4, 5, 6), STANDS_STILL)
+
+
+def test_a_playlist_whose_segments_are_all_missing_says_so(channel: Channel) -> None:
+    channel.show("a", "b", "c", first=0)
+    look = Look(channel.url, stall_seconds=1.0)
+    assert look.reason == NOT_FOUND
+    channel.show("a", "b", "c", "d", "e", first=0, end="#EXT-X-ENDLIST")
+    assert Look(channel.url).reason == NOT_FOUND
+
+
+def test_a_playlist_is_not_asked_for_too_often(channel: Channel) -> None:
+    channel.show(0, 1, 2, target="0")
+    look = Look(channel.url, stall_seconds=2.0)
+    assert look.shades == times(0, 1, 2)
+    assert 2 <= channel.num_asked("/live.m3u8") <= 1 + round(2.0 / 0.5)
+
+
+def test_a_session_cookie_is_sent_back(channel: Channel, parts: list[bytes]) -> None:
+    channel.show(0, 1, end="#EXT-X-ENDLIST")
+    playlist = channel.web.answers["/live.m3u8"]
+
+    def guarded(handler: Handler) -> None:
+        handler.reply(200 if "session=abc" in handler.headers.get("Cookie", "") else 403, parts[0])
+
+    def greet(handler: Handler) -> None:
+        if "session=abc" in handler.headers.get("Cookie", ""):
+            playlist(handler)
+        else:
+            handler.reply(302, Location="/live.m3u8", Set_Cookie="session=abc; Path=/; HttpOnly")
+
+    channel.web.answers.update({"/live.m3u8": greet, "/0.ts": guarded, "/1.ts": guarded})
+    assert Look(channel.url).reason is None
+
+
+@pytest.mark.parametrize("tag", ["#EXT-X-DISCONTINUITY", "#EXT-X-VERSION:3"])
+def test_another_size_and_another_clock_go_on(channel: Channel, tag: str) -> None:
+    for number in range(2):
+        channel.web.give(f"/wide{number}.ts", film(number + 6, size=(96, 48)))
+    channel.show(4, tag, "wide0", "wide1", end="#EXT-X-ENDLIST\n#EXT-X-PLAYLIST-TYPE:VOD")
+    look = Look(channel.url)
+    assert look.shades == times(4, 6, 7)
+    assert look.sizes == {(64, 48), (96, 48)}
+    assert look.reason is None
+    assert look.info
+    assert look.info.is_recording
+
+
+@pytest.mark.parametrize("tag", ["#EXT-X-DISCONTINUITY", "#EXT-X-VERSION:7"])
+def test_fragments_of_another_kind_are_opened_anew(channel: Channel, tag: str) -> None:
+    lines = []
+    for number, size in enumerate(((64, 48), (96, 48))):
+        init, (first, second) = fragments(2 * number, 2 * number + 1, size=size)
+        channel.web.give(f"/init{number}.mp4", init)
+        channel.web.give(f"/{2 * number}.ts", first)
+        channel.web.give(f"/{2 * number + 1}.ts", second)
+        lines += [tag, f'#EXT-X-MAP:URI="init{number}.mp4"', str(2 * number), str(2 * number + 1)]
+    channel.show(*lines, first=0, end="#EXT-X-ENDLIST")
+    look = Look(channel.url)
+    assert (look.shades, look.reason, look.sizes) == (times(0, 1), CHANGES_FORMAT, {(64, 48)})
+    look = Look(channel.url, look.mark)
+    assert (look.shades, look.reason, look.sizes) == (times(2, 3), None, {(96, 48)})
+
+
+def test_fragments_whose_clock_begins_anew_are_opened_anew(channel: Channel) -> None:
+    """The MP4 reader would take them for those that it has."""
+    init, (first, second) = fragments(0, 1)
+    for name, content in (("init", init), ("0", first), ("1", second), ("2", fragments(0)[1][0])):
+        channel.web.give(f"/{name}.ts", content)
+    channel.show('#EXT-X-MAP:URI="init.ts"', 0, 1, "#EXT-X-DISCONTINUITY", 2, first=0, end="#EXT-X-ENDLIST")
+    look = Look(channel.url)
+    assert (look.shades, look.reason) == (times(0, 1), CHANGES_FORMAT)
+    look = Look(channel.url, look.mark)
+    assert (look.shades, look.reason) == (times(0), None)
+
+
+@pytest.mark.parametrize("kind", ["mpegts", "mp4"])
+def test_parts_of_one_file_are_read(channel: Channel, kind: str) -> None:
+    """As `-hls_flags single_file` writes them; the first bytes of MP4 are a part, too."""
+    whole, contents = fragments(*range(3)) if kind == "mp4" else (b"", [film(number) for number in range(3)])
+    lines = [f'#EXT-X-MAP:URI="whole.ts",BYTERANGE="{len(whole)}@0"'] if whole else []
+    for number, content in enumerate(contents):
+        place = f"@{len(whole)}" if number % 2 == 0 else ""
+        lines += [f"#EXT-X-BYTERANGE:{len(content)}{place}", "whole"]
+        whole += content
+    channel.web.give_parts("/whole.ts", whole)
+    channel.show(*lines, first=0, end="#EXT-X-ENDLIST")
+    look = Look(channel.url)
+    assert (look.shades, look.reason) == (times(0, 1, 2), None)
+    assert all("Range" in headers for path, headers in channel.web.asked if path == "/whole.ts")
+
+
+def test_a_server_without_parts_says_so(channel: Channel, parts: list[bytes]) -> None:
+    channel.show("#EXT-X-BYTERANGE:1000@0", "0", first=0, end="#EXT-X-ENDLIST")
+    assert Look(channel.url).reason == "its playlist names parts of a file, and its server gives no parts"
