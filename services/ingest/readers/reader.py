@@ -80,7 +80,7 @@ class Reader:
         reason: str | None = None
         video: Video | None = None
         try:
-            with open_video(self._job.source, self._job.options, self._job.after) as video:
+            with open_video(self._job.source, self._job.options, self._job.after, self._job.fps) as video:
                 self._send_all(video)
         except SourceFailed as err:
             reason = str(err)

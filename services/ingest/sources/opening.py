@@ -18,6 +18,9 @@ from services.ingest.sources.failures import source_failed
 from services.ingest.sources.files import opened_file
 from services.ingest.sources.hls.follower import HlsFollower
 from services.ingest.sources.hls.playlist import MARK
+from services.ingest.sources.mjpeg import picture_file
+from services.ingest.sources.mjpeg.multipart import gives_pictures
+from services.ingest.sources.mjpeg.picture_file import PictureFile
 from services.ingest.sources.network.addresses import AddressPolicy, open_sockets
 from services.ingest.sources.network.http_body import HttpBody, fetch
 from services.ingest.sources.network.http_client import HttpClient
@@ -47,19 +50,16 @@ HLS_OPTIONS: Final = {
     "analyzeduration": "1000000",  # microseconds: more would wait for segments that are yet to be filmed
     **BOUNDS,
 }
-MJPEG_OPTIONS: Final = {"protocol_whitelist": "none", "use_wallclock_as_timestamps": "1", "fpsprobesize": "0", **BOUNDS}
-"""MJPEG tells no times, so a picture's is that of its arrival."""
+PICTURES_OPTIONS: Final = {"protocol_whitelist": "none", "fpsprobesize": "0", **BOUNDS}
 DEVICE_OPTIONS: Final = {"protocol_whitelist": "none", "fpsprobesize": "0", **BOUNDS}
 
 OPENING_SHARE: Final = 0.9
 """Of the time that a source may be silent: one that tells no size until its next keyframe is open after that, too, and
 somebody waits for a word of it."""
 
-JPEG_MARK: Final = b"\xff\xd8\xff"
 MULTIPART_MARK: Final = b"--"
-JPEG_TYPE: Final = b"image/jpeg"
-NUM_PEEKED: Final = 16
-NUM_OF_HEADERS: Final = 256
+NUM_PEEKED: Final = 256
+POLL_FPS: Final = 1.0
 BEFORE_INDEX: Final = frozenset({b"ftyp", b"free", b"skip", b"wide", b"pnot"})
 
 
@@ -87,15 +87,17 @@ class Footage:
 
 
 @contextmanager
-def open_footage(source: Source, options: ReadOptions, after: str | None = None) -> Iterator[Footage]:
+def open_footage(
+    source: Source, options: ReadOptions, after: str | None = None, poll_fps: float = POLL_FPS
+) -> Iterator[Footage]:
     """The source, open as long as the block runs, `after` the mark of what was read of it before.
 
-    Raises SourceFailed with the reason in plain words.
+    A still picture is asked for at `poll_fps`. Raises SourceFailed with the reason in plain words.
     """
     with ExitStack() as stack:
         began = time.monotonic()
         try:
-            footage = _opened(source, options, stack, after)
+            footage = _opened(source, options, stack, after, poll_fps)
             stack.enter_context(footage.container)
         except (av.FFmpegError, ValueError, OSError) as err:
             timed_out = not source.is_file and time.monotonic() - began >= OPENING_SHARE * options.stall_seconds
@@ -103,14 +105,14 @@ def open_footage(source: Source, options: ReadOptions, after: str | None = None)
         yield footage
 
 
-def _opened(source: Source, options: ReadOptions, stack: ExitStack, after: str | None) -> Footage:
+def _opened(source: Source, options: ReadOptions, stack: ExitStack, after: str | None, poll_fps: float) -> Footage:
     match source.kind:
         case "file":
             return Footage(_file(source, options))
         case "rtsp":
             return Footage(_rtsp(source, options))
         case "http":
-            return _http(source, options, stack, after)
+            return _http(source, options, stack, after, poll_fps)
         case "device":
             if not Path(source.location).exists():
                 raise SourceFailed(f"no such device: {source.location}")
@@ -118,7 +120,7 @@ def _opened(source: Source, options: ReadOptions, stack: ExitStack, after: str |
 
 
 def _container(
-    file: str | HttpBody | HlsFollower,
+    file: str | HttpBody | PictureFile | HlsFollower,
     options: ReadOptions,
     format_options: dict[str, str],
     limits_seconds: tuple[float | None, float | None] | None = None,
@@ -171,20 +173,23 @@ def _rtsp(source: Source, options: ReadOptions) -> InputContainer:
     return container
 
 
-def _http(source: Source, options: ReadOptions, stack: ExitStack, after: str | None) -> Footage:
+def _http(source: Source, options: ReadOptions, stack: ExitStack, after: str | None, poll_fps: float) -> Footage:
     client = HttpClient(source.location, AddressPolicy(options.forbidden), options.stall_seconds)
     stack.callback(client.close)
     body = fetch(client, client.url)
     stack.callback(body.close)
-    footage = _web_footage(client, body, options, after)
+    if gives_pictures(body.content_type, body.peek(NUM_PEEKED)):
+        file = PictureFile(client, body, poll_fps, stack)
+        footage = Footage(_container(file, options, PICTURES_OPTIONS, format_name=picture_file.FORMAT))
+    else:
+        footage = _web_footage(client, body, options, after)
     client.opened()
     return footage
 
 
 def _web_footage(client: HttpClient, body: HttpBody, options: ReadOptions, after: str | None) -> Footage:
-    """MJPEG, HLS or a plain video, as its first bytes say: what cameras state of the type is often wrong."""
-    first = body.peek(NUM_PEEKED).lstrip()
-    if first.startswith(MARK):
+    """HLS or a plain video, as its first bytes say: what cameras state of the type is often wrong."""
+    if body.peek(NUM_PEEKED).lstrip().startswith(MARK):
         follower = HlsFollower(client, body, after)
         try:
             container = _container(follower, options, HLS_OPTIONS)
@@ -192,12 +197,7 @@ def _web_footage(client: HttpClient, body: HttpBody, options: ReadOptions, after
             follower.check_end()
             raise
         return Footage(container, bool(follower.trail.is_recording), comes_as_filmed=False, follower=follower)
-    is_multipart = body.content_type.startswith("multipart/") or first.startswith(MULTIPART_MARK)
-    if is_multipart and JPEG_TYPE in body.peek(NUM_OF_HEADERS).lower():
-        return Footage(_container(body, options, MJPEG_OPTIONS, format_name="mpjpeg"))
-    if is_multipart or first.startswith(JPEG_MARK):  # finds pictures by their own marks, one picture late
-        return Footage(_container(body, options, MJPEG_OPTIONS, format_name="mjpeg"))
-    if _index_comes_last(body.peek(NUM_OF_HEADERS)) and not body.seekable():
+    if _index_comes_last(body.peek(NUM_PEEKED)) and not body.seekable():
         raise SourceFailed(
             "its index comes after its pictures, and its server gives no parts of it to look there first"
         )

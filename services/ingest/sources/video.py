@@ -24,7 +24,8 @@ from services.ingest.sources.decoding.sampler import Sampler
 from services.ingest.sources.decoding.tally import Tally
 from services.ingest.sources.decoding.thinning import Thinning
 from services.ingest.sources.decoding.timeline import MAX_GAP_SECONDS, MAX_UNPROVEN_GAP_SECONDS, Pace, Reordering
-from services.ingest.sources.opening import Footage, open_footage
+from services.ingest.sources.mjpeg.jpeg import NO_PICTURE
+from services.ingest.sources.opening import POLL_FPS, Footage, open_footage
 from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.packets import Packets
 from services.ingest.sources.patience import Patience
@@ -85,13 +86,17 @@ def _unheard() -> None:
 
 
 @contextmanager
-def open_video(source: Source, options: ReadOptions | None = None, after: str | None = None) -> Iterator["Video"]:
+def open_video(
+    source: Source, options: ReadOptions | None = None, after: str | None = None, poll_fps: float = POLL_FPS
+) -> Iterator["Video"]:
     """An allowed source (`shared.sources`), open as long as the block runs, `after` a mark that it gave before.
+
+    A still picture is asked for at `poll_fps`.
 
     Raises SourceFailed with the reason in plain words.
     """
     options = options or ReadOptions()
-    with open_footage(source, options, after) as footage:
+    with open_footage(source, options, after, poll_fps) as footage:
         video = Video(footage, source, options)
         video.open()
         yield video
@@ -206,6 +211,10 @@ class Video:
             self._hold(packet, stop)
             if stop.is_set():
                 return
+            if packet.size == len(NO_PICTURE) and bytes(packet) == NO_PICTURE:  # nothing new, and nothing wrong
+                self._patience.saw_picture(time.monotonic())
+                heard()
+                continue
             began = time.monotonic()
             frames = self._decode(packet, thinning)
             self.tally.decode_seconds += time.monotonic() - began

@@ -39,7 +39,7 @@ class HttpBody:
         self._ahead = b""
         self._position = 0
         self._is_elsewhere = False
-        headers = answer.response.headers
+        self.headers = headers = answer.response.headers
         self.status = answer.response.status_code
         self.content_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
         self.size = _size(answer.response) if self.status == 200 else None

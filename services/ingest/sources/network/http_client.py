@@ -20,6 +20,7 @@ from shared.errors import SourceFailed
 MAX_REDIRECTS: Final = 5
 MAX_COOKIES: Final = 50
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+NOT_MODIFIED: Final = 304
 HEADERS: Final = {"User-Agent": "afterimage", "Accept": "*/*", "Accept-Encoding": "identity", "Connection": "close"}
 
 Origin = tuple[str, str, int]

@@ -1,0 +1,132 @@
+"""The JPEG pictures of an HTTP source, with the times at which they came, as a file for FFmpeg."""
+
+import hashlib
+import math
+import struct
+import time
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing
+from typing import Final
+
+from services.ingest.sources.mjpeg.jpeg import NO_PICTURE
+from services.ingest.sources.mjpeg.multipart import PictureParser
+from services.ingest.sources.mjpeg.stills import Validators, next_poll
+from services.ingest.sources.network.http_body import HttpBody
+from services.ingest.sources.network.http_client import NOT_MODIFIED, HttpClient
+from shared.errors import SourceFailed
+
+FORMAT: Final = "ivf"
+"""The simplest container that has a time for each picture; FFmpeg's own MJPEG demuxers take the wall clock's, which may
+be set, and guess where pictures end."""
+TICKS: Final = 1_000_000
+"""per second"""
+CHUNK_BYTES: Final = 64 << 10
+SIGN_OF_LIFE_SECONDS: Final = 0.5
+
+_HEADER: Final = struct.pack("<4sHH4sHHIIII", b"DKIF", 0, 32, b"MJPG", 0, 0, TICKS, 1, 0, 0)
+_FRAME: Final = struct.Struct("<IQ")
+
+
+class PictureFile:
+    """What FFmpeg reads where an HTTP server gives JPEG pictures; `name` is its URL, without login.
+
+    Many pictures are passed on as they come. One alone, after which the answer is over, is a still picture: the URL is
+    asked again at `fps`, or as quickly as the server answers, and each picture has the time at which it was asked for.
+    While it stays the same, what FFmpeg gets is NO_PICTURE, as a sign of life. Answers are closed with `open_until`.
+    Reading raises SourceFailed with the reason.
+    """
+
+    def __init__(self, client: HttpClient, body: HttpBody, fps: float, open_until: ExitStack) -> None:
+        self.name = body.name
+        self._client = client
+        self._fps = fps
+        self._validators = Validators(time.monotonic())
+        self._digest = b""
+        self._unread = b""
+        self._packets = open_until.enter_context(closing(self._all(body)))
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, up to `size`; none at the end."""
+        if not self._unread and size > 0:
+            self._unread = next(self._packets, b"")
+        data, self._unread = self._unread[:size], self._unread[size:]
+        return data
+
+    def _all(self, body: HttpBody) -> Generator[bytes]:
+        first_at, num_pictures = 0.0, 0
+        for picture in self._pictures(body):
+            now = time.monotonic()
+            if not num_pictures:
+                first_at = now
+                self._is_new(picture, body)
+                yield _HEADER
+            num_pictures += 1
+            yield _packet(picture, now)
+        asked_at = first_at
+        while num_pictures == 1:
+            yield from _until(next_poll(asked_at, first_at, self._fps))
+            asked_at = time.monotonic()
+            num_pictures = yield from self._polled(asked_at)
+
+    def _polled(self, asked_at: float) -> Generator[bytes, None, int]:
+        """The pictures of one more answer, and how many they were: one, as a rule."""
+        conditions = self._validators.conditions(asked_at)
+        answer = self._client.get(self._client.url, None, conditions, {NOT_MODIFIED} if conditions else ())
+        body = HttpBody(self._client, answer, math.inf)
+        if body.status == NOT_MODIFIED:
+            body.close()
+            yield _packet(NO_PICTURE, asked_at)
+            return 1
+        pictures = self._pictures(body)
+        first = next(pictures, None)
+        if first is None:
+            raise SourceFailed("what it answers holds no picture any more")
+        yield _packet(first if self._is_new(first, body) else NO_PICTURE, asked_at)
+        num_pictures = 1
+        for picture in pictures:
+            yield _packet(picture, time.monotonic())
+            num_pictures += 1
+        return num_pictures
+
+    def _is_new(self, picture: bytes, body: HttpBody) -> bool:
+        digest = hashlib.blake2b(picture).digest()
+        is_new = digest != self._digest
+        self._validators.answered(body.headers, is_new=is_new)
+        self._digest = digest
+        return is_new
+
+    def _pictures(self, body: HttpBody) -> Iterator[bytes]:
+        """The pictures in an answer; of one that is said to be a picture only that, without what cameras append."""
+        parser, num_bytes, num_pictures = PictureParser(), 0, 0
+        stated = body.headers.get("Content-Length", "")
+        is_one = body.content_type.startswith("image/") and stated.isdigit()
+        patience_seconds = self._client.patience_seconds
+        deadline = time.monotonic() + patience_seconds
+        try:
+            while data := body.read(CHUNK_BYTES):
+                num_bytes += len(data)
+                for picture in parser.feed(data):
+                    num_pictures += 1
+                    yield picture
+                    if is_one:
+                        return
+                    patience_seconds = self._client.patience_seconds
+                    deadline = time.monotonic() + patience_seconds
+                if time.monotonic() >= deadline:
+                    raise SourceFailed(f"no picture for {patience_seconds:.2g} s")
+            if not num_pictures and stated == str(num_bytes) and (rest := parser.rest()):
+                yield rest
+        finally:
+            body.close()
+
+
+def _packet(picture: bytes, at: float) -> bytes:
+    return _FRAME.pack(len(picture), int(at * TICKS)) + picture
+
+
+def _until(due: float) -> Iterator[bytes]:
+    """Waits, and says now and then that nothing is wrong."""
+    while (left := due - time.monotonic()) > 0:
+        time.sleep(min(left, SIGN_OF_LIFE_SECONDS))
+        if left > SIGN_OF_LIFE_SECONDS:
+            yield _packet(NO_PICTURE, time.monotonic())
