@@ -3,6 +3,7 @@
 import tempfile
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import redis
 from ingest_runner import IngestRunner
+from jpegs import jpeg
 from patience import eventually
 from redis_process import redis_process
 from web_server import Answer, Handler, WebServer, behind_digest, web_server
@@ -59,6 +61,31 @@ def test_an_mjpeg_camera_is_watched(web: WebServer, ingest: IngestRunner, caplog
         assert "wxyz" not in caplog.text + wrong.model_dump_json()
     finally:
         over.set()
+
+
+def test_a_still_picture_is_a_camera(web: WebServer, ingest: IngestRunner) -> None:
+    shown = [jpeg(10)]
+    web.answers["/snap"] = lambda handler: handler.reply(200, shown[-1], Content_Type="image/jpeg")
+    ingest.add("still", web.url("/snap"), pace="live", fps=20.0)
+    ingest.start()
+    record = ingest.until("still", StreamState.LIVE)
+
+    def all_published() -> bool:
+        return len(ingest.frames("still")) == len(shown)
+
+    for grey in range(20, 100, 10):
+        num_asked = len(web.asked) + 3
+        eventually(partial(reached, web, num_asked), "asked again")
+        shown.append(jpeg(grey))
+        eventually(all_published, "one frame for each picture")
+    assert ingest.registry.get("still").status.epoch == record.status.epoch
+    web.answers["/snap"] = lambda handler: handler.reply(404)
+    assert "not found" in (ingest.until("still", StreamState.WAITING).status.reason or "")
+    assert all_published()
+
+
+def reached(web: WebServer, num_asked: int) -> bool:
+    return len(web.asked) >= num_asked
 
 
 @pytest.fixture
