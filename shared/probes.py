@@ -5,7 +5,7 @@ share one hash tag, so one cluster slot.
 """
 
 import secrets
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import redis
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.keys import PROBES_OPEN, PROBES_WAITING, probe_answer_key
 from shared.scripts import Script
 from shared.store import translated
+from shared.streams import RtspTransport
 
 PROBE_SECONDS: Final = 15.0
 """How long a source may take to give a picture."""
@@ -67,7 +68,7 @@ class ProbeRequest(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     source: str
-    rtsp_transport: Literal["tcp", "udp"] = "tcp"
+    rtsp_transport: RtspTransport = "tcp"
 
 
 class ProbeReport(BaseModel):

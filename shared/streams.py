@@ -14,6 +14,8 @@ MIN_FPS = 0.01
 DEFAULT_MODEL = "camera-events"
 FIRST_CURSOR = "0-0"
 
+RtspTransport = Literal["tcp", "udp", "http", "https"]
+"""How RTSP media travels; http and https carry RTSP itself too, as web pages that get through firewalls."""
 StreamId = Annotated[str, Field(pattern=STREAM_ID_PATTERN)]
 
 
@@ -60,7 +62,7 @@ class StreamSpec(BaseModel):
     loop: bool = False
     thresholds: dict[Label, ThresholdOverride] = Field(default_factory=dict, max_length=256)
     reset_after_seconds: float = Field(default=10.0, gt=0, le=86_400)
-    rtsp_transport: Literal["tcp", "udp"] = "tcp"
+    rtsp_transport: RtspTransport = "tcp"
     skip: Literal["none", "auto", "keyframes"] = Field(
         default="auto", description="pictures the decoder leaves out; auto: those that sampling does not need"
     )

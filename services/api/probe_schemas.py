@@ -5,9 +5,10 @@ from base64 import b64encode
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.api import examples
-from services.api.schemas import SOURCE, RtspTransport, SourceText
+from services.api.schemas import SOURCE, SourceText
 from shared.probes import ProbeReport
 from shared.redaction import redact
+from shared.streams import RtspTransport
 
 
 class ProbeCreate(BaseModel):

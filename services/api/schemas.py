@@ -13,7 +13,7 @@ from shared.keys import Role
 from shared.manifest import InputSpec, Label, Thresholds
 from shared.redaction import redact
 from shared.registry import StreamRecord
-from shared.streams import StreamId, StreamSpec, StreamState, ThresholdOverride
+from shared.streams import RtspTransport, StreamId, StreamSpec, StreamState, ThresholdOverride
 
 END_MARKER = "-1"
 OF_SOURCE = ("codec", "width", "height", "source_fps", "duration_seconds")
@@ -40,7 +40,6 @@ SOURCE = (
     "an rtsp(s):// URL, an http(s):// URL of MJPEG, HLS or a video, device:0 (a camera of ingest's machine), or a "
     "video file under the media root"
 )
-RtspTransport = Literal["tcp", "udp"]
 Skip = Literal["none", "auto", "keyframes"]
 Override = Annotated[ThresholdOverride, BeforeValidator(_enter_alone, json_schema_input_type=float | ThresholdOverride)]
 

@@ -83,7 +83,7 @@ def test_of_many_registrations_of_one_id_at_once_exactly_one_succeeds(api: Runni
     [
         ({"fps": 100}, "fps", "less than or equal to 60 (got 100)"),
         ({"fps": None, "pace": "slow"}, "pace", "'live' or 'fast' (got 'slow')"),
-        ({"rtsp_transport": "smoke"}, "rtsp_transport", "'tcp' or 'udp' (got 'smoke')"),
+        ({"rtsp_transport": "smoke"}, "rtsp_transport", "'tcp', 'udp', 'http' or 'https' (got 'smoke')"),
         ({"skip": "all"}, "skip", "'none', 'auto' or 'keyframes' (got 'all')"),
         ({"id": "no spaces"}, "id", "got 'no spaces'"),
         ({"name": None}, "name", "valid string"),

@@ -16,10 +16,11 @@ from av.video.stream import VideoStream
 from cameras import camera_server
 from patience import unavailable
 
-from services.ingest.sources.options import ReadOptions, RtspTransport
+from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.video import open_video
 from shared.errors import SourceFailed
 from shared.sources import parse_source
+from shared.streams import RtspTransport
 
 ENCODERS = {"h264": ("libx264", "yuv420p"), "hevc": ("libx265", "yuv420p"), "mjpeg": ("mjpeg", "yuvj420p")}
 USER, PASSWORD = "gu@rd", "p@w:r/d?1#100%"

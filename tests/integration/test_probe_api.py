@@ -189,7 +189,7 @@ def test_a_refused_source_is_refused_at_once(api: RunningApi) -> None:
         assert (error["code"], error["field"]) == ("invalid", "source")
         assert SECRET not in str(error)
     error = api.error(422, "POST", "/v1/streams/probe", json={"source": "rtsp://h/x", "rtsp_transport": "smoke"})
-    assert "'tcp' or 'udp' (got 'smoke')" in error["message"]
+    assert "'tcp', 'udp', 'http' or 'https' (got 'smoke')" in error["message"]
 
 
 def test_without_a_worker_nothing_is_tried(api: RunningApi, redis_client: redis.Redis) -> None:

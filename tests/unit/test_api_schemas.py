@@ -5,10 +5,18 @@ import pytest
 from pydantic import ValidationError
 
 from afterimage.commands import options
-from services.api.schemas import RtspTransport, Skip, StreamChange, StreamCreate, StreamView
+from services.api.schemas import Skip, StreamChange, StreamCreate, StreamView
 from shared.probes import ProbeRequest
 from shared.registry import StreamRecord
-from shared.streams import InferenceStatus, Progress, StreamSpec, StreamState, StreamStatus, ThresholdOverride
+from shared.streams import (
+    InferenceStatus,
+    Progress,
+    RtspTransport,
+    StreamSpec,
+    StreamState,
+    StreamStatus,
+    ThresholdOverride,
+)
 
 SPEC = StreamSpec(id="one", name="One", source="rtsp://user:s3cret@host/1", base_ms=1, generation=1, created_at_ms=1)
 
@@ -104,7 +112,7 @@ def test_a_plain_number_is_the_enter_threshold() -> None:
         {"model": "../etc"},
         {"pace": "slow"},
         {"loop": 1},
-        {"rtsp_transport": "http"},
+        {"rtsp_transport": "smoke"},
         {"skip": "all"},
         {"reset_after_seconds": 0},
         {"base_ms": 0},

@@ -12,6 +12,7 @@ from shared.sources import Source
 AUTHENTICATION_REFUSED: Final = "authentication refused: check user name and password"
 TLS_FAILED: Final = "TLS failed: no encrypted connection came about"
 NOT_FOUND: Final = "not found: the camera knows no stream of this path"
+NOT_RTSP: Final = "what answers at this address gives no RTSP video"
 
 _REASONS: Final[tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...]] = (
     ((av.HTTPUnauthorizedError, av.HTTPForbiddenError), AUTHENTICATION_REFUSED),
@@ -35,7 +36,6 @@ _NUMBERS: Final = {
     errno.EBUSY: "in use by another program",
     errno.ENODEV: "no such device",
     errno.ENXIO: "no such device",
-    errno.EPROTONOSUPPORT: "the camera does not offer this rtsp_transport: try the other one",
 }
 
 
@@ -72,6 +72,16 @@ def status_failed(status: int) -> SourceFailed:
     return SourceFailed(f"the camera {problem} (HTTP status {status})")
 
 
+def rtsp_refused(status: int) -> SourceFailed:
+    """An RTSP answer that is no success, or an HTTP one to a tunnel."""
+    if status == 461:
+        return SourceFailed("the camera does not offer this rtsp_transport: try another (tcp, udp, http, https)")
+    if status in (401, 403, 404, 410):
+        return status_failed(status)
+    problem = "refuses the request" if status < 500 else "answers with an error of its own"
+    return SourceFailed(f"the camera {problem} (RTSP status {status})")
+
+
 def _silence(seconds: float | None) -> str:
     return f"no data for {seconds:g} s" if seconds else "timed out: the camera does not answer"
 
@@ -91,5 +101,5 @@ def _nothing(err: Exception, source: Source) -> str:
         "file": "not a video file that can be read here, or damaged",
         "device": "not a camera that gives video",
         "http": "what answers at this address gives no video",
-        "rtsp": "what answers at this address gives no RTSP video",
+        "rtsp": NOT_RTSP,
     }[source.kind]

@@ -21,10 +21,11 @@ from services.ingest.sources.hls.playlist import MARK
 from services.ingest.sources.mjpeg import picture_file
 from services.ingest.sources.mjpeg.multipart import gives_pictures
 from services.ingest.sources.mjpeg.picture_file import PictureFile
-from services.ingest.sources.network.addresses import AddressPolicy, open_sockets
+from services.ingest.sources.network.addresses import AddressPolicy
 from services.ingest.sources.network.http_body import HttpBody, fetch
 from services.ingest.sources.network.http_client import HttpClient
 from services.ingest.sources.options import ReadOptions
+from services.ingest.sources.rtsp.feed import feeding
 from shared.errors import SourceFailed
 from shared.sources import Source
 
@@ -32,17 +33,6 @@ BOUNDS: Final = {"max_pixels": str(MAX_PIXELS)}
 DESCRIPTOR: Final = "fd:"
 FILE_OPTIONS: Final = {"protocol_whitelist": "fd", "format_whitelist": FILE_FORMATS, **BOUNDS}
 """Bytes come from the descriptor of one opened file; FFmpeg itself opens none."""
-RTSP_OPTIONS: Final = {
-    "protocol_whitelist": "rtsp,rtsps,tcp,tls,rtp,srtp,udp,crypto",
-    "format_whitelist": "rtsp,rtp,sdp,mpegts",
-    "allowed_media_types": "video",
-    "fpsprobesize": "0",
-    **BOUNDS,
-}
-"""Without measuring the rate at first (`fpsprobesize`): what is read for that comes as one late burst.
-
-Certificates of rtsps are not verified (FFmpeg's default): cameras sign their own.
-"""
 HTTP_OPTIONS: Final = {"protocol_whitelist": "none", "format_whitelist": RECORDINGS, **BOUNDS}
 HLS_OPTIONS: Final = {
     "protocol_whitelist": "none",
@@ -110,7 +100,7 @@ def _opened(source: Source, options: ReadOptions, stack: ExitStack, after: str |
         case "file":
             return Footage(_file(source, options))
         case "rtsp":
-            return Footage(_rtsp(source, options))
+            return Footage(_rtsp(source, options, stack))
         case "http":
             return _http(source, options, stack, after, poll_fps)
         case "device":
@@ -157,20 +147,12 @@ def _file(source: Source, options: ReadOptions) -> InputContainer:
             raise
 
 
-def _rtsp(source: Source, options: ReadOptions) -> InputContainer:
-    """FFmpeg follows an RTSP server's redirects by itself: where that led is looked at before anything is read."""
-    began, policy, before = time.monotonic(), AddressPolicy(options.forbidden), open_sockets()
-    policy.check_url(source.location, options.stall_seconds)
+def _rtsp(source: Source, options: ReadOptions, stack: ExitStack) -> InputContainer:
+    began = time.monotonic()
+    feed = stack.enter_context(feeding(source, options))
     left_seconds = OPENING_SHARE * options.stall_seconds - (time.monotonic() - began)
     limits_seconds = max(0.1, left_seconds), options.stall_seconds
-    format_options = {**RTSP_OPTIONS, "rtsp_transport": options.rtsp_transport}
-    container = _container(source.location, options, format_options, limits_seconds)
-    try:
-        policy.check_peers(before)
-    except SourceFailed:
-        container.close()
-        raise
-    return container
+    return _container(DESCRIPTOR, options, {**feed.options, **BOUNDS}, limits_seconds, format_name="sdp")
 
 
 def _http(source: Source, options: ReadOptions, stack: ExitStack, after: str | None, poll_fps: float) -> Footage:

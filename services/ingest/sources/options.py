@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from services.ingest.sources.decoding.transport import SHORT_SIDE
+from shared.streams import RtspTransport
 
 Hwaccel = Literal["none", "auto", "cuda", "vaapi"]
 Skip = Literal["none", "auto", "keyframes"]
-RtspTransport = Literal["tcp", "udp"]
 
 MAX_FILE_THREADS: Final = 4
 STALL_SECONDS: Final = 10.0
