@@ -26,6 +26,9 @@ HEADER_BYTES: Final = 1024
 BLOCKED_SECONDS: Final = 1.0
 END_SECONDS: Final = 1.0
 OWN_BYTES: Final = 65_536
+NUDGE: Final = b"\0"
+"""Too short for a packet: FFmpeg leaves it out, and sees that its time for opening is over."""
+NUDGE_AFTER_SECONDS: Final = 0.05
 
 OPTIONS: Final = {
     "protocol_whitelist": "fd",
@@ -72,6 +75,7 @@ class Feed:
         self._policy = policy
         self._stall_seconds = stall_seconds
         self._silent_at = deadline
+        self._nudge_at = deadline + NUDGE_AFTER_SECONDS
         self._splice: Splice | None = None
         self._last = b""
         self._last_at = 0.0
@@ -123,8 +127,12 @@ class Feed:
         now = time.monotonic()
         if now >= self._silent_at:
             raise SourceFailed(f"no {'data' if self._last else 'picture'} for {self._stall_seconds:g} s")
+        if now >= self._nudge_at:
+            self._nudge_at = float("inf")
+            self._hand_over(NUDGE)
         self._session.keep_alive(now)
-        seconds = 0.0 if self._session.has_more() else min(self._silent_at, self._session.due_at) - now
+        due_at = min(self._silent_at, self._nudge_at, self._session.due_at)
+        seconds = 0.0 if self._session.has_more() else due_at - now
         if any(number == self._ours.fileno() for number, _ in self._poll.poll(max(0.0, seconds) * 1000)):
             self._drain()
         for packet in self._session.packets():

@@ -1,0 +1,204 @@
+"""RTSP cameras with odd manners: logins, tunnels, tracks, redirects, and what they say in the middle of it."""
+
+import ssl
+import threading
+from pathlib import Path
+
+import pytest
+from odd_rtsp import Manners, OddCamera, odd_camera
+from patience import eventually
+from test_opening_rtsp import failure, read, self_signed
+
+from services.ingest.sources.options import ReadOptions
+from services.ingest.sources.video import open_video
+from shared.sources import parse_source
+from shared.streams import RtspTransport
+
+LOGIN = "guard:sesame@"
+
+
+def seconds_of(url: str, num_frames: int, transport: RtspTransport = "tcp") -> list[float]:
+    """The times of a camera's first pictures since the first."""
+    options = ReadOptions(rtsp_transport=transport)
+    with open_video(parse_source(url, Path("/")), options) as video:
+        frames = video.frames(60.0, threading.Event())
+        return [next(frames).media_seconds for _ in range(num_frames)]
+
+
+@pytest.mark.parametrize(
+    ("auth", "way"),
+    [
+        (("SHA-256",), "SHA-256"),
+        (("MD5", "SHA-256"), "SHA-256"),
+        (("SHA-256", "MD5", "basic"), "SHA-256"),
+        (("basic", "SHA-512-256", "SHA-256"), "SHA-512-256"),
+        (("MD5-sess",), "MD5-sess"),
+        (("WHIRLPOOL", "SHA-256-sess"), "SHA-256-sess"),
+        (("MD5",), "MD5"),
+        (("basic",), None),
+    ],
+)
+@pytest.mark.parametrize("in_one_header", [False, True])
+def test_the_strongest_known_challenge_is_answered(auth: tuple[str, ...], way: str | None, in_one_header: bool) -> None:
+    with odd_camera(Manners(auth=auth, in_one_header=in_one_header)) as camera:
+        assert read(camera.url(LOGIN)) == "h264"
+        said = camera.asked[-1].headers["authorization"]
+        assert f"algorithm={way}," in said if way else said.startswith("Basic ")
+        assert "guard" not in camera.asked[-1].url
+
+
+def test_a_wrong_password_is_tried_once() -> None:
+    with odd_camera(Manners(auth=("SHA-256", "MD5"))) as camera:
+        assert "authentication refused" in failure(camera.url("guard:swordfish@"))
+        assert len([asked for asked in camera.asked if "authorization" in asked.headers]) == 1
+        assert "authentication refused" in failure(camera.url())
+
+
+def test_a_login_outlives_its_nonce() -> None:
+    with odd_camera(Manners(auth=("SHA-256",), new_nonce_after=2, timeout="1")) as camera:
+        reader = threading.Thread(target=read, args=(camera.url(LOGIN), 150))
+        reader.start()
+        eventually(lambda: camera.methods().count("GET_PARAMETER") >= 4, "signs of life")
+        reader.join()
+        lived = [asked for asked in camera.asked if asked.method == "GET_PARAMETER"]
+        assert len({asked.headers["authorization"].split("nonce=")[1][:18] for asked in lived}) > 1
+
+
+def test_a_camera_may_hang_up_when_it_refuses() -> None:
+    with odd_camera(Manners(auth=("MD5",), hangs_up_when_refusing=True)) as camera:
+        assert read(camera.url(LOGIN)) == "h264"
+
+
+@pytest.mark.parametrize("auth", [(), ("MD5", "SHA-256"), ("basic",)])
+def test_rtsp_through_http(auth: tuple[str, ...]) -> None:
+    with odd_camera(Manners(tunnel=True, auth=auth)) as camera:
+        assert read(camera.url(LOGIN), transport="http") == "h264"
+        eventually(lambda: "TEARDOWN" in camera.methods(), "its leave")
+        first, speaking = (next(asked for asked in camera.asked if asked.method == way) for way in ("GET", "POST"))
+        assert first.url == speaking.url == "/live?channel=1"
+        assert first.headers["accept"] == "application/x-rtsp-tunnelled"
+        assert ("authorization" in speaking.headers) == bool(auth)
+
+
+def test_rtsp_through_https_and_rtsps(tmp_path: Path) -> None:
+    certificate = self_signed(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with odd_camera(Manners(tunnel=True, tls=context, auth=("SHA-256",))) as camera:
+        assert read(camera.url(LOGIN), transport="https") == "h264"
+        assert read(camera.url(LOGIN, "rtsps"), transport="http") == "h264"
+    with odd_camera(Manners(tls=context, auth=("SHA-256",))) as camera:
+        assert read(camera.url(LOGIN, "rtsps")) == "h264"
+
+
+UNKNOWN = "m=video 0 RTP/AVP 98\r\na=rtpmap:98 VND.ONVIF.METADATA/90000\r\na=control:meta\r\n"
+AUDIO = "m=audio 0 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=control:sound\r\n"
+SILENT = "m=video 0 RTP/AVP 97\r\na=rtpmap:97 H264/90000\r\na=framesize:97 1920-1080\r\na=control:silent\r\n"
+
+
+@pytest.mark.parametrize("before", [UNKNOWN, AUDIO + UNKNOWN, SILENT, UNKNOWN + SILENT])
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_the_track_that_can_be_read_is_found(before: str, transport: RtspTransport) -> None:
+    with odd_camera(Manners(tracks_before=before)) as camera:
+        assert read(camera.url(), transport=transport) == "h264"
+        assert not any(asked.url.endswith(("meta", "sound")) for asked in camera.asked)
+
+
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
+def test_no_login_goes_where_a_camera_redirects(status: str) -> None:
+    with odd_camera() as other, odd_camera(Manners(auth=("basic",))) as camera:
+        camera.manners.answers["DESCRIBE"] = status, f"Location: {other.url('evil:seed@')}\r\n"
+        assert read(camera.url(LOGIN)) == "h264"
+        assert "authorization" in camera.asked[-1].headers
+        assert "PLAY" in other.methods()
+        assert not any("authorization" in asked.headers for asked in other.asked)
+
+
+@pytest.mark.parametrize("auth", [("basic",), ("MD5",), ("SHA-256",)])
+def test_no_login_goes_there_if_it_asks_for_one(auth: tuple[str, ...]) -> None:
+    with odd_camera(Manners(auth=auth)) as other, odd_camera(Manners(auth=("basic",))) as camera:
+        camera.manners.answers["DESCRIBE"] = "302 Found", f"Location: {other.url()}\r\n"
+        reason = failure(camera.url(LOGIN))
+        assert f"redirects to 127.0.0.1 port {other.port}, where no login is sent" in reason
+        assert other.asked
+        assert not any("authorization" in asked.headers for asked in other.asked)
+
+
+def test_a_login_does_not_come_back_by_a_detour() -> None:
+    with odd_camera() as other, odd_camera(Manners(auth=("basic",))) as camera:
+        camera.manners.answers["DESCRIBE"] = "302 Found", f"Location: {other.url()}\r\n"
+        other.manners.answers["DESCRIBE"] = "302 Found", f"Location: {camera.url()}\r\n"
+        before = len(camera.asked)
+        assert "where no login is sent" in failure(camera.url(LOGIN))
+        sent = [asked for asked in camera.asked[before:] if "authorization" in asked.headers]
+        assert {asked.method for asked in sent} == {"OPTIONS", "DESCRIBE"}
+        assert "authorization" not in camera.asked[-1].headers
+
+
+def test_a_redirect_in_mid_stream_goes_on_as_one_stream() -> None:
+    late = Manners(first_number=99, first_ticks=5)
+    with odd_camera(late) as other, odd_camera(Manners(auth=("MD5",))) as camera:
+        camera.manners.redirects_after = 10, other.url()
+        seconds = seconds_of(camera.url(LOGIN), 30)
+        steps = [after - before for before, after in zip(seconds, seconds[1:], strict=False)]
+        assert max(steps) < 5
+        assert seconds == sorted(set(seconds))
+        assert "TEARDOWN" in camera.methods()
+        assert "PLAY" in other.methods()
+        assert not any("authorization" in asked.headers for asked in other.asked)
+
+
+def test_a_redirect_in_mid_stream_leads_to_no_forbidden_place() -> None:
+    with odd_camera() as other, odd_camera(Manners(redirects_after=(5, ""))) as camera:
+        camera.manners.redirects_after = 5, other.url()
+        with pytest.raises(Exception, match="Redis"):
+            read(camera.url(), num_frames=500, forbidden=(f"localhost:{other.port}",))
+        assert other.asked == []
+
+
+@pytest.mark.parametrize(
+    "manners",
+    [
+        Manners(line_end="\n"),
+        Manners(is_eager=True),
+        Manners(control="rtsp://10.0.0.5/live/track1"),
+        Manners(control="/track1"),
+        Manners(fmtp=False),
+        Manners(answers={"OPTIONS": ("404 Not Found", "")}),
+    ],
+    ids=["line feeds", "eager", "absolute control", "rooted control", "no fmtp", "no options"],
+)
+def test_odd_manners_are_borne(manners: Manners) -> None:
+    with odd_camera(manners) as camera:
+        assert read(camera.url(), num_frames=20) == "h264"
+
+
+def test_a_camera_may_ask_too() -> None:
+    with odd_camera(Manners(asks_after=3)) as camera:
+        assert read(camera.url(), num_frames=20) == "h264"
+        assert eventually(lambda: camera.answered if len(camera.answered) == 2 else [], "answers") == ["200", "501 Not"]
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_times_are_those_of_the_camera(transport: RtspTransport) -> None:
+    with odd_camera(Manners(swaps=True)) as camera:
+        assert seconds_of(camera.url(), 30, transport) == pytest.approx([index / 10 for index in range(30)])
+
+
+def test_sessions_are_kept_alive_and_ended() -> None:
+    with odd_camera(Manners(timeout="1")) as camera:
+        read(camera.url(), num_frames=100)
+        assert camera.methods().count("GET_PARAMETER") >= 2
+        eventually(lambda: "TEARDOWN" in camera.methods(), "its leave")
+
+
+def test_a_session_that_the_camera_has_ended() -> None:
+    manners = Manners(timeout="1", answers={"GET_PARAMETER": ("454 Session Not Found", "")})
+    with odd_camera(manners) as camera, pytest.raises(Exception, match="the camera has ended the session"):
+        read(camera.url(), num_frames=500)
+
+
+def test_a_camera_that_falls_silent() -> None:
+    with odd_camera(Manners(rate=0.01)) as camera:
+        began: list[OddCamera] = [camera]
+        assert "no" in failure(began[0].url(), stall_seconds=1)

@@ -1,0 +1,372 @@
+"""An RTSP camera with the manners of odd ones, which notes down all that it is asked."""
+
+import hashlib
+import re
+import secrets
+import socket
+import ssl
+import struct
+import threading
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cache
+
+import av
+import numpy as np
+
+HASHES: dict[str, Callable[[bytes], "hashlib._Hash"]] = {
+    "MD5": hashlib.md5,
+    "SHA-256": hashlib.sha256,
+    "SHA-512-256": lambda data: hashlib.new("sha512_256", data),
+}
+PACKET_BYTES = 300
+"""Small ones, so that pictures take several."""
+CLOCK = 90_000
+VIDEO = "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n{fmtp}a=control:{control}\r\n"
+
+
+@cache
+def clip(num_pictures: int = 50) -> tuple[list[bytes], ...]:
+    """Pictures that get brighter, as lists of H.264 units; the first and every tenth is a keyframe."""
+    encoder = av.CodecContext.create("libx264", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = 64, 48, "yuv420p"
+    encoder.time_base, encoder.framerate = Fraction(1, 10), Fraction(10)
+    encoder.options = {"tune": "zerolatency", "g": "10", "preset": "veryfast", "x264-params": "slices=1"}
+    pictures = []
+    for index in range(num_pictures):
+        noise = np.random.default_rng(index).integers(0, 60, (48, 64, 3), np.uint8) + np.uint8(4 * index % 190)
+        frame = av.VideoFrame.from_ndarray(noise, format="bgr24")
+        frame.pts, frame.time_base = index, Fraction(1, 10)
+        pictures += [bytes(packet) for packet in encoder.encode(frame)]
+    pictures += [bytes(packet) for packet in encoder.encode(None)]
+    return tuple([unit for unit in re.split(rb"\x00{2,3}\x01", picture) if unit] for picture in pictures)
+
+
+def packets_of(units: list[bytes], number: int, ticks: int) -> list[bytes]:
+    """A picture as RTP (RFC 6184), its units cut where they are too long."""
+    pieces = []
+    for unit in units:
+        if len(unit) <= PACKET_BYTES:
+            pieces.append(unit)
+            continue
+        parts = [unit[at : at + PACKET_BYTES] for at in range(1, len(unit), PACKET_BYTES)]
+        for index, part in enumerate(parts):
+            edge = (0x80 if index == 0 else 0) | (0x40 if index == len(parts) - 1 else 0)
+            pieces.append(bytes([unit[0] & 0xE0 | 28, edge | unit[0] & 0x1F]) + part)
+    last = len(pieces) - 1
+    kinds = [96] * last + [96 | 0x80]
+    return [
+        struct.pack("!BBHII", 0x80, kind, (number + index) & 0xFFFF, ticks & 0xFFFF_FFFF, 7) + piece
+        for index, (kind, piece) in enumerate(zip(kinds, pieces, strict=True))
+    ]
+
+
+@dataclass
+class Manners:
+    """How a camera behaves; unchanged, like any other."""
+
+    auth: tuple[str, ...] = ()
+    """challenges in order: basic, or an algorithm of digest, perhaps with -sess"""
+    in_one_header: bool = False
+    user: str = "guard"
+    password: str = "sesame"
+    hangs_up_when_refusing: bool = False
+    new_nonce_after: int | None = None
+    """how many requests a nonce is good for"""
+    tunnel: bool = False
+    tls: ssl.SSLContext | None = None
+    tracks_before: str = ""
+    control: str = "track1"
+    fmtp: bool = True
+    answers: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """status and headers by method, instead of the usual ones"""
+    redirects_after: tuple[int, str] | None = None
+    """a REDIRECT after so many pictures, and where to"""
+    asks_after: int | None = None
+    """own requests after so many pictures"""
+    line_end: str = "\r\n"
+    timeout: str = "60"
+    is_eager: bool = False
+    """packets come before PLAY is answered"""
+    swaps: bool = False
+    """by UDP, every two packets come in the wrong order"""
+    first_number: int = 65_530
+    first_ticks: int = 2**32 - CLOCK
+    rate: float = 50.0
+    """pictures a second; each is a tenth of a second by its timestamp"""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request, header names in lower case."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+
+
+class OddCamera:
+    """Listens from the beginning; `odd_camera` ends it."""
+
+    def __init__(self, manners: Manners) -> None:
+        self.manners = manners
+        self.asked: list[Asked] = []
+        self.answered: list[str] = []
+        """status lines of the answers to its own requests"""
+        self.is_over = threading.Event()
+        self.tunnels: dict[str, socket.socket] = {}
+        self.links: list[socket.socket] = []
+        self._nonce = secrets.token_hex(8)
+        self._num_let_in = 0
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._listening.getsockname()[1])
+
+    def url(self, login: str = "", scheme: str = "rtsp") -> str:
+        """What it is watched by."""
+        return f"{scheme}://{login}127.0.0.1:{self.port}/live?channel=1"
+
+    def methods(self) -> list[str]:
+        """What it was asked, in turn."""
+        return [asked.method for asked in self.asked]
+
+    def close(self) -> None:
+        """Hangs up on everybody."""
+        self.is_over.set()
+        for link in (self._listening, *self.links):
+            with suppress(OSError):
+                link.shutdown(socket.SHUT_RDWR)
+            link.close()
+
+    def refusal_of(self, asked: Asked) -> str | None:
+        """The challenges to a request that is not let in, as headers."""
+        manners, stale = self.manners, ""
+        if not manners.auth or self._is_right(asked):
+            self._num_let_in += 1
+            if not manners.new_nonce_after or self._num_let_in % manners.new_nonce_after:
+                return None
+            self._nonce, stale = secrets.token_hex(8), ", stale=TRUE"
+        ways = [
+            'Basic realm="odd, very"'
+            if way == "basic"
+            else f'Digest realm="odd, very", nonce="{self._nonce}", algorithm={way}, qop="auth"{stale}'
+            for way in manners.auth
+        ]
+        name = "WWW-Authenticate: "
+        return name + (", " if manners.in_one_header else f"\r\n{name}").join(ways) + "\r\n"
+
+    def _is_right(self, asked: Asked) -> bool:
+        manners, said = self.manners, asked.headers.get("authorization", "")
+        if said.startswith("Basic "):
+            return "basic" in manners.auth and b64decode(said[6:]).decode() == f"{manners.user}:{manners.password}"
+        found = re.findall(r'(\w+)=(?:"([^"]*)"|([^,\s]+))', said)
+        fields = {name: quoted or plain for name, quoted, plain in found}
+        if fields.get("nonce") != self._nonce or fields["algorithm"] not in manners.auth:
+            return False
+        digest = HASHES[fields["algorithm"].removesuffix("-sess")]
+
+        def hashed(*parts: str) -> str:
+            return digest(":".join(parts).encode()).hexdigest()
+
+        secret = hashed(manners.user, "odd, very", manners.password)
+        if fields["algorithm"].endswith("-sess"):
+            secret = hashed(secret, fields["nonce"], fields["cnonce"])
+        request = hashed(asked.method, asked.url)
+        whole = hashed(secret, fields["nonce"], fields["nc"], fields["cnonce"], "auth", request)
+        return fields["response"] == whole and fields["uri"] == asked.url
+
+    def _listen(self) -> None:
+        with suppress(OSError):
+            while True:
+                link, _ = self._listening.accept()
+                self.links.append(link)
+                threading.Thread(target=self._greet, args=(link,), daemon=True).start()
+
+    def _greet(self, link: socket.socket) -> None:
+        with suppress(OSError, ValueError):
+            if self.manners.tls:
+                link = self.manners.tls.wrap_socket(link, server_side=True)
+                self.links.append(link)
+            if self.manners.tunnel:
+                self._tunnel(link)
+            else:
+                Talk(self, Lines(link.recv), link).run()
+
+    def _tunnel(self, link: socket.socket) -> None:
+        lines = Lines(link.recv)
+        asked = lines.request()
+        self.asked.append(asked)
+        if refusal := self.refusal_of(asked):
+            link.sendall(f"HTTP/1.0 401 Unauthorized\r\n{refusal}\r\n".encode())
+            link.shutdown(socket.SHUT_RDWR)
+        elif asked.method == "GET":
+            self.tunnels[asked.headers["x-sessioncookie"]] = link
+            link.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: application/x-rtsp-tunnelled\r\nContent-Length: 9\r\n\r\n")
+        else:
+            coded = lines.rest
+
+            def receive(size: int) -> bytes:
+                nonlocal coded
+                while len(coded) < 4:
+                    if not (data := link.recv(size)):
+                        return b""
+                    coded += data
+                whole, coded = coded[: len(coded) // 4 * 4], coded[len(coded) // 4 * 4 :]
+                return b"".join(b64decode(part) for part in re.findall(rb"[^=]+={0,2}", whole))
+
+            Talk(self, Lines(receive), self.tunnels[asked.headers["x-sessioncookie"]]).run()
+
+
+@contextmanager
+def odd_camera(manners: Manners | None = None) -> Iterator[OddCamera]:
+    """A camera that runs as long as the block does."""
+    camera = OddCamera(manners or Manners())
+    try:
+        yield camera
+    finally:
+        camera.close()
+
+
+class Lines:
+    """Requests, and answers, out of bytes."""
+
+    def __init__(self, receive: Callable[[int], bytes]) -> None:
+        self._receive = receive
+        self.rest = b""
+
+    def request(self) -> Asked:
+        """Raises OSError at the end."""
+        while not (first := self._line()):
+            pass
+        method, _, rest = first.partition(" ")
+        headers = {}
+        while line := self._line():
+            name, _, value = line.partition(":")
+            headers[name.strip().lower()] = value.strip()
+        return Asked(method, rest.rpartition(" ")[0], headers)
+
+    def _line(self) -> str:
+        while b"\n" not in self.rest:
+            if not (data := self._receive(4096)):
+                raise ConnectionResetError
+            self.rest += data
+        line, self.rest = self.rest.split(b"\n", 1)
+        return line.decode().rstrip("\r")
+
+
+class Talk:
+    """One client's requests, answered one after another, and its pictures between them."""
+
+    def __init__(self, camera: OddCamera, lines: Lines, link: socket.socket) -> None:
+        self._camera = camera
+        self._manners = camera.manners
+        self._lines = lines
+        self._link = link
+        self._lock = threading.Lock()
+        self._client: tuple[str, int] | None = None
+        self._udp: socket.socket | None = None
+
+    def run(self) -> None:
+        """Until the client leaves."""
+        while not self._camera.is_over.is_set():
+            asked = self._lines.request()
+            if asked.method.startswith("RTSP/"):
+                self._camera.answered.append(asked.url)
+                continue
+            self._camera.asked.append(asked)
+            self._answer(asked)
+            if asked.method == "TEARDOWN":
+                return
+
+    def _answer(self, asked: Asked) -> None:
+        manners = self._manners
+        if refusal := self._camera.refusal_of(asked):
+            self._reply(asked, "401 Unauthorized", refusal)
+            if manners.hangs_up_when_refusing:
+                self._link.shutdown(socket.SHUT_RDWR)
+        elif asked.method in manners.answers:
+            self._reply(asked, *manners.answers[asked.method])
+        elif asked.method == "DESCRIBE":
+            self._describe(asked)
+        elif asked.method == "SETUP":
+            self._set_up(asked)
+        elif asked.method == "PLAY":
+            player = threading.Thread(target=self._play, daemon=True)
+            if manners.is_eager:
+                player.start()
+                player.join(0.2)
+            self._reply(asked, "200 OK", "Session: 42\r\n")
+            if not manners.is_eager:
+                player.start()
+        else:
+            self._reply(asked, "200 OK", "Public: OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, TEARDOWN\r\n")
+
+    def _describe(self, asked: Asked) -> None:
+        units = [unit for picture in clip() for unit in picture]
+        sets = [b64encode(next(unit for unit in units if unit[0] & 0x1F == kind)).decode() for kind in (7, 8)]
+        fmtp = f"a=fmtp:96 packetization-mode=1;sprop-parameter-sets={','.join(sets)}\r\n" if self._manners.fmtp else ""
+        video = VIDEO.format(fmtp=fmtp, control=self._manners.control)
+        sdp = f"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=odd\r\nt=0 0\r\n{self._manners.tracks_before}{video}"
+        self._reply(asked, "200 OK", f"Content-Type: application/sdp\r\nContent-Length: {len(sdp)}\r\n", sdp)
+
+    def _set_up(self, asked: Asked) -> None:
+        wanted = asked.headers["transport"]
+        channels = re.search(r"interleaved=([0-9]+)-", wanted)
+        ports = re.search(r"client_port=([0-9]+)-", wanted)
+        if channels:
+            agreed = f"RTP/AVP/TCP;unicast;interleaved={channels[1]}-{int(channels[1]) + 1}"
+            if asked.url.endswith(self._manners.control):
+                self._client = "", int(channels[1])
+        else:
+            assert ports
+            self._udp = socket.socket(type=socket.SOCK_DGRAM)
+            self._udp.bind(("127.0.0.1", 0))
+            self._camera.links.append(self._udp)
+            self._client = "127.0.0.1", int(ports[1])
+            agreed = f"RTP/AVP;unicast;client_port={ports[1]};server_port={self._udp.getsockname()[1]}-1"
+        self._reply(asked, "200 OK", f"Session: 42;timeout={self._manners.timeout}\r\nTransport: {agreed}\r\n")
+
+    def _reply(self, asked: Asked, status: str, headers: str, body: str = "") -> None:
+        head = f"RTSP/1.0 {status}\r\nCSeq: {asked.headers['cseq']}\r\n{headers}\r\n"
+        self._say(head.replace("\r\n", self._manners.line_end).encode() + body.encode())
+
+    def _say(self, data: bytes) -> None:
+        with self._lock:
+            self._link.sendall(data)
+
+    def _play(self) -> None:
+        manners, number = self._manners, self._manners.first_number
+        with suppress(OSError):
+            for index in range(1_000_000):
+                ticks = manners.first_ticks + index * CLOCK // 10
+                packets = packets_of(clip()[index % len(clip())], number, ticks)
+                number += len(packets)
+                self._send(packets)
+                if manners.redirects_after and manners.redirects_after[0] == index:
+                    self._say(
+                        f"REDIRECT * RTSP/1.0\r\nCSeq: 1\r\nLocation: {manners.redirects_after[1]}\r\n\r\n".encode()
+                    )
+                if manners.asks_after == index:
+                    self._say(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\nDANCE * RTSP/1.0\r\nCSeq: 2\r\n\r\n")
+                if self._camera.is_over.wait(1 / manners.rate):
+                    return
+
+    def _send(self, packets: list[bytes]) -> None:
+        assert self._client
+        address, place = self._client
+        if self._udp:
+            if self._manners.swaps:
+                packets = [
+                    packets[index ^ 1] if index ^ 1 < len(packets) else packets[index] for index in range(len(packets))
+                ]
+            for packet in packets:
+                self._udp.sendto(packet, (address, place))
+        else:
+            self._say(b"".join(struct.pack("!cBH", b"$", place, len(packet)) + packet for packet in packets))
