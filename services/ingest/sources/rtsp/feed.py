@@ -126,7 +126,7 @@ class Feed:
         """Waits for packets and passes them on; raises SourceFailed where none come for too long."""
         now = time.monotonic()
         if now >= self._silent_at:
-            raise SourceFailed(f"no {'data' if self._last else 'picture'} for {self._stall_seconds:g} s")
+            raise SourceFailed(f"no data for {self._stall_seconds:g} s")
         if now >= self._nudge_at:
             self._nudge_at = float("inf")
             self._hand_over(NUDGE)
