@@ -18,7 +18,7 @@ import redis
 from shared.keys import PartitionKeys, keys_of
 from shared.leases import Lease
 from shared.scripts import Script
-from shared.store import translated
+from shared.store import replies_of, translated
 
 MAX_LIVE_FRAMES = 512
 MAX_WAITING_FRAMES = 128
@@ -219,30 +219,48 @@ class FrameWriter:
 def read_frames(client: redis.Redis, cursors: Mapping[str, str], max_per_stream: int) -> list[QueuedFrame]:
     """What waits after each stream's cursor, oldest first per stream, in one pipelined round trip.
 
-    `cursors` maps stream ids to entry ids; one XREAD goes out per partition, so it works on a cluster.
+    `cursors` maps stream ids to entry ids; one XREAD goes out per partition, so it works on a cluster. Where that
+    meets a key that is no queue, its neighbours are asked one by one. Entries that are no frames are passed over.
     Raises StoreUnavailable.
     """
     by_partition: dict[PartitionKeys, list[str]] = {}
     for stream_id in cursors:
         by_partition.setdefault(keys_of(stream_id), []).append(stream_id)
-    names: dict[Any, str] = {}
-    pipeline = client.pipeline(transaction=False)
-    for keys, stream_ids in by_partition.items():
-        wanted: dict[Any, Any] = {keys.frames(stream_id): cursors[stream_id] for stream_id in stream_ids}
-        names.update(zip((key.encode() for key in wanted), stream_ids, strict=True))
-        pipeline.xread(wanted, count=max_per_stream)
-    with translated():
-        replies = pipeline.execute()
-    return [
-        QueuedFrame.parse(names[key], entry_id, fields)
+    names = {keys.frames(each).encode(): each for keys, stream_ids in by_partition.items() for each in stream_ids}
+    groups = list(by_partition.values())
+    replies = _read(client, cursors, groups, max_per_stream)
+    asked = zip(groups, replies, strict=True)
+    alone = [[each] for group, reply in asked if isinstance(reply, Exception) for each in group]
+    if alone:
+        replies += _read(client, cursors, alone, max_per_stream)
+    found = [
+        parsed_frame(names[key], entry_id, fields)
         for key, entries in _streams_in(replies)
         for entry_id, fields in entries
     ]
+    return [frame for frame in found if frame is not None]
+
+
+def _read(client: redis.Redis, cursors: Mapping[str, str], groups: Iterable[list[str]], max_frames: int) -> list[Any]:
+    """An XREAD's reply for each group of streams of one partition, or the error of one that meets another type."""
+    pipeline = client.pipeline(transaction=False)
+    for group in groups:
+        wanted: dict[Any, Any] = {keys_of(stream_id).frames(stream_id): cursors[stream_id] for stream_id in group}
+        pipeline.xread(wanted, count=max_frames)
+    return replies_of(pipeline)
+
+
+def parsed_frame(stream_id: str, entry_id: bytes, fields: Mapping[bytes, bytes]) -> QueuedFrame | None:
+    """An entry of the queue, None where it is no frame that this version knows."""
+    try:
+        return QueuedFrame.parse(stream_id, entry_id, fields)
+    except (KeyError, ValueError):
+        return None
 
 
 def _streams_in(replies: Iterable[Any]) -> Iterable[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]]:
-    """XREAD's replies as (key, entries), whichever protocol the client speaks."""
+    """XREAD's replies as (key, entries), whichever protocol the client speaks; errors are left out."""
     for reply in replies:
-        if not reply:
+        if not reply or isinstance(reply, Exception):
             continue
         yield from reply.items() if isinstance(reply, dict) else reply

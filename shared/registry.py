@@ -1,18 +1,19 @@
 """The registry: which streams there are and what is known of each. Every change is one script on one partition."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import redis
-from pydantic import ValidationError
 
 from shared.errors import Fenced, StreamExists, StreamUnknown
 from shared.keys import PARTITIONS, keys_of
 from shared.leases import Lease
+from shared.records import StreamRecord, Unreadable, parsed_spec
 from shared.scripts import Script
-from shared.store import translated
-from shared.streams import InferenceStatus, Progress, StreamSpec, StreamStatus
+from shared.store import replies_of, translated
+from shared.streams import STREAM_ID_PATTERN, InferenceStatus, Progress, StreamSpec, StreamStatus
 
 FENCED = 2
 ADD = """
@@ -57,25 +58,11 @@ return 1
 
 
 @dataclass(frozen=True, slots=True)
-class StreamRecord:
-    """All that is known of one stream at one moment."""
+class Listing:
+    """What is registered: the streams by id, and those whose spec this version cannot read, with what is wrong."""
 
-    spec: StreamSpec
-    status: StreamStatus
-    progress: Progress
-    frames_published: int
-    inference: InferenceStatus
-
-    @property
-    def lag_frames(self) -> int:
-        """Frames published that inference has not passed yet."""
-        return max(0, self.frames_published - self.progress.sequence)
-
-    @property
-    def frames_dropped(self) -> int:
-        """Frames that inference never saw: lost before they reached the queue, or in it."""
-        before = self.status.frames_dropped if self.status.generation == self.spec.generation else 0
-        return before + self.progress.sequence - self.progress.frames_processed
+    specs: dict[str, StreamSpec]
+    unreadable: dict[str, str]
 
 
 class Registry:
@@ -83,7 +70,7 @@ class Registry:
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
-        self._parsed: dict[bytes, StreamSpec] = {}
+        self._parsed: dict[tuple[bytes, bytes], StreamSpec | Unreadable] = {}
 
     def add(self, spec: StreamSpec) -> None:
         """Registers a stream; raises StreamExists where the id is used."""
@@ -95,11 +82,18 @@ class Registry:
             raise StreamExists(f"stream id {spec.id!r} is used already")
 
     def replace(self, seen: StreamSpec, wanted: StreamSpec) -> bool:
-        """Stores `wanted` if the stored spec still equals `seen`; returns whether it did."""
-        keys = keys_of(seen.id)
-        arguments = [seen.id, seen.model_dump_json(), wanted.model_dump_json()]
+        """Stores `wanted` if the stored spec still equals `seen`; returns whether it did, now or before.
+
+        Equal is what says the same: an earlier version may have written it in other words.
+        """
+        key = keys_of(seen.id).streams
         with translated():
-            return bool(Script(self._client, REPLACE)([keys.streams], arguments))
+            stored: Any = self._client.hget(key, seen.id)
+        present = parsed_spec(seen.id, stored) if stored else None
+        if present != seen:
+            return present == wanted
+        with translated():
+            return bool(Script(self._client, REPLACE)([key], [seen.id, stored, wanted.model_dump_json()]))
 
     def remove(self, stream_id: str) -> None:
         """Removes a stream and all its keys; raises StreamUnknown."""
@@ -119,26 +113,48 @@ class Registry:
         return records[0]
 
     def records(self, stream_ids: Iterable[str]) -> list[StreamRecord]:
-        """Those of the streams that exist, in the given order."""
+        """Those of the streams that exist, in the given order; what cannot be read of one is said in its record."""
+        wanted = list(stream_ids)
         pipeline = self._client.pipeline(transaction=False)
-        for stream_id in stream_ids:
+        for stream_id in wanted:
             keys = keys_of(stream_id)
             for key in (keys.streams, keys.status, keys.progress, keys.published, keys.inference):
                 pipeline.hget(key, stream_id)
-        with translated():
-            replies = pipeline.execute()
+        replies = replies_of(pipeline)
         rows = [replies[start : start + 5] for start in range(0, len(replies), 5)]
-        return [_record(*row) for row in rows if row[0] is not None and row[2] is not None]
+        return [
+            StreamRecord.parse(stream_id, *row)
+            for stream_id, row in zip(wanted, rows, strict=True)
+            if row[0] is not None and row[2] is not None
+        ]
+
+    def ids(self) -> list[str]:
+        """Every registered stream, also those that cannot be read; what is no id, or lies elsewhere, is nobody's."""
+        pipeline = self._client.pipeline(transaction=False)
+        for keys in PARTITIONS:
+            pipeline.hkeys(keys.streams)
+        replies = zip(PARTITIONS, replies_of(pipeline), strict=True)
+        found = [(keys, name) for keys, reply in replies if not isinstance(reply, Exception) for name in reply]
+        named = [(keys, name.decode(errors="replace")) for keys, name in found]
+        return [name for keys, name in named if re.fullmatch(STREAM_ID_PATTERN, name) and keys_of(name) == keys]
 
     def specs(self, partitions: Iterable[int] = range(len(PARTITIONS))) -> dict[str, StreamSpec]:
         """Every registered stream of the partitions, in one pipelined round trip; unreadable specs are left out."""
+        return self.listing(partitions).specs
+
+    def listing(self, partitions: Iterable[int] = range(len(PARTITIONS))) -> Listing:
+        """The same, with the unreadable ones told apart."""
+        asked = [PARTITIONS[partition].streams for partition in partitions]
         pipeline = self._client.pipeline(transaction=False)
-        for partition in partitions:
-            pipeline.hvals(PARTITIONS[partition].streams)
-        with translated():
-            stored = [text for reply in pipeline.execute() for text in reply]
-        self._parsed = {text: spec for text in stored if (spec := self._parsed.get(text) or _parse_spec(text))}
-        return {spec.id: spec for spec in self._parsed.values()}
+        for key in asked:
+            pipeline.hgetall(key)
+        replies = dict(zip(asked, replies_of(pipeline), strict=True))
+        damaged = {key: "is no hash" for key, reply in replies.items() if isinstance(reply, Exception)}
+        stored = [entry for key, reply in replies.items() if key not in damaged for entry in reply.items()]
+        self._parsed = {entry: self._parsed.get(entry) or parsed_spec(*entry) for entry in stored}
+        specs = {spec.id: spec for spec in self._parsed.values() if isinstance(spec, StreamSpec)}
+        unreadable = {each.stream_id: each.what for each in self._parsed.values() if isinstance(each, Unreadable)}
+        return Listing(specs, damaged | unreadable)
 
     def set_status(self, stream_id: str, status: StreamStatus, lease: Lease) -> bool:
         """Stores what ingest sees; returns False where that generation of the stream is gone. Raises Fenced."""
@@ -158,24 +174,3 @@ class Registry:
         if outcome == FENCED:
             raise Fenced(f"stream {arguments[0]!r}: its partition is another worker's")
         return bool(outcome)
-
-
-def _record(
-    spec: bytes, status: bytes | None, progress: bytes, published: bytes | None, inference: bytes | None
-) -> StreamRecord:
-    parsed = StreamSpec.model_validate_json(spec)
-    seen = StreamStatus.model_validate_json(status) if status else StreamStatus(generation=parsed.generation)
-    return StreamRecord(
-        spec=parsed,
-        status=seen,
-        progress=Progress.parse(progress),
-        frames_published=int(published or 0),
-        inference=InferenceStatus.model_validate_json(inference) if inference else InferenceStatus(),
-    )
-
-
-def _parse_spec(text: bytes) -> StreamSpec | None:
-    try:
-        return StreamSpec.model_validate_json(text)
-    except ValidationError:
-        return None

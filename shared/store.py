@@ -9,6 +9,8 @@ import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.backoff import ExponentialWithJitterBackoff
+from redis.client import Pipeline
+from redis.exceptions import ResponseError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -16,7 +18,7 @@ from shared.cluster import AsyncCluster, Cluster
 from shared.redis_errors import translated
 from shared.store_url import ManyHosts, invalid
 
-__all__ = ["connect", "connect_async", "translated"]
+__all__ = ["connect", "connect_async", "replies_of", "translated"]
 
 TIMEOUT_SECONDS = 10.0
 RETRIES = 3
@@ -60,6 +62,19 @@ def connect_async(url: str, timeout_seconds: float = TIMEOUT_SECONDS, retries: i
         asking = {**_options(timeout_seconds), "retry": AsyncRetry(_backoff(), 0)}
         sentinel: Any = AsyncSentinel(hosts.addresses, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
         return cast(redis.asyncio.Redis, sentinel.master_for(name, db=database, retry=retry, **options))
+
+
+def replies_of(pipeline: Pipeline) -> list[Any]:
+    """What a pipeline of reads is answered; a key of another type than asked for is an error in its place alone.
+
+    Raises StoreUnavailable for every other error.
+    """
+    with translated():
+        replies = pipeline.execute(raise_on_error=False)
+        for reply in replies:
+            if isinstance(reply, Exception) and not (isinstance(reply, ResponseError) and "WRONGTYPE" in str(reply)):
+                raise reply
+    return replies
 
 
 def _options(timeout_seconds: float) -> dict[str, Any]:

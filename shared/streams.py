@@ -1,5 +1,6 @@
 """A stream: what the user wants of it (spec), what the services say of it (status), how far it has come (progress)."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -13,6 +14,8 @@ DEFAULT_FPS = 8.0
 MIN_FPS = 0.01
 DEFAULT_MODEL = "camera-events"
 FIRST_CURSOR = "0-0"
+PROGRESS = re.compile("([0-9]{1,19}) ([0-9]{1,19}-[0-9]{1,19}) ([0-9]{1,19}) ([0-9]{1,19})")
+"""Within what Redis takes for an entry's id: one that it does not take would break off the reading of all streams."""
 
 RtspTransport = Literal["tcp", "udp", "http", "https"]
 """How RTSP media travels; http and https carry RTSP itself too, as web pages that get through firewalls."""
@@ -141,6 +144,8 @@ class Progress:
     @classmethod
     def parse(cls, text: bytes | str) -> Self:
         """The inverse of `str`; raises ValueError on anything else."""
-        words = text.decode() if isinstance(text, bytes) else text
-        generation, cursor, sequence, processed = words.split(" ")
+        found = PROGRESS.fullmatch(text.decode() if isinstance(text, bytes) else text)
+        if found is None:
+            raise ValueError("is no progress")
+        generation, cursor, sequence, processed = found.groups()
         return cls(int(generation), cursor, int(sequence), int(processed))

@@ -18,7 +18,8 @@ from services.ingest.own_redis import OwnRedis
 from services.ingest.settings import IngestSettings
 from shared.frame_queue import QueuedFrame, read_frames
 from shared.keys import keys_of
-from shared.registry import Registry, StreamRecord
+from shared.records import StreamRecord
+from shared.registry import Registry
 from shared.streams import FIRST_CURSOR, Progress, StreamSpec, StreamState
 
 BASE_MS = 1_700_000_000_000

@@ -8,7 +8,8 @@ from cameras import CameraServer
 from ingest_runner import Passing
 
 from shared.clock import now_ms
-from shared.registry import Registry, StreamRecord
+from shared.records import StreamRecord
+from shared.registry import Registry
 from shared.streams import StreamState
 
 LIVE, WAITING = StreamState.LIVE, StreamState.WAITING

@@ -23,7 +23,8 @@ from shared.events import Event
 from shared.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
 from shared.keys import keys_of
 from shared.manifest import InputSpec, Thresholds
-from shared.registry import Registry, StreamRecord
+from shared.records import StreamRecord
+from shared.registry import Registry
 from shared.streams import StreamSpec
 
 BASE_MS = 1_700_000_000_000

@@ -4,9 +4,9 @@ from typing import Any
 
 import redis
 
-from shared.frame_queue import QueuedFrame
+from shared.frame_queue import QueuedFrame, parsed_frame
 from shared.keys import keys_of
-from shared.registry import StreamRecord
+from shared.records import StreamRecord
 from shared.store import translated
 
 
@@ -14,8 +14,8 @@ def newest_frame(client: redis.Redis, stream_id: str) -> QueuedFrame | None:
     """The newest frame that is still kept; an end-of-source marker may lie behind it. Raises StoreUnavailable."""
     with translated():
         newest: Any = client.xrevrange(keys_of(stream_id).frames(stream_id), count=2)
-    frames = (QueuedFrame.parse(stream_id, entry_id, fields) for entry_id, fields in newest)
-    return next((frame for frame in frames if frame.jpeg is not None), None)
+    frames = (parsed_frame(stream_id, entry_id, fields) for entry_id, fields in newest)
+    return next((frame for frame in frames if frame and frame.jpeg is not None), None)
 
 
 def last_published_ms(client: redis.Redis, record: StreamRecord) -> int:

@@ -14,7 +14,8 @@ from services.api.schemas import StreamChange, StreamCreate
 from services.api.settings import ApiSettings
 from shared.clock import now_ms
 from shared.errors import StreamExists
-from shared.registry import Registry, StreamRecord
+from shared.records import StreamRecord
+from shared.registry import Registry
 from shared.sources import check_file, parse_source
 from shared.streams import DEFAULT_FPS, DEFAULT_MODEL, MIN_FPS, StreamSpec
 
@@ -56,6 +57,8 @@ class Registrar:
         """Changes a stream as it is at this moment, whoever else changes it; raises StreamUnknown."""
         for _ in range(MAX_ATTEMPTS):
             seen = self._registry.get(stream_id)
+            if seen.problem:
+                raise ApiError(409, "unreadable", f"stream {stream_id!r} cannot be changed: {seen.problem}")
             spec = self._changed(seen, wanted)
             if self._registry.replace(seen.spec, spec):
                 return self._registry.get(stream_id)

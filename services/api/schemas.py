@@ -11,8 +11,8 @@ from services.api import examples
 from shared.events import Event
 from shared.keys import Role
 from shared.manifest import InputSpec, Label, Thresholds
+from shared.records import StreamRecord
 from shared.redaction import redact
-from shared.registry import StreamRecord
 from shared.streams import RtspTransport, StreamId, StreamSpec, StreamState, ThresholdOverride
 
 END_MARKER = "-1"
@@ -161,8 +161,10 @@ class StreamView(BaseModel):
 
 
 def _standing(record: StreamRecord) -> tuple[StreamState, str | None]:
-    """State and reason; a stream that no model can look at has failed, whatever its source does."""
+    """State and reason; a stream that nobody or no model can look at has failed, whatever its source does."""
     status, inference = record.status, record.inference
+    if record.problem:
+        return StreamState.FAILED, record.problem
     if inference.reason and inference.model is None:
         return StreamState.FAILED, inference.reason
     return status.state, "; ".join(filter(None, (status.reason, inference.reason))) or None

@@ -40,7 +40,7 @@ class StoreCollector(Collector):
         return [up, *families]
 
     def _streams(self) -> list[GaugeMetricFamily]:
-        records = self._registry.records(self._registry.specs())
+        records = self._registry.records(self._registry.ids())
         views = [StreamView.of(record) for record in records]
         kinds = _gauge(
             "afterimage_stream_info", "1: how a stream is to be read, and by which model.", "stream_id", "pace", "model"

@@ -13,7 +13,7 @@ from services.inference.tracker import Tracker
 from shared.keys import keys_of
 from shared.leases import Lease
 from shared.manifest import Manifest
-from shared.store import translated
+from shared.store import replies_of
 from shared.streams import Progress, StreamSpec
 
 log = logging.getLogger(__name__)
@@ -22,21 +22,30 @@ log = logging.getLogger(__name__)
 def admit(
     client: redis.Redis, wanted: Iterable[tuple[StreamSpec, Lease, Runner]], metrics: InferenceMetrics
 ) -> list[Session]:
-    """Sessions for the streams that exist, from one pipelined round trip. Raises StoreUnavailable."""
+    """Sessions for the streams that exist, from one pipelined round trip. Raises StoreUnavailable.
+
+    A stream whose progress cannot be read is left out; ingest and the api say so.
+    """
     chosen = list(wanted)
     pipeline = client.pipeline(transaction=False)
     for spec, _, _ in chosen:
         keys = keys_of(spec.id)
         pipeline.hget(keys.progress, spec.id)
         pipeline.hget(keys.state, spec.id)
-    with translated():
-        replies = pipeline.execute()
+    replies = replies_of(pipeline)
     stored = zip(replies[::2], replies[1::2], strict=True)
     return [
-        _session(spec, lease, runner, Progress.parse(progress), state, metrics)
-        for (spec, lease, runner), (progress, state) in zip(chosen, stored, strict=True)
-        if progress is not None
+        _session(spec, lease, runner, progress, state, metrics)
+        for (spec, lease, runner), (text, state) in zip(chosen, stored, strict=True)
+        if (progress := _readable(text)) is not None and not isinstance(state, Exception)
     ]
+
+
+def _readable(stored: bytes | Exception | None) -> Progress | None:
+    try:
+        return Progress.parse(stored) if isinstance(stored, bytes) else None
+    except ValueError:
+        return None
 
 
 def _session(

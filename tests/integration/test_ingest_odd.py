@@ -12,7 +12,8 @@ from ingest_process import IngestProcess, ingest_process
 from ingest_runner import OVER, Passing, stream_spec
 from process_tree import Usage, usage
 
-from shared.registry import Registry, StreamRecord
+from shared.records import StreamRecord
+from shared.registry import Registry
 from shared.store import connect
 from shared.streams import StreamSpec, StreamState
 

@@ -2,6 +2,7 @@
 
 import ssl
 import threading
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -140,7 +141,7 @@ def test_a_redirect_in_mid_stream_goes_on_as_one_stream() -> None:
     with odd_camera(late) as other, odd_camera(Manners(auth=("MD5",))) as camera:
         camera.manners.redirects_after = 10, other.url()
         seconds = seconds_of(camera.url(LOGIN), 30)
-        steps = [after - before for before, after in zip(seconds, seconds[1:], strict=False)]
+        steps = [after - before for before, after in pairwise(seconds)]
         assert max(steps) < 5
         assert seconds == sorted(set(seconds))
         assert "TEARDOWN" in camera.methods()

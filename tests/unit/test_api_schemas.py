@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from afterimage.commands import options
 from services.api.schemas import Skip, StreamChange, StreamCreate, StreamView
 from shared.probes import ProbeRequest
-from shared.registry import StreamRecord
+from shared.records import StreamRecord
 from shared.streams import (
     InferenceStatus,
     Progress,

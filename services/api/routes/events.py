@@ -40,7 +40,7 @@ def list_events(
     cursor: Cursor = None,
 ) -> EventPage:
     """Events by start time, newest first; pages stay put while new events arrive."""
-    stream_ids = [context.registry.get(stream_id).spec.id] if stream_id else list(context.registry.specs())
+    stream_ids = [context.registry.get(stream_id).spec.id] if stream_id else context.registry.ids()
     query = EventQuery(since_ms, until_ms, limit, label, _place(cursor) if cursor else None)
     events, place = context.history.events(stream_ids, query)
     return EventPage(items=events, next=cursor_of(*place) if place else None)

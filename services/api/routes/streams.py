@@ -31,7 +31,7 @@ def list_streams(
 ) -> StreamPage:
     """Streams in the order of their ids."""
     after = parts_of(cursor, 1)[0] if cursor else ""
-    following = sorted(stream_id for stream_id in context.registry.specs() if stream_id > after)
+    following = sorted(stream_id for stream_id in context.registry.ids() if stream_id > after)
     page = following[:limit]
     return StreamPage(
         items=[StreamView.of(record) for record in context.registry.records(page)],

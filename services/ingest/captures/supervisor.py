@@ -4,18 +4,23 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Final
 
 from services.ingest.captures.capture import Capture
 from services.ingest.captures.intake import Workplace
-from shared.errors import StoreUnavailable
+from shared.clock import now_ms
+from shared.errors import Fenced, StoreUnavailable
 from shared.keys import partition_of
 from shared.leases import Lease
+from shared.records import SPEC, StreamRecord, problem_of
+from shared.registry import Listing, Registry
 from shared.streams import StreamSpec, StreamState
 from shared.tenancy import Tenancy
 
 POLL_SECONDS: Final = 0.25
+UNREADABLE_SECONDS: Final = 5.0
 STOP_SECONDS: Final = 4.0
 
 logger = logging.getLogger(__name__)
@@ -51,6 +56,54 @@ class Running:
     stop: threading.Event
 
 
+class SetAside:
+    """Streams whose record this version cannot read: each is named once in the log, and looked at now and then."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._problems: dict[str, str] = {}
+        self._rests_until: dict[str, float] = {}
+
+    def is_resting(self, stream_id: str) -> bool:
+        """Whether the stream need not be looked at again yet."""
+        return time.monotonic() < self._rests_until.get(stream_id, 0.0)
+
+    def note(self, stream_id: str, problem: str) -> bool:
+        """The stream's record has this problem; returns whether that is new."""
+        self._rests_until[stream_id] = time.monotonic() + UNREADABLE_SECONDS
+        if self._problems.get(stream_id) == problem:
+            return False
+        self._problems[stream_id] = problem
+        logger.warning("stream %s: is left be: %s", stream_id, problem, extra={"stream_id": stream_id})
+        return True
+
+    def forget(self, stream_id: str) -> None:
+        """The stream's record can be read, or is gone."""
+        self._problems.pop(stream_id, None)
+        self._rests_until.pop(stream_id, None)
+
+    def look_at(self, listing: Listing, held: Mapping[int, Lease]) -> None:
+        """Notes the streams whose spec is unreadable, and forgets those that are gone."""
+        due = [stream_id for stream_id in listing.unreadable if not self.is_resting(stream_id)]
+        records = {record.spec.id: record for record in self._registry.records(due)} if due else {}
+        for stream_id in due:
+            is_new = self.note(stream_id, problem_of(listing.unreadable[stream_id]))
+            if is_new and stream_id in records:
+                self._tell(records[stream_id], held.get(partition_of(stream_id)))
+        for stream_id in self._problems.keys() - listing.unreadable.keys() - listing.specs.keys():
+            self.forget(stream_id)
+
+    def _tell(self, record: StreamRecord, lease: Lease | None) -> None:
+        """Stores the reason for an api that can read the spec, unless there is more that must not be overwritten."""
+        is_over = record.status.state is StreamState.ENDED
+        if lease is None or is_over or any(not part.startswith(SPEC) for part in record.unreadable):
+            return
+        news = {"state": StreamState.FAILED, "reason": record.problem, "generation": record.spec.generation}
+        status = record.status.model_copy(update={**news, "next_attempt_at_ms": None, "updated_at_ms": now_ms()})
+        with suppress(Fenced):
+            self._registry.set_status(record.spec.id, status, lease)
+
+
 class Supervisor:
     """Compares the registry with what runs: starts, stops and restarts captures of the partitions it holds."""
 
@@ -60,6 +113,7 @@ class Supervisor:
         self._stop = stop
         self._running: dict[str, Running] = {}
         self._over: dict[str, Playing] = {}
+        self._aside = SetAside(place.registry)
 
     def run(self) -> None:
         """Works until `stop` is set, under leases that it takes and gives back."""
@@ -81,7 +135,8 @@ class Supervisor:
 
     def _tick(self) -> None:
         held = self._tenancy.held()
-        specs = self._place.registry.specs(held)
+        listing = self._place.registry.listing(held)
+        specs = listing.specs
         self._reap(specs)
         for stream_id, running in self._running.items():
             is_held = held.get(running.lease.partition) == running.lease
@@ -89,6 +144,7 @@ class Supervisor:
                 running.stop.set()
         self._hand_back()
         self._start([spec for spec in specs.values() if self._is_due(spec)], held)
+        self._aside.look_at(listing, held)
 
     def _hand_back(self) -> None:
         """Frees the partitions that fall to other workers, once their captures have ended."""
@@ -112,7 +168,9 @@ class Supervisor:
             self._place.metrics.forget(stream_id)
 
     def _is_due(self, spec: StreamSpec) -> bool:
-        return spec.id not in self._running and self._over.get(spec.id) != Playing.of(spec)
+        if spec.id in self._running or self._aside.is_resting(spec.id):
+            return False
+        return self._over.get(spec.id) != Playing.of(spec)
 
     def _start(self, due: list[StreamSpec], held: Mapping[int, Lease]) -> None:
         """Starts captures, but for files that were played to their end before this process began."""
@@ -120,6 +178,10 @@ class Supervisor:
             return
         for record in self._place.registry.records(spec.id for spec in due):
             spec, status = record.spec, record.status
+            if record.problem:
+                self._aside.note(spec.id, record.problem)
+                continue
+            self._aside.forget(spec.id)
             playing = Playing.of(spec)
             ended = status.state is StreamState.ENDED
             if ended and (status.generation, status.base_ms) == (spec.generation, spec.base_ms):

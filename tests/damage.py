@@ -1,0 +1,65 @@
+"""Damage to what Redis has of a stream: by hand, by a disk, or by a version that writes it otherwise."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from shared.keys import keys_of, partition_of
+
+SECRET = "s3cret-pass"
+
+
+def neighbour_of(stream_id: str) -> str:
+    """An id of the same partition."""
+    names = (f"{stream_id}-{number}" for number in range(10_000))
+    return next(name for name in names if partition_of(name) == partition_of(stream_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What becomes of one field of one of a partition's hashes, and what is said of it then."""
+
+    name: str
+    part: str
+    change: Callable[[bytes], bytes]
+    place: str
+
+    def do(self, client: redis.Redis, stream_id: str) -> Callable[[], object]:
+        """Damages the stream; what is returned puts it right again."""
+        key = getattr(keys_of(stream_id), self.part)
+        former: Any = client.hget(key, stream_id)
+        client.hset(key, stream_id, self.change(former or b"{}"))
+        if former is None:
+            return lambda: client.hdel(key, stream_id)
+        return lambda: client.hset(key, stream_id, former)
+
+
+def _with(**fields: object) -> Callable[[bytes], bytes]:
+    return lambda text: json.dumps({**json.loads(text), **fields}).encode()
+
+
+def _becomes(text: bytes) -> Callable[[bytes], bytes]:
+    return lambda _former: text
+
+
+SPECS = (
+    Damage("cut", "streams", lambda text: text[:40], "spec (not JSON)"),
+    Damage("no-text", "streams", _becomes(b"\xff\xfe\x00"), "spec (not JSON)"),
+    Damage("newer-field", "streams", _with(colour="red"), "spec.colour"),
+    Damage("newer-value", "streams", _with(skip=SECRET), "spec.skip"),
+    Damage("wrong-type", "streams", _with(source=[SECRET]), "spec.source"),
+    Damage("field-without-a-name", "streams", _with(**{f"a://u:{SECRET}@h": 1}), "spec"),
+    Damage("of-another", "streams", _with(id="somebody"), "spec"),
+)
+OTHERS = (
+    Damage("newer-state", "status", _with(state=SECRET), "status.state"),
+    Damage("no-status", "status", _becomes(b"[]"), "status"),
+    Damage("no-progress", "progress", _becomes(b"7 x 1 1"), "progress"),
+    Damage("no-cursor", "progress", _becomes(b"7 99999999999999999999-0 1 1"), "progress"),
+    Damage("no-number", "published", _becomes(b"many"), "published"),
+    Damage("no-model", "inference", _with(model=[SECRET]), "inference.model"),
+)
+ALL = SPECS + OTHERS
