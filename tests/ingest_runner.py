@@ -18,6 +18,7 @@ from services.ingest.own_redis import OwnRedis
 from services.ingest.settings import IngestSettings
 from shared.frame_queue import QueuedFrame, read_frames
 from shared.keys import keys_of
+from shared.leases import LEASE_SECONDS
 from shared.records import StreamRecord
 from shared.registry import Registry
 from shared.streams import FIRST_CURSOR, Progress, StreamSpec, StreamState
@@ -39,6 +40,7 @@ class IngestRunner:
     client: redis.Redis
     media_root: Path
     metrics: IngestMetrics = field(default_factory=IngestMetrics)
+    lease_seconds: float = LEASE_SECONDS
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -56,7 +58,7 @@ class IngestRunner:
         """A fresh ingest process, as it were."""
         self.metrics = IngestMetrics()
         self._stop = threading.Event()
-        leases = tenancy(self.client, "ingest", self.metrics.leases)
+        leases = tenancy(self.client, "ingest", self.metrics.leases, self.lease_seconds)
         supervisor = Supervisor(self.place(), leases, self._stop)
         self._thread = threading.Thread(target=supervisor.run, daemon=True)
         self._thread.start()

@@ -180,7 +180,7 @@ class OddCamera:
             secret = hashed(secret, fields["nonce"], fields["cnonce"])
         request = hashed(asked.method, asked.url)
         whole = hashed(secret, fields["nonce"], fields["nc"], fields["cnonce"], "auth", request)
-        return fields["response"] == whole and fields["uri"] == asked.url
+        return str(fields["response"]) == whole and fields["uri"] == asked.url
 
     def _listen(self) -> None:
         with suppress(OSError):

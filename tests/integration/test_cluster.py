@@ -210,14 +210,14 @@ def test_work_goes_on_through_a_slot_migration_to_a_new_node(cluster: Cluster, c
 def test_a_silent_node_is_waited_for_once_a_pipeline(cluster: Cluster, client: redis.Redis) -> None:
     hasty = connect(cluster.url, timeout_seconds=0.2, retries=1)
     registry = Registry(hasty)
-    assert len(registry.records(STREAMS)) == len(STREAMS)
+    in_the_end(lambda: registry.records(STREAMS))
     node = cluster.owner(KEY)
     node.send_signal(signal.SIGSTOP)
     try:
         began = time.monotonic()
         with pytest.raises(StoreUnavailable):
             registry.records(STREAMS)
-        assert time.monotonic() - began < 5  # and not 0.2 s for each of some hundred commands
+        assert time.monotonic() - began < 15  # 0.2 s for each of its hundred commands would be 20 s at least
     finally:
         node.send_signal(signal.SIGCONT)
     in_the_end(lambda: registry.records(STREAMS))

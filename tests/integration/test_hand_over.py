@@ -96,5 +96,5 @@ def test_a_worker_that_leaves_shows_no_series_of_streams_that_it_no_longer_serve
 
     publish(publisher, slice(6, 12))
     wait_all(publisher, 12)
-    assert shown(one) | shown(two) == set(STREAMS)
+    eventually(lambda: shown(one) | shown(two) == set(STREAMS), "all counted")
     assert not shown(one) & shown(two)

@@ -2,13 +2,13 @@
 
 import signal
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import redis
 from cameras import camera_server
@@ -20,14 +20,19 @@ from outages import LIVE, Streams
 from process_tree import readers
 from web_server import web_server
 
+from shared.clock import now_ms
+from shared.frame_queue import QueuedFrame
 from shared.registry import Registry
 from shared.store import connect
-from shared.streams import StreamSpec, StreamState
+from shared.streams import DEFAULT_FPS, StreamSpec, StreamState
 
 STALL_SECONDS = 2.0
 WINDOW_SECONDS = 16.0
 PATIENCE_SECONDS = 90.0
-TOLERANCE = 0.02
+MAX_STEPS = 2
+"""Of the grid, from a frame to the next: whatever the machine's load, no picture is left out."""
+LATEST_MS = 5_000
+"""So old may a neighbour's newest frame be: it keeps up."""
 
 EXPECTED = {
     "aborts": "the decoder crashed (SIGABRT)",
@@ -51,18 +56,21 @@ class System:
     client: redis.Redis
     neighbours: list[StreamSpec]
 
-    def frames_in(self, seconds: float, also: Callable[[], object] = lambda: None) -> Counter[str]:
+    def frames_in(self, seconds: float, also: Callable[[], object] = lambda: None) -> dict[str, list[QueuedFrame]]:
         """Frames of the neighbours that come within so many seconds, once all are live; `also` happens meanwhile."""
         passing = Passing(self.client, self.neighbours)
         Streams(Registry(self.client), passing, [spec.id for spec in self.neighbours]).until_all(LIVE)
         passing.step()
-        counts: Counter[str] = Counter()
+        found: dict[str, list[QueuedFrame]] = {spec.id: [] for spec in self.neighbours}
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            counts.update(frame.stream_id for frame in passing.step() if frame.jpeg)
+            for frame in passing.step():
+                found[frame.stream_id].append(frame)
             also()
             time.sleep(0.01)
-        return counts
+        for stream_id, frames in found.items():
+            assert now_ms() - frames[-1].due_at_ms < LATEST_MS, f"{stream_id} fell behind"
+        return found
 
 
 @contextmanager
@@ -84,8 +92,6 @@ def test_neighbours_do_not_notice(redis_url: str, video_file: VideoFile, tmp_pat
     film = video_file("film.mp4", seconds=120, fps=10)
     with ExitStack() as stack:
         server = stack.enter_context(camera_server(film))
-        with running(redis_url, tmp_path, server.url()) as system:
-            undisturbed = system.frames_in(WINDOW_SECONDS)
         sources = prepared(stack, film, video_file, tmp_path)
         with running(redis_url, tmp_path, server.url()) as system:
             registry = Registry(system.client)
@@ -103,9 +109,10 @@ def test_neighbours_do_not_notice(redis_url: str, video_file: VideoFile, tmp_pat
             reasons = all_reasons(registry, disturb)
             samples = system.ingest.samples()
             below = readers(system.ingest.pid)
-    assert set(undisturbed) == set(disturbed) == {spec.id for spec in system.neighbours}
-    for stream_id, num_frames in undisturbed.items():
-        assert abs(disturbed[stream_id] - num_frames) <= max(2, TOLERANCE * num_frames), (undisturbed, disturbed)
+    for stream_id, frames in disturbed.items():
+        steps = np.diff([frame.media_seconds for frame in frames])
+        assert steps.min() > 0, stream_id
+        assert steps.max() <= MAX_STEPS / DEFAULT_FPS + 0.001, (stream_id, steps.max())
         assert samples.total("connections", stream_id=stream_id) == 1
         assert samples.total("frames_dropped", stream_id=stream_id) == 0
     for stream_id, reason in EXPECTED.items():

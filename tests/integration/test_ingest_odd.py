@@ -10,6 +10,7 @@ import pytest
 import redis
 from ingest_process import IngestProcess, ingest_process
 from ingest_runner import OVER, Passing, stream_spec
+from patience import eventually
 from process_tree import Usage, usage
 
 from shared.records import StreamRecord
@@ -39,6 +40,7 @@ def test_every_odd_file_ends_and_leaves_nothing(reference_data: Path, redis_url:
             specs = [stream_spec(f"odd-{n}", row["file"], skip="none") for n, row in enumerate(rows)]
             with played(client, specs) as records:
                 samples = ingest.samples()
+            eventually(lambda: numbers(settled(ingest, client)) == numbers(before), "as much as before")
             after = settled(ingest, client)
     found = {record.spec.source: samples.total("frames_decoded", stream_id=record.spec.id) for record in records}
     known = {row["file"]: int(row["frames_ffmpeg_5_1"] or 0) for row in rows}
@@ -51,8 +53,11 @@ def test_every_odd_file_ends_and_leaves_nothing(reference_data: Path, redis_url:
         assert record.frames_published == samples.total("frames_published", stream_id=record.spec.id)
     assert samples.total("reader_crashes") == 0
     assert after.rss_mb < 1.1 * before.rss_mb, (before, after)
-    assert (after.num_descriptors, after.num_threads) == (before.num_descriptors, before.num_threads)
-    assert after.num_processes == before.num_processes
+
+
+def numbers(seen: Usage) -> tuple[int, int, int]:
+    """What must not grow; who asked for the metrics last may still have its thread."""
+    return seen.num_descriptors, seen.num_threads, seen.num_processes
 
 
 def check_end(record: StreamRecord, num_decoded: int) -> None:

@@ -52,11 +52,12 @@ def test_a_camera_wants_its_password(
         assert "sesame" not in caplog.text + ingest.registry.get("right").status.model_dump_json()
 
 
-def test_stopping_is_quick_while_a_camera_is_read(ingest: IngestRunner, video_file: VideoFile) -> None:
+def test_stopping_is_quick_while_a_camera_is_read(
+    ingest: IngestRunner, video_file: VideoFile, caplog: pytest.LogCaptureFixture
+) -> None:
     with camera_server(video_file("film.mp4", seconds=60, fps=25)) as camera:
         ingest.add("door", camera.url(), pace="live")
         ingest.start()
         ingest.until("door", StreamState.LIVE)
-        began = time.monotonic()
         ingest.stop()
-        assert time.monotonic() - began < 4
+    assert "did not stop in time" not in caplog.text

@@ -95,8 +95,8 @@ def test_what_is_begun_is_finished_before_a_partition_changes_hands(redis_client
 
 def test_a_lease_lost_is_taken_again_under_another_token(redis_client: redis.Redis) -> None:
     with tenancy(redis_client, "ingest", ttl_seconds=SHORT_SECONDS) as keeper:
-        eventually(lambda: len(keeper.held()) == NUM_PARTITIONS, "all held")
-        before = keeper.held()
+        before = eventually(lambda: held if len(held := keeper.held()) == NUM_PARTITIONS else None, "all held")
+        assert before
         stolen = lease_of(redis_client, "ingest", "cam")
         eventually(lambda: stolen.partition not in keeper.held(), "the renewal finds it out")
         LeaseBook(redis_client, "ingest", stolen.worker_id).release([stolen])

@@ -14,6 +14,7 @@ from patience import eventually
 from redis_cluster import redis_cluster
 
 from shared.errors import StoreUnavailable
+from shared.keys import PROBES_OPEN
 from shared.probes import MAX_OPEN, ProbeQueue, ProbeReport, ProbeRequest
 from shared.store import connect
 
@@ -110,15 +111,14 @@ def test_only_so_many_are_waited_for_be_they_taken_or_not(redis_client: redis.Re
 
 
 def test_a_request_that_nobody_takes_in_time_is_forgotten(redis_client: redis.Redis) -> None:
-    hasty, patient = ProbeQueue(redis_client, wait_seconds=0.05), ProbeQueue(redis_client)
-    late = asked(hasty)
-    asked(patient)  # keeps the keys
-    eventually(lambda: redis_client.zcount("{probes}:open", 0, now_ms(redis_client)) == 1, "its time to run out")
-    taken = patient.take()
+    queue = ProbeQueue(redis_client)
+    late, in_time = asked(queue), asked(queue)
+    redis_client.zadd(PROBES_OPEN, {late: now_ms(redis_client) - 1})  # its time is over
+    taken = queue.take()
     assert taken
-    assert taken[0] != late
-    assert patient.take() is None
-    asked(patient)
+    assert taken[0] == in_time
+    assert queue.take() is None
+    asked(queue)
     assert late not in str(kept(redis_client))
 
 

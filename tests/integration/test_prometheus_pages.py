@@ -101,6 +101,8 @@ def test_the_workers_page(redis_client: redis.Redis, tmp_path: Path) -> None:
     runner.start()
     try:
         eventually(lambda: runner.registry.get("cam").progress.frames_processed == 5, "all frames looked at")
+        name = "afterimage_frames_processed_total"
+        eventually(lambda: runner.value(name, stream_id="cam") == 5, "all of them counted")
         page = generate_latest(runner.metrics.registry).decode()
         runner.registry.remove("cam")
         eventually(lambda: b'"cam"' not in generate_latest(runner.metrics.registry), "its series are gone")

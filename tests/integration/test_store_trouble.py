@@ -53,6 +53,12 @@ def frame(number: int, size: int = 10) -> NewFrame:
     return NewFrame(number, number, 1, 0.0, b"x" * size)
 
 
+def has_published(writer: FrameWriter, wanted: NewFrame) -> bool:
+    with suppress(StoreUnavailable):
+        return writer.publish([wanted]) == ("ok", 1)
+    return False
+
+
 def refusal(action: Callable[[], object]) -> str:
     with pytest.raises(StoreUnavailable) as raised:
         action()
@@ -90,18 +96,24 @@ def test_a_redis_that_is_loading_is_waited_for(folder: Path) -> None:
 
 
 def test_a_pause_longer_than_the_time_out_changes_nothing(folder: Path) -> None:
-    with redis_process(folder) as url, client_of(url, timeout_seconds=0.2) as client:
+    with (
+        redis_process(folder) as url,
+        client_of(url, timeout_seconds=30) as client,
+        client_of(url, timeout_seconds=0.2) as hasty,
+    ):
         Registry(client).add(SPEC)
-        writer = writer_of(client)
+        lease = ingest_lease(client)
+        writer, hasty_writer = (FrameWriter(each, "cam", 7, "live", lease) for each in (client, hasty))
         writer.publish([frame(1)])
+        eventually(lambda: has_published(hasty_writer, frame(1)), "its connection")
         pid = client.info("server")["process_id"]
         os.kill(pid, signal.SIGSTOP)
         try:
-            assert "Timeout" in refusal(lambda: writer.publish([frame(2), frame(3)]))
+            assert "Timeout" in refusal(lambda: hasty_writer.publish([frame(2), frame(3)]))
         finally:
             os.kill(pid, signal.SIGCONT)
-        with client_of(url) as patient:  # those tries were heard after all, all of them
-            eventually(lambda: len(read_frames(patient, {"cam": "0-0"}, 10)) == 3, "late frames")
+        # those tries were heard after all, all of them
+        eventually(lambda: len(read_frames(client, {"cam": "0-0"}, 10)) == 3, "late frames")
         assert writer.publish([frame(2), frame(3), frame(4)]) == ("ok", 3)
         frames = read_frames(client, {"cam": "0-0"}, 10)
         assert [(each.captured_at_ms, each.sequence) for each in frames] == [(1, 1), (2, 2), (3, 3), (4, 4)]

@@ -41,7 +41,8 @@ def test_every_frame_is_scored_once_at_its_time(runner: WorkerRunner) -> None:
     record = runner.record("cam")
     assert (record.progress.frames_processed, record.lag_frames, record.frames_dropped) == (NUM_FRAMES, 0, 0)
     assert list(runner.scores("cam")) == [f"{BASE_MS + FRAME_MS * number}-0" for number in range(NUM_FRAMES)]
-    assert runner.metrics.frames_processed.labels("cam")._value.get() == NUM_FRAMES
+    name = "afterimage_frames_processed_total"
+    eventually(lambda: runner.value(name, stream_id="cam") == NUM_FRAMES, "all of them counted")
 
 
 def test_batch_mates_never_touch_each_others_memory(runner: WorkerRunner) -> None:
@@ -123,7 +124,8 @@ def test_frames_lost_from_the_queue_are_counted_and_recorded(runner: WorkerRunne
     runner.start()
     record = runner.wait_processed("cam", 30)
     assert (record.frames_dropped, record.lag_frames) == (10, 0)
-    assert runner.metrics.frames_dropped.labels("cam", "queue_full")._value.get() == 10
+    name, labels = "afterimage_frames_dropped_total", {"stream_id": "cam", "reason": "queue_full"}
+    eventually(lambda: runner.value(name, **labels) == 10, "the lost ones counted")
     assert [event.frames_missed for event in runner.events("cam")] in ([10, 0], [0, 10])
 
 

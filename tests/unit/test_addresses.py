@@ -1,4 +1,5 @@
 import socket
+import threading
 from ipaddress import ip_address
 
 import pytest
@@ -63,8 +64,21 @@ def test_names_are_resolved_in_time() -> None:
     for host in ("camera.invalid", "a" * 70 + ".example", ""):
         with pytest.raises(SourceFailed, match="host not found"):
             resolve(host, 80, 5)
-    with pytest.raises(SourceFailed, match="the name service does not answer"):
-        resolve("camera.invalid", 80, 0)
+
+
+def test_a_name_service_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+
+    def ask(*_question: object, **_options: object) -> list[tuple[object, ...]]:
+        over.wait()
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", ask)
+    try:
+        with pytest.raises(SourceFailed, match="the name service does not answer"):
+            resolve("camera.example", 80, 0.01)
+    finally:
+        over.set()
 
 
 def test_sockets_tell_where_they_lead() -> None:

@@ -168,14 +168,12 @@ def test_a_stream_that_turns_hostile_is_left(web: WebServer, segments: list[byte
     playlists = iter([playlist("0.ts", end=""), playlist("0.ts", "file:///etc/passwd", end="")])
     web.give("/0.ts", segments[0])
     web.answers["/live.m3u8"] = lambda handler: handler.reply(200, next(playlists, playlist("0.ts")))
-    began = time.monotonic()
     assert "names a file: address, which is not on the playlist's own server" in failure(web.url("/live.m3u8"), 30)
     with web_server() as other:
         web.give("/live.m3u8", playlist("away.ts"))
         web.answers["/away.ts"] = lambda handler: handler.reply(302, Location=other.url("/0.ts"))
         assert "led to another place than its own" in failure(web.url("/live.m3u8"))
         assert other.asked == []
-    assert time.monotonic() - began < 20
 
 
 def test_a_playlist_in_place_of_a_segment_opens_nothing(web: WebServer) -> None:

@@ -4,7 +4,6 @@ import io
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -213,7 +212,7 @@ def test_silence_in_words(web: WebServer) -> None:
     def stall(handler: Handler) -> None:
         multipart(3)(handler)
         handler.wfile.flush()
-        over.wait(20)
+        over.wait()
 
     def drip(handler: Handler) -> None:
         handler.send_response(200)
@@ -222,17 +221,15 @@ def test_silence_in_words(web: WebServer) -> None:
             handler.wfile.write(b"\xff")
 
     def mute(handler: Handler) -> None:
-        over.wait(20)
+        over.wait()
 
     web.answers.update({"/stall": stall, "/mute": mute, "/drip": drip})
-    began = time.monotonic()
     try:
         assert failure(web.url("/stall"), 50, stall_seconds=0.5) == "no data for 0.5 s"
         assert failure(web.url("/mute"), stall_seconds=0.5) == "no data for 0.5 s"
         assert failure(web.url("/drip"), stall_seconds=0.5) == "no data for 0.5 s"
     finally:
         over.set()
-    assert time.monotonic() - began < 10
 
 
 def test_a_server_that_is_not_there_says_why() -> None:

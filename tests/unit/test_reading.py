@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from films import VideoFile, render
-from patience import eventually
+from patience import PATIENCE_SECONDS, eventually
 from process_tree import readers
 from stuck import StuckSource
 
+from services.ingest.readers import reading as service_side
 from services.ingest.readers.messages import Picture
 from services.ingest.readers.reader import ReadJob
 from services.ingest.readers.reading import Reading, reading
@@ -86,17 +87,15 @@ def test_a_reader_that_dies_is_a_failure_of_its_source(number: signal.Signals, f
     with reading(ReadJob(Source(str(film)), 25.0), threading.Event()) as source:
         next(source.pictures())
         os.kill(reader_pid(), number)
-        began = time.monotonic()
         with pytest.raises(SourceCrashed, match=rf"the decoder crashed \({number.name}\)"):
             read_to_the_end(source)
-        assert time.monotonic() - began < STALL_SECONDS + 1
 
 
 def test_a_reader_that_hangs_in_open_is_ended(film: Path) -> None:
     began = time.monotonic()
     with pytest.raises(SourceCrashed, match="no sign of life for 1 s"), reading(stuck(film), threading.Event()):
         pytest.fail("it cannot be open")
-    assert STALL_SECONDS <= time.monotonic() - began < STALL_SECONDS + 1
+    assert time.monotonic() - began >= STALL_SECONDS
 
 
 def test_a_reader_that_hangs_in_read_is_ended(film: Path) -> None:
@@ -104,7 +103,7 @@ def test_a_reader_that_hangs_in_read_is_ended(film: Path) -> None:
         last = [time.monotonic()]
         with pytest.raises(SourceCrashed, match="no sign of life"):
             last.extend(time.monotonic() for _ in source.pictures())
-        assert STALL_SECONDS <= time.monotonic() - last[-1] < STALL_SECONDS + 1.5
+        assert time.monotonic() - last[-1] >= STALL_SECONDS
 
 
 def test_a_reader_that_is_frozen_is_ended(film: Path) -> None:
@@ -114,14 +113,13 @@ def test_a_reader_that_is_frozen_is_ended(film: Path) -> None:
             read_to_the_end(source)
 
 
-def test_a_host_that_does_not_speak_is_given_up_by_the_reader_itself() -> None:
+def test_a_host_that_does_not_speak_is_given_up_by_the_reader_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service_side, "GRACE_SECONDS", PATIENCE_SECONDS)  # however late it says so
     with socket.create_server(("127.0.0.1", 0)) as silent:
         location = f"rtsp://127.0.0.1:{silent.getsockname()[1]}/camera"
-        began = time.monotonic()
         with pytest.raises(SourceFailed) as raised:
             everything(ReadJob(Source(location, "rtsp"), 8.0, options=OPTIONS))
     assert not isinstance(raised.value, SourceCrashed)
-    assert time.monotonic() - began < STALL_SECONDS + 1
 
 
 def test_time_that_the_service_takes_is_not_the_reader_s(film: Path) -> None:
@@ -135,10 +133,8 @@ def test_time_that_the_service_takes_is_not_the_reader_s(film: Path) -> None:
 def test_stop_ends_a_reader_that_hangs(film: Path) -> None:
     stop = threading.Event()
     threading.Timer(0.2, stop.set).start()
-    began = time.monotonic()
-    with pytest.raises(Stopped), reading(stuck(film), stop):
+    with pytest.raises(Stopped), reading(stuck(film, options=ReadOptions(stall_seconds=600)), stop):
         pytest.fail("it cannot be open")
-    assert time.monotonic() - began < 3
 
 
 def test_stop_ends_a_reader_that_never_pauses(film: Path) -> None:
@@ -158,5 +154,5 @@ def test_a_reader_ends_with_its_service(film: Path) -> None:
     eventually(lambda: not Path(f"/proc/{pid}").exists(), "the reader's end")
 
 
-def stuck(path: Path, patience: int = 1) -> ReadJob:
-    return ReadJob(StuckSource(str(path), patience=patience), 8.0, options=OPTIONS)
+def stuck(path: Path, patience: int = 1, options: ReadOptions = OPTIONS) -> ReadJob:
+    return ReadJob(StuckSource(str(path), patience=patience), 8.0, options=options)

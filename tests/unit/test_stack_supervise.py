@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from afterimage import supervise
 from afterimage.child import Command, explain_exit
 from afterimage.supervise import ProcessSupervisor, RestartDelay
 from shared.errors import StackFailed
@@ -104,16 +105,15 @@ def test_the_first_child_outlives_the_others(stage: Stage) -> None:
     assert stage.said == []
 
 
-def test_a_second_request_kills_what_does_not_follow(stage: Stage) -> None:
+def test_a_second_request_kills_what_does_not_follow(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervise, "STOP_TIMEOUT_SECONDS", 600.0)
     stage.start("ingest", STUBBORN)
     stage.watch_until(lambda: len(stage.lines) == 1)
     pid, kill = stage.pid(), threading.Event()
     timer = threading.Timer(0.2, kill.set)
     timer.start()
-    started = time.monotonic()
     stage.supervisor.stop_all(kill)
     timer.join()
-    assert time.monotonic() - started < 5
     assert stage.said == ["ingest was killed: it did not stop by itself"]
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
