@@ -41,8 +41,8 @@ EXPECTED = {
     "no-keyframe": "no picture could be decoded",
     "huge-film": "no picture could be decoded",
     "huge-stream": "",
-    "playlist": "not a video file",
-    "disguised-playlist": "not a video file",
+    "playlist": "a file of the container hls",
+    "disguised-playlist": "a file of the container hls",
     "concatenation": "a file of the container concat",
 }
 """By stream: what its reason must say."""

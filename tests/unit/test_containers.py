@@ -48,7 +48,7 @@ TEXTS = {
     "ffconcat version 1.0\nfile {film}\n": "concat (Virtual concatenation script)",
     "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5000 RTP/AVP 96\n": "sdp (SDP)",
     "1\n00:00:01,000 --> 00:00:02,000\nhello\n": "srt (SubRip subtitle)",
-    "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:9,\n{film}\n#EXT-X-ENDLIST\n": "",
+    "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:9,\n{film}\n#EXT-X-ENDLIST\n": "hls (Apple HTTP Live Streaming)",
     '<?xml version="1.0"?><MPD type="static"><BaseURL>{film}</BaseURL></MPD>': "",
     "This is not a film. " * 100: "",
 }

@@ -34,15 +34,19 @@ FILE_FORMATS: Final = f"{RECORDINGS},{PICTURES.replace(' ', ',')}"
 descriptions of sessions), what is a script or text, and what holds sound or subtitles alone."""
 
 _PROBED: Final = re.compile(r"Format (?P<name>\S+) probed with size=\d+ and score=(?P<score>\d+)")
+PLAYLIST_MARK: Final = b"#EXTM3U"
+"""FFmpeg tells a playlist by its name alone."""
 SURE: Final = 25
 """A score of FFmpeg's up to which it looks on: so little makes no name worth telling."""
 
 
-def unread_container(url: str, options: dict[str, str]) -> str | None:
+def unread_container(first: bytes, url: str, options: dict[str, str]) -> str | None:
     """The container that FFmpeg takes a source for, where it is one that no file may be of; opens no demuxer.
 
-    `options` are those that lead its protocol to the bytes.
+    `first` is how the file begins; `options` are those that lead the URL's protocol to its bytes.
     """
+    if first.startswith(PLAYLIST_MARK):
+        return _named("hls")
     level = av.logging.get_level()
     av.logging.set_level(av.logging.DEBUG)
     try:
@@ -54,5 +58,9 @@ def unread_container(url: str, options: dict[str, str]) -> str | None:
         av.logging.set_level(level)
     if not found or set(found[-1]["name"].split(",")) & set(FILE_FORMATS.split(",")):
         return None
-    container = av.ContainerFormat(found[-1]["name"].partition(",")[0], "r")
+    return _named(found[-1]["name"].partition(",")[0])
+
+
+def _named(name: str) -> str:
+    container = av.ContainerFormat(name, "r")
     return f"{container.name} ({container.long_name})"

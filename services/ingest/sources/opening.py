@@ -131,18 +131,18 @@ def _container(
 def _file(source: Source, options: ReadOptions) -> InputContainer:
     with opened_file(source) as fd:
         way = {"fd": str(fd)}
-        is_multipart = os.pread(fd, NUM_PEEKED, 0).lstrip().startswith(MULTIPART_MARK)
+        first = os.pread(fd, NUM_PEEKED, 0).lstrip()
         try:
             return _container(
                 DESCRIPTOR,
                 options,
                 {**FILE_OPTIONS, **way},
                 (None, None),
-                "mjpeg" if is_multipart else None,  # mpjpeg takes the end for damage
+                "mjpeg" if first.startswith(MULTIPART_MARK) else None,  # mpjpeg takes the end for damage
             )
         except (av.FFmpegError, ValueError) as err:
             os.lseek(fd, 0, os.SEEK_SET)
-            if name := unread_container(DESCRIPTOR, {"protocol_whitelist": "fd", **way}):
+            if name := unread_container(first, DESCRIPTOR, {"protocol_whitelist": "fd", **way}):
                 raise SourceFailed(f"a file of the container {name}, which is not read here") from err
             raise
 
