@@ -142,6 +142,15 @@ def test_what_is_missing_says_so(root: Path) -> None:
 
 
 @pytest.mark.usefixtures("way")
+def test_a_file_where_its_folder_was_means_that_it_is_missing(root: Path) -> None:
+    source = parse_source("day/film", root)
+    (root / "day").rename(root / "night")
+    (root / "day").touch()
+    with pytest.raises(SourceFailed, match=r"^no such file$"), open_video(source):
+        pytest.fail("it cannot be open")
+
+
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("in_place", [os.mkfifo, os.mkdir], ids=["fifo", "folder"])
 def test_what_is_no_regular_file_is_not_waited_for(root: Path, in_place: Callable[[Path], None]) -> None:
     source = parse_source("day/film", root)

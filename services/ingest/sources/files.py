@@ -100,5 +100,7 @@ def _step(name: str, folder: int, flags: int) -> int:
         if name == os.pardir:
             raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
         return os.open(name, flags | os.O_NOFOLLOW, dir_fd=folder)
-    except NotADirectoryError as err:  # a folder that is a link now, or a file
-        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from err
+    except NotADirectoryError as err:
+        if stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from err
+        raise

@@ -238,7 +238,7 @@ class Video:
         if self._reordering and frames is not None:
             self._reordering.decoded(packet.pts)
             for frame in frames:
-                frame.pts = self._reordering.shown()
+                frame.pts = self._reordering.shown(frame.pts, is_keyframe=frame.key_frame)
         return frames or []
 
     def _seconds_of(self, pts: int | None) -> float | None:

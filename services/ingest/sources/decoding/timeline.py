@@ -81,7 +81,8 @@ class Pace:
 class Reordering:
     """Times of a container that stamps pictures as they are decoded, given to them as they are shown.
 
-    Where the two orders are one, nothing changes.
+    Where the two orders are one, nothing changes. The stamp of a picture that never came is taken by the next, until a
+    keyframe says where it belongs.
     """
 
     def __init__(self) -> None:
@@ -94,6 +95,8 @@ class Reordering:
         if len(self._waiting) > MAX_REORDERED:  # no picture came of one
             heapq.heappop(self._waiting)
 
-    def shown(self) -> int | None:
-        """The time of the next picture, None where nobody knows."""
+    def shown(self, stamp: int | None, *, is_keyframe: bool) -> int | None:
+        """The time of the next picture, which bears a stamp; None where nobody knows."""
+        while is_keyframe and stamp is not None and self._waiting and self._waiting[0] < stamp:
+            heapq.heappop(self._waiting)
         return heapq.heappop(self._waiting) if self._waiting else None
