@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import itertools
 import os
 import threading
 import time
@@ -17,6 +18,7 @@ from services.ingest.sources.video import open_video
 from shared.errors import SourceFailed
 from shared.sources import Source, check_file, parse_source
 
+NUM_SWAPS = 2000
 LED_AWAY = "leads out of the media root"
 
 
@@ -86,6 +88,36 @@ def test_a_link_that_comes_between_check_and_opening_leads_nowhere(root: Path, s
     swap(root)
     with pytest.raises(SourceFailed, match=LED_AWAY):
         content(source)
+
+
+@pytest.mark.usefixtures("way")
+def test_whoever_swaps_all_the_time_gains_nothing(root: Path) -> None:
+    source = parse_source("day/film", root)
+    film, stop, num_swaps = root / "day" / "film", threading.Event(), itertools.count()
+
+    def swap() -> None:
+        (root / "aside").mkdir()
+        link, file = root / "aside" / "link", root / "aside" / "file"
+        while not stop.is_set():
+            link.symlink_to(root.parent / "day" / "film")
+            link.replace(film)
+            file.write_bytes(b"inside")
+            file.replace(film)
+            next(num_swaps)
+
+    swapper = threading.Thread(target=swap)
+    swapper.start()
+    seen = set[bytes]()
+    try:
+        while next(num_swaps) < NUM_SWAPS:
+            try:
+                seen.add(content(source))
+            except SourceFailed as err:
+                assert LED_AWAY in str(err)  # noqa: PT017
+    finally:
+        stop.set()
+        swapper.join()
+    assert seen <= {b"inside"}
 
 
 def test_links_are_refused_through_the_reader_s_own_way_too(video_file: VideoFile, tmp_path: Path) -> None:

@@ -68,9 +68,10 @@ def _openat2(folder: int, path: str) -> int | None:
     if sys.platform != "linux":
         return None
     how = OpenHow(READ, 0, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
-    call = ctypes.CDLL(None, use_errno=True).syscall
+    call, size = ctypes.CDLL(None, use_errno=True).syscall, ctypes.c_size_t(ctypes.sizeof(how))
+    number_and_place = ctypes.c_long(SYS_OPENAT2), ctypes.c_long(folder), os.fsencode(path)
     for _ in range(MAX_TRIES):
-        fd: int = call(SYS_OPENAT2, folder, os.fsencode(path), ctypes.byref(how), ctypes.sizeof(how))
+        fd: int = call(*number_and_place, ctypes.byref(how), size)
         if fd >= 0:
             return fd
         if ctypes.get_errno() not in (errno.EAGAIN, errno.EINTR):
