@@ -42,7 +42,7 @@ class Client:
             on_this_machine = httpx.URL(self.url).host in LOOPBACK_HOSTS
             self._http = httpx.Client(base_url=self.url, timeout=TIMEOUT_SECONDS, trust_env=not on_this_machine)
         except (httpx.InvalidURL, ValueError) as err:
-            raise ApiUnavailable(f"API URL {url!r}: not a URL ({err})") from err
+            raise ApiUnavailable("--url: not a URL; allowed is http://host:port or https://host:port") from err
 
     def __enter__(self) -> Self:
         return self
@@ -116,7 +116,9 @@ class Client:
         try:
             return reply.json()
         except ValueError as err:
-            raise RequestRefused(f"{self.url} does not answer like an Afterimage API: {reply.text[:100]!r}") from err
+            raise RequestRefused(
+                f"{redact(self.url)} does not answer like an Afterimage API: {redact(reply.text)[:100]!r}"
+            ) from err
 
     def _send(self, method: str, path: str, accepted: tuple[int, ...] = (), **options: Any) -> httpx.Response:  # noqa: ANN401 (httpx's own options)
         try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.errors import SourceRefused
+from shared.redaction import redact
 from shared.sources import VIDEO_SUFFIXES, Source, check_file, parse_source, path_named
 
 MAX_BASE_MS = (1 << 50) - 1
@@ -39,7 +40,7 @@ def find_sources(text: str, media_root: Path | None) -> Selection:
         source = parse_source(text, Path.cwd())
         return Selection((Playable("camera", "camera", source.location, None),), media_root or Path.cwd())
     path = Path(path_named(text))
-    if path.is_dir():
+    if _is_folder(path):
         return _folder(path, media_root or path.resolve())
     root = media_root or path.resolve().parent
     return Selection((_playable(path, root, _stream_id(path.name, ())),), root)
@@ -55,9 +56,25 @@ def find_source(text: str) -> Source:
     return source
 
 
+def local_path(text: str) -> str | None:
+    """The absolute path of a file that is there; None for anything else."""
+    try:
+        path = Path(text)
+        return str(path.resolve()) if path.exists() else None
+    except (OSError, ValueError):  # what no path can be, and would be quoted in that error
+        return None
+
+
 def _names_file(text: str) -> bool:
     scheme, colon, rest = text.partition(":")
     return not colon or scheme.lower() == "file" or not (scheme.lower() == "device" or rest.startswith("//"))
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # too long for a name, and quoted in that error
+        return False
 
 
 def _folder(folder: Path, media_root: Path) -> Selection:
@@ -72,7 +89,7 @@ def _folder(folder: Path, media_root: Path) -> Selection:
         try:
             sources[stream_id] = _playable(file, media_root, stream_id)
         except SourceRefused as err:
-            refused.append(str(err))
+            refused.append(f"{redact(file.name)}: {err}")
     return Selection(tuple(sources.values()), media_root, tuple(refused))
 
 
@@ -80,7 +97,7 @@ def _playable(file: Path, media_root: Path, stream_id: str) -> Playable:
     source = parse_source(str(file.absolute()), media_root)
     check_file(source)
     base_ms = min(max(1, file.stat().st_mtime_ns // 1_000_000), MAX_BASE_MS)
-    return Playable(stream_id, file.name[:200], source.location, base_ms)
+    return Playable(stream_id, redact(file.name[:200]), source.location, base_ms)
 
 
 def _stream_id(name: str, taken: Container[str]) -> str:

@@ -29,7 +29,7 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
 class RedactingFormatter(logging.Formatter):
-    """Formats a record as text or as one JSON line, with credentials in URLs replaced."""
+    """Formats a record as text or as one JSON line, with what may be a secret replaced."""
 
     def __init__(self, service: str, log_format: LogFormat, worker: str | None = None) -> None:
         super().__init__(f"%(asctime)s {service} %(levelname)s %(message)s", "%H:%M:%S")
@@ -45,13 +45,13 @@ class RedactingFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "service": self._service,
-            "message": f"{record.getMessage()}{_repeats(record)}",
+            "message": redact(f"{record.getMessage()}{_repeats(record)}"),
             "worker": self._worker,
             **_about(record),
         }
         if record.exc_info:
-            fields["traceback"] = self.formatException(record.exc_info)
-        return redact(json.dumps({name: value for name, value in fields.items() if value is not None}))
+            fields["traceback"] = redact(self.formatException(record.exc_info))
+        return json.dumps({name: value for name, value in fields.items() if value is not None})
 
 
 def _about(record: logging.LogRecord) -> dict[str, object]:

@@ -1,14 +1,151 @@
-"""Keeps credentials out of everything that people or machines read."""
+"""Keeps logins, keys and tokens out of everything that people or machines read.
+
+Cameras take them as user info, in the query, and in the path. So what is shown of a source is scheme, host, port and
+the plain words of its path, with the names of its parameters: kinds are hidden, as no list of names is ever complete.
+"""
 
 import re
+from itertools import pairwise
+from typing import Final
+from urllib.parse import unquote
 
-# Up to the last @ of the word: people paste passwords that hold / ? # and @ as they are.
-_USER_INFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^\s\"]*@")
-_SECRET_PARAMETER = re.compile(
-    r"(?P<name>[?&;](?:pass(?:word|wd)?|pwd|token|key|api_?key|secret|auth|user(?:name)?)=)[^&#\s;'\"]*", re.IGNORECASE
+from shared.plain_words import TELLING_NAMES, awaits_secret, is_plain, looks_random, names_secret
+from shared.urls import URL, split_rest
+
+MASK: Final = "***"
+
+KEY_PORTS: Final = frozenset({"7441", "7447"})
+"""UniFi's, where the path is the key."""
+PATH_WORDS: Final = re.compile("cam|camera|channels?|live|media|mjpg|streams?|streaming|video", re.IGNORECASE)
+
+_NAME: Final = re.compile(r"[A-Za-z][\w.\[\]-]{0,31}")
+_SUFFIX: Final = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,3}$")
+_IPTV: Final = re.compile(r"/(?:(?P<kind>live|movie|series|timeshift)/)?(?P<user>[^/]+)/[^/]+/[0-9]+(?:\.\w+)?")
+_MANY_HOSTS: Final = re.compile(
+    r"(?P<login>.*@)?(?P<hosts>[\w.:\[\]-]+(?:,[\w.:\[\]-]+)+)(?P<tail>[/?#][^@]*)?", re.DOTALL
 )
+
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}$")
+_URL_WORD: Final = re.compile(r"[^\s\"<>]*")
+_LOOSE_WORD: Final = re.compile(r"[^\s\"'<>]+")
+_SENTENCE_END: Final = re.compile(r"[;:,.!?)'\]}]*$")
+_MODEL: Final = r"[0-9a-f]{8}(?![\w.])"
+"""What follows the @ of `camera-events@0123abcd`, which is a model and no login."""
+_LOGIN_END: Final = re.compile(f"@(?!{_MODEL})")
+_HOST_IN_TEXT: Final = re.compile(r"[\w-]*[.:/\\\[{]|localhost")
+_ASSIGNED: Final = re.compile(f"(?:{TELLING_NAMES})=", re.IGNORECASE)
+MAX_URL: Final = 4096
+
+
+def shown_source(text: str) -> str:
+    """What may be seen of a source; the same for what was shown before."""
+    url = URL.fullmatch(text)
+    return _shown_url(url["scheme"], url["rest"]) if url else _shown_file(text.strip())
 
 
 def redact(text: str) -> str:
-    """The text with URLs' user info and secret-looking query parameters replaced by `***`."""
-    return _SECRET_PARAMETER.sub(r"\g<name>***", _USER_INFO.sub(r"\g<scheme>***@", text))
+    """A text with all that may be a secret replaced by `***`: in URLs, before an @, after `password=`."""
+    shown, at = [], 0
+    starts = [found.start() for found in re.finditer("://", text)]
+    for start in starts:
+        scheme = _SCHEME.search(text, max(at, start - 31), start)
+        if start < at or not scheme:  # a URL within a URL, which is gone already
+            continue
+        shown.append(_redact_loose(text[at : scheme.start()]))
+        url, at = _url_in_text(scheme[0], text, start + len("://"))
+        shown.append(url)
+    return "".join([*shown, _redact_loose(text[at:])])
+
+
+def _url_in_text(scheme: str, text: str, begin: int) -> tuple[str, int]:
+    """The URL whose rest begins there, as it may be seen, and where the text goes on."""
+    word = _URL_WORD.match(text, begin)
+    rest = word[0] if word else ""
+    following = text.find("://", begin + len(rest))
+    later = list(_LOGIN_END.finditer(text, begin + len(rest), following if following >= 0 else len(text)))
+    if later:  # a password that holds a space or a quotation mark
+        return f"{scheme}://{MASK}@", later[-1].end()
+    if len(rest) > MAX_URL:
+        return f"{scheme}://{MASK}", begin + len(rest)
+    end_mark = _SENTENCE_END.search(rest)
+    url = rest[: end_mark.start()] if end_mark else rest
+    return _shown_url(scheme, url), begin + len(url)
+
+
+def _redact_loose(text: str) -> str:
+    """What is no URL: one that was mistyped, a login, an assignment."""
+    return _LOOSE_WORD.sub(lambda word: _redact_word(word[0]), text)
+
+
+def _redact_word(word: str) -> str:
+    before, _, host = word.rpartition("@")
+    is_login = before and _LOGIN_END.search(word, len(before)) and (":" in before or _HOST_IN_TEXT.match(host))
+    if is_login:
+        return f"{MASK}@{_redact_word(host)}"
+    if assigned := _ASSIGNED.search(word):
+        return word[: assigned.end()] + MASK
+    path, _, query = word.partition("?")
+    return f"{path}?{MASK}" if "=" in query else word
+
+
+def _shown_url(scheme: str, rest: str) -> str:
+    if scheme.lower() == "file":
+        return f"{scheme}://{_shown_file(rest)}"
+    if scheme.startswith("redis") and (many := _MANY_HOSTS.fullmatch(rest)):
+        return f"{scheme}://{f'{MASK}@' if many['login'] else ''}{many['hosts']}{_shown_tail(many['tail'] or '')}"
+    if rest.startswith("/") and "@" not in rest:  # a socket file, or a host that was forgotten
+        return f"{scheme}://{_shown_tail(rest)}"
+    parts = split_rest(rest)
+    if parts is None or parts.is_doubtful:
+        return f"{scheme}://{MASK}" if rest else f"{scheme}://"
+    login, port = f"{MASK}@" if parts.login else "", f":{parts.port}" if parts.port else ""
+    is_web = scheme.lower() in ("http", "https")
+    return f"{scheme}://{login}{parts.host}{port}{_shown_tail(parts.tail, parts.port, is_web=is_web)}"
+
+
+def _shown_tail(tail: str, port: str = "", *, is_web: bool = False) -> str:
+    """Path, query and fragment."""
+    before, hash_mark, fragment = tail.partition("#")
+    path, question_mark, query = before.partition("?")
+    pieces = re.split("([&;])", query)
+    shown = "".join(_shown_parameter(piece) for piece in pieces)
+    return f"{_shown_path(path, port, is_web=is_web)}{question_mark}{shown}{hash_mark}{fragment and MASK}"
+
+
+def _shown_parameter(piece: str) -> str:
+    name, assigned, _ = piece.partition("=")
+    if piece in ("", "&", ";"):
+        return piece
+    is_name = assigned and _NAME.fullmatch(unquote(name)) and not looks_random(name)
+    return f"{name if is_name else MASK}{assigned}{assigned and MASK}"
+
+
+def _shown_path(path: str, port: str, *, is_web: bool) -> str:
+    segments = path.split("/")
+    hidden = {1} if port in KEY_PORTS else set()
+    iptv = _IPTV.fullmatch(path) if is_web else None
+    if iptv and (iptv["kind"] or not PATH_WORDS.fullmatch(iptv["user"])):
+        hidden |= {len(segments) - 3, len(segments) - 2}  # the way IPTV servers take a login
+    words = [_decoded(segment) for segment in segments]
+    for number, (before, word) in enumerate(pairwise(words), 1):
+        if not is_plain(word) or names_secret(word) or awaits_secret(before):
+            hidden.add(number)
+    return "/".join(MASK if number in hidden and part else part for number, part in enumerate(segments))
+
+
+def _shown_file(path: str) -> str:
+    """A file's path, but for what is no name of a file: `password=…`, `user:…@…`, a key."""
+
+    def shown(segment: str) -> str:
+        word = _decoded(segment)
+        is_hidden = set(word) & set("=@?*") or (looks_random(word) and not _SUFFIX.search(word))
+        return MASK if is_hidden else segment
+
+    return "/".join(map(shown, path.split("/")))
+
+
+def _decoded(text: str) -> str:
+    """Without its percent-encoding, however often it was encoded; what is still encoded after that is not plain."""
+    for _ in range(4):
+        text = unquote(text)
+    return text

@@ -11,8 +11,8 @@ from typing import Final, Literal
 from urllib.parse import quote, unquote
 
 from shared.errors import SourceRefused
-from shared.redaction import redact
-from shared.validation import shown
+from shared.redaction import MASK
+from shared.urls import URL, split_rest
 
 SourceKind = Literal["file", "rtsp", "http", "device"]
 
@@ -32,18 +32,21 @@ ALLOWED: Final = (
     f"device:0 to device:{MAX_DEVICE}, and files under the media root"
 )
 
-_URL: Final = re.compile(r"\s*(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*?)\s*", re.DOTALL)
 _FILE_URI: Final = re.compile(r"\s*file:(?://(?P<host>[^/?#]*))?(?P<path>/.*?)?\s*", re.DOTALL | re.IGNORECASE)
 _DEVICE: Final = re.compile(r"\s*device:(?P<number>.*?)\s*", re.DOTALL | re.IGNORECASE)
-_AFTER_HOST: Final = r"(?::(?P<port>[0-9]{0,5}))?(?P<tail>[/?#].*)?"
-_REST: Final = re.compile(
-    r"(?:(?P<login>.*?)@)??(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,253})" + _AFTER_HOST, re.DOTALL
-)
-"""What follows the scheme. The login ends at the first @ that a host and the end of the authority follow, so a password
-may hold @ : / ? # as they are; what reads as a URL without login is one (host:554/live@2x)."""
-_NUMERIC_REST: Final = re.compile(r"(?P<login>.*?)@(?P<host>\[[0-9A-Fa-f:.]+\]|(?:[0-9]+\.){3}[0-9]+)" + _AFTER_HOST)
-"""The same with a numeric address: it is more of a host than a bare word before it (u:p@ss/word@10.0.0.5)."""
 _LONE_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_MISTYPED: Final = re.compile(
+    r"""\W*[a-z][a-z0-9+.-]*\s*[:;\uff1a]\s*[/\\]  # rtsp:/, rtsp;//, http:\\
+    |.*://  # url=rtsp://
+    |.*:.*@  # user:password@host
+    |(?!.*\.(?=[a-z0-9]*[a-z])[a-z0-9]{2,4}$)[^/\\]*@[a-z0-9._-]+(?::[0-9]+)?(?:/|$)  # user@host, but no a@b.mp4
+    |(?:(?:[0-9]{1,3}\.){3}[0-9]{1,3}|localhost):[0-9]+(?:/|$)  # an address without its scheme
+    |(?:rtsps?|https?|rtmps?|srt|udp|ftp|sftp|mms|rtp|wss?)\s*[:\uff1a]""",
+    re.DOTALL | re.IGNORECASE | re.VERBOSE,
+)
+"""Texts that would pass for a file's name, but were meant as URLs."""
+_FILE_SCHEME: Final = re.compile(r"\s*file:(?=/)(?://(?=/|localhost/))?", re.IGNORECASE)
+_KNOWN_SCHEMES: Final = re.compile("ftps?|gopher|mms|rtmps?|rtp|sftp|smb|srt|tcp|udp|unix|wss?")
 _UNFIT: Final = re.compile(r"[\s\"\x00-\x1f\x7f]")
 
 
@@ -66,20 +69,25 @@ class Source:
 
 
 def parse_source(text: str, media_root: Path) -> Source:
-    """The source that a text names; raises SourceRefused with what is allowed, never with credentials.
+    """The source that a text names; raises SourceRefused with what is wrong and what is allowed.
 
-    A path may be relative to the media root; symbolic links are resolved before the check. Whether a file exists is
-    `check_file`'s question, and whether an address may be reached is asked when it is opened.
+    The error never repeats the text, as nobody can say where the login in a mistyped URL ends. A path may be relative
+    to the media root; symbolic links are resolved before the check. Whether a file exists is `check_file`'s question,
+    and whether an address may be reached is asked when it is opened.
     """
     if len(text) > MAX_CHARS:
-        raise SourceRefused(f"source of {len(text)} characters; allowed are {MAX_CHARS}")
+        raise SourceRefused(f"source: {len(text)} characters; allowed are {MAX_CHARS}")
     if "\0" in text or not text.strip():
-        raise SourceRefused(f"source {shown(redact(text))}: empty or not text; {ALLOWED}")
-    url = _URL.fullmatch(text)
+        raise SourceRefused(f"source: empty or not text; {ALLOWED}")
+    if MASK in text:
+        raise SourceRefused(f"source: holds {MASK}, which stands for what is not shown; give the whole source")
+    url = URL.fullmatch(text)
     if url and url["scheme"].lower() != "file":
         return _url_source(url["scheme"].lower(), url["rest"])
     if device := _DEVICE.fullmatch(text):
         return _device_source(device["number"])
+    if _MISTYPED.match(unquote(_FILE_SCHEME.sub("", text))):
+        raise SourceRefused(f"source: reads like a URL, but is none; {ALLOWED}")
     return _file_source(text, media_root)
 
 
@@ -91,16 +99,15 @@ def path_named(text: str) -> str:
     uri = _FILE_URI.fullmatch(text)
     if not uri or not (uri["path"] or "//" in text):
         return text
-    name = f"source {shown(redact(text))}"
     if (uri["host"] or "").lower() not in ("", "localhost"):
-        raise SourceRefused(f"{name}: another host's file; allowed are file:///path and file://localhost/path")
+        raise SourceRefused("source: another host's file; allowed are file:///path and file://localhost/path")
     path = uri["path"] or ""
     if not path or "?" in path or "#" in path:
-        raise SourceRefused(f"{name}: a file URI is file:// and an absolute path; write ? as %3F and # as %23")
+        raise SourceRefused("source: a file URI is file:// and an absolute path; write ? as %3F and # as %23")
     try:
         return unquote(path, errors="strict")
     except UnicodeDecodeError as err:
-        raise SourceRefused(f"{name}: what is percent-encoded is not UTF-8") from err
+        raise SourceRefused("source: what is percent-encoded is not UTF-8") from err
 
 
 def check_file(source: Source) -> None:
@@ -111,15 +118,15 @@ def check_file(source: Source) -> None:
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError) as err:
-        raise SourceRefused(f"source {path}: no such file") from err
+        raise SourceRefused("source: no such file") from err
     except OSError as err:
-        raise SourceRefused(f"source {path}: {err.strerror}") from err
+        raise SourceRefused(f"source: {err.strerror}") from err
     if stat.S_ISDIR(mode):
-        raise SourceRefused(f"source {path}: is a directory; give one video file")
+        raise SourceRefused("source: is a directory; give one video file")
     if not stat.S_ISREG(mode):
-        raise SourceRefused(f"source {path}: not a regular file")
+        raise SourceRefused("source: not a regular file")
     if not os.access(path, os.R_OK):
-        raise SourceRefused(f"source {path}: {os.strerror(errno.EACCES)}")
+        raise SourceRefused(f"source: {os.strerror(errno.EACCES)}")
 
 
 def _file_source(text: str, media_root: Path) -> Source:
@@ -127,42 +134,40 @@ def _file_source(text: str, media_root: Path) -> Source:
     try:
         path = (root / path_named(text)).resolve()
     except (OSError, RuntimeError, ValueError) as err:  # a circle of links, or what no path can be
-        raise SourceRefused(f"source {shown(redact(text))}: not a path; {ALLOWED}") from err
+        raise SourceRefused(f"source: not a path; {ALLOWED}") from err
     if not path.is_relative_to(root):
-        raise SourceRefused(f"source {shown(redact(text))}: outside the media root {root}; {ALLOWED}")
+        raise SourceRefused(f"source: outside the media root {root}; {ALLOWED}")
     return Source(str(path), root=str(root))
 
 
 def _device_source(number: str) -> Source:
     if not re.fullmatch(r"[0-9]{1,2}", number) or int(number) > MAX_DEVICE:
-        raise SourceRefused(f"source {shown(f'device:{number}')}: not a device's number; {ALLOWED}")
+        raise SourceRefused(f"source: not a device's number; {ALLOWED}")
     return Source(f"/dev/video{int(number)}", "device")
 
 
 def _url_source(scheme: str, rest: str) -> Source:
-    name = f"source {shown(redact(f'{scheme}://{rest}'))}"
     if _UNFIT.search(rest):
-        hidden = f"source {scheme}://…"  # where such a password ends, nobody can say
-        raise SourceRefused(f"{hidden}: holds a space, a quotation mark or a control character; write a space as %20")
+        raise SourceRefused("source: holds a space, a quotation mark or a control character; write a space as %20")
     if scheme not in URL_KINDS:
-        raise SourceRefused(f"{name}: scheme {shown(scheme)} is not known; {ALLOWED}")
-    parts = _REST.fullmatch(rest)
-    if parts and not set(parts["host"]) & set(".["):
-        parts = _NUMERIC_REST.fullmatch(rest) or parts
+        which = f" {scheme!r}" if _KNOWN_SCHEMES.fullmatch(scheme) else ""
+        raise SourceRefused(f"source: scheme{which} is not known; {ALLOWED}")
+    if not rest or rest[0] in "/?#":
+        raise SourceRefused(f"source: names no host; {ALLOWED}")
+    parts = split_rest(rest)
     if not parts:
-        problem = "names no host" if not rest or rest[0] in "/?#" else "not a valid URL"
-        raise SourceRefused(f"{name}: {problem}; {ALLOWED}")
-    port = int(parts["port"] or 1)
-    if not (_is_host(parts["host"]) and 1 <= port <= 65_535):
-        raise SourceRefused(f"{name}: not a valid URL; allowed are a host name or address and a port from 1 to 65535")
-    login = _encoded(parts["login"] or "")
+        raise SourceRefused(f"source: not a valid URL; {ALLOWED}")
+    port = int(parts.port or 1)
+    if not (_is_host(parts.host) and 1 <= port <= 65_535):
+        raise SourceRefused("source: not a valid URL; allowed are a host name or address and a port from 1 to 65535")
+    login = _encoded(parts.login)
     if len(login) > MAX_LOGIN_CHARS:
         raise SourceRefused(
-            f"{name}: its user name and password take {len(login)} characters percent-encoded; "
+            f"source: its user name and password take {len(login)} characters percent-encoded; "
             f"allowed are {MAX_LOGIN_CHARS}"
         )
-    address = parts["host"] + (f":{port}" if parts["port"] else "")
-    tail = quote(parts["tail"] or "", safe="%/?#[]@!$&'()*+,;=:|{}^`<>~\\")
+    address = parts.host + (f":{port}" if parts.port else "")
+    tail = quote(parts.tail, safe="%/?#[]@!$&'()*+,;=:|{}^`<>~\\")
     return Source(f"{scheme}://{login}{'@' if login else ''}{address}{tail}", URL_KINDS[scheme])
 
 

@@ -32,7 +32,7 @@ def connect(url: str, timeout_seconds: float = TIMEOUT_SECONDS, retries: int = R
     """
     options = _options(timeout_seconds)
     retry = Retry(_backoff(), retries)
-    with _checked(url):
+    with _checked():
         hosts = ManyHosts.parse(url)
         if hosts is None:
             return redis.Redis.from_url(url, retry=retry, **options)
@@ -51,7 +51,7 @@ def connect_async(url: str, timeout_seconds: float = TIMEOUT_SECONDS, retries: i
     """The same for asyncio; the caller closes it with `aclose`."""
     options = _options(timeout_seconds)
     retry = AsyncRetry(_backoff(), retries)
-    with _checked(url):
+    with _checked():
         hosts = ManyHosts.parse(url)
         if hosts is None:
             return redis.asyncio.Redis.from_url(url, retry=retry, **options)
@@ -90,8 +90,8 @@ def _backoff() -> ExponentialWithJitterBackoff:
 
 
 @contextmanager
-def _checked(url: str) -> Iterator[None]:
+def _checked() -> Iterator[None]:
     try:
         yield
     except (TypeError, ValueError) as err:
-        raise invalid(url, err) from err
+        raise invalid(err) from err

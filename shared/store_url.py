@@ -8,13 +8,16 @@ from urllib.parse import urlsplit
 from redis.connection import parse_url
 
 from shared.errors import SettingsInvalid
-from shared.redaction import redact
 
 ALLOWED = (
     "redis://, rediss:// or unix:// for a server, redis+cluster://host:port[,host:port..] (rediss+cluster:// over TLS) "
     "for a cluster, redis+sentinel://host:port[,host:port..]/master-name[/db] for a master that sentinels watch"
 )
 DEFAULT_PORTS = {"cluster": 6379, "sentinel": 26379}
+
+
+class RedisUrlUnfit(ValueError):
+    """What is wrong with a URL, in words of our own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +46,10 @@ class ManyHosts:
         parsed = [parse(f"redis://{user_info}{at}{host}?{parts.query}") for host in hosts.split(",")]
         addresses = tuple((each.get("host", ""), each.get("port", DEFAULT_PORTS[kind])) for each in parsed)
         if not all(host for host, _ in addresses):
-            raise ValueError("a host is missing")
+            raise RedisUrlUnfit("a host is missing")
         options = {name: value for name, value in parsed[0].items() if name not in {"host", "port"}}
         if kind == "cluster" and (parts.path.strip("/") or "0") != "0":
-            raise ValueError("a cluster has no numbered databases")
+            raise RedisUrlUnfit("a cluster has no numbered databases")
         if parts.scheme.startswith("rediss"):
             options["ssl"] = True
         return cls(kind, addresses, parts.path.strip("/"), options)
@@ -55,7 +58,7 @@ class ManyHosts:
         """The name that sentinels know a master by, and the number of the database; raises ValueError."""
         name, _, database = self.path.partition("/")
         if not name:
-            raise ValueError("the master's name is missing")
+            raise RedisUrlUnfit("the master's name is missing")
         return name, int(database or 0)
 
 
@@ -70,6 +73,13 @@ def addresses_of(url: str) -> tuple[tuple[str, int], ...]:
         return ()
 
 
-def invalid(url: str, why: Exception) -> SettingsInvalid:
-    """The error for a URL that is not allowed."""
-    return SettingsInvalid(f"redis_url {redact(url)!r}: expected {ALLOWED} ({redact(str(why))})")
+def invalid(why: Exception) -> SettingsInvalid:
+    """The error for a URL that is not allowed, which is not repeated: what others say of it may quote its password."""
+    match why:
+        case RedisUrlUnfit():
+            reason = str(why)
+        case TypeError():
+            reason = "an option of it is not known"
+        case _:
+            reason = "its scheme, a port, the database or an option is not valid"
+    return SettingsInvalid(f"redis_url: expected {ALLOWED} ({reason})")

@@ -50,7 +50,7 @@ class ThresholdOverride(BaseModel):
 class StreamSpec(BaseModel):
     """A stream as the user wants it, as stored; `source` may hold credentials, so it never leaves unredacted."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     id: StreamId
     name: str = Field(min_length=1, max_length=200)

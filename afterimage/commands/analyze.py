@@ -8,11 +8,22 @@ from typing import Annotated
 
 import typer
 
-from afterimage.commands.options import CAMERA_HELP, DEFAULT_MODELS, FPS_HELP, Device, Models, user_data
+from afterimage.commands.options import (
+    CAMERA_HELP,
+    DEFAULT_MODELS,
+    FPS_HELP,
+    LOGIN_HELP,
+    SOURCE,
+    Device,
+    Models,
+    user_data,
+)
 
 
 def analyze(
-    source: Annotated[str, typer.Argument(help=f"A video file, a folder of videos, {CAMERA_HELP}.")],
+    source: Annotated[
+        str, typer.Argument(help=f"A video file, a folder of videos, {CAMERA_HELP}. {LOGIN_HELP}", envvar=SOURCE)
+    ],
     model: Annotated[str | None, typer.Option(help="Name of the model. Default: camera-events.")] = None,
     fps: Annotated[float | None, typer.Option(min=0.01, max=60, help=FPS_HELP)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines: events as they close, then a summary.")] = False,

@@ -11,6 +11,8 @@ from shared import streams
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 CAMERA_HELP = "an rtsp(s):// or http(s):// URL, or device:0"
+SOURCE = "AFTERIMAGE_SOURCE"
+LOGIN_HELP = "One with a password is better given in the variable."
 FPS_HELP = "Frames sampled per second. Default: the model's rate."
 DEVICE_HELP = "Where the model runs: auto, cpu, cuda or cuda:N."
 

@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from afterimage.commands.options import CAMERA_HELP, RtspTransport
+from afterimage.commands.options import CAMERA_HELP, LOGIN_HELP, SOURCE, RtspTransport
 
 
 def probe(
     source: Annotated[
         str,
         typer.Argument(
-            help=f"A video file, {CAMERA_HELP}. One with a password is better given in the variable.",
-            envvar="AFTERIMAGE_SOURCE",
+            help=f"A video file, {CAMERA_HELP}. {LOGIN_HELP}",
+            envvar=SOURCE,
         ),
     ],
     snapshot: Annotated[Path | None, typer.Option(help="Write its first picture, as ingest sees it: JPEG.")] = None,
@@ -34,9 +34,9 @@ def probe(
     from services.ingest.readers.probe import probe as tried
     from services.ingest.sources.options import ReadOptions
     from shared.errors import SettingsInvalid, SourceFailed
-    from shared.redaction import redact
+    from shared.redaction import shown_source
 
-    found, shown = find_source(source), redact(source)
+    found, shown = find_source(source), shown_source(source)
     with Console(stderr=True).status(Text(f"trying {shown}")):
         try:
             report = tried(found, ReadOptions(rtsp_transport=rtsp_transport or "tcp"), threading.Event())

@@ -1,12 +1,20 @@
 """`afterimage streams`: add, list, show and remove streams of a running system."""
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from afterimage.commands.options import CAMERA_HELP, DEFAULT_URL, FPS_HELP, RtspTransport, Skip, Url
+from afterimage.commands.options import (
+    CAMERA_HELP,
+    DEFAULT_URL,
+    FPS_HELP,
+    LOGIN_HELP,
+    SOURCE,
+    RtspTransport,
+    Skip,
+    Url,
+)
 
 app = typer.Typer(no_args_is_help=True, help="Add, list, show and remove the streams of a running system.")
 
@@ -17,7 +25,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="As the API gives it.")]
 @app.command()
 def add(
     name: Annotated[str, typer.Argument(help="What people call it.")],
-    source: Annotated[str, typer.Argument(help=f"A video file under the media root, {CAMERA_HELP}.")],
+    source: Annotated[
+        str, typer.Argument(help=f"A video file under the media root, {CAMERA_HELP}. {LOGIN_HELP}", envvar=SOURCE)
+    ],
     stream_id: Annotated[str | None, typer.Option("--id", help="Default: made of the name.")] = None,
     fps: Annotated[float | None, typer.Option(help=FPS_HELP)] = None,
     model: Annotated[str | None, typer.Option(help="Name of the model.")] = None,
@@ -32,12 +42,12 @@ def add(
     Example: `afterimage streams add "front door" rtsp://192.168.1.20/main --fps 8`.
     """
     from afterimage.client import Client
+    from afterimage.sources import local_path
 
-    local = Path(source)
     body = {
         "id": stream_id,
         "name": name,
-        "source": str(local.resolve()) if local.exists() else source,
+        "source": local_path(source) or source,
         "fps": fps,
         "model": model,
         "pace": pace,

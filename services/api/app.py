@@ -34,7 +34,13 @@ def create_app(settings: ApiSettings) -> FastAPI:
         await context.feed.close()
         context.client.close()
 
-    app = FastAPI(title="Afterimage", version=version("afterimage"), description=DESCRIPTION, lifespan=lifespan)
+    app = FastAPI(
+        title="Afterimage",
+        version=version("afterimage"),
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        redirect_slashes=False,  # its Location would repeat whatever was asked for
+    )
     app.state.context = context
     for module in (streams, probes, scores, events, models, workers, health):
         app.include_router(module.router)

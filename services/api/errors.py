@@ -14,11 +14,13 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from shared.errors import AfterimageError, SourceRefused, StoreFull, StoreUnavailable, StreamExists, StreamUnknown
+from shared.plain_words import is_plain
 from shared.redaction import redact
 from shared.streams import ThresholdOverride
-from shared.validation import shown
+from shared.validation import repeated, repeated_name
 
 RETRY_AFTER_SECONDS = 1
+MAX_PATH = 100
 CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large", 500: "internal"}
 
 EXPECTED: dict[type[Exception], tuple[int, str, str | None]] = {
@@ -37,7 +39,7 @@ class ErrorDetail(BaseModel):
     message: str = Field(description="one sentence for people: what was wrong and what is allowed")
     field: str | None = Field(default=None, description="the field or parameter that was refused")
     value: str | None = Field(
-        default=None, description="its value as text, cut to a line; left out where it may be secret"
+        default=None, description="its value as text; left out unless it is a number or a short plain word"
     )
 
 
@@ -54,7 +56,7 @@ class ApiError(AfterimageError):
         super().__init__(message)
         self.status = status
         self.detail = ErrorDetail(
-            code=code, message=message, field=field, value=None if value is None else _shown_value(value)
+            code=code, message=message, field=field, value=None if value is None else repeated(value)
         )
 
 
@@ -93,8 +95,9 @@ async def _on_expected_error(_request: Request, error: Exception) -> JSONRespons
 
 async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  (what the handler is registered for)
-    message = f"{request.method} {request.url.path[:200]}: {error.detail}"
-    detail = ErrorDetail(code=CODES.get(error.status_code, "http_error"), message=redact(message))
+    path = request.url.path
+    asked = f"{request.method} {path}: " if all(map(is_plain, path.split("/"))) and len(path) <= MAX_PATH else ""
+    detail = ErrorDetail(code=CODES.get(error.status_code, "http_error"), message=f"{asked}{error.detail}")
     return error_response(error.status_code, detail, dict(error.headers or {}))
 
 
@@ -126,22 +129,14 @@ def _detail_of(problem: Mapping[str, Any], body_fields: Sequence[str]) -> ErrorD
         return ErrorDetail(
             code="invalid", message="body: must be a JSON object, sent as application/json", field="body"
         )
-    field = _cut(redact(".".join(str(part) for part in path)))
+    field = ".".join(map(repeated_name, path))
     if problem["type"] == "extra_forbidden":
         allowed = body_fields if len(path) == 1 else list(ThresholdOverride.model_fields)
         message = f"{field}: unknown field; allowed are {', '.join(allowed)}"
         return ErrorDetail(code="invalid", message=message, field=field)
     value = problem["input"]
-    secret = place == "body" and path[0] == "source"
-    if secret or problem["type"] == "missing" or isinstance(value, dict | list):
+    may_be_secret = place == "body" and path[0] == "source"
+    text = None if may_be_secret or problem["type"] == "missing" else repeated(value)
+    if text is None:
         return ErrorDetail(code="invalid", message=f"{field}: {problem['msg']}", field=field)
-    text = _shown_value(value)
     return ErrorDetail(code="invalid", message=f"{field}: {problem['msg']} (got {text})", field=field, value=text)
-
-
-def _shown_value(value: object) -> str:
-    return shown(redact(value)) if isinstance(value, str) else shown(value)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 80 else text[:80] + "…"

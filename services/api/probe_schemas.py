@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.api import examples
 from services.api.schemas import SOURCE, SourceText
 from shared.probes import ProbeReport
-from shared.redaction import redact
+from shared.redaction import shown_source
 from shared.streams import RtspTransport
 
 
@@ -23,7 +23,7 @@ class ProbeCreate(BaseModel):
 
 
 class ProbeView(BaseModel):
-    """What came of trying a source. It is shown without credentials."""
+    """What came of trying a source, which is shown without secrets."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.PROBED, examples.NOT_PROBED]})
 
@@ -43,7 +43,7 @@ class ProbeView(BaseModel):
         """The report as the api shows it."""
         return cls(
             **report.model_dump(exclude={"jpeg"}),
-            source=redact(source),
+            source=shown_source(source),
             ok=report.reason is None,
             snapshot=b64encode(report.jpeg).decode() if report.jpeg else None,
         )

@@ -15,6 +15,7 @@ from services.api.settings import ApiSettings
 from shared.clock import now_ms
 from shared.errors import StreamExists
 from shared.records import StreamRecord
+from shared.redaction import shown_source
 from shared.registry import Registry
 from shared.sources import check_file, parse_source
 from shared.streams import DEFAULT_FPS, DEFAULT_MODEL, MIN_FPS, StreamSpec
@@ -54,7 +55,10 @@ class Registrar:
         raise StreamExists(f"no free id found for the name {wanted.name!r}; give an id")
 
     def change(self, stream_id: str, wanted: StreamChange) -> StreamRecord:
-        """Changes a stream as it is at this moment, whoever else changes it; raises StreamUnknown."""
+        """Changes a stream as it is at this moment, whoever else changes it; raises StreamUnknown.
+
+        A source that comes back as it is shown stays what it is; any other with the mask in it is refused.
+        """
         for _ in range(MAX_ATTEMPTS):
             seen = self._registry.get(stream_id)
             if seen.problem:
@@ -66,6 +70,8 @@ class Registrar:
 
     def _changed(self, seen: StreamRecord, wanted: StreamChange) -> StreamSpec:
         changes = {name: getattr(wanted, name) for name in wanted.model_fields_set}
+        if changes.get("source") == shown_source(seen.spec.source):
+            del changes["source"]
         given_base_ms = changes.pop("base_ms", None)
         fields = {name: _default(name) if value is None else value for name, value in changes.items()}
         new_source = fields.get("source", seen.spec.source) != seen.spec.source

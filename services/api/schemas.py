@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from annotated_types import GroupedMetadata
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from services.api import examples
 from shared.events import Event
 from shared.keys import Role
 from shared.manifest import InputSpec, Label, Thresholds
 from shared.records import StreamRecord
-from shared.redaction import redact
+from shared.redaction import redact, shown_source
 from shared.streams import RtspTransport, StreamId, StreamSpec, StreamState, ThresholdOverride
 
 END_MARKER = "-1"
@@ -34,7 +34,13 @@ def _enter_alone(value: object) -> object:
     return {"enter": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-Name = Annotated[str, AsInSpec("name")]
+def _names_no_secret(name: str) -> str:
+    if redact(name) != name:
+        raise ValueError("reads like a URL or a login; allowed is what people call it")
+    return name
+
+
+Name = Annotated[str, AsInSpec("name"), AfterValidator(_names_no_secret)]
 SourceText = Annotated[str, AsInSpec("source")]
 SOURCE = (
     "an rtsp(s):// URL, an http(s):// URL of MJPEG, HLS or a video, device:0 (a camera of ingest's machine), or a "
@@ -90,7 +96,9 @@ class StreamChange(StreamOptions):
     model_config = ConfigDict(json_schema_extra={"examples": [examples.STREAM_CHANGE]})
 
     name: Name | None = None
-    source: SourceText | None = None
+    source: SourceText | None = Field(
+        default=None, description=f"{SOURCE}; given back as it is shown, it stays what it is"
+    )
 
     @field_validator("name", "source", mode="after")
     @classmethod
@@ -101,7 +109,10 @@ class StreamChange(StreamOptions):
 
 
 class StreamView(BaseModel):
-    """A stream: what was asked for and where it stands. Sources are shown without credentials."""
+    """A stream: what was asked for and where it stands.
+
+    Of a source, user info, values of parameters, and what may be a secret in its path are shown as `***`.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.STREAM]})
 
@@ -146,9 +157,10 @@ class StreamView(BaseModel):
         spec, status = record.spec, record.status
         state, reason = _standing(record)
         return cls(
-            **spec.model_dump(exclude={"source", "generation", "model_asks", "fps_given"}),
+            **spec.model_dump(exclude={"name", "source", "generation", "model_asks", "fps_given"}),
             **status.model_dump(include={"epoch", "last_frame_at_ms", "next_attempt_at_ms", *OF_SOURCE}),
-            source=redact(spec.source),
+            name=redact(spec.name),
+            source=shown_source(spec.source),
             running_model=record.inference.model,
             state=state,
             reason=redact(reason) if reason else None,

@@ -63,7 +63,7 @@ def test_it_serves_without_redis_and_never_logs_its_password(tmp_path: Path) -> 
     ("environment", "said"),
     [
         ({"AFTERIMAGE_API_PORT": "70000"}, "AFTERIMAGE_API_PORT: Input should be less than or equal to 65535"),
-        ({"AFTERIMAGE_REDIS_URL": "http://user:s3cret@host"}, "redis_url 'http://***@host': expected redis://"),
+        ({"AFTERIMAGE_REDIS_URL": "http://user:s3cret@host"}, "redis_url: expected redis://"),
         ({"AFTERIMAGE_API_HOST": "no.such.host.invalid"}, "cannot listen on no.such.host.invalid:0"),
     ],
 )

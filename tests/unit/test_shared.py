@@ -21,8 +21,12 @@ from shared.streams import Progress, ThresholdOverride
         ("rtsp://user:s3cret@host:554/main", "rtsp://***@host:554/main"),
         ("rtsp://user:p@ss@host/x", "rtsp://***@host/x"),
         ("failed: rtsps://u:p@h/ and rtsp://a:b@c/", "failed: rtsps://***@h/ and rtsp://***@c/"),
-        ("rtsp://host/x?password=abc&channel=1", "rtsp://host/x?password=***&channel=1"),
-        ("no url, a@b.c", "no url, a@b.c"),
+        ("rtsp://host/x?password=abc&channel=1", "rtsp://host/x?password=***&channel=***"),
+        ("no scheme, a:b@c and a@b.c/d", "no scheme, ***@c and ***@b.c/d"),
+        (
+            "no login: Door@Garden @ home, camera-events@0123abcd",
+            "no login: Door@Garden @ home, camera-events@0123abcd",
+        ),
     ],
 )
 def test_credentials_are_hidden(text: str, shown: str) -> None:

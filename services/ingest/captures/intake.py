@@ -21,7 +21,7 @@ from services.ingest.sources.decoding.tally import Tally
 from services.ingest.sources.options import MAX_FILE_THREADS, ReadOptions
 from services.ingest.sources.video import VideoInfo
 from shared.errors import SourceCrashed, SourceFailed
-from shared.redaction import redact
+from shared.redaction import shown_source
 from shared.registry import Registry
 from shared.sources import Source
 from shared.streams import StreamSpec
@@ -94,7 +94,7 @@ class Intake:
                     yield source
             except SourceFailed as err:
                 self._place.metrics.failed(self._spec.id, crashed=isinstance(err, SourceCrashed))
-                raise type(err)(f"source {redact(self._source.location)}: {err}") from err
+                raise type(err)(f"source {shown_source(self._source.location)}: {err}") from err
 
     def _marked(self, mark: str) -> None:
         """What a reader has read of the source; the next one goes on after that."""

@@ -11,7 +11,7 @@ from services.ingest.settings import IngestSettings
 from services.ingest.sources.options import ReadOptions
 from shared.errors import SourceFailed, SourceRefused, StoreUnavailable
 from shared.probes import PROBE_SECONDS, ProbeQueue, ProbeReport, ProbeRequest
-from shared.redaction import redact
+from shared.redaction import redact, shown_source
 from shared.sources import check_file, parse_source
 from shared.waiting import Stopped
 
@@ -74,9 +74,9 @@ class ProbeDesk:
         except Stopped:
             reason = "the ingest worker that tried it was stopped: try again"
         else:
-            logger.info("probe of %s: %s", redact(request.source), report.codec)
+            logger.info("probe of %s: %s", shown_source(request.source), report.codec)
             return report
-        logger.info("probe of %s: %s", redact(request.source), reason)
+        logger.info("probe of %s: %s", shown_source(request.source), reason)
         return ProbeReport(took_seconds=round(time.monotonic() - began, 3), reason=reason)
 
     def _options(self, request: ProbeRequest) -> ReadOptions:

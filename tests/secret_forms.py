@@ -1,0 +1,98 @@
+"""Texts that hold a secret where cameras, recorders and people put one: `{}` stands for it."""
+
+import json
+from pathlib import Path
+
+from patience import unavailable
+
+CASES = Path(__file__).resolve().parents[2] / "shared" / "cases" / "secrets.json"
+
+SOURCES = (
+    "rtsp://user:{}@127.0.0.1:9/s",
+    "RTSP://user:{}@127.0.0.1:9/s",
+    "rtsps://{}@127.0.0.1:9/s",
+    "http://user:{}@[::1]:9/s",
+    "https://user:a@{}@127.0.0.1:9/s",
+    "rtsp://user:a/{}@127.0.0.1:9/s",
+    "rtsp://user:1/{}@127.0.0.1:9/s",
+    "rtsp://user:a?{}#b@127.0.0.1:9/s",
+    "rtsp://user:a,{}@127.0.0.1:9/s",
+    "rtsp://{}/x@localhost:9/s",
+    "rtsp://u.ser:9/{}/x@localhost:9/s",
+    "http://127.0.0.1:9/v?anything={}",
+    "http://127.0.0.1:9/v?x[pass]={}&y=1",
+    "http://127.0.0.1:9/v?{}",
+    "http://127.0.0.1:9/v?a=1;{}",
+    "http://127.0.0.1:9/v?a=b&{}",
+    "http://127.0.0.1:9/v?rtsp://u:{}@10.0.0.1/x=1",
+    "http://127.0.0.1:9/v?q=a?{}",
+    "http://127.0.0.1:9/v#{}",
+    "http://127.0.0.1:9/v#access_token={}",
+    "http://127.0.0.1:9/cgi;jsessionid={}/v",
+    "http://127.0.0.1:9/v%3Ftoken%3D{}",
+    "http://127.0.0.1:9/v%253Ftoken%253D{}",
+    "rtsp://127.0.0.1:9/user=admin_password={}_channel=1_stream=0.sdp?real_stream",
+    "rtsp://127.0.0.1:9/user=admin&password={}&channel=1&stream=0.sdp",
+    "rtsp://127.0.0.1:9/password=a/b={}",
+    "rtsp://127.0.0.1:9/0/user:{}/main",
+    "rtsp://127.0.0.1:9/ch1/{}@2x",
+    "rtsp://127.0.0.1:9/user/admin/password/{}/1",
+    "http://127.0.0.1:9/token/{}/index.m3u8",
+    "http://127.0.0.1:9/live/admin/{}/1234.ts",
+    "http://127.0.0.1:9/admin/{}/1234",
+    "http://127.0.0.1:9/pwd_{}/1",
+    "http://127.0.0.1:9/accessToken-{}/1",
+    "http://127.0.0.1:9/redir/http%3A%2F%2Fu%3A{}%40127.0.0.1%2Fx",
+    "http://127.0.0.1:9/http://u:{}@127.0.0.1/x",
+    "rtsps://127.0.0.1:7441/{}?enableSrtp",
+    "rtsp://127.0.0.1:7447/{}",
+)
+"""Well formed."""
+
+MISTYPED = (
+    "ftp://user:{}@127.0.0.1/s",
+    "rtmp://127.0.0.1/live?key={}",
+    "{}://127.0.0.1/s",
+    "rtsp://user:{}@127.0.0.1:99999/s",
+    "rtsp://user:{}@127.0.0.1:port/s",
+    "rtsp://user:pa {}@127.0.0.1/s",
+    "rtsp://user:{} @127.0.0.1/s",
+    "rtsp://user:{}\t@127.0.0.1/s",
+    "rtsp://user:{}\n@127.0.0.1/s",
+    'rtsp://user:{}"x@127.0.0.1/s',
+    "rtsp://user:{}@/s",
+    "rtsp:///user:{}@127.0.0.1/s",
+    "rtsp://user:{}@[::zz]/s",
+    "rtsp://user:{}@<ip>/s",
+    "rtsp://user:{}" + "x" * 300 + "@127.0.0.1/s",
+    "rtsp://user:{}@127.0.0.1/" + "x" * 3000,
+    "rtsp:/user:{}@127.0.0.1/s",
+    "rtsp:user:{}@127.0.0.1/s",
+    "rtsp//user:{}@127.0.0.1/s",
+    "rtsp;//user:{}@127.0.0.1/s",
+    "rtsp：//user:{}@127.0.0.1/s",
+    "rtsp ://user:{}@127.0.0.1/s",
+    "http:\\\\user:{}@127.0.0.1\\s",
+    "http:/127.0.0.1/v?token={}",
+    "127.0.0.1:7447/{}",
+    "user:{}@127.0.0.1/s",
+    "{}@127.0.0.1/s",
+    "//user:{}@127.0.0.1/s",
+    "file://user:{}@127.0.0.1/s",
+    "file:///user:{}@127.0.0.1/s",
+    "url=rtsp://user:{}@127.0.0.1/s",
+    '"rtsp://user:{}@127.0.0.1/s"',
+    "<rtsp://user:{}@127.0.0.1/s>",
+    "-rtsp_transport tcp -i rtsp://user:{}@127.0.0.1/s",
+    "rtsp%3A%2F%2Fuser%3A{}%40127.0.0.1%2Fs",
+    "rtsp://user:***@127.0.0.1/s?token={}",
+)
+"""Refused, or a file that is not there."""
+
+
+def reference_forms(kind: str) -> list[str]:
+    """Those that others found: `sources` or `mistyped`; skips the test where they are not here."""
+    if not CASES.is_file():
+        unavailable("the reference cases (../shared/cases)")
+    forms: dict[str, str] = json.loads(CASES.read_text())[kind]
+    return [form.replace("{port}", "9") for form in forms.values()]
