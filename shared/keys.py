@@ -22,8 +22,11 @@ def workers_key(role: Role) -> str:
 PROBES_OPEN = "{probes}:open"
 """Sorted set: id of a probe that is waited for → until when, in ms."""
 
-PROBES_WAITING = "{probes}:waiting"
-"""Hash: id of a probe that no worker has taken yet → ProbeRequest (JSON)."""
+PROBES_WAITING = "{probes}:sealed"
+"""Hash: id of a probe that no worker has taken yet → ProbeRequest (JSON: desk → sealed for it, in hexadecimal)."""
+
+PROBE_DESKS = "{probes}:desks"
+"""Sorted set: public key of an ingest worker that takes probes, in hexadecimal → when it last said so, in ms."""
 
 
 def probe_answer_key(probe_id: str) -> str:

@@ -11,7 +11,6 @@ from services.api.errors import ApiError
 from services.api.probe_schemas import ProbeCreate, ProbeView
 from services.api.registration import check_source
 from services.api.settings import ApiSettings
-from shared.leases import living_workers
 from shared.probes import MAX_OPEN, WAIT_SECONDS, ProbeQueue, ProbeRequest
 
 LOOK_SECONDS: Final = 0.1
@@ -21,7 +20,6 @@ class Prober:
     """Has sources tried. Its method raises ApiError, SourceRefused and StoreUnavailable."""
 
     def __init__(self, client: redis.Redis, settings: ApiSettings, wait_seconds: float = WAIT_SECONDS) -> None:
-        self._client = client
         self._settings = settings
         self._queue = ProbeQueue(client, wait_seconds)
         self._wait_seconds = wait_seconds
@@ -38,10 +36,11 @@ class Prober:
 
     def _ask(self, wanted: ProbeCreate) -> str:
         check_source(wanted.source, self._settings.media_root)
-        if not living_workers(self._client, "ingest", self._settings.lease_seconds):
+        desks = self._queue.desks()
+        if not desks:
             raise ApiError(503, "not_ready", "no living worker for: ingest, which would try the source")
         given = wanted.model_dump(exclude_none=True)
-        probe_id = self._queue.ask(ProbeRequest(**given))
+        probe_id = self._queue.ask(ProbeRequest(**given), desks)
         if probe_id is None:
             raise ApiError(429, "too_many_probes", f"{MAX_OPEN} sources are being tried already; try again soon")
         return probe_id

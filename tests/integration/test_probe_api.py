@@ -22,11 +22,10 @@ from api_server import RunningApi, running_api
 from cameras import camera_server
 from films import VideoFile
 from ingest_process import ingest_process
-from leasing import tenancy
 from patience import eventually
 from process_tree import readers
 from pydantic import SecretStr
-from test_probe_queue import REQUEST, kept
+from test_probe_queue import asked, desk_of, kept
 
 from services.api.errors import ApiError
 from services.api.probe_schemas import ProbeCreate
@@ -53,10 +52,9 @@ def api(redis_url: str, redis_client: redis.Redis, tmp_path: Path) -> Iterator[R
 
 
 @pytest.fixture
-def worker(redis_client: redis.Redis) -> Iterator[None]:
-    """An ingest worker that lives, and tries nothing."""
-    with tenancy(redis_client, "ingest"):
-        yield
+def worker(redis_client: redis.Redis) -> ProbeQueue:
+    """An ingest worker's queue, which has said that it takes requests, and takes none."""
+    return desk_of(redis_client)
 
 
 class Desk:
@@ -72,12 +70,13 @@ class Desk:
         """Begins to try sources."""
         wanted = IngestSettings(**{"media_root": self._media_root, **settings})
         own_redis = OwnRedis(self._client, wanted.forbidden)
-        self._stack.enter_context(ProbeDesk(ProbeQueue(self._client), wanted, own_redis, self.stop, limit_seconds))
+        queue = desk_of(self._client)
+        self._stack.enter_context(ProbeDesk(queue, wanted, own_redis, self.stop, limit_seconds))
 
 
 @pytest.fixture
-def desk(worker: None, redis_client: redis.Redis, tmp_path: Path) -> Iterator[Desk]:
-    """The living worker's desk, which the test opens."""
+def desk(redis_client: redis.Redis, tmp_path: Path) -> Iterator[Desk]:
+    """The desk of a worker, which the test opens."""
     with ExitStack() as stack:
         yield Desk(redis_client, tmp_path, stack)
 
@@ -163,6 +162,7 @@ def test_a_process_tries_cameras_and_keeps_their_passwords(
         camera_server(film, "guard", "open-sesame") as camera,
         ingest_process(redis_url, tmp_path, log) as ingest,
     ):
+        eventually(ProbeQueue(redis_client).desks, "its desk")
         right = tried(api, camera.url("guard:open-sesame@"))
         wrong = tried(api, camera.url(f"guard:{SECRET}@"))
         told = [ingest.page(), api.http.get("/metrics").text, str(kept(redis_client))]
@@ -201,16 +201,16 @@ def test_without_a_worker_nothing_is_tried(api: RunningApi, redis_client: redis.
     assert kept(redis_client) == {}
 
 
-def test_too_many_at_once_are_refused(api: RunningApi, worker: None, redis_client: redis.Redis) -> None:
+def test_too_many_at_once_are_refused(api: RunningApi, worker: ProbeQueue, redis_client: redis.Redis) -> None:
     for _ in range(MAX_OPEN):
-        ProbeQueue(redis_client).ask(REQUEST)
+        asked(worker)
     reply = api.http.post("/v1/streams/probe", json={"source": "rtsp://host/x"})
     assert (reply.status_code, reply.json()["error"]["code"]) == (429, "too_many_probes")
     assert int(reply.headers["Retry-After"]) > 0
 
 
 def test_a_worker_that_does_not_answer_is_not_waited_for_for_ever(
-    worker: None, redis_url: str, redis_client: redis.Redis
+    worker: ProbeQueue, redis_url: str, redis_client: redis.Redis
 ) -> None:
     prober = Prober(redis_client, ApiSettings(redis_url=SecretStr(redis_url)), wait_seconds=0.3)
     with pytest.raises(ApiError, match=r"no ingest worker tried the source within 0\.3 s") as failed:
@@ -219,7 +219,7 @@ def test_a_worker_that_does_not_answer_is_not_waited_for_for_ever(
 
 
 def test_the_api_stops_although_somebody_waits(
-    worker: None, redis_url: str, redis_client: redis.Redis, tmp_path: Path
+    worker: ProbeQueue, redis_url: str, redis_client: redis.Redis, tmp_path: Path
 ) -> None:
     with ThreadPoolExecutor(1) as callers:
         with running_api(redis_url, media_root=tmp_path) as api:
@@ -244,10 +244,16 @@ def test_a_worker_that_is_stopped_says_so(
 ) -> None:
     desk.open()
     queue = ProbeQueue(redis_client)
-    probe_id = queue.ask(ProbeRequest(source=f"rtsp://127.0.0.1:{silent_port}/x"))
-    assert probe_id
+    probe_id = asked(queue, ProbeRequest(source=f"rtsp://127.0.0.1:{silent_port}/x"))
     eventually(lambda: not redis_client.exists(PROBES_WAITING), "somebody to take it")
     desk.stop.set()
     report = eventually(lambda: queue.answer_to(probe_id), "the answer")
     assert report
     assert report.reason == "the ingest worker that tried it was stopped: try again"
+
+
+def test_a_worker_that_ends_is_asked_no_more(redis_client: redis.Redis, tmp_path: Path) -> None:
+    queue = ProbeQueue(redis_client)
+    with ProbeDesk(queue, IngestSettings(media_root=tmp_path), OwnRedis(redis_client, ()), threading.Event()):
+        eventually(queue.desks, "its desk")
+    assert queue.desks() == []

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from contextlib import suppress
 from typing import Final, Self
 
 from services.ingest.own_redis import OwnRedis
@@ -50,9 +51,11 @@ class ProbeDesk:
         self._stop.set()
         for seat in self._seats:
             seat.join()
+        with suppress(StoreUnavailable):
+            self._queue.leave()
 
     def _serve(self) -> None:
-        while not self._stop.wait(POLL_SECONDS):
+        while not self._stop.is_set():
             try:
                 if taken := self._queue.take():
                     probe_id, request = taken
@@ -61,6 +64,7 @@ class ProbeDesk:
                 logger.debug("probe: %s", err)
             except Exception:  # a thread's top: without it the seat would stay empty
                 logger.exception("probe: internal error")
+            self._stop.wait(POLL_SECONDS)
 
     def _tried(self, request: ProbeRequest) -> ProbeReport:
         """What came of it, good or bad."""
