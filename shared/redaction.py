@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from shared.plain_words import TELLING_NAMES, awaits_secret, is_plain, looks_random, names_secret
-from shared.urls import URL, split_rest
+from shared.urls import ADDRESS, KNOWN_SCHEME, URL, split_rest
 
 MASK: Final = "***"
 
@@ -39,8 +39,10 @@ MAX_URL: Final = 4096
 
 def shown_source(text: str) -> str:
     """What may be seen of a source; the same for what was shown before."""
-    url = URL.fullmatch(text)
-    return _shown_url(url["scheme"], url["rest"]) if url else _shown_file(text.strip())
+    if url := URL.fullmatch(text):
+        return _shown_url(url["scheme"], url["rest"])
+    address = ADDRESS.fullmatch(text.strip())
+    return _shown_address(address) if address and address["port"] else _shown_file(text.strip())
 
 
 def redact(text: str) -> str:
@@ -59,6 +61,7 @@ def redact(text: str) -> str:
 
 def _url_in_text(scheme: str, text: str, begin: int) -> tuple[str, int]:
     """The URL whose rest begins there, as it may be seen, and where the text goes on."""
+    scheme = scheme if KNOWN_SCHEME.fullmatch(scheme) else MASK
     word = _URL_WORD.match(text, begin)
     rest = word[0] if word else ""
     following = text.find("://", begin + len(rest))
@@ -78,17 +81,28 @@ def _redact_loose(text: str) -> str:
 
 
 def _redact_word(word: str) -> str:
+    if "%" in word and (decoded := _decoded(word)) != word:
+        return word if redact(decoded) == decoded else MASK
     before, _, host = word.rpartition("@")
     is_login = before and _LOGIN_END.search(word, len(before)) and (":" in before or _HOST_IN_TEXT.match(host))
     if is_login:
         return f"{MASK}@{_redact_word(host)}"
+    if address := ADDRESS.fullmatch(word):
+        return _shown_address(address)
     if assigned := _ASSIGNED.search(word):
         return word[: assigned.end()] + MASK
     path, _, query = word.partition("?")
     return f"{path}?{MASK}" if "=" in query else word
 
 
+def _shown_address(address: re.Match[str]) -> str:
+    """A URL without its scheme."""
+    return address[0][: address.start("tail")] + _shown_tail(address["tail"], address["port"] or "")
+
+
 def _shown_url(scheme: str, rest: str) -> str:
+    if not KNOWN_SCHEME.fullmatch(scheme):
+        return MASK
     if scheme.lower() == "file":
         return f"{scheme}://{_shown_file(rest)}"
     if scheme.startswith("redis") and (many := _MANY_HOSTS.fullmatch(rest)):

@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 
 from shared.errors import SourceRefused
 from shared.redaction import MASK
-from shared.urls import URL, split_rest
+from shared.urls import KNOWN_SCHEME, URL, split_rest
 
 SourceKind = Literal["file", "rtsp", "http", "device"]
 
@@ -46,7 +46,6 @@ _MISTYPED: Final = re.compile(
 )
 """Texts that would pass for a file's name, but were meant as URLs."""
 _FILE_SCHEME: Final = re.compile(r"\s*file:(?=/)(?://(?=/|localhost/))?", re.IGNORECASE)
-_KNOWN_SCHEMES: Final = re.compile("ftps?|gopher|mms|rtmps?|rtp|sftp|smb|srt|tcp|udp|unix|wss?")
 _UNFIT: Final = re.compile(r"[\s\"\x00-\x1f\x7f]")
 
 
@@ -150,7 +149,7 @@ def _url_source(scheme: str, rest: str) -> Source:
     if _UNFIT.search(rest):
         raise SourceRefused("source: holds a space, a quotation mark or a control character; write a space as %20")
     if scheme not in URL_KINDS:
-        which = f" {scheme!r}" if _KNOWN_SCHEMES.fullmatch(scheme) else ""
+        which = f" {scheme!r}" if KNOWN_SCHEME.fullmatch(scheme) else ""
         raise SourceRefused(f"source: scheme{which} is not known; {ALLOWED}")
     if not rest or rest[0] in "/?#":
         raise SourceRefused(f"source: names no host; {ALLOWED}")

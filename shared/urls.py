@@ -5,12 +5,23 @@ from dataclasses import dataclass
 from typing import Final
 
 URL: Final = re.compile(r"\s*(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*?)\s*", re.DOTALL)
+KNOWN_SCHEME: Final = re.compile(
+    r"https?|rtsps?|file|unix|rediss?(?:\+cluster|\+sentinel)?|ftps?|gopher|mms|rtmps?|rtp|sftp|smb|srt|tcp|udp|wss?",
+    re.IGNORECASE,
+)
+"""Schemes that may be shown: what stands before :// in a mistyped text may be anything."""
 _AFTER_HOST: Final = r"(?::(?P<port>[0-9]{0,5}))?(?P<tail>[/?#].*)?"
 _REST: Final = re.compile(
     r"(?:(?P<login>.*?)@)??(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,253})" + _AFTER_HOST, re.DOTALL
 )
 """What follows the scheme. The login ends at the first @ that a host and the end of the authority follow; what reads as
 a URL without login is one (host:554/live@2x)."""
+ADDRESS: Final = re.compile(
+    r"(?P<host>(?:[0-9]+\.){3}[0-9]+|localhost|\[[0-9A-Fa-f:.]+\]|[\w-]+(?:\.[\w-]+)+)"
+    r"(?::(?P<port>[0-9]{1,5}))?(?P<tail>[/?#].*)",
+    re.DOTALL,
+)
+"""A URL without its scheme, or a file in a folder named after an address."""
 _NUMERIC: Final = re.compile(r"\[[0-9A-Fa-f:.]+\]|(?:[0-9]+\.){3}[0-9]+")
 _NUMERIC_REST: Final = re.compile(rf"(?P<login>.*?)@(?P<host>{_NUMERIC.pattern})" + _AFTER_HOST)
 """The same with a numeric address: it is more of a host than a bare word before it (u:p@ss/word@10.0.0.5)."""

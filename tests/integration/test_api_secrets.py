@@ -1,41 +1,227 @@
+"""No place shows a secret: whatever form it comes in, and wherever it is put."""
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
 import pytest
 import redis
-from api_server import running_api
+from api_server import RunningApi, running_api
+from ingest_process import ingest_process
+from ingest_runner import stream_spec
+from patience import eventually
+from secret_forms import MISTYPED, SOURCES, reference_forms
 
+from services.api.settings import ApiSettings
+from shared.errors import SettingsInvalid, SourceRefused
+from shared.probes import ProbeQueue
+from shared.redaction import MASK, shown_source
 from shared.registry import Registry
+from shared.settings import read_settings
+from shared.sources import parse_source
 
 SECRET = "s3cret-pass"
+CAMERA = {"name": "Camera", "source": "rtsp://127.0.0.1:9/s"}
+FORMS = [form.replace("{}", SECRET) for form in (*SOURCES, *MISTYPED)]
+FIELDS = ("id", "source", "name", "model", "pace", "skip", "rtsp_transport", "fps", "loop", "base_ms", "thresholds")
+STEP = 6
 
 
-def test_credentials_come_back_nowhere(
-    redis_url: str, redis_client: redis.Redis, caplog: pytest.LogCaptureFixture
+@pytest.fixture
+def api(redis_url: str, redis_client: redis.Redis, tmp_path: Path) -> Iterator[RunningApi]:
+    """An api that does not see the media, so that it takes every file on trust."""
+    with running_api(redis_url, media_root=tmp_path / "elsewhere") as running:
+        running.add("mine", **CAMERA)
+        yield running
+
+
+Call = tuple[str, str, dict[str, Any]]
+
+
+def as_source(text: str) -> Iterator[Call]:
+    """Requests with the text where it is most often put."""
+    for method, path in (("POST", "/v1/streams"), ("PATCH", "/v1/streams/mine")):
+        yield method, path, {"json": {**CAMERA, "source": text}}
+        yield method, path, {"json": {**CAMERA, "name": text}}
+    yield "POST", "/v1/streams/probe", {"json": {"source": text}}
+
+
+def astray(text: str) -> Iterator[Call]:
+    """Requests with the text in every other place that takes one."""
+    odd = ([text], {text: text}, {"moved": text}, {text: 0.5}, {"moved": {text: 0.5}}, {"moved": {"enter": text}})
+    bodies = [{field: text} for field in FIELDS] + [{field: value} for field in FIELDS[:2] for value in odd]
+    for body in [*bodies, *({"thresholds": value} for value in odd), {text: 1}, {"sauce": text}]:
+        yield "POST", "/v1/streams", {"json": {**CAMERA, **body}}
+        yield "PATCH", "/v1/streams/mine", {"json": body}
+    yield "POST", "/v1/streams/probe", {"json": {**CAMERA, text: text}}
+    yield "POST", "/v1/streams", {"content": json.dumps({**CAMERA, "source": text})[:-8]}
+    yield "POST", "/v1/streams", {"content": text.encode(), "headers": {"Content-Type": "application/json"}}
+    for path in ("/v1/streams", "/v1/streams/mine/scores", "/v1/events"):
+        for name in ("cursor", "limit", "stream_id", "label", "since_ms", "until_ms", text):
+            yield "GET", path, {"params": {name: text}}
+    for path in (text, quote(text, safe=""), quote(text, safe=":@/?=&;") + "/"):
+        for start in ("/", "/v1/streams/", "/v1/events/"):
+            yield "GET", f"{start}{path}", {}
+            yield "DELETE", f"{start}{path}", {}
+    yield "GET", "/healthz", {"headers": {"X-Request-ID": text}}
+    yield "GET", "/v1/events/live", {"headers": {"Last-Event-ID": text}}
+    yield "GET", "/v1/events/live", {"params": {"label": text}}
+
+
+def answers(api: RunningApi, text: str, turn: int) -> Iterator[httpx.Response]:
+    """What the api says to a text as a source, and to a part of the other requests with it: another part each turn."""
+    for method, path, options in [*as_source(text), *islice(astray(text), turn % STEP, None, STEP)]:
+        with suppress(httpx.InvalidURL, httpx.LocalProtocolError, UnicodeEncodeError):  # what cannot be sent
+            yield api.http.request(method, path, **options)
+        if method == "PATCH":
+            yield api.http.get("/v1/streams/mine")
+
+
+def leaks(replies: list[httpx.Response]) -> list[str]:
+    """Those answers that hold the secret, or that say that something broke."""
+    return [
+        f"{reply.request.method} {reply.request.url}: {reply.status_code} {reply.text} {reply.headers}"
+        for reply in replies
+        if SECRET in f"{reply.text} {reply.headers}" or reply.status_code == 500
+    ]
+
+
+def test_no_answer_and_no_log_line_shows_a_secret(api: RunningApi, caplog: pytest.LogCaptureFixture) -> None:
+    """Without a worker, probes are refused after the source was looked at."""
+    check_all(api, FORMS, caplog)
+
+
+def test_nor_those_that_others_found(api: RunningApi, caplog: pytest.LogCaptureFixture) -> None:
+    forms = [*reference_forms("sources"), *reference_forms("mistyped")]
+    check_all(api, [form.replace("{}", SECRET) for form in forms], caplog)
+
+
+def check_all(api: RunningApi, forms: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    for client in ("httpcore", "httpx"):
+        caplog.set_level(logging.WARNING, client)
+    statuses = set()
+    for turn, text in enumerate(forms):
+        replies = list(answers(api, text, turn))
+        statuses |= {reply.status_code for reply in replies}
+        assert leaks(replies) == []
+    assert statuses >= {200, 201, 400, 404, 422, 503}
+    told = [api.http.get(path) for path in ("/v1/streams?limit=1000", "/metrics", "/docs", "/openapi.json")]
+    assert leaks(told) == []
+    assert SECRET not in caplog.text
+
+
+@pytest.mark.parametrize("form", SOURCES)
+def test_a_source_that_comes_back_as_it_was_shown_stays_what_it_is(
+    form: str, api: RunningApi, redis_client: redis.Redis
 ) -> None:
-    caplog.set_level("DEBUG")
-    source = f"rtsp://user:{SECRET}@host/1"
-    odd_sources = [f"rtsp://user:{odd}{SECRET}@host/1" for odd in ("1/", "1?", "1#", "a@", "a/")]
-    with running_api(redis_url) as api:
-        answers = [
-            api.http.post("/v1/streams", json={"id": "one", "name": "One", "source": source}),
-            api.http.post("/v1/streams", json={"id": "one", "name": "One", "source": source}),
-            api.http.post("/v1/streams", json={"name": "Two", "source": source, "fps": 100}),
-            api.http.post("/v1/streams", json={"name": "Two", "source": [source]}),
-            api.http.post("/v1/streams", json={"name": "Two", "source": source.replace("rtsp", "ftp")}),
-            api.http.post("/v1/streams", json={"name": "Two", "source": source + "x" * 3000}),
-            api.http.post("/v1/streams", json={"name": "Two", "sauce": source}),
-            api.http.post("/v1/streams", json={"name": "Two", "password": SECRET, source: 1}),
-            api.http.post("/v1/streams", json={"name": {"source": source}, "source": source}),
-            api.http.post("/v1/streams", json={"name": "Two", "source": source, "thresholds": {source: 1}}),
-            api.http.post("/v1/streams", json={"name": "x" * 150 + source + "x" * 100, "source": source}),
-            *(api.http.post("/v1/streams", json={"name": "Two", "source": odd}) for odd in odd_sources),
-            api.http.patch("/v1/streams/one", json={"source": source + "/2"}),
-            api.http.get("/v1/streams/one"),
-            api.http.get("/v1/streams"),
-            api.http.get(f"/v1/streams?cursor={source}"),
-            api.http.get("/metrics"),
-        ]
-    odd = [reply.status_code for reply in answers[11:16]]
-    assert [reply.status_code for reply in answers] == [201, 409, *[422] * 9, *odd, 200, 200, 200, 422, 200]
-    assert not [reply.text for reply in answers if SECRET in reply.text]
-    logged = [record.getMessage() for record in caplog.records if not record.name.startswith("http")]
-    assert not [message for message in logged if SECRET in message]
-    assert Registry(redis_client).get("one").spec.source == source + "/2"
+    source = form.replace("{}", SECRET)
+    shown = api.add("one", source=source)["source"]
+    before = Registry(redis_client).get("one").spec
+    assert api.http.patch("/v1/streams/one", json={"source": shown}).json()["source"] == shown
+    assert Registry(redis_client).get("one").spec == before
+    changed = api.http.patch("/v1/streams/one", json={"source": shown, "name": "Door"}).json()
+    after = Registry(redis_client).get("one").spec
+    assert (changed["source"], changed["name"], after.source) == (shown, "Door", source)
+    assert after.base_ms == before.base_ms
+
+
+def test_any_other_text_with_the_mask_in_it_is_refused(api: RunningApi, redis_client: redis.Redis) -> None:
+    source = f"rtsp://user:{SECRET}@127.0.0.1:9/s?token={SECRET}"
+    shown = api.add("one", source=source)["source"]
+    assert shown == "rtsp://***@127.0.0.1:9/s?token=***"
+    for other in (shown + "&b=1", shown.replace("/s", "/t"), f"rtsp://user:{MASK}@127.0.0.1:9/s", MASK, f"{MASK}.mp4"):
+        assert api.error(422, "PATCH", "/v1/streams/one", json={"source": other})["field"] == "source"
+    for path in ("/v1/streams", "/v1/streams/probe"):
+        body = {"source": shown} if path.endswith("probe") else {"name": "Two", "source": shown}
+        error = api.error(422, "POST", path, json=body)
+        assert (error["field"], "***, which stands for what is not shown" in error["message"]) == ("source", True)
+    assert Registry(redis_client).get("one").spec.source == source
+
+
+def test_a_name_that_holds_a_login_is_refused_and_one_from_before_is_hidden(
+    api: RunningApi, redis_client: redis.Redis
+) -> None:
+    name = f"rtsp://user:{SECRET}@127.0.0.1/s"
+    assert api.error(422, "POST", "/v1/streams", json={**CAMERA, "name": name})["field"] == "name"
+    Registry(redis_client).add(stream_spec("old", "rtsp://127.0.0.1:9/s", name=name))
+    assert api.http.get("/v1/streams/old").json()["name"] == "rtsp://***@127.0.0.1/s"
+    assert api.http.post("/v1/streams", json={**CAMERA, "name": "Café @ the door = east?"}).status_code == 201
+
+
+def test_a_short_plain_word_is_repeated_and_nothing_else(api: RunningApi) -> None:
+    for pace, value in (("slow", "'slow'"), (7, "7"), ("a=b", None), ("x" * 60, None), ("Zq9xW3vKpL2mN8rT", None)):
+        error = api.error(422, "POST", "/v1/streams", json={**CAMERA, "pace": pace})
+        assert error.get("value") == value
+        assert ("got" in error["message"]) == (value is not None)
+    assert api.error(422, "POST", "/v1/streams", json={**CAMERA, "rtps": 1})["field"] == "rtps"
+    assert api.error(422, "POST", "/v1/streams", json={**CAMERA, "a:b@c": 1})["field"] == MASK
+    assert api.error(404, "GET", "/v1/stream")["message"] == "GET /v1/stream: Not Found"
+    assert api.error(404, "GET", "/v1/a:b@c/d")["message"] == "Not Found"
+
+
+def sources_of_old() -> Iterator[str]:
+    """All forms that an older version may have stored."""
+    yield from (text for text in FORMS if len(text) <= 2048)
+
+
+def test_ingest_shows_no_secret(redis_url: str, redis_client: redis.Redis, tmp_path: Path) -> None:
+    """Its log, what it stores, its metrics, its processes; of streams and of probes."""
+    log, registry = tmp_path / "log", Registry(redis_client)
+    for number, source in enumerate(sources_of_old()):
+        registry.add(stream_spec(f"stream-{number}", source, pace="live"))
+    ids = sorted(registry.specs())
+    with (
+        running_api(redis_url, media_root=tmp_path) as api,
+        ingest_process(redis_url, tmp_path, log, LOG_LEVEL="debug") as ingest,
+        ThreadPoolExecutor(8) as callers,
+    ):
+        eventually(ProbeQueue(redis_client).desks, "a desk")
+        probes = [{"source": text} for text in FORMS[::2]]
+        probed = list(callers.map(lambda body: api.http.post("/v1/streams/probe", json=body), probes))
+        eventually(lambda: all(record.status.reason for record in registry.records(ids)), "every stream's reason")
+        lines = [process_line(path) for path in Path("/proc").glob("[0-9]*/cmdline")]
+        views = [api.http.get("/v1/streams?limit=1000"), *probed]
+        told = f"{ingest.page()} {[record.status for record in registry.records(ids)]} {lines}"
+    assert leaks(views) == []
+    assert {reply.status_code for reply in probed} == {200, 422}
+    assert SECRET not in told
+    said = log.read_text()
+    assert "probe of rtsp://***@127.0.0.1:9/s" in said
+    assert "source rtsp://***@127.0.0.1:9/s: connection refused" in said
+    assert SECRET not in said
+
+
+def process_line(path: Path) -> str:
+    """A process's command line, if it still lives."""
+    with suppress(OSError):
+        return path.read_text(errors="replace")
+    return ""
+
+
+@pytest.mark.parametrize("text", [*FORMS, f"redis://:{SECRET}/x@host", f"redis+cluster://h:{SECRET}"])
+def test_no_setting_is_repeated_that_may_be_a_secret(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "\0" in text or not text.isprintable():
+        pytest.skip("no environment variable")
+    for name in ("LOG_LEVEL", "METRICS_PORT", "API_PORT", "LEASE_SECONDS"):
+        monkeypatch.setitem(os.environ, f"AFTERIMAGE_{name}", text)
+        with pytest.raises(SettingsInvalid) as refusal:
+            read_settings(ApiSettings)
+        assert SECRET not in str(refusal.value)
+        monkeypatch.delenv(f"AFTERIMAGE_{name}")
+
+
+def test_what_is_refused_is_not_shown_as_a_source() -> None:
+    """The forms above that are no source, so that the two lists mean what they say."""
+    for form in MISTYPED:
+        with pytest.raises(SourceRefused):
+            parse_source(form.replace("{}", SECRET), Path("/media"))
+        assert SECRET not in shown_source(form.replace("{}", SECRET))

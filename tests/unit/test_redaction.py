@@ -115,7 +115,9 @@ def test_scheme_host_port_and_path_are_shown(text: str, shown: str) -> None:
         ("unix:///tmp/x/redis.sock?password=x", "unix:///tmp/x/redis.sock?password=***"),
         ("see http://127.0.0.1:8000/docs.", "see http://127.0.0.1:8000/docs."),
         ("AFTERIMAGE_REDIS_PASSWORD=x is set", "AFTERIMAGE_REDIS_PASSWORD=*** is set"),
-        ("127.0.0.1/video?a=x", "127.0.0.1/video?***"),
+        ("127.0.0.1/video?a=x&b", "127.0.0.1/video?a=***&***"),
+        ("video?a=x", "video?***"),
+        ("rtsp%3A%2F%2Fu%3Ap%40h is no a%20b", "*** is no a%20b"),
         ("fps=8, frames 3 of 4 @ 2x", "fps=8, frames 3 of 4 @ 2x"),
     ],
 )
@@ -134,7 +136,7 @@ def test_keys_are_hidden_in_a_path() -> None:
 def test_long_texts_take_no_long_time() -> None:
     """Each of these would take minutes if anything in it were looked at twice as often as it is long."""
     for text in ("a", "a:", "@a:", "a@", "rtsp://", "rtsp://a b@", "pass=", "?a=", "%25"):
-        redact(text * (1_000_000 // len(text)))
+        redact(text * (200_000 // len(text)))
 
 
 @pytest.mark.parametrize("name", ["cam@home.mp4", "a@b/clip.mp4", "10:30.mp4", "cam=1.mp4", "192.168.1.20/clip.mp4"])
