@@ -19,6 +19,7 @@ from ingest_process import ingest_process
 from ingest_runner import stream_spec
 from patience import eventually
 from secret_forms import MISTYPED, SOURCES, reference_forms
+from web_server import WebServer, web_server
 
 from services.api.settings import ApiSettings
 from shared.errors import SettingsInvalid, SourceRefused
@@ -168,12 +169,32 @@ def test_a_short_plain_word_is_repeated_and_nothing_else(api: RunningApi) -> Non
     assert api.error(404, "GET", "/v1/a:b@c/d")["message"] == "Not Found"
 
 
+@pytest.fixture
+def telling_server() -> Iterator[WebServer]:
+    """One whose answers hold the secret: where it leads, what its playlists name, what it calls itself."""
+    elsewhere = f"http://user:{SECRET}@127.0.0.1:9/seg.ts?token={SECRET}"
+    lines = {
+        "/segment": elsewhere,
+        "/key": f'#EXT-X-KEY:METHOD=AES-128,URI="{elsewhere}"',
+        "/script": f"tcp:{SECRET}@h",
+    }
+    with web_server() as server:
+        server.answers["/login"] = lambda handler: handler.reply(401, WWW_Authenticate=f'Basic realm="{SECRET}"')
+        server.answers["/broken"] = lambda handler: handler.reply(500, SECRET.encode(), X_Token=SECRET)
+        server.answers["/away"] = lambda handler: handler.reply(302, Location=elsewhere)
+        for path, line in lines.items():
+            server.give(path, f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,{SECRET}\n{line}\n".encode())
+        yield server
+
+
 def sources_of_old() -> Iterator[str]:
     """All forms that an older version may have stored."""
     yield from (text for text in FORMS if len(text) <= 2048)
 
 
-def test_ingest_shows_no_secret(redis_url: str, redis_client: redis.Redis, tmp_path: Path) -> None:
+def test_ingest_shows_no_secret(
+    redis_url: str, redis_client: redis.Redis, tmp_path: Path, telling_server: WebServer
+) -> None:
     """Its log, what it stores, its metrics, its processes; of streams and of probes."""
     log, registry = tmp_path / "log", Registry(redis_client)
     for number, source in enumerate(sources_of_old()):
@@ -185,7 +206,8 @@ def test_ingest_shows_no_secret(redis_url: str, redis_client: redis.Redis, tmp_p
         ThreadPoolExecutor(8) as callers,
     ):
         eventually(ProbeQueue(redis_client).desks, "a desk")
-        probes = [{"source": text} for text in FORMS[::2]]
+        odd = [telling_server.url(path, f"user:{SECRET}@") for path in telling_server.answers]
+        probes = [{"source": text} for text in [*FORMS[::2], *odd]]
         probed = list(callers.map(lambda body: api.http.post("/v1/streams/probe", json=body), probes))
         eventually(lambda: all(record.status.reason for record in registry.records(ids)), "every stream's reason")
         lines = [process_line(path) for path in Path("/proc").glob("[0-9]*/cmdline")]
@@ -193,6 +215,7 @@ def test_ingest_shows_no_secret(redis_url: str, redis_client: redis.Redis, tmp_p
         told = f"{ingest.page()} {[record.status for record in registry.records(ids)]} {lines}"
     assert leaks(views) == []
     assert {reply.status_code for reply in probed} == {200, 422}
+    assert all(reply.json()["reason"] for reply in probed[-len(odd) :])
     assert SECRET not in told
     said = log.read_text()
     assert "probe of rtsp://***@127.0.0.1:9/s" in said
