@@ -13,6 +13,7 @@ USAGE_ERRORS = (DatasetUnusable, ModelUnusable, SettingsInvalid, SourceRefused)
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
+    pretty_exceptions_show_locals=False,  # a source may be among them
     help="Watches many cameras at once and names what happens over time: events, with a memory that is never lost.",
 )
 app.command()(up.up)

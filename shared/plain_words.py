@@ -8,6 +8,7 @@ TELLING_NAMES: Final = (
     "pw|pwd|secret|session|sessionid|sid|sig|signature|token|user|username|usr"
 )
 _SECRET: Final = re.compile(TELLING_NAMES)
+_USER: Final = re.compile("admin|administrator|guest|operator|root|ubnt")
 _PLAIN: Final = re.compile(r"[\w .~+-]*")
 _RUN: Final = re.compile(r"[^\W_]+")
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W_A-Za-z0-9]+")
@@ -24,9 +25,9 @@ def is_plain(word: str) -> bool:
 
 
 def awaits_secret(word: str) -> bool:
-    """Whether the next segment is one: `/token/…`."""
+    """Whether the next segment is one: `/token/…`, `/admin/…`."""
     words = _words(word)
-    return bool(words and _SECRET.fullmatch(words[-1]))
+    return bool(words and (_SECRET.fullmatch(words[-1]) or _USER.fullmatch(words[-1])))
 
 
 def names_secret(word: str) -> bool:

@@ -5,6 +5,7 @@ the plain words of its path, with the names of its parameters: kinds are hidden,
 """
 
 import re
+import unicodedata
 from itertools import pairwise
 from typing import Final
 from urllib.parse import unquote
@@ -81,7 +82,7 @@ def _redact_loose(text: str) -> str:
 
 
 def _redact_word(word: str) -> str:
-    if "%" in word and (decoded := _decoded(word)) != word:
+    if ("%" in word or not word.isascii()) and (decoded := plain_form(word)) != word:
         return word if redact(decoded) == decoded else MASK
     before, _, host = word.rpartition("@")
     is_login = before and _LOGIN_END.search(word, len(before)) and (":" in before or _HOST_IN_TEXT.match(host))
@@ -140,7 +141,7 @@ def _shown_path(path: str, port: str, *, is_web: bool) -> str:
     iptv = _IPTV.fullmatch(path) if is_web else None
     if iptv and (iptv["kind"] or not PATH_WORDS.fullmatch(iptv["user"])):
         hidden |= {len(segments) - 3, len(segments) - 2}  # the way IPTV servers take a login
-    words = [_decoded(segment) for segment in segments]
+    words = [plain_form(segment) for segment in segments]
     for number, (before, word) in enumerate(pairwise(words), 1):
         if not is_plain(word) or names_secret(word) or awaits_secret(before):
             hidden.add(number)
@@ -151,15 +152,15 @@ def _shown_file(path: str) -> str:
     """A file's path, but for what is no name of a file: `password=…`, `user:…@…`, a key."""
 
     def shown(segment: str) -> str:
-        word = _decoded(segment)
+        word = plain_form(segment)
         is_hidden = set(word) & set("=@?*") or (looks_random(word) and not _SUFFIX.search(word))
         return MASK if is_hidden else segment
 
     return "/".join(map(shown, path.split("/")))
 
 
-def _decoded(text: str) -> str:
-    """Without its percent-encoding, however often it was encoded; what is still encoded after that is not plain."""
+def plain_form(text: str) -> str:
+    """Without percent-encoding, however often it was encoded, and without wide colons and the like."""
     for _ in range(4):
         text = unquote(text)
-    return text
+    return unicodedata.normalize("NFKC", text)

@@ -18,6 +18,8 @@ from shared.redaction import redact
 TROUBLE = (RedisError, RedisClusterException, OSError)
 MAX_CHARACTERS = 300  # the client library can be long-winded
 OUT_OF_MEMORY = "OOM command not allowed"  # as a script's own error, of whatever version
+ARGUMENTS = ", with args beginning with"
+"""What a server says before it repeats arguments of a command that it does not know: passwords, if that is AUTH."""
 DEFECTS = (DataError, ClusterCrossSlotError, CrossSlotTransactionError)
 
 
@@ -34,7 +36,7 @@ def translated() -> Iterator[None]:
     except DEFECTS:
         raise
     except TROUBLE as err:
-        said = redact(str(err))[:MAX_CHARACTERS] or type(err).__name__
+        said = redact(str(err).partition(ARGUMENTS)[0])[:MAX_CHARACTERS] or type(err).__name__
         if isinstance(err, OutOfMemoryError) or OUT_OF_MEMORY in str(err):
             raise StoreFull(f"Redis: it is full, and refuses what takes memory: {said}") from err
         raise StoreUnavailable(f"Redis: {said}") from err

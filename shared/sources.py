@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Final, Literal
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from shared.errors import SourceRefused
-from shared.redaction import MASK
+from shared.redaction import MASK, plain_form
 from shared.urls import KNOWN_SCHEME, URL, split_rest
 
 SourceKind = Literal["file", "rtsp", "http", "device"]
@@ -36,12 +36,12 @@ _FILE_URI: Final = re.compile(r"\s*file:(?://(?P<host>[^/?#]*))?(?P<path>/.*?)?\
 _DEVICE: Final = re.compile(r"\s*device:(?P<number>.*?)\s*", re.DOTALL | re.IGNORECASE)
 _LONE_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _MISTYPED: Final = re.compile(
-    r"""\W*[a-z][a-z0-9+.-]*\s*[:;\uff1a]\s*[/\\]  # rtsp:/, rtsp;//, http:\\
+    r"""\W*[a-z][a-z0-9+.-]*\s*[:;]\s*[/\\]  # rtsp:/, rtsp;//, http:\\
     |.*://  # url=rtsp://
     |.*:.*@  # user:password@host
     |(?!.*\.(?=[a-z0-9]*[a-z])[a-z0-9]{2,4}$)[^/\\]*@[a-z0-9._-]+(?::[0-9]+)?(?:/|$)  # user@host, but no a@b.mp4
     |(?:(?:[0-9]{1,3}\.){3}[0-9]{1,3}|localhost):[0-9]+(?:/|$)  # an address without its scheme
-    |(?:rtsps?|https?|rtmps?|srt|udp|ftp|sftp|mms|rtp|wss?)\s*[:\uff1a]""",
+    |(?:rtsps?|https?|rtmps?|srt|udp|ftp|sftp|mms|rtp|wss?)\s*:""",
     re.DOTALL | re.IGNORECASE | re.VERBOSE,
 )
 """Texts that would pass for a file's name, but were meant as URLs."""
@@ -85,7 +85,7 @@ def parse_source(text: str, media_root: Path) -> Source:
         return _url_source(url["scheme"].lower(), url["rest"])
     if device := _DEVICE.fullmatch(text):
         return _device_source(device["number"])
-    if _MISTYPED.match(unquote(_FILE_SCHEME.sub("", text))):
+    if _MISTYPED.match(plain_form(_FILE_SCHEME.sub("", text))):
         raise SourceRefused(f"source: reads like a URL, but is none; {ALLOWED}")
     return _file_source(text, media_root)
 

@@ -4,8 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
+from secret_forms import MISTYPED
 
-from afterimage.sources import find_source, find_sources
+from afterimage.sources import find_source, find_sources, local_path
 from shared.errors import SourceRefused
 
 
@@ -67,6 +68,16 @@ def test_one_file_may_lie_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert find_source(text).location == str(file)
     with pytest.raises(SourceRefused, match="is a directory"):
         find_source("elsewhere")
+
+
+@pytest.mark.parametrize("form", MISTYPED)
+def test_a_mistyped_source_is_not_repeated(form: str, tmp_path: Path) -> None:
+    text = form.replace("{}", "s3cret")
+    for named in (lambda: find_source(text), lambda: find_sources(text, None), lambda: find_sources(text, tmp_path)):
+        with pytest.raises(SourceRefused) as refusal:
+            named()
+        assert "s3cret" not in str(refusal.value)
+    assert local_path(form) is None
 
 
 @pytest.mark.parametrize(

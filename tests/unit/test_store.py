@@ -135,3 +135,10 @@ def _pipe(client: redis.Redis) -> None:
     pipeline = client.pipeline(transaction=False)
     pipeline.get("a")
     pipeline.execute()
+
+
+def test_arguments_that_a_server_repeats_are_left_out() -> None:
+    said = "unknown command 'AUTH', with args beginning with: 's3cret' "
+    with pytest.raises(StoreUnavailable, match=r"unknown command 'AUTH'$") as raised, translated():
+        raise redis.ResponseError(said)
+    assert "s3cret" not in str(raised.value)
