@@ -83,6 +83,8 @@ def analyze_sources(
     request = StopRequest()
     request.listen()
     report = Report(as_json=as_json)
+    for folder in playlist.skipped:
+        report.say(f"skipped: {folder} holds videos; --recursive looks into subfolders")
     wanted = [_stream(source, model, fps) for source in playlist.sources]
     streams: list[Watched] = []
     started = time.monotonic()

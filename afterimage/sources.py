@@ -1,8 +1,10 @@
 """What `afterimage analyze` is to play: one file, every video of a folder, or one camera."""
 
+import os
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from shared.errors import SourceRefused
@@ -10,6 +12,8 @@ from shared.redaction import redact
 from shared.sources import VIDEO_SUFFIXES, Source, check_file, parse_source, path_named
 
 MAX_BASE_MS = (1 << 50) - 1
+MAX_GLANCED = 10_000
+"""Entries of subfolders that are looked at only to say that there are videos in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,26 +28,29 @@ class Playable:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What to play, the folder that all files in it lie under, and why others of a folder are left out."""
+    """What to play, the folder that all files in it lie under, why others of a folder are left out, and which of its
+    subfolders hold videos that nobody asked for."""
 
     sources: tuple[Playable, ...]
     media_root: Path
     refused: tuple[str, ...] = ()
+    skipped: tuple[Path, ...] = ()
 
 
-def find_sources(text: str, media_root: Path | None) -> Selection:
+def find_sources(text: str, media_root: Path | None, *, recursive: bool = False) -> Selection:
     """The sources that a text names; the media root defaults to the file's folder, or the folder itself.
 
-    Raises SourceRefused naming the source and what is allowed.
+    `recursive` looks into a folder's subfolders, but not where links to folders lead. Raises SourceRefused naming the
+    source and what is allowed.
     """
     if not _names_file(text):
         source = parse_source(text, Path.cwd())
         return Selection((Playable("camera", "camera", source.location, None),), media_root or Path.cwd())
     path = Path(path_named(text))
     if _is_folder(path):
-        return _folder(path, media_root or path.resolve())
+        return _folder(path, media_root or path.resolve(), recursive=recursive)
     root = media_root or path.resolve().parent
-    return Selection((_playable(path, root, _stream_id(path.name, ())),), root)
+    return Selection((_playable(path, root, _stream_id(path.name, ()), path.name),), root)
 
 
 def find_source(text: str) -> Source:
@@ -77,27 +84,64 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _folder(folder: Path, media_root: Path) -> Selection:
+def _folder(folder: Path, media_root: Path, *, recursive: bool) -> Selection:
     """Every video of a folder; one that is refused leaves the others be."""
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in VIDEO_SUFFIXES)
+    refused: list[str] = []
+    below = _videos_below(folder, refused) if recursive else _videos_in(folder)
+    files = sorted(below, key=lambda file: file.relative_to(folder).parts)
+    skipped = () if recursive else tuple(_skipped_in(folder))
     if not files:
-        raise SourceRefused(f"folder {folder}: holds no video ({', '.join(sorted(VIDEO_SUFFIXES))})")
+        elsewhere = "; its subfolders do: --recursive looks into them" if skipped else ""
+        where = " and no subfolder does" if recursive else ""
+        suffixes = ", ".join(sorted(VIDEO_SUFFIXES))
+        raise SourceRefused(f"folder {folder}: holds no video ({suffixes}){where}{elsewhere}")
     sources: dict[str, Playable] = {}
-    refused = []
     for file in files:
-        stream_id = _stream_id(file.name, sources)
+        name = file.relative_to(folder).as_posix()
+        stream_id = _stream_id(name, sources)
         try:
-            sources[stream_id] = _playable(file, media_root, stream_id)
+            sources[stream_id] = _playable(file, media_root, stream_id, name)
         except SourceRefused as err:
-            refused.append(f"{redact(file.name)}: {err}")
-    return Selection(tuple(sources.values()), media_root, tuple(refused))
+            refused.append(f"{redact(name)}: {err}")
+    return Selection(tuple(sources.values()), media_root, tuple(refused), skipped)
 
 
-def _playable(file: Path, media_root: Path, stream_id: str) -> Playable:
+def _is_video(name: str) -> bool:
+    return Path(name).suffix.lower() in VIDEO_SUFFIXES
+
+
+def _videos_in(folder: Path) -> list[Path]:
+    try:
+        return [file for file in folder.iterdir() if _is_video(file.name) and not file.is_dir()]
+    except OSError as err:
+        raise SourceRefused(f"folder {folder}: {err.strerror}") from err
+
+
+def _videos_below(folder: Path, refused: list[str]) -> Iterator[Path]:
+    """Those of the folder and of all below it; links to folders are not followed, so that no circle is."""
+    errors: list[OSError] = []
+    for where, _, names in os.walk(folder, onerror=errors.append):
+        yield from (Path(where, name) for name in names if _is_video(name))
+    refused += [f"folder {err.filename}: {err.strerror}" for err in errors]
+
+
+def _skipped_in(folder: Path) -> Iterator[Path]:
+    """The folders right below that hold a video, on whatever level, as far as a glance shows."""
+    num_left = MAX_GLANCED
+    for below in sorted(each for each in folder.iterdir() if each.is_dir() and not each.is_symlink()):
+        entries = (name for _, folders, names in os.walk(below) for name in (*folders, *names))
+        for name in islice(entries, num_left):
+            num_left -= 1
+            if _is_video(name):
+                yield below
+                break
+
+
+def _playable(file: Path, media_root: Path, stream_id: str, name: str) -> Playable:
     source = parse_source(str(file.absolute()), media_root)
     check_file(source)
     base_ms = min(max(1, file.stat().st_mtime_ns // 1_000_000), MAX_BASE_MS)
-    return Playable(stream_id, redact(file.name[:200]), source.location, base_ms)
+    return Playable(stream_id, redact(name[-200:]), source.location, base_ms)
 
 
 def _stream_id(name: str, taken: Container[str]) -> str:

@@ -24,6 +24,10 @@ def analyze(
     source: Annotated[
         str, typer.Argument(help=f"A video file, a folder of videos, {CAMERA_HELP}. {LOGIN_HELP}", envvar=SOURCE)
     ],
+    recursive: Annotated[
+        bool,
+        typer.Option("--recursive", help="Look into a folder's subfolders, too; links to folders are not followed."),
+    ] = False,
     model: Annotated[str | None, typer.Option(help="Name of the model. Default: camera-events.")] = None,
     fps: Annotated[float | None, typer.Option(min=0.01, max=60, help=FPS_HELP)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines: events as they close, then a summary.")] = False,
@@ -38,7 +42,7 @@ def analyze(
 ) -> None:
     """Name what happens in a video, from its first frame to its last.
 
-    Example: `afterimage analyze door.mp4`, or `afterimage analyze door.mp4 --json | jq .label`.
+    Example: `afterimage analyze door.mp4`, or `afterimage analyze videos/ --recursive --json | jq .label`.
     A camera (`afterimage analyze rtsp://192.168.1.20/main`) runs until Ctrl-C.
     """
     from afterimage.analysis import analyze_sources
@@ -47,7 +51,7 @@ def analyze(
     from afterimage.stack import StackOptions
     from shared.streams import DEFAULT_MODEL
 
-    playlist = find_sources(source, check_media_root(media_root) if media_root else None)
+    playlist = find_sources(source, check_media_root(media_root) if media_root else None, recursive=recursive)
     check_model(models / (model or DEFAULT_MODEL))
     with _kept_or_temporary(data) as folder:
         options = StackOptions(data=folder, media_root=playlist.media_root, models=models, device=device)

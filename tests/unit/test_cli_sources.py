@@ -40,6 +40,61 @@ def test_a_folder_gives_its_videos_in_order_with_ids_of_their_own(tmp_path: Path
     ]
 
 
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Videos on three levels, a circle of links among them."""
+    folder = tmp_path / "videos"
+    for name in ("b.mp4", "a/b.mp4", "a/deep/B.MP4", "a-b.mp4", "notes/readme.txt", "clips.mp4/c.ts", "a/notes.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        video(folder / name)
+    (folder / "a" / "circle").symlink_to(folder, target_is_directory=True)
+    (folder / "linked").symlink_to(folder / "a", target_is_directory=True)
+    return folder
+
+
+def test_subfolders_are_looked_into_when_asked_in_the_order_of_their_paths(tree: Path) -> None:
+    playlist = find_sources(str(tree), None, recursive=True)
+    assert [(source.stream_id, source.name) for source in playlist.sources] == [
+        ("a-b-mp4", "a/b.mp4"),
+        ("a-deep-B-MP4", "a/deep/B.MP4"),
+        ("a-b-mp4-2", "a-b.mp4"),
+        ("b-mp4", "b.mp4"),
+        ("clips-mp4-c-ts", "clips.mp4/c.ts"),
+    ]
+    assert playlist.media_root == tree
+    assert (playlist.refused, playlist.skipped) == ((), ())
+    assert playlist == find_sources(str(tree), None, recursive=True)
+
+
+def test_subfolders_that_hold_videos_are_named_where_nobody_asked_for_them(tree: Path) -> None:
+    playlist = find_sources(str(tree), None)
+    assert [source.name for source in playlist.sources] == ["a-b.mp4", "b.mp4"]
+    assert (playlist.refused, playlist.skipped) == ((), (tree / "a", tree / "clips.mp4"))
+
+
+def test_a_folder_whose_subfolders_alone_hold_videos_says_so(tree: Path) -> None:
+    for file in ("b.mp4", "a-b.mp4"):
+        (tree / file).unlink()
+    with pytest.raises(SourceRefused, match=r"holds no video .*; its subfolders do: --recursive looks into them"):
+        find_sources(str(tree), None)
+    with pytest.raises(SourceRefused, match="and no subfolder does"):
+        find_sources(str(tree / "notes"), None, recursive=True)
+
+
+def test_a_subfolder_that_cannot_be_read_leaves_the_others_be(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    look = os.scandir
+
+    def scandir(path: str | Path) -> object:
+        if Path(path).name == "deep":
+            raise PermissionError(13, "Permission denied", str(path))
+        return look(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    playlist = find_sources(str(tree), None, recursive=True)
+    assert len(playlist.sources) == 4
+    assert playlist.refused == (f"folder {tree / 'a' / 'deep'}: Permission denied",)
+
+
 def test_in_a_folder_a_refused_file_leaves_the_others_be(tmp_path: Path) -> None:
     folder = tmp_path / "videos"
     folder.mkdir()
