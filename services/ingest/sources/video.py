@@ -24,7 +24,7 @@ from services.ingest.sources.decoding.sampler import Sampler
 from services.ingest.sources.decoding.tally import Tally
 from services.ingest.sources.decoding.thinning import Thinning
 from services.ingest.sources.decoding.timeline import MAX_GAP_SECONDS, MAX_UNPROVEN_GAP_SECONDS, Pace, Reordering
-from services.ingest.sources.mjpeg.jpeg import NO_PICTURE
+from services.ingest.sources.mjpeg.picture_file import says_nothing_new
 from services.ingest.sources.opening import POLL_FPS, Footage, open_footage
 from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.packets import Packets
@@ -211,7 +211,7 @@ class Video:
             self._hold(packet, stop)
             if stop.is_set():
                 return
-            if packet.size == len(NO_PICTURE) and bytes(packet) == NO_PICTURE:  # nothing new, and nothing wrong
+            if says_nothing_new(packet):
                 self._patience.saw_picture(time.monotonic())
                 heard()
                 continue

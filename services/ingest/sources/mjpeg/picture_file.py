@@ -8,6 +8,9 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing
 from typing import Final
 
+import av
+from av.video.stream import VideoStream
+
 from services.ingest.sources.mjpeg.jpeg import NO_PICTURE
 from services.ingest.sources.mjpeg.multipart import PictureParser
 from services.ingest.sources.mjpeg.stills import Validators, next_poll
@@ -32,8 +35,8 @@ class PictureFile:
 
     Many pictures are passed on as they come. One alone, after which the answer is over, is a still picture: the URL is
     asked again at `fps`, or as quickly as the server answers, and each picture has the time at which it was asked for.
-    While it stays the same, what FFmpeg gets is NO_PICTURE, as a sign of life. Answers are closed with `open_until`.
-    Reading raises SourceFailed with the reason.
+    While it stays the same, what FFmpeg gets is NO_PICTURE, which `says_nothing_new`. Reading raises SourceFailed with
+    the reason. The answer that is being read is closed with `open_until`.
     """
 
     def __init__(self, client: HttpClient, body: HttpBody, fps: float, open_until: ExitStack) -> None:
@@ -118,6 +121,11 @@ class PictureFile:
                 yield rest
         finally:
             body.close()
+
+
+def says_nothing_new(packet: "av.Packet[VideoStream]") -> bool:
+    """Whether that is no picture, but a sign that nothing is wrong though there is none."""
+    return packet.size == len(NO_PICTURE) and bytes(packet) == NO_PICTURE
 
 
 def _packet(picture: bytes, at: float) -> bytes:
