@@ -42,8 +42,8 @@ def web() -> Iterator[WebServer]:
 
 @contextmanager
 def opened(url: str, stall_seconds: float = 20.0, poll_fps: float = 50.0) -> Iterator[Video]:
-    options = ReadOptions(stall_seconds=stall_seconds)
-    with open_video(parse_source(url, Path("/")), options, poll_fps=poll_fps) as video:
+    options = ReadOptions(stall_seconds=stall_seconds, poll_fps=poll_fps)
+    with open_video(parse_source(url, Path("/")), options) as video:
         yield video
 
 

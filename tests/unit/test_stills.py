@@ -3,7 +3,7 @@
 from email.utils import formatdate
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.ingest.sources.decoding.sampler import Sampler
@@ -13,6 +13,7 @@ CHANGED, ANSWERED = formatdate(1_000_000_000, usegmt=True), formatdate(1_000_000
 
 
 @given(st.sampled_from([0.01, 0.08, 0.3, 1.0, 8.0, 29.97, 60.0]), st.floats(0, 1e6), st.lists(st.floats(0, 0.5)))
+@example(29.97, 524_288.0, [0.0] * 5)  # a clock so far on that it rounds
 def test_each_step_has_one_picture(fps: float, first_at: float, late: list[float]) -> None:
     sampler = Sampler(fps, 1 / 25)
     assert sampler.point(first_at) == 0

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from typing import Final
 
@@ -80,7 +80,8 @@ class Reader:
         reason: str | None = None
         video: Video | None = None
         try:
-            with open_video(self._job.source, self._job.options, self._job.after, self._job.fps) as video:
+            options = replace(self._job.options, poll_fps=self._job.fps)
+            with open_video(self._job.source, options, self._job.after) as video:
                 self._send_all(video)
         except SourceFailed as err:
             reason = str(err)

@@ -49,7 +49,6 @@ somebody waits for a word of it."""
 
 MULTIPART_MARK: Final = b"--"
 NUM_PEEKED: Final = 256
-POLL_FPS: Final = 1.0
 BEFORE_INDEX: Final = frozenset({b"ftyp", b"free", b"skip", b"wide", b"pnot"})
 
 
@@ -77,17 +76,15 @@ class Footage:
 
 
 @contextmanager
-def open_footage(
-    source: Source, options: ReadOptions, after: str | None = None, poll_fps: float = POLL_FPS
-) -> Iterator[Footage]:
+def open_footage(source: Source, options: ReadOptions, after: str | None = None) -> Iterator[Footage]:
     """The source, open as long as the block runs, `after` the mark of what was read of it before.
 
-    A still picture is asked for at `poll_fps`. Raises SourceFailed with the reason in plain words.
+    Raises SourceFailed with the reason in plain words.
     """
     with ExitStack() as stack:
         began = time.monotonic()
         try:
-            footage = _opened(source, options, stack, after, poll_fps)
+            footage = _opened(source, options, stack, after)
             stack.enter_context(footage.container)
         except (av.FFmpegError, ValueError, OSError) as err:
             timed_out = not source.is_file and time.monotonic() - began >= OPENING_SHARE * options.stall_seconds
@@ -95,14 +92,14 @@ def open_footage(
         yield footage
 
 
-def _opened(source: Source, options: ReadOptions, stack: ExitStack, after: str | None, poll_fps: float) -> Footage:
+def _opened(source: Source, options: ReadOptions, stack: ExitStack, after: str | None) -> Footage:
     match source.kind:
         case "file":
             return Footage(_file(source, options))
         case "rtsp":
             return Footage(_rtsp(source, options, stack))
         case "http":
-            return _http(source, options, stack, after, poll_fps)
+            return _http(source, options, stack, after)
         case "device":
             if not Path(source.location).exists():
                 raise SourceFailed(f"no such device: {source.location}")
@@ -155,23 +152,23 @@ def _rtsp(source: Source, options: ReadOptions, stack: ExitStack) -> InputContai
     return _container(DESCRIPTOR, options, {**feed.options, **BOUNDS}, limits_seconds, format_name="sdp")
 
 
-def _http(source: Source, options: ReadOptions, stack: ExitStack, after: str | None, poll_fps: float) -> Footage:
+def _http(source: Source, options: ReadOptions, stack: ExitStack, after: str | None) -> Footage:
     client = HttpClient(source.location, AddressPolicy(options.forbidden), options.stall_seconds)
     stack.callback(client.close)
     body = fetch(client, client.url)
     stack.callback(body.close)
-    if gives_pictures(body.content_type, body.peek(NUM_PEEKED)):
-        file = PictureFile(client, body, poll_fps, stack)
-        footage = Footage(_container(file, options, PICTURES_OPTIONS, format_name=picture_file.FORMAT))
-    else:
-        footage = _web_footage(client, body, options, after)
+    footage = _web_footage(client, body, options, after)
     client.opened()
     return footage
 
 
 def _web_footage(client: HttpClient, body: HttpBody, options: ReadOptions, after: str | None) -> Footage:
-    """HLS or a plain video, as its first bytes say: what cameras state of the type is often wrong."""
-    if body.peek(NUM_PEEKED).lstrip().startswith(MARK):
+    """Pictures, HLS or a plain video, as its first bytes say: what cameras state of the type is often wrong."""
+    first = body.peek(NUM_PEEKED)
+    if gives_pictures(body.content_type, first):
+        file = PictureFile(client, body, options.poll_fps)
+        return Footage(_container(file, options, PICTURES_OPTIONS, format_name=picture_file.FORMAT))
+    if first.lstrip().startswith(MARK):
         follower = HlsFollower(client, body, after)
         try:
             container = _container(follower, options, HLS_OPTIONS)
@@ -179,7 +176,7 @@ def _web_footage(client: HttpClient, body: HttpBody, options: ReadOptions, after
             follower.check_end()
             raise
         return Footage(container, bool(follower.trail.is_recording), comes_as_filmed=False, follower=follower)
-    if _index_comes_last(body.peek(NUM_PEEKED)) and not body.seekable():
+    if _index_comes_last(first) and not body.seekable():
         raise SourceFailed(
             "its index comes after its pictures, and its server gives no parts of it to look there first"
         )

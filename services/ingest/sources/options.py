@@ -27,5 +27,7 @@ class ReadOptions:
     skip: Skip = "none"
     """which pictures the decoder may leave out: auto, those that no other refers to, where sampling bears it"""
     hwaccel: Hwaccel = "none"
+    poll_fps: float = 1.0
+    """how often a second a still picture is asked for"""
     forbidden: tuple[str, ...] = ()
     """`host:port` that no source may reach: the system's own Redis"""

@@ -25,7 +25,7 @@ from services.ingest.sources.decoding.tally import Tally
 from services.ingest.sources.decoding.thinning import Thinning
 from services.ingest.sources.decoding.timeline import MAX_GAP_SECONDS, MAX_UNPROVEN_GAP_SECONDS, Pace, Reordering
 from services.ingest.sources.mjpeg.picture_file import says_nothing_new
-from services.ingest.sources.opening import POLL_FPS, Footage, open_footage
+from services.ingest.sources.opening import Footage, open_footage
 from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.packets import Packets
 from services.ingest.sources.patience import Patience
@@ -86,17 +86,13 @@ def _unheard() -> None:
 
 
 @contextmanager
-def open_video(
-    source: Source, options: ReadOptions | None = None, after: str | None = None, poll_fps: float = POLL_FPS
-) -> Iterator["Video"]:
+def open_video(source: Source, options: ReadOptions | None = None, after: str | None = None) -> Iterator["Video"]:
     """An allowed source (`shared.sources`), open as long as the block runs, `after` a mark that it gave before.
-
-    A still picture is asked for at `poll_fps`.
 
     Raises SourceFailed with the reason in plain words.
     """
     options = options or ReadOptions()
-    with open_footage(source, options, after, poll_fps) as footage:
+    with open_footage(source, options, after) as footage:
         video = Video(footage, source, options)
         video.open()
         yield video

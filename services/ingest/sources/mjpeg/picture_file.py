@@ -5,7 +5,6 @@ import math
 import struct
 import time
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, closing
 from typing import Final
 
 import av
@@ -36,17 +35,17 @@ class PictureFile:
     Many pictures are passed on as they come. One alone, after which the answer is over, is a still picture: the URL is
     asked again at `fps`, or as quickly as the server answers, and each picture has the time at which it was asked for.
     While it stays the same, what FFmpeg gets is NO_PICTURE, which `says_nothing_new`. Reading raises SourceFailed with
-    the reason. The answer that is being read is closed with `open_until`.
+    the reason.
     """
 
-    def __init__(self, client: HttpClient, body: HttpBody, fps: float, open_until: ExitStack) -> None:
+    def __init__(self, client: HttpClient, body: HttpBody, fps: float) -> None:
         self.name = body.name
         self._client = client
         self._fps = fps
         self._validators = Validators(time.monotonic())
         self._digest = b""
         self._unread = b""
-        self._packets = open_until.enter_context(closing(self._all(body)))
+        self._packets = self._all(body)
 
     def read(self, size: int) -> bytes:
         """The next bytes, up to `size`; none at the end."""
@@ -55,7 +54,7 @@ class PictureFile:
         data, self._unread = self._unread[:size], self._unread[size:]
         return data
 
-    def _all(self, body: HttpBody) -> Generator[bytes]:
+    def _all(self, body: HttpBody) -> Iterator[bytes]:
         first_at, num_pictures = 0.0, 0
         for picture in self._pictures(body):
             now = time.monotonic()

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 MAX_VALIDATOR_CHARACTERS: Final = 1024
 PLAINLY_EACH_SECONDS: Final = 60.0
 """So often a picture is asked for without a condition: a camera that wrongly says 304 for ever must not look alive."""
-ROUNDING: Final = 1e-9
+ROUNDING: Final = 1e-6
 
 
 def next_poll(asked_at: float, first_at: float, fps: float) -> float:
