@@ -1,8 +1,28 @@
-"""Wall-clock time as the system writes it."""
+"""Time as the system writes it, and time that nobody sets."""
 
 import time
+from typing import Final
+
+MAX_READINGS: Final = 5
+CLOSE_MS: Final = 3
+
+_STEADY: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # where there is none, sleep is not counted
 
 
 def now_ms() -> int:
-    """Milliseconds since 1970, UTC."""
+    """Milliseconds since 1970, UTC, by this host's clock, which may be set at any time."""
     return time.time_ns() // 1_000_000
+
+
+def steady_ms() -> int:
+    """Milliseconds on a clock that only runs forward, while the host sleeps too; the same in all its processes."""
+    return time.clock_gettime_ns(_STEADY) // 1_000_000
+
+
+def wall_offset_ms() -> int:
+    """How far the wall clock is ahead of the steady one, as it is set now; true to a few ms on a busy machine, too."""
+    for _ in range(MAX_READINGS):
+        before_ms, wall_ms, after_ms = steady_ms(), now_ms(), steady_ms()
+        if after_ms - before_ms <= CLOSE_MS:
+            break
+    return wall_ms - (before_ms + after_ms) // 2

@@ -29,6 +29,10 @@ class SourceCrashed(SourceFailed):
     """Reading a source ended the process that did it, or hung in native code until that was ended."""
 
 
+class SourceAbsent(SourceFailed):
+    """A file is not there, cannot be read now, or is still being written: it may come."""
+
+
 class ReaderLost(SourceFailed):
     """No fault of the source: this machine started no process to read it, or lost what had started it."""
 

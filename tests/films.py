@@ -1,5 +1,7 @@
 """Renders small test videos."""
 
+import os
+import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
@@ -37,3 +39,5 @@ def render(path: Path, *, seconds: float, fps: int, size: tuple[int, int], rotat
             frame.pts, frame.time_base = index, Fraction(1, fps)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+    written_at = time.time() - 60
+    os.utime(path, (written_at, written_at))  # ingest waits a little whether more comes

@@ -5,10 +5,11 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from patience import eventually
 from prometheus_client.parser import text_string_to_metric_families
@@ -71,14 +72,16 @@ class Samples:
 
 
 @contextmanager
-def ingest_process(redis_url: str, media_root: Path, log: Path, **variables: str) -> Iterator[IngestProcess]:
-    """Runs the service as long as the block does, with extra `AFTERIMAGE_*` variables; ends it in order.
+def ingest_process(
+    redis_url: str, media_root: Path, log: Path, extra: Mapping[str, str] = MappingProxyType({}), **variables: str
+) -> Iterator[IngestProcess]:
+    """Runs the service as long as the block does, with `extra` and more `AFTERIMAGE_*` variables; ends it in order.
 
     It must then end with 0, unless the block has killed it.
     """
     port = free_port()
     settings = {"REDIS_URL": redis_url, "MEDIA_ROOT": str(media_root), "METRICS_PORT": str(port), **variables}
-    environment = os.environ | {f"AFTERIMAGE_{name}": value for name, value in settings.items()}
+    environment = os.environ | dict(extra) | {f"AFTERIMAGE_{name}": value for name, value in settings.items()}
     with log.open("wb") as output:
         command = [sys.executable, "-m", "services.ingest"]
         process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)

@@ -6,6 +6,7 @@ from typing import Final, Literal, get_args
 from prometheus_client import Counter, Gauge, Histogram
 
 from services.ingest.sources.decoding.tally import Tally
+from shared.errors import ReaderLost, SourceCrashed, SourceFailed
 from shared.lease_metrics import LeaseMetrics
 from shared.metrics_server import new_registry
 
@@ -26,6 +27,8 @@ COUNTERS: Final = {
     "source_failures": ("Times that a source gave no video",),
     "hwaccel_fallbacks": ("Openings that software decodes though hardware was asked for",),
     "reader_crashes": ("Readers that died, or were ended because they hung",),
+    "readers_lost": ("Attempts for which this machine started no reader, or lost it",),
+    "defects": ("Attempts that a defect of this system ended",),
 }
 """Per stream: what each counts, and its labels beside the stream."""
 
@@ -45,11 +48,23 @@ class IngestMetrics:
         self._damaged = counters["frames_damaged"]
         self._refused, self._crashes = counters["packets_refused"], counters["reader_crashes"]
         self._connections, self._failures = counters["connections"], counters["source_failures"]
+        self._lost, self._defects = counters["readers_lost"], counters["defects"]
         self._reconnects, self._fallbacks = counters["reconnects"], counters["hwaccel_fallbacks"]
         self._broken: set[str] = set()
         self._up = Gauge(
             "afterimage_stream_up", "1 while frames come from the source", ["stream_id"], registry=self.registry
         )
+        self._ahead = Gauge(
+            "afterimage_clock_ahead_seconds",
+            "How far a stream's time lies ahead of this host's clock, since that was set or is behind another's",
+            ["stream_id"],
+            registry=self.registry,
+        )
+        self._clock_steps = Counter(
+            "afterimage_clock_steps_total", "Times that this host's clock was set", ["way"], registry=self.registry
+        )
+        for way in ("back", "forward"):
+            self._clock_steps.labels(way)
         self._counters = tuple(counters.values())
         self._reader_seconds = Counter(
             "afterimage_reader_seconds_total",
@@ -84,12 +99,24 @@ class IngestMetrics:
             self._broken.discard(stream_id)
             self._reconnects.labels(stream_id).inc()
 
-    def failed(self, stream_id: str, *, crashed: bool) -> None:
-        """A source could not be opened or broke, or ended its reader."""
+    def failed(self, stream_id: str, err: Exception) -> None:
+        """A source could not be opened or broke, or ended its reader; or the fault is the machine's, or ours."""
         self._failures.labels(stream_id).inc()
         self._broken.add(stream_id)
-        if crashed:
+        if isinstance(err, SourceCrashed):
             self._crashes.labels(stream_id).inc()
+        elif isinstance(err, ReaderLost):
+            self._lost.labels(stream_id).inc()
+        elif not isinstance(err, SourceFailed):
+            self._defects.labels(stream_id).inc()
+
+    def dated(self, stream_id: str, ahead_seconds: float) -> None:
+        """How far ahead of this host's clock a frame's time lies."""
+        self._ahead.labels(stream_id).set(ahead_seconds)
+
+    def clock_stepped(self, step_ms: float) -> None:
+        """This host's clock was set."""
+        self._clock_steps.labels("back" if step_ms < 0 else "forward").inc()
 
     def set_up(self, stream_id: str, *, up: bool) -> None:
         """Whether a stream is live."""
@@ -117,7 +144,7 @@ class IngestMetrics:
     def forget(self, stream_id: str) -> None:
         """Removes a stream's series, each by its name: the library would search through those of all streams."""
         self._broken.discard(stream_id)
-        for metric in (*self._counters, self._up):
+        for metric in (*self._counters, self._up, self._ahead):
             if metric is not self._dropped:
                 metric.remove(stream_id)
         for reason in get_args(DropReason):

@@ -79,7 +79,7 @@ def running(redis_url: str, folder: Path, camera: str) -> Iterator[System]:
     with closing(connect(redis_url)) as client:
         client.flushall()
         variables = {"STALL_SECONDS": f"{STALL_SECONDS:g}", "LOG_LEVEL": "debug"}
-        with ingest_process(redis_url, folder, folder / "log", **variables) as ingest:
+        with ingest_process(redis_url, folder, folder / "log", {}, **variables) as ingest:
             files = [stream_spec(f"file-{n}", "film.mp4", pace="live", loop=True) for n in range(2)]
             cameras = [stream_spec(f"camera-{n}", camera, pace="live") for n in range(2)]
             for spec in (*files, *cameras):

@@ -96,7 +96,7 @@ def played(client: redis.Redis, specs: list[StreamSpec]) -> Iterator[list[Stream
 def settled(ingest: IngestProcess, client: redis.Redis) -> Usage:
     """What the service takes up once it has forgotten the streams, without its connections to Redis: they stay open."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while "stream_id=" in ingest.page() or usage(ingest.pid).num_processes > 2:
+    while "stream_id=" in ingest.page() or usage(ingest.pid).num_processes > 1:
         assert time.monotonic() < deadline, usage(ingest.pid)
         time.sleep(0.05)
     seen = usage(ingest.pid)

@@ -27,6 +27,9 @@ NumDead = Annotated[
 ]
 Film = Annotated[Path | None, typer.Option(exists=True, help="H.264 MP4 to play; otherwise one is rendered.")]
 StallSeconds = Annotated[float, typer.Option(min=1, help="Silence after which a camera is given up.")]
+ClockBack = Annotated[
+    float, typer.Option("--clock-back", min=0, help="Set the service's clock back by so many seconds half-way.")
+]
 LogFile = Annotated[Path | None, typer.Option(help="File to keep the service's log in.")]
 
 console = Console()
@@ -41,6 +44,7 @@ def main(
     num_dead: NumDead = 0,
     film: Film = None,
     stall_seconds: StallSeconds = 10,
+    clock_back_seconds: ClockBack = 0,
     log: LogFile = None,
 ) -> None:
     """Watch RTSP cameras that vanish, hang and come back, and report what became of memory, counters and latency.
@@ -52,7 +56,7 @@ def main(
         folder = Path(name)
         with console.status("preparing the film"):
             path = long_film(folder, film, seconds=60 * minutes + 120)
-        plan = Plan(minutes, num_streams, num_servers, seed, path, stall_seconds)
+        plan = Plan(minutes, num_streams, num_servers, seed, path, stall_seconds, clock_back_seconds)
         try:
             if num_dead:
                 with _progress("crowd", 120 * minutes) as show:

@@ -12,19 +12,27 @@ from shared.keys import keys_of
 from shared.streams import Progress, StreamSpec
 
 BLOCK_MS = 50
+SQUEEZED_MS = 10
 
 
 class Arrivals:
-    """Reads all streams of one Redis with one blocking XREAD, so that a frame is seen within a millisecond or so."""
+    """Reads all streams of one Redis with one blocking XREAD, so that a frame is seen within a millisecond or so.
+
+    Whose clock was set back says so: `set_back_ms`.
+    """
 
     def __init__(self, client: redis.Redis, specs: Sequence[StreamSpec], is_quiet: Callable[[str], bool]) -> None:
         self.num_frames = 0
+        self.set_back_ms = 0
+        self.num_squeezed, self.num_after_set_back = 0, 0
+        """since the clock was set back: frames dated right after the one before, and frames"""
         self.since_capture_ms, self.since_decoding_ms = array("q"), array("q")
         """how old each frame was on arrival: since its picture was taken by the camera's clock as ingest maps it, and
         since it left the decoder"""
         self.since_capture_quiet_ms = array("q")
         """the former, of streams whose camera had no trouble lately"""
         self.last_at_ms: dict[str, int] = {}
+        self._captured_at_ms: dict[str, int] = {}
         self._client = client
         self._is_quiet = is_quiet
         self._specs = {keys_of(spec.id).frames(spec.id).encode(): spec for spec in specs}
@@ -34,7 +42,7 @@ class Arrivals:
     def step(self) -> None:
         """Waits for frames, at most for a twentieth of a second, and takes what is there."""
         reply: Any = self._client.xread(self._cursors, count=64, block=BLOCK_MS)
-        arrived_ms = now_ms()
+        arrived_ms = now_ms() - self.set_back_ms
         for key, entries in reply.items() if isinstance(reply, dict) else reply or []:
             stream_id = self._specs[key].id
             is_quiet = self._is_quiet(stream_id)
@@ -46,8 +54,14 @@ class Arrivals:
     def _note(self, frame: QueuedFrame, arrived_ms: int, *, is_quiet: bool) -> None:
         self.num_frames += 1
         self.last_at_ms[frame.stream_id] = arrived_ms
-        self.since_capture_ms.append(arrived_ms - frame.captured_at_ms)
+        distance_ms = frame.captured_at_ms - self._captured_at_ms.get(frame.stream_id, 0)
+        self._captured_at_ms[frame.stream_id] = frame.captured_at_ms
+        if self.set_back_ms:  # times of capture are ahead of the clock now
+            self.num_after_set_back += 1
+            self.num_squeezed += distance_ms <= SQUEEZED_MS
+            return
         self.since_decoding_ms.append(arrived_ms - frame.due_at_ms)
+        self.since_capture_ms.append(arrived_ms - frame.captured_at_ms)
         if is_quiet:
             self.since_capture_quiet_ms.append(arrived_ms - frame.captured_at_ms)
 

@@ -11,6 +11,7 @@ from rich.table import Table
 SETTLING = 0.25
 """Share of the run that memory is given to settle before its slope counts."""
 MAX_GROWTH = 1.1
+MAX_SQUEEZED = 0.02
 
 
 @dataclass(slots=True)
@@ -67,6 +68,14 @@ class Report:
         self.expect(not unaccounted, "counters do not add up")
         counted = [samples.total("connections", stream_id=each) for each in stream_ids]
         self.expect(counted == list(epochs), f"epochs {list(epochs)}, but connections {counted}")
+
+    def add_clock(self, samples: Samples, num_squeezed: int, num_frames: int) -> None:
+        """What became of frames since the clock was set back; those that a camera sends at once may lie close."""
+        steps = samples.total("clock_steps", way="back"), samples.total("clock_steps", way="forward")
+        self.facts["clock set back, set forward"] = f"{steps[0]}, {steps[1]}"
+        self.facts["since then: dated right after the frame before"] = f"{num_squeezed:,} of {num_frames:,} frames"
+        self.expect(steps == (1, 0), f"the clock was set back once; counted were {steps}")
+        self.expect(num_squeezed <= MAX_SQUEEZED * num_frames, "frames do not keep their distances")
 
     def add_latency(self, name: str, milliseconds: Sequence[int]) -> None:
         """Percentiles of what was measured on each frame."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import redis
 from cameras import camera_server
+from faked_time import FakedTime
 from ingest_process import IngestProcess, ingest_process
 from ingest_runner import Passing, stream_spec
 from outages import LIVE, Streams, lateness_after_restart
@@ -39,6 +40,8 @@ class Plan:
     seed: int
     film: Path
     stall_seconds: float
+    clock_back_seconds: float = 0.0
+    """by how much the service's clock is set back, once, half-way"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +64,17 @@ def soak(plan: Plan, folder: Path, on_progress: Callable[[float, str], None]) ->
     with ExitStack() as stack:
         url = stack.enter_context(redis_process(folder))
         client = stack.enter_context(closing(connect(url)))
+        faked = FakedTime(folder) if plan.clock_back_seconds else None
         servers = [stack.enter_context(camera_server(plan.film)) for _ in range(plan.num_servers)]
         system = System(
             stack.enter_context(
-                ingest_process(url, folder, folder / "ingest.log", STALL_SECONDS=f"{plan.stall_seconds:g}")
+                ingest_process(
+                    url,
+                    folder,
+                    folder / "ingest.log",
+                    faked.environment if faked else {},
+                    STALL_SECONDS=f"{plan.stall_seconds:g}",
+                )
             ),
             Registry(client),
             [
@@ -83,12 +93,14 @@ def soak(plan: Plan, folder: Path, on_progress: Callable[[float, str], None]) ->
         arrivals = Arrivals(client, system.specs, is_quiet)
         for spec in system.specs:
             system.registry.add(spec)
-        seen = _disturbed(plan, system, disturber, arrivals, on_progress)
+        seen = _disturbed(plan, system, disturber, arrivals, on_progress, faked)
         disturber.calm(time.monotonic() - began)
         late = _all_live(system, arrivals)
         report.facts["troubles"] = ", ".join(f"{kind} {num}" for kind, num in sorted(disturber.counts.items()))
         report.facts["all live again after the last one"] = f"{late:.1f} s"
         report.expect(late < CALM_SECONDS, "not all streams were live again")
+        if faked:
+            report.add_clock(system.ingest.samples(), arrivals.num_squeezed, arrivals.num_after_set_back)
         _count(system, report)
         for name, ages in (
             ("capture to queue", arrivals.since_capture_ms),
@@ -141,6 +153,7 @@ def _disturbed(
     disturber: Disturber,
     arrivals: Arrivals,
     on_progress: Callable[[float, str], None],
+    faked: FakedTime | None,
 ) -> list[tuple[float, Usage]]:
     """Takes frames while it all happens; what the service took up every two seconds."""
     began, sampled_at, seen = time.monotonic(), 0.0, list[tuple[float, Usage]]()
@@ -148,6 +161,9 @@ def _disturbed(
         arrivals.step()
         if now > WARM_UP_SECONDS:
             disturber.step(now)
+        if faked and not arrivals.set_back_ms and now >= 30 * plan.minutes:
+            faked.set(-plan.clock_back_seconds)
+            arrivals.set_back_ms = round(1000 * plan.clock_back_seconds)
         if now - sampled_at >= SAMPLE_SECONDS:
             sampled_at = now
             seen.append((now, usage(system.ingest.pid)))
@@ -172,7 +188,7 @@ def _count(system: System, report: Report) -> None:
     epochs = []
     for spec in system.specs:
         seen = system.registry.get(spec.id).spec
-        assert system.registry.replace(seen, seen.model_copy(update={"source": "none.mp4"}))
+        assert system.registry.replace(seen, seen.model_copy(update={"source": "../none.mp4"}))
     for spec in system.specs:
         while (status := system.registry.get(spec.id).status).state is not StreamState.FAILED:
             time.sleep(0.02)

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from services.inference.metrics import InferenceMetrics
 from services.ingest.metrics import DropReason, IngestMetrics
 from services.ingest.sources.decoding.tally import Tally
+from shared.errors import SourceCrashed
 
 NUM_STREAMS = 10_000
 NAMES = [f"cam-{number}" for number in range(NUM_STREAMS)]
@@ -50,7 +51,8 @@ def test_ingest_forgets_ten_thousand_streams_without_a_search() -> None:
         metrics.add(name)
         metrics.set_up(name, up=True)
         metrics.counted(name, Tally(decoded=3, dropped=1), "busy")
-        metrics.failed(name, crashed=True)
+        metrics.failed(name, SourceCrashed("gone"))
+        metrics.dated(name, 1.5)
     before = [line for line in series(metrics.registry) if '"stays"' in line]
     assert len(series(metrics.registry)) == (NUM_STREAMS + 1) * len(before)
     assert sum("frames_dropped" in line for line in before) == len(get_args(DropReason))

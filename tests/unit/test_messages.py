@@ -42,6 +42,7 @@ def test_every_message_comes_out_as_it_went_in() -> None:
     assert unpack(pack_picture(tally(), 7, 0.875, 1, b"jpeg", damaged=True)) == Picture(
         TALLY, 7, 0.875, 1, b"jpeg", damaged=True
     )
+    assert unpack(pack_waiting(tally(), "waiting for a keyframe")) == Waiting(TALLY, "waiting for a keyframe")
     assert unpack(pack_over(tally(), None)) == Over(TALLY, None)
     assert unpack(pack_over(tally(), "gone")) == Over(TALLY, "gone")
 

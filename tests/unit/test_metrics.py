@@ -1,12 +1,13 @@
 from services.ingest.metrics import IngestMetrics
+from shared.errors import SourceFailed
 
 
 def test_an_opening_after_a_failure_is_a_reconnect() -> None:
     metrics = IngestMetrics()
     metrics.add("door")
     metrics.connected("door")
-    metrics.failed("door", crashed=False)
-    metrics.failed("door", crashed=False)
+    metrics.failed("door", SourceFailed("gone"))
+    metrics.failed("door", SourceFailed("gone"))
     metrics.connected("door")
     metrics.connected("door")
     values = {

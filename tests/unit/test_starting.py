@@ -14,9 +14,10 @@ from films import render
 from patience import eventually, unavailable
 from process_tree import children, readers
 
+from services.ingest.readers.gate import SPACING_SECONDS, Gate
 from services.ingest.readers.reader import ReadJob
 from services.ingest.readers.reading import Reading, reading
-from services.ingest.readers.starting import SPACING_SECONDS, Gate, lost
+from services.ingest.readers.starting import lost
 from shared.errors import ReaderLost
 from shared.sources import Source
 from shared.waiting import LONGEST_SECONDS, Stopped

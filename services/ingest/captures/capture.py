@@ -7,8 +7,9 @@ import logging
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from services.ingest.captures.account import Account
 from services.ingest.captures.attempts import Attempts
@@ -19,13 +20,18 @@ from services.ingest.captures.publisher import FastPublisher, LivePublisher, Pub
 from services.ingest.captures.status import StatusReporter
 from services.ingest.metrics import IngestMetrics
 from services.ingest.readers.messages import Picture
+from services.ingest.readers.starting import REASONS, lost
 from services.ingest.sources.decoding.tally import Tally
-from shared.errors import Fenced, SourceCrashed, SourceFailed, SourceRefused, StreamUnknown
+from shared.clock import now_ms, steady_ms
+from shared.errors import Fenced, ReaderLost, SourceFailed, SourceRefused, StreamUnknown
 from shared.frame_queue import FrameWriter, NewFrame
 from shared.leases import Lease
-from shared.sources import Source, check_file, parse_source
+from shared.sources import Source, parse_source
 from shared.streams import Progress, StreamSpec, StreamState, StreamStatus
 from shared.waiting import Stopped, pause, until_stored
+
+BREATH_SECONDS: Final = 1.0
+DEFECT_SECONDS: Final = 30.0
 
 logger = logging.getLogger(__name__)
 
@@ -49,11 +55,30 @@ class Capture:
             place.metrics,
             stop,
         )
+        self._defect: Exception | None = None
         self.fenced = False
 
     def run(self) -> None:
-        """Captures the stream until it is over."""
+        """Captures the stream until it is over, whatever goes wrong."""
+        while True:
+            try:
+                self._live()
+            except Exception as err:  # a thread's top: what escapes an attempt's own handling
+                about = {"stream_id": self._spec.id}
+                is_known = repr(err) == repr(self._defect)
+                level = logging.DEBUG if is_known else logging.ERROR
+                logger.log(level, "stream %s: internal error", self._spec.id, exc_info=err, extra=about)
+                self._defect = err
+                self._place.metrics.failed(self._spec.id, err)
+            else:
+                return
+            self._stop.wait(BREATH_SECONDS)
+
+    def _live(self) -> None:
         try:
+            if self._defect:
+                self._status.retries(StreamState.FAILED, said_of(self._defect), DEFECT_SECONDS)
+                pause(self._stop, DEFECT_SECONDS)
             self._capture()
         except Stopped:
             with suppress(StreamUnknown, Fenced):
@@ -62,20 +87,17 @@ class Capture:
             logger.info("stream %s: removed", self._spec.id, extra={"stream_id": self._spec.id})
         except Fenced:
             self.fenced = True
-        except Exception as err:
-            logger.exception("stream %s: internal error", self._spec.id, extra={"stream_id": self._spec.id})
-            with suppress(StreamUnknown, Stopped, Fenced):
-                self._status.change(StreamState.FAILED, f"internal error: {type(err).__name__}")
 
     def _capture(self) -> None:
         record = until_stored(partial(self._place.registry.get, self._spec.id), self._stop)
         if record.status.generation == self._spec.generation:
-            self._account.epoch, self._account.num_lost = record.status.epoch, record.status.frames_dropped
-            self._status.resume(record.status)
+            status, account = record.status, self._account
+            account.epoch = max(account.epoch, status.epoch)
+            account.num_lost = max(account.num_lost, status.frames_dropped)
+            self._status.resume(status)
         self._status.change(StreamState.CONNECTING)
         try:
             source = parse_source(self._spec.source, self._place.settings.media_root)
-            check_file(source)
         except SourceRefused as err:
             self._status.change(StreamState.FAILED, str(err))
             return
@@ -94,16 +116,21 @@ class Capture:
         writer = FrameWriter(place.client, spec.id, spec.generation, "fast" if is_fast else "live", self._lease)
         newest = writer.last_entry_id() or progress.cursor
         account.last_ms = max(_time_of(newest), _time_of(progress.cursor))
+        ahead_ms = account.last_ms - now_ms()
+        if not source.is_file and place.host_clock.is_news(ahead_ms, steady_ms()):
+            said = "stream %s: its last frame lies %.1f s ahead of this host's clock: so may others'"
+            logger.warning(said, spec.id, ahead_ms / 1000, extra={"stream_id": spec.id})
         queue = QueueEnd(account, writer, place.metrics, place.full)
         return Passage(
             spec=spec,
             intake=Intake(spec, source, place, stop),
-            times=FileTimes(spec, account, stop) if source.is_file else CameraTimes(account),
+            times=FileTimes(spec, account, stop) if source.is_file else CameraTimes(account, spec.fps),
             publisher=FastPublisher(queue, stop) if is_fast else LivePublisher(queue, stop),
             account=account,
             status=self._status,
             metrics=place.metrics,
             stop=stop,
+            attempts=Attempts(is_file=source.is_file, ends=source.is_file and spec.pace == "fast" and not spec.loop),
         )
 
     def _follows_another_recording(self, status: StreamStatus) -> bool:
@@ -132,7 +159,7 @@ class Passage:
     status: StatusReporter
     metrics: IngestMetrics
     stop: threading.Event
-    attempts: Attempts = field(default_factory=Attempts)
+    attempts: Attempts
 
     def run(self) -> None:
         """Has frames pass until the source has ended or failed for good; raises StreamUnknown, Fenced or Stopped."""
@@ -143,8 +170,10 @@ class Passage:
         finally:
             if num_left := self.account.num_open:
                 self.metrics.dropped(self.spec.id, "stopped", num_left)
-                if not isinstance(self.times, FileTimes):  # of a file they are read again
-                    self.account.num_lost += num_left
+                if isinstance(self.times, FileTimes):  # they are read again
+                    self.account.settled(num_left)
+                else:
+                    self.account.dropped(num_left)
 
     def finish(self) -> None:
         """Marks the end of the source in the queue, unless nothing was ever published."""
@@ -156,28 +185,33 @@ class Passage:
         while True:
             try:
                 self._attempt()
-            except SourceFailed as err:
-                retry = self.attempts.failed(err, time.monotonic())
-                is_over = retry.state is StreamState.FAILED or not isinstance(err, SourceCrashed)
-                if isinstance(self.times, FileTimes) and is_over:
-                    return StreamState.FAILED, str(err)
-                self.status.retries(retry.state, str(err), retry.seconds)
+            except (Stopped, StreamUnknown, Fenced):
+                raise
+            except Exception as err:  # noqa: BLE001 (told in the status and the log: no error ends a camera)
+                failure = machine_trouble(err)
+                is_defect = not isinstance(failure, SourceFailed)
+                reason = said_of(failure) if is_defect else str(failure)
+                self.metrics.failed(self.spec.id, failure)
+                retry = self.attempts.failed(failure, time.monotonic())
+                if retry.seconds is None:
+                    return retry.state, reason
+                self.status.retries(retry.state, reason, retry.seconds, failure if is_defect else None)
                 pause(self.stop, retry.seconds)
             else:
                 return StreamState.ENDED, None
 
     def _attempt(self) -> None:
-        """One go at the source: a file to its end, or pass after pass where it is looped; a camera until it fails."""
+        """One go at the source: a recording to its end, or for ever where it is looped; a camera until it fails."""
         first_point = self.times.begin()
         while True:
-            with self.intake.opened(first_point, self._counted, self.status.resized) as source:
+            with self.intake.opened(first_point, self._counted, self.status.resized, self.status.waiting) as source:
                 self.account.opened()
                 self.status.connected(source.info, self.account.epoch)
                 for picture in source.pictures():
                     self.attempts.live(time.monotonic())
                     captured_at_ms, due_at_ms = self.times.of(picture)
                     self._send(picture, captured_at_ms, due_at_ms)
-                if isinstance(self.times, CameraTimes):
+                if isinstance(self.times, CameraTimes) and not source.info.is_recording:
                     raise SourceFailed("the camera ended the stream")
             if not self.spec.loop:
                 return
@@ -189,12 +223,26 @@ class Passage:
         frame = NewFrame(*times, picture.jpeg, picture.damaged)
         self.publisher.publish(frame)
         self.account.last_ms = captured_at_ms
+        if isinstance(self.times, CameraTimes):
+            self.metrics.dated(self.spec.id, self.times.ahead_seconds)
         self.status.flowing(captured_at_ms)
 
     def _counted(self, tally: Tally) -> None:
         """While Redis is away this thread waits for it, and what the reader drops meanwhile is Redis' doing."""
         self.account.received(tally)
         self.metrics.counted(self.spec.id, tally, "store_unavailable" if self.publisher.store_is_away else "busy")
+
+
+def machine_trouble(err: Exception) -> Exception:
+    """The error, as ReaderLost where the machine, and no source and no defect, lacks something."""
+    if isinstance(err, MemoryError):
+        return ReaderLost("out of memory")
+    return lost(err) if isinstance(err, OSError) and err.errno in REASONS else err
+
+
+def said_of(defect: Exception) -> str:
+    """All that is shown of a defect: what it says may hold anything."""
+    return f"internal error: {type(defect).__name__}"
 
 
 def _time_of(entry_id: str) -> int:

@@ -1,15 +1,25 @@
-"""When a camera's pictures were taken. Pure policy."""
+"""When a camera's pictures were taken, whatever happens to its clock and to ours."""
 
+import threading
 from typing import Final
 
 from services.ingest.captures.account import Account
 from services.ingest.readers.messages import Picture
+from shared.clock import wall_offset_ms
 
 FURTHEST_APART_MS: Final = 2_000.0
+SLEW: Final = 0.02
+"""By how much a stream's time runs faster or slower than time, until it agrees with the host's clock again."""
+FAR_BEHIND_MS: Final = 86_400_000.0
+"""A host's clock that is set forward by more than a day had never been set: it is followed at once."""
+STEP_MS: Final = 500.0
+DRIFT: Final = 0.001
+"""What a clock that is disciplined, not set, may gain or lose on a steady one."""
+NEWS_MS: Final = 60_000
 
 
 class MediaClock:
-    """When a camera's pictures were taken, by its own clock, anchored to this machine's.
+    """When a camera's pictures were taken, by its own clock, anchored to this machine's steady one.
 
     No picture was taken after it arrived, so the anchor follows the quickest arrival; pictures that came late through
     the network keep their distance. Where both clocks part by more than 2 s (drift, a stall, a clock that was set), the
@@ -21,7 +31,7 @@ class MediaClock:
         self.num_anchored = 0
 
     def taken_at_ms(self, media_seconds: float, decoded_at_ms: int) -> int:
-        """Wall-clock time in ms of the picture at `media_seconds` since the camera's first."""
+        """The time, in ms on the clock of `decoded_at_ms`, of the picture at `media_seconds` since the first."""
         media_ms = media_seconds * 1000
         anchor_ms = decoded_at_ms - media_ms
         if self._anchor_ms is None or anchor_ms - self._anchor_ms > FURTHEST_APART_MS:
@@ -31,20 +41,107 @@ class MediaClock:
         return round(media_ms + self._anchor_ms)
 
 
-class CameraTimes:
-    """A camera's frames: each has its picture's time as `MediaClock` maps it, moved on by a millisecond where it would
-    not be later than the frame before."""
+class StreamClock:
+    """A stream's own time: that of the host's clock, but for a while after that was set.
 
-    def __init__(self, account: Account) -> None:
-        self._account = account
-        self._clock = MediaClock()
+    Frames are identified by their times, so these must rise, and what happens is told by their distances. Between two
+    frames passes as much time as on the steady clock, give or take 2 % while the host's clock says otherwise. A clock
+    that is set back by 40 s has the stream ahead of it, and agrees with it again half an hour later. One that is set
+    forward has it behind, until the source is opened anew: then there is a gap anyway.
+
+    `last_ms` is when another process's last frame was, maybe by a host whose clock is ahead. Pure policy.
+    """
+
+    def __init__(self, last_ms: int, step_ms: float) -> None:
+        self._last_ms = last_ms
+        self._ms = float(last_ms)
+        self._step_ms = step_ms
+        self._steady_ms: float | None = None
+        self._is_new = True
+        self.ahead_ms = 0.0
+        """how far the last frame's time lies ahead of the host's clock, as that was set then"""
+
+    def begin(self) -> None:
+        """The source is opened anew."""
+        self._is_new = True
+
+    def date(self, taken_ms: float, offset_ms: float) -> int:
+        """The time of a picture that was taken at `taken_ms` on the steady clock, which is `offset_ms` behind the wall
+        clock; later than the last one's."""
+        wall_ms = taken_ms + offset_ms
+        if self._steady_ms is None:
+            self._ms = max(wall_ms, self._ms + self._step_ms) if self._last_ms else wall_ms
+            self._steady_ms = taken_ms
+        else:
+            step = max(0.0, taken_ms - self._steady_ms)
+            behind_ms = wall_ms - (self._ms + step)
+            if behind_ms > FAR_BEHIND_MS or (self._is_new and behind_ms > 0):
+                self._ms = wall_ms
+            else:
+                self._ms += step + max(-SLEW * step, min(behind_ms, SLEW * step))
+            self._steady_ms += step
+        self._is_new = False
+        self._last_ms = max(round(self._ms), self._last_ms + 1)
+        self._ms = max(self._ms, float(self._last_ms) - 0.5)
+        self.ahead_ms = self._ms - wall_ms
+        return self._last_ms
+
+
+class CameraTimes:
+    """A camera's frames: each has its picture's time, by the camera's clock and the stream's."""
+
+    def __init__(self, account: Account, fps: float) -> None:
+        self._stream_clock = StreamClock(account.last_ms, 1000 / fps)
+        self._media_clock = MediaClock()
+
+    @property
+    def ahead_seconds(self) -> float:
+        """How far the last frame's time lies ahead of the host's clock."""
+        return self._stream_clock.ahead_ms / 1000
 
     def begin(self) -> int:
         """Before each opening; the first point of the grid that is wanted."""
-        self._clock = MediaClock()
+        self._media_clock = MediaClock()
+        self._stream_clock.begin()
         return 0
 
+    def begin_pass(self) -> int:
+        """Before a recording is played once more; the first point of the grid that is wanted."""
+        return self.begin()
+
     def of(self, picture: Picture) -> tuple[int, int]:
-        """When a picture was taken and when it was decoded, on the wall clock in ms."""
-        taken_at_ms = self._clock.taken_at_ms(picture.media_seconds, picture.decoded_at_ms)
-        return max(taken_at_ms, self._account.last_ms + 1), picture.decoded_at_ms
+        """When a picture was taken by the stream's time, and when it was decoded by the wall clock, in ms."""
+        offset_ms = wall_offset_ms()
+        taken_ms = self._media_clock.taken_at_ms(picture.media_seconds, picture.decoded_at_ms)
+        return self._stream_clock.date(taken_ms, offset_ms), picture.decoded_at_ms + offset_ms
+
+
+class HostClock:
+    """Notices that this host's clock was set, and says what is worth a line in the log; all threads share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seen: tuple[float, float] | None = None
+        self._told_at_ms: float | None = None
+
+    def step_ms(self, offset_ms: float, steady_ms: float) -> float:
+        """By how much it was set since the last call, negative for back; 0 where it was not.
+
+        It is `offset_ms` ahead of the steady clock.
+        """
+        with self._lock:
+            former, self._seen = self._seen, (offset_ms, steady_ms)
+        if former is None:
+            return 0.0
+        former_ms, at_ms = former
+        moved_ms = offset_ms - former_ms
+        return moved_ms if abs(moved_ms) > STEP_MS + DRIFT * (steady_ms - at_ms) else 0.0
+
+    def is_news(self, ahead_ms: float, steady_ms: float) -> bool:
+        """Whether to tell that a stream which is taken up lies so far ahead: for the first of many, once a minute."""
+        with self._lock:
+            is_old = self._told_at_ms is not None and steady_ms - self._told_at_ms < NEWS_MS
+            if ahead_ms <= STEP_MS or is_old:
+                return False
+            self._told_at_ms = steady_ms
+            return True

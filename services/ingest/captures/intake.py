@@ -10,6 +10,8 @@ from typing import Final
 
 import redis
 
+from services.ingest.captures.clock import HostClock
+from services.ingest.captures.playback import FileWatch
 from services.ingest.captures.publisher import FullStore
 from services.ingest.metrics import IngestMetrics
 from services.ingest.own_redis import OwnRedis
@@ -20,7 +22,7 @@ from services.ingest.sources.decoding.hardware import SOFTWARE
 from services.ingest.sources.decoding.tally import Tally
 from services.ingest.sources.options import MAX_FILE_THREADS, ReadOptions
 from services.ingest.sources.video import VideoInfo
-from shared.errors import SourceCrashed, SourceFailed
+from shared.errors import SourceAbsent, SourceFailed
 from shared.redaction import shown_source
 from shared.registry import Registry
 from shared.sources import Source
@@ -43,6 +45,7 @@ class Workplace:
     settings: IngestSettings
     own_redis: OwnRedis
     full: FullStore = field(default_factory=FullStore)
+    host_clock: HostClock = field(default_factory=HostClock)
     turns: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_FAST_FILES))
 
 
@@ -56,6 +59,7 @@ class Intake:
         self._stop = stop
         self._is_fast = source.is_file and spec.pace == "fast"
         self._options = self._options_of(spec)
+        self._watch = FileWatch(source.location, stop) if source.is_file else None
         self._mark: str | None = None
 
     def _options_of(self, spec: StreamSpec) -> ReadOptions:
@@ -71,12 +75,16 @@ class Intake:
 
     @contextmanager
     def opened(
-        self, first_point: int, observe: Callable[[Tally], None], changed: Callable[[VideoInfo], None]
+        self,
+        first_point: int,
+        observe: Callable[[Tally], None],
+        changed: Callable[[VideoInfo], None],
+        waiting: Callable[[str], None],
     ) -> Iterator[Reading]:
-        """The source, open, without the frames before a point of the grid; what goes wrong is a SourceFailed.
+        """The source, open, without the frames before a point of the grid; what goes wrong with it is a SourceFailed.
 
-        `observe` hears all counts, `changed` that the picture has another size. Only so many files are read at once as
-        fast as it goes; the others wait their turn here.
+        `observe` hears all counts, `changed` that the picture has another size, `waiting` why none comes. Only so many
+        files are read at once as fast as it goes; the others wait their turn here.
         """
         options = replace(self._options, forbidden=self._place.own_redis.addresses())
         quality = self._place.settings.jpeg_quality
@@ -86,19 +94,29 @@ class Intake:
             changed(info)
             self._check_decoder(info)
 
-        with self._turn():
-            try:
-                with reading(job, self._stop, observe, checked, marked=self._marked) as source:
+        with self._named():
+            with self._turn():
+                if self._watch:
+                    self._watch.look()
+                with reading(job, self._stop, observe, checked, waiting, self._marked) as source:
                     self._place.metrics.connected(self._spec.id)
                     self._check_decoder(source.info)
                     yield source
-            except SourceFailed as err:
-                self._place.metrics.failed(self._spec.id, crashed=isinstance(err, SourceCrashed))
-                raise type(err)(f"source {shown_source(self._source.location)}: {err}") from err
+            if self._watch and not self._spec.loop and self._watch.goes_on():
+                raise SourceAbsent("it is still being written")
 
     def _marked(self, mark: str) -> None:
         """What a reader has read of the source; the next one goes on after that."""
         self._mark = mark
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Failures say whose they are."""
+        try:
+            yield
+        except SourceFailed as err:
+            judged = self._watch.judged(err) if self._watch and type(err) is SourceFailed else err
+            raise type(judged)(f"source {shown_source(self._source.location)}: {judged}") from err
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

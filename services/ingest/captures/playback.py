@@ -1,20 +1,32 @@
-"""When a file's frames are due: as quick as inference goes, or as a clock would; once or without end."""
+"""Files: when their frames are due, and whether one that gives nothing may yet come."""
 
+import os
+import stat
 import threading
 import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
 
 from services.ingest.captures.account import Account
 from services.ingest.readers.messages import Picture
+from services.ingest.readers.starting import REASONS, lost
 from services.ingest.sources.decoding.sampler import first_point_after, point_time_ms
-from shared.clock import now_ms
+from shared.clock import now_ms, wall_offset_ms
+from shared.errors import SourceAbsent, SourceFailed
 from shared.streams import StreamSpec
 from shared.waiting import pause
+
+QUIET_SECONDS: Final = 3.0
+"""A file is finished once nobody has written to it for so long."""
+LOOK_SECONDS: Final = 0.5
 
 
 class FileTimes:
     """A file's frames, after the last one that was published.
 
-    A file that is played again takes up where it was left; a looped one begins a new pass, one grid step later.
+    A file that is played again takes up where it was left; a looped one begins a new pass, one grid step later, or now
+    where it is live and was not played for a while.
     """
 
     def __init__(self, spec: StreamSpec, account: Account, stop: threading.Event) -> None:
@@ -23,12 +35,15 @@ class FileTimes:
         self._stop = stop
         self._pacer: Pacer | None = None
         self._pass_begins = 0
+        self._has_begun = account.last_ms > 0
 
     def begin(self) -> int:
         """Before each opening but those of further passes; the first point of the grid that is wanted."""
-        self._pacer = Pacer(self._stop) if self._spec.pace == "live" else None
-        first = self._first_point()
-        self._pass_begins, skipped = (first, 0) if self._spec.loop else (0, first)
+        is_live, loops = self._spec.pace == "live", self._spec.loop
+        self._pacer = Pacer(self._stop) if is_live else None
+        first = self._first_point(now_ms() if is_live and loops and self._has_begun else 0)
+        self._has_begun = True
+        self._pass_begins, skipped = (first, 0) if loops else (0, first)
         return skipped
 
     def begin_pass(self) -> int:
@@ -36,13 +51,16 @@ class FileTimes:
         self._pass_begins = self._first_point()
         return 0
 
-    def _first_point(self) -> int:
-        return first_point_after(self._account.last_ms, self._spec.base_ms, self._spec.fps)
+    def _first_point(self, from_ms: int = 0) -> int:
+        """The first that lies neither before a time nor among those that were published."""
+        return first_point_after(max(self._account.last_ms, from_ms - 1), self._spec.base_ms, self._spec.fps)
 
     def of(self, picture: Picture) -> tuple[int, int]:
         """Waits until a picture is due; its time, and when it was due, on the wall clock in ms. Raises Stopped."""
         captured_at_ms = point_time_ms(self._spec.base_ms, self._pass_begins + picture.point, self._spec.fps)
-        due_at_ms = self._pacer.wait_until_due(captured_at_ms) if self._pacer else picture.decoded_at_ms
+        due_at_ms = (
+            self._pacer.wait_until_due(captured_at_ms) if self._pacer else picture.decoded_at_ms + wall_offset_ms()
+        )
         return captured_at_ms, due_at_ms
 
 
@@ -64,3 +82,70 @@ class Pacer:
         if early > 0:
             pause(self._stop, early)
         return due_at_ms
+
+
+class FileWatch:
+    """Tells a file that may yet come, or go on, from one that is damaged, or has ended.
+
+    One that is still being written changes while it is read, or in the 3 seconds after it was last written to.
+    """
+
+    def __init__(self, location: str, stop: threading.Event) -> None:
+        self._path = Path(location)
+        self._stop = stop
+        self._seen: tuple[int, int, int] | None = None
+
+    def look(self) -> None:
+        """Before the file is opened: raises SourceAbsent where it cannot be now, SourceFailed where it is no file.
+
+        What was a file once may have become something else: its reader finds out.
+        """
+        found = self._stat()
+        is_file = stat.S_ISREG(found.st_mode)
+        if not (is_file or self._seen):
+            is_folder = stat.S_ISDIR(found.st_mode)
+            raise SourceFailed("is a directory; give one video file" if is_folder else "not a regular file")
+        try:
+            if is_file:
+                self._path.open("rb").close()
+        except OSError as err:
+            raise _unreadable(err) from err
+        self._seen = _signature(found)
+
+    def goes_on(self) -> bool:
+        """Whether more was written to it since it was opened; raises Stopped."""
+        with suppress(SourceAbsent):
+            return self._is_unfinished()
+        return False  # whoever deleted it wanted no more of it
+
+    def judged(self, err: SourceFailed) -> SourceFailed:
+        """The error of a reader, or SourceAbsent where that may be for want of a whole file; raises Stopped."""
+        try:
+            is_unfinished = self._seen is not None and self._is_unfinished()
+        except SourceFailed as found:
+            return found
+        return SourceAbsent(f"{err} (it is still being written)") if is_unfinished else err
+
+    def _is_unfinished(self) -> bool:
+        while _signature(found := self._stat()) == self._seen:
+            left = QUIET_SECONDS - abs(time.time() - found.st_mtime)
+            if left <= 0:
+                return False
+            pause(self._stop, min(left, LOOK_SECONDS))
+        return True
+
+    def _stat(self) -> os.stat_result:
+        try:
+            return self._path.stat()
+        except OSError as err:
+            raise _unreadable(err) from err
+
+
+def _unreadable(err: OSError) -> SourceFailed:
+    if err.errno in REASONS:
+        return lost(err)
+    return SourceAbsent("no such file" if isinstance(err, FileNotFoundError) else err.strerror or "cannot be read")
+
+
+def _signature(found: os.stat_result) -> tuple[int, int, int]:
+    return found.st_ino, found.st_size, found.st_mtime_ns

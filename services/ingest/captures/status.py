@@ -56,11 +56,19 @@ class StatusReporter:
         self._log()
         until_stored(self._store, self._stop)
 
-    def retries(self, state: StreamState, reason: str, seconds: float) -> None:
-        """Stores that the source failed and when it is tried again."""
+    def retries(self, state: StreamState, reason: str, seconds: float, defect: Exception | None = None) -> None:
+        """Stores that an attempt failed and when the next one is; a defect of ours is logged with its traceback."""
         self._update(state=state, reason=redact(reason), next_attempt_at_ms=now_ms() + round(seconds * 1000))
-        self._log()
+        self._log(defect)
         until_stored(self._store, self._stop)
+
+    def waiting(self, reason: str) -> None:
+        """Notes that the source is connected and why it gives no picture now."""
+        reason = redact(reason)
+        if (self.current.state, self.current.reason) != (StreamState.WAITING, reason):
+            self._update(state=StreamState.WAITING, reason=reason)
+            self._log()
+            self.try_store()
 
     def resized(self, info: VideoInfo) -> None:
         """Notes that the picture has another size, or is coded otherwise."""
@@ -111,11 +119,11 @@ class StatusReporter:
         if not self._set_status(self._stream_id, self.current):
             raise StreamUnknown(f"stream {self._stream_id!r} is gone")
 
-    def _log(self) -> None:
+    def _log(self, defect: Exception | None = None) -> None:
         """One line per change, not one per attempt."""
         seen = (self.current.state, self.current.reason)
         if seen != self._logged:
-            level = logging.WARNING if self.current.reason else logging.INFO
-            said = ": ".join(word for word in seen if word)
-            logger.log(level, "stream %s: %s", self._stream_id, said, extra={"stream_id": self._stream_id})
+            level = logging.ERROR if defect else logging.WARNING if self.current.reason else logging.INFO
+            said, about = ": ".join(word for word in seen if word), {"stream_id": self._stream_id}
+            logger.log(level, "stream %s: %s", self._stream_id, said, exc_info=defect, extra=about)
         self._logged = seen

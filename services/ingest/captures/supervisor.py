@@ -10,7 +10,7 @@ from typing import Final
 
 from services.ingest.captures.capture import Capture
 from services.ingest.captures.intake import Workplace
-from shared.clock import now_ms
+from shared.clock import now_ms, steady_ms, wall_offset_ms
 from shared.errors import Fenced, StoreUnavailable
 from shared.keys import partition_of
 from shared.leases import Lease
@@ -122,7 +122,7 @@ class Supervisor:
             self._shut_down()
 
     def _supervise(self) -> None:
-        store_away = False
+        store_away, defect = False, ""
         while not self._stop.is_set():
             try:
                 self._tick()
@@ -131,9 +131,14 @@ class Supervisor:
                 if not store_away:
                     logger.warning("waiting for Redis: %s", err)
                 store_away = True
+            except Exception as err:  # a loop's top: what runs goes on
+                if (said := repr(err)) != defect:
+                    logger.exception("internal error")
+                defect = said
             self._stop.wait(POLL_SECONDS)
 
     def _tick(self) -> None:
+        self._look_at_clock()
         held = self._tenancy.held()
         listing = self._place.registry.listing(held)
         specs = listing.specs
@@ -145,6 +150,13 @@ class Supervisor:
         self._hand_back()
         self._start([spec for spec in specs.values() if self._is_due(spec)], held)
         self._aside.look_at(listing, held)
+
+    def _look_at_clock(self) -> None:
+        if step_ms := self._place.host_clock.step_ms(wall_offset_ms(), steady_ms()):
+            self._place.metrics.clock_stepped(step_ms)
+            way = "back" if step_ms < 0 else "forward"
+            said = "this host's clock was set %s by %.1f s: frames keep their distances"
+            logger.warning(said, way, abs(step_ms) / 1000)
 
     def _hand_back(self) -> None:
         """Frees the partitions that fall to other workers, once their captures have ended."""
@@ -176,6 +188,7 @@ class Supervisor:
         """Starts captures, but for files that were played to their end before this process began."""
         if not due:
             return
+        num_started = 0
         for record in self._place.registry.records(spec.id for spec in due):
             spec, status = record.spec, record.status
             if record.problem:
@@ -190,9 +203,15 @@ class Supervisor:
             stop, lease = threading.Event(), held[partition_of(spec.id)]
             capture = Capture(spec, self._place, lease, stop)
             thread = threading.Thread(target=capture.run, name=f"capture-{spec.id}", daemon=True)
-            self._running[spec.id] = Running(playing, lease, capture, thread, stop)
             self._place.metrics.add(spec.id)
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError as err:
+                self._place.metrics.forget(spec.id)
+                logger.warning("waiting with %d streams: %s", len(due) - num_started, err)
+                return
+            num_started += 1
+            self._running[spec.id] = Running(playing, lease, capture, thread, stop)
 
     def _shut_down(self) -> None:
         """Stops every capture and waits for them together, for a few seconds at most."""

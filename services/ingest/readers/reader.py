@@ -151,5 +151,5 @@ def _await_end(connection: Connection, stop: threading.Event) -> None:
     with suppress(EOFError, OSError):
         connection.recv_bytes()
     stop.set()
-    time.sleep(LAST_SECONDS)
+    threading.Event().wait(LAST_SECONDS)
     os._exit(0)

@@ -22,7 +22,8 @@ from services.ingest.readers.messages import (
     unpack,
 )
 from services.ingest.readers.reader import LAST_SECONDS, ReadJob
-from services.ingest.readers.starting import LOST, ReaderProcess, Starter
+from services.ingest.readers.reader_process import ReaderProcess
+from services.ingest.readers.starting import LOST, Starter
 from services.ingest.sources.decoding.tally import Tally
 from services.ingest.sources.video import VideoInfo
 from shared.errors import ReaderLost, SourceCrashed, SourceFailed

@@ -29,7 +29,7 @@ from services.ingest.sources.opening import Footage, open_footage
 from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.packets import Packets
 from services.ingest.sources.patience import Patience
-from shared.clock import now_ms
+from shared.clock import steady_ms
 from shared.errors import SourceFailed
 from shared.sources import Source
 
@@ -62,7 +62,7 @@ class VideoInfo:
     duration_seconds: float | None
     decoder: str = SOFTWARE
     is_recording: bool = False
-    """whether it ends as a file does, though it is none"""
+    """whether a source that is no file ends as one does"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class SampledFrame:
     media_seconds: float
     """the source's own time since its first frame, which never runs backwards"""
     decoded_at_ms: int
-    """wall clock when it left the decoder"""
+    """when it left the decoder, on the steady clock (`shared.clock.steady_ms`)"""
     image: NDArray[np.uint8]
     """[H, W, 3] BGR at transport size, upright"""
     damaged: bool = False
@@ -170,7 +170,7 @@ class Video:
         nothing = True
         for frame in self._decoded(stop, self._thinning(sampler, first_point), heard):
             nothing = False
-            point, decoded_at_ms = sampler.point(frame.time), now_ms()
+            point, decoded_at_ms = sampler.point(frame.time), steady_ms()
             self.size = frame.width, frame.height
             is_damaged = self._decoder.is_damaged(frame)
             self.tally.damaged += is_damaged

@@ -1,0 +1,182 @@
+from itertools import count, pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingest.captures.clock import (
+    FAR_BEHIND_MS,
+    FURTHEST_APART_MS,
+    NEWS_MS,
+    SLEW,
+    HostClock,
+    MediaClock,
+    StreamClock,
+)
+from shared import clock as shared_clock
+from shared.clock import now_ms, steady_ms, wall_offset_ms
+
+START_MS = 1_700_000_000_000
+
+
+def mapped(arrivals: list[tuple[float, float]]) -> tuple[list[int], MediaClock]:
+    """What (media seconds, seconds until it was decoded) become, in ms after the start."""
+    clock = MediaClock()
+    return [clock.taken_at_ms(media, START_MS + round(1000 * decoded)) - START_MS for media, decoded in arrivals], clock
+
+
+def test_pictures_that_come_late_keep_their_distance() -> None:
+    late = [0.0, 0.3, 0.1, 1.5, 0.0]
+    times, clock = mapped([(index / 10, index / 10 + delay) for index, delay in enumerate(late)])
+    assert times == [0, 100, 200, 300, 400]
+    assert clock.num_anchored == 1
+
+
+def test_a_first_burst_is_dated_back() -> None:
+    times, _ = mapped([(0.0, 1.0), (0.1, 1.0), (0.2, 1.0), (0.3, 1.0), (1.4, 1.4)])
+    assert times == [1000, 1000, 1000, 1000, 1400]
+    times, _ = mapped([(0.0, 1.0), (1.0, 1.0), (1.1, 1.1), (1.2, 1.2)])
+    assert times[1:] == [1000, 1100, 1200]
+
+
+def test_a_camera_whose_clock_is_too_quick_is_followed_at_once() -> None:
+    times, clock = mapped([(index / 10 * 1.01, index / 10) for index in range(6000)])
+    assert all(abs(ms - 100 * index) <= 1 for index, ms in enumerate(times))
+    assert clock.num_anchored == 1
+
+
+def test_a_camera_whose_clock_is_too_slow_is_anchored_anew_every_two_seconds() -> None:
+    times, clock = mapped([(index / 10 * 0.99, index / 10) for index in range(6000)])
+    assert all(0 <= 100 * index - ms <= FURTHEST_APART_MS + 1 for index, ms in enumerate(times))
+    assert clock.num_anchored == 3  # 6 s behind after ten minutes, less the last two
+
+
+def test_a_clock_that_was_set_forward_is_anchored_to_ours() -> None:
+    times, _ = mapped([(0.0, 0.0), (0.1, 0.1), (300.2, 0.2), (300.3, 0.3)])
+    assert times == [0, 100, 200, 300]
+
+
+def test_a_stall_moves_the_anchor() -> None:
+    times, clock = mapped([(0.0, 0.0), (0.1, 0.1), (0.2, 5.2), (0.3, 5.3)])
+    assert times == [0, 100, 5200, 5300]
+    assert clock.num_anchored == 2
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 1e6)), max_size=100))
+def test_no_picture_was_taken_after_it_came_nor_much_before(arrivals: list[tuple[float, float]]) -> None:
+    times, _ = mapped(arrivals)
+    for ms, (_, decoded) in zip(times, arrivals, strict=True):
+        assert -1 <= round(1000 * decoded) - ms <= FURTHEST_APART_MS + 1
+
+
+STEP_MS = 125.0
+BACK_MS = (40_000.0, 3_600_000.0)
+
+
+def dated(clock: StreamClock, num_frames: int, *, first_ms: float, offset_ms: float) -> list[int]:
+    """So many frames, a grid step apart, under a wall clock that reads `offset_ms` more than the steady one."""
+    return [clock.date(first_ms + STEP_MS * number, offset_ms) for number in range(num_frames)]
+
+
+def distances(times: list[int]) -> list[int]:
+    return [later - earlier for earlier, later in pairwise(times)]
+
+
+@pytest.mark.parametrize("step_ms", [*(-back for back in BACK_MS), *BACK_MS, -0.5 * FAR_BEHIND_MS, -1e12])
+def test_a_clock_that_is_set_leaves_distances_as_they_are(step_ms: float) -> None:
+    clock = StreamClock(0, STEP_MS)
+    times = dated(clock, 100, first_ms=1000.0, offset_ms=START_MS)
+    assert times[0] == START_MS + 1000
+    assert clock.ahead_ms == 0
+    times += dated(clock, 1000, first_ms=1000 + 100 * STEP_MS, offset_ms=START_MS + step_ms)
+    assert all(abs(each - STEP_MS) <= SLEW * STEP_MS + 1 for each in distances(times))
+    passed = 1000 * STEP_MS
+    assert abs(-step_ms - clock.ahead_ms) == pytest.approx(min(abs(step_ms), SLEW * passed), abs=1)
+
+
+@pytest.mark.parametrize("step_ms", [-40_000.0, 40_000.0])
+def test_the_stream_agrees_with_the_clock_again(step_ms: float) -> None:
+    clock = StreamClock(0, STEP_MS)
+    dated(clock, 1, first_ms=0.0, offset_ms=START_MS)
+    num_frames = round(40_000 / SLEW / STEP_MS)
+    dated(clock, num_frames - 100, first_ms=STEP_MS, offset_ms=START_MS + step_ms)
+    assert abs(clock.ahead_ms) > 100
+    times = dated(clock, 200, first_ms=STEP_MS * (num_frames - 99), offset_ms=START_MS + step_ms)
+    assert clock.ahead_ms == 0
+    assert times[-1] == START_MS + step_ms + STEP_MS * (num_frames + 100)
+
+
+def test_a_gap_stays_one_when_the_clock_is_set_in_it() -> None:
+    for step_ms in (-40_000.0, 40_000.0):
+        clock = StreamClock(0, STEP_MS)
+        first = clock.date(0.0, START_MS)
+        clock.begin()
+        gap_ms = clock.date(60_000.0, START_MS + step_ms) - first
+        assert gap_ms == (100_000 if step_ms > 0 else 60_000 * (1 - SLEW))
+
+
+def test_a_clock_set_forward_is_followed_once_the_source_is_opened_anew_or_where_it_had_never_been_set() -> None:
+    clock = StreamClock(0, STEP_MS)
+    dated(clock, 10, first_ms=0.0, offset_ms=START_MS)
+    dated(clock, 10, first_ms=10 * STEP_MS, offset_ms=START_MS + 3_600_000)
+    assert clock.ahead_ms < -3_590_000
+    clock.begin()
+    assert clock.date(5_000.0, START_MS + 3_600_000) == START_MS + 3_605_000
+    assert clock.date(5_125.0, START_MS + 3_600_000 + 2 * FAR_BEHIND_MS) == START_MS + 3_605_125 + 2 * FAR_BEHIND_MS
+
+
+def test_a_stream_of_a_host_whose_clock_is_ahead_goes_on_from_there() -> None:
+    last_ms = START_MS + 40_000
+    clock = StreamClock(last_ms, STEP_MS)
+    times = [last_ms, *dated(clock, 1000, first_ms=500.0, offset_ms=START_MS)]
+    assert all(abs(each - STEP_MS) <= SLEW * STEP_MS + 1 for each in distances(times))
+    assert 0 < clock.ahead_ms < 40_000
+
+
+def test_a_stream_that_was_left_a_while_ago_goes_on_now() -> None:
+    clock = StreamClock(START_MS - 60_000, STEP_MS)
+    assert clock.date(500.0, START_MS) == START_MS + 500
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1e5), st.floats(-1e8, 1e8), st.booleans()), max_size=100),
+    st.integers(0, START_MS + 100_000),
+)
+def test_times_rise_whatever_clocks_do(frames: list[tuple[float, float, bool]], last_ms: int) -> None:
+    clock, times = StreamClock(last_ms, STEP_MS), [last_ms]
+    for taken_ms, set_by_ms, is_new in frames:
+        if is_new:
+            clock.begin()
+        times.append(clock.date(taken_ms, START_MS + set_by_ms))
+    assert all(later > earlier for earlier, later in pairwise(times))
+
+
+def test_a_host_s_clock_that_is_set_is_noticed_once_and_drift_is_not() -> None:
+    host = HostClock()
+    assert host.step_ms(START_MS, 0.0) == 0
+    assert host.step_ms(START_MS + 1_800, 3_600_000.0) == 0
+    assert host.step_ms(START_MS + 1_800 - 40_000, 3_600_250.0) == -40_000
+    assert host.step_ms(START_MS + 1_800 - 40_000, 3_600_500.0) == 0
+    assert host.step_ms(START_MS + 1_800, 3_600_750.0) == 40_000
+
+
+def test_of_many_streams_that_lie_ahead_one_is_told_of() -> None:
+    host = HostClock()
+    assert not host.is_news(100.0, 0.0)
+    assert [host.is_news(40_000.0, now) for now in (0.0, 1.0, NEWS_MS + 1.0)] == [True, False, True]
+
+
+def test_the_wall_clock_is_read_anew_where_the_machine_was_busy_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    readings = iter([100, 4_100, 4_100, 4_102])
+    monkeypatch.setattr(shared_clock, "steady_ms", lambda: next(readings))
+    monkeypatch.setattr(shared_clock, "now_ms", lambda: START_MS)
+    assert wall_offset_ms() == START_MS - 4_101
+
+
+def test_a_machine_that_is_always_busy_gets_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_clock, "steady_ms", count(0, 1_000).__next__)
+    assert abs(wall_offset_ms() - now_ms()) < 60_000
+
+
+def test_the_steady_clock_runs_as_the_wall_clock_does() -> None:
+    assert abs(steady_ms() + wall_offset_ms() - now_ms()) < 5_000
