@@ -15,6 +15,7 @@ from films import VideoFile
 from ingest_runner import IngestRunner
 from patience import eventually
 from redis_process import redis_process
+from test_probe_queue import desk_of
 
 from services.ingest.captures import publisher
 from shared.leases import LeaseBook
@@ -65,6 +66,7 @@ def filling(tmp_path: Path, video_file: VideoFile) -> Iterator[Filling]:
     ):
         client.set("ballast", b"x" * BALLAST_BYTES)
         LeaseBook(client, "inference", "w1").beat()
+        desk_of(client)
         api.add("door", source="film.mp4", pace="live", loop=True, fps=FPS)
         ingest.start()
         eventually(lambda: ingest.frames("door"), "frames")

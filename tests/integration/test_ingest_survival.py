@@ -141,10 +141,10 @@ def test_threads_that_do_not_start_and_ticks_that_fail_are_tried_again(
 
 
 def test_what_readers_are_forked_from_may_be_killed(ingest: IngestRunner, video_file: VideoFile) -> None:
-    video_file("film.mp4", seconds=10, fps=10, size=(640, 480))  # so that few pictures are read ahead
+    video_file("film.mp4", seconds=120, fps=10, size=(640, 480))  # so that no reader has read all of it
     names = [f"file-{number}" for number in range(4)]
     for name in names:
-        ingest.add(name, "film.mp4", pace="live", loop=True)
+        ingest.add(name, "film.mp4", pace="live")
     ingest.start()
     for name in names:
         ingest.until(name, LIVE)
