@@ -69,6 +69,12 @@ class StreamSpec(BaseModel):
     skip: Literal["none", "auto", "keyframes"] = Field(
         default="auto", description="pictures the decoder leaves out; auto: those that sampling does not need"
     )
+    stall_seconds: float | None = Field(
+        default=None,
+        ge=1,
+        le=3600,
+        description="without a picture from a camera; None: ingest's setting, and by fps",
+    )
     base_ms: int = Field(
         ge=1, lt=1 << 50, description="wall-clock time of a file's first frame; frame ids count from it"
     )

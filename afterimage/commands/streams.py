@@ -35,6 +35,9 @@ def add(
     loop: Annotated[bool, typer.Option("--loop", help="Play a file again and again.")] = False,
     rtsp_transport: RtspTransport = None,
     skip: Skip = None,
+    stall_seconds: Annotated[
+        float | None, typer.Option(help="How long a camera may give no picture. Default: by ingest's setting and fps.")
+    ] = None,
     url: Url = DEFAULT_URL,
 ) -> None:
     """Register a stream and print its id.
@@ -54,6 +57,7 @@ def add(
         "loop": loop or None,
         "rtsp_transport": rtsp_transport,
         "skip": skip,
+        "stall_seconds": stall_seconds,
     }
     with Client(url) as client:
         view = client.add_stream({field: value for field, value in body.items() if value is not None})

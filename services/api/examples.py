@@ -48,6 +48,7 @@ STREAM: dict[str, Any] = {
     "reset_after_seconds": 10.0,
     "rtsp_transport": "tcp",
     "skip": "auto",
+    "stall_seconds": None,
     "base_ms": 1753429688000,
     "created_at_ms": 1753429688000,
     "state": "ended",

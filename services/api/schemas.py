@@ -75,6 +75,11 @@ class StreamOptions(BaseModel):
     skip: Skip | None = Field(
         default=None, description="pictures the decoder leaves out; auto: those that sampling does not need"
     )
+    stall_seconds: Annotated[float, AsInSpec("stall_seconds")] | None = Field(
+        default=None,
+        description="how long a camera may give no picture before it is connected anew; default: ingest's setting, or "
+        "three pictures' time at fps where that is longer",
+    )
     base_ms: Annotated[int, AsInSpec("base_ms")] | None = Field(
         default=None, description="when a file's recording began, in ms since 1970; default: now"
     )
@@ -131,6 +136,7 @@ class StreamView(BaseModel):
     reset_after_seconds: float
     rtsp_transport: RtspTransport
     skip: Skip
+    stall_seconds: float | None = None
     base_ms: int
     created_at_ms: int
     state: StreamState

@@ -41,6 +41,7 @@ def test_a_registered_stream_is_shown_as_asked_for(api: RunningApi) -> None:
         "reset_after_seconds": 3,
         "rtsp_transport": "udp",
         "skip": "keyframes",
+        "stall_seconds": 45,
         "base_ms": BASE_MS,
     }
     reply = api.http.post("/v1/streams", json=wanted)

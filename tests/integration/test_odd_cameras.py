@@ -1,18 +1,23 @@
 """Cameras that do not do as they should, read over RTSP by a reader of their own."""
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
+import pytest
+from ingest_runner import IngestRunner
 from odd_cameras import odd_camera
+from patience import eventually
 
 from services.ingest.readers.reader import ReadJob
 from services.ingest.readers.reading import Reading, reading
-from services.ingest.sources.options import ReadOptions
+from services.ingest.sources.options import ReadOptions, stall_seconds_at
 from shared.sources import Source
+from shared.streams import StreamState
 
 
 @contextmanager
@@ -37,3 +42,21 @@ def test_a_keyframe_that_is_long_in_coming_is_waited_for(reference_cases: Path) 
 
     with ThreadPoolExecutor() as pool:
         list(pool.map(look, (1, 0)))
+
+
+def test_how_long_a_camera_may_be_silent_is_its_own(reference_cases: Path, ingest: IngestRunner) -> None:
+    def longest_epoch() -> int:
+        return max(Counter(frame.epoch for frame in ingest.frames("slow")).values(), default=0)
+
+    with odd_camera(reference_cases, "g2s.h264", fps=0.5) as url:
+        spec = ingest.add("slow", url, pace="live", stall_seconds=1)
+        ingest.start()
+        assert "no data for 1 s" in (ingest.until("slow", StreamState.WAITING, passing=False).status.reason or "")
+        assert longest_epoch() <= 1
+        assert ingest.registry.replace(spec, spec.model_copy(update={"stall_seconds": 20.0}))
+        eventually(lambda: longest_epoch() >= 3, "three pictures of one connection")
+
+
+@pytest.mark.parametrize(("fps", "seconds"), [(8, 10), (0.3, 10), (0.08, 37.5), (0.01, 300)])
+def test_how_long_a_camera_may_be_silent_follows_what_is_asked_for(fps: float, seconds: float) -> None:
+    assert stall_seconds_at(fps, 10) == pytest.approx(seconds)

@@ -20,7 +20,7 @@ from services.ingest.readers.reading import Reading, reading
 from services.ingest.settings import IngestSettings
 from services.ingest.sources.decoding.hardware import SOFTWARE
 from services.ingest.sources.decoding.tally import Tally
-from services.ingest.sources.options import MAX_FILE_THREADS, ReadOptions
+from services.ingest.sources.options import MAX_FILE_THREADS, ReadOptions, stall_seconds_at
 from services.ingest.sources.video import VideoInfo
 from shared.errors import SourceAbsent, SourceFailed
 from shared.redaction import shown_source
@@ -67,7 +67,7 @@ class Intake:
         return ReadOptions(
             num_threads=min(MAX_FILE_THREADS, os.cpu_count() or 1) if self._is_fast else 1,
             short_side=settings.transport_short_side,
-            stall_seconds=settings.stall_seconds,
+            stall_seconds=spec.stall_seconds or stall_seconds_at(spec.fps, settings.stall_seconds),
             rtsp_transport=spec.rtsp_transport,
             skip=spec.skip,
             hwaccel=settings.hwaccel,

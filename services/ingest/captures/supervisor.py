@@ -38,6 +38,7 @@ class Playing:
     generation: int
     rtsp_transport: str
     skip: str
+    stall_seconds: float | None
 
     @classmethod
     def of(cls, spec: StreamSpec) -> "Playing":

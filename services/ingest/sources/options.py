@@ -11,6 +11,8 @@ Skip = Literal["none", "auto", "keyframes"]
 
 MAX_FILE_THREADS: Final = 4
 STALL_SECONDS: Final = 10.0
+STALL_STEPS: Final = 3
+"""How many pictures of the sampling grid may be missing: who asks for few may have a camera that gives few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +33,8 @@ class ReadOptions:
     """how often a second a still picture is asked for"""
     forbidden: tuple[str, ...] = ()
     """`host:port` that no source may reach: the system's own Redis"""
+
+
+def stall_seconds_at(fps: float, shortest_seconds: float) -> float:
+    """How long a source may give no picture where so many are asked for a second."""
+    return max(shortest_seconds, STALL_STEPS / fps)
