@@ -20,7 +20,8 @@ class Film:
     options: dict[str, str] = field(default_factory=dict)
     aspect: Fraction | None = None
     rate: int = 10
-    id: int | None = None
+    number: int | None = None
+    """its packet id in a transport stream"""
 
 
 def every(milliseconds: int, num_frames: int, start: int = 0) -> list[int]:
@@ -57,8 +58,8 @@ def _stream(container: av.container.OutputContainer, film: Film) -> VideoStream:
     stream.codec_context.time_base = Fraction(1, film.rate if film.codec == "mpeg2video" else 1000)
     if film.aspect is not None:
         stream.codec_context.sample_aspect_ratio = film.aspect
-    if film.id is not None:
-        stream.id = film.id
+    if film.number is not None:
+        stream.id = film.number
     return stream
 
 

@@ -32,8 +32,8 @@ class Seen:
         return [frame.media_seconds for frame in self.frames]
 
 
-def seen(path: Path, fps: float = 8.0, skip: Skip = "auto") -> Seen:
-    with open_video(Source(str(path)), ReadOptions(skip=skip)) as video:
+def seen(path: Path, fps: float = 8.0, skip: Skip = "auto", num_threads: int = 1) -> Seen:
+    with open_video(Source(str(path)), ReadOptions(skip=skip, num_threads=num_threads)) as video:
         info = video.info
         frames = list(video.frames(fps, threading.Event()))
         return Seen(info, frames, video.tally, video.info.codec)
@@ -48,6 +48,31 @@ def test_a_recording_may_pause_for_hours_or_days(name: str, longest: int, tmp_pa
     film = seen(write(tmp_path / name, Film(times, options={"bf": "0"})))
     assert [round(seconds * 1000) for seconds in film.seconds] == times
     assert [frame.point for frame in film.frames] == [time * 8 // 1000 for time in times]
+
+
+def stray(path: Path, number: int, milliseconds: int) -> Path:
+    """Moves one picture of a Matroska film to another time."""
+    film = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        places = [packet.pos for packet in container.demux(video=0) if packet.pos is not None]
+    at = film.index(b"\x81", places[number], places[number] + 16) + 1  # the track's number goes before
+    film[at : at + 2] = struct.pack(">h", struct.unpack(">h", film[at : at + 2])[0] + milliseconds)
+    path.write_bytes(film)
+    return path
+
+
+@pytest.mark.parametrize("milliseconds", [30_000, -25_000])
+def test_one_picture_of_an_impossible_time_does_not_move_the_others(milliseconds: int, tmp_path: Path) -> None:
+    path = write(tmp_path / "film.mkv", Film(every(125, 40), options={"bf": "0"}))
+    film = seen(stray(path, 20, milliseconds))
+    assert film.seconds == pytest.approx([index / 8 for index in range(40)], abs=0.126)
+    assert [frame.point for frame in film.frames if frame.point != 20] == [index for index in range(40) if index != 20]
+
+
+def test_a_pause_between_pictures_that_refer_to_each_other(tmp_path: Path) -> None:
+    times = [*every(40, 42), *every(40, 40, start=HOUR)]
+    film = seen(write(tmp_path / "film.mkv", Film(times, options={"bf": "3", "b_strategy": "0"}, rate=25)), 25)
+    assert [round(seconds * 1000) for seconds in film.seconds] == times
 
 
 @pytest.mark.parametrize("fps", [0.01, 1.0, 8.0])
@@ -139,7 +164,7 @@ PARTS = {
 }
 
 
-@pytest.mark.parametrize("skip", ["none", "auto"])
+@pytest.mark.parametrize(("skip", "num_threads"), [("none", 1), ("auto", 1), ("auto", 4)])
 @pytest.mark.parametrize(
     "names",
     [
@@ -151,8 +176,10 @@ PARTS = {
         ("plain h264", "larger mpeg2video", "h264", "hevc"),
     ],
 )
-def test_another_codec_goes_on_within_the_source(names: tuple[str, ...], skip: Skip, tmp_path: Path) -> None:
-    film = seen(joined(tmp_path, *(PARTS[name] for name in names)), 25, skip)
+def test_another_codec_goes_on_within_the_source(
+    names: tuple[str, ...], skip: Skip, num_threads: int, tmp_path: Path
+) -> None:
+    film = seen(joined(tmp_path, *(PARTS[name] for name in names)), 25, skip, num_threads)
     assert film.codec == names[-1].split()[-1]
     assert film.tally.refused <= 2 * len(names)
     assert len(film.frames) >= 50 * len(names) - 8 * (len(names) - 1)
@@ -171,7 +198,7 @@ def test_where_much_could_not_be_read_the_end_is_a_failure(tmp_path: Path) -> No
     path = write(tmp_path / "film.mkv", Film(every(40, 100), options={"g": "10", "bf": "0"}))
     film = bytearray(path.read_bytes())
     with av.open(str(path)) as container:
-        places = [(packet.pos or 0, packet.size) for packet in container.demux(video=0) if packet.size]
+        places = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.pos is not None]
     for begin, size in places[50:]:
         header = film.index(b"\x81", begin, begin + 16) + 4  # of the block: track, time, flags
         film[header : header + size] = b"\xff" * size
@@ -183,9 +210,23 @@ def test_where_much_could_not_be_read_the_end_is_a_failure(tmp_path: Path) -> No
             next(frames)
 
 
-def test_the_trial_s_change_of_codec(reference_cases: Path) -> None:
-    film = seen(reference_cases / "h264_then_hevc.ts", 10)
+@pytest.mark.parametrize("num_threads", [1, 4])
+def test_the_trial_s_change_of_codec(num_threads: int, reference_cases: Path) -> None:
+    film = seen(reference_cases / "h264_then_hevc.ts", 10, num_threads=num_threads)
     assert film.codec == "hevc"
     assert (film.tally.decoded, film.tally.refused) == (200, 0)
     assert [frame.point for frame in film.frames] == list(range(198))
     assert film.frames[-1].image.mean() > 215
+
+
+@pytest.mark.parametrize("seconds", [2, 8])
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_a_film_may_go_on_in_another_track(codec: str, seconds: int, tmp_path: Path) -> None:
+    first = Film(every(40, 100), options={"bf": "0"}, number=256)
+    options = X265 if codec == "libx265" else {"bf": "0"}
+    then = Film(every(40, 25 * seconds), codec=codec, options=options, number=300)
+    film = seen(joined(tmp_path, first, then), 25)
+    assert film.codec == {"libx264": "h264", "libx265": "hevc"}[codec]
+    assert film.tally.refused == 0
+    assert len(film.frames) >= 100 + 25 * seconds - 6
+    assert film.seconds[-1] == pytest.approx(4 + seconds, abs=0.5)

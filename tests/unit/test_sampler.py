@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.sources.decoding.sampler import Sampler, first_point_after, point_time_ms
-from services.ingest.sources.decoding.timeline import MAX_GAP_SECONDS, MAX_UNPROVEN_GAP_SECONDS, Timeline
+from services.ingest.sources.decoding.timeline import MAX_GAP_SECONDS, MAX_UNPROVEN_GAP_SECONDS, Timeline, is_stray
 
 RATES = st.sampled_from(
     [5.0, 7.5, 8.0, 10.0, 12.0, 12.5, 15.0, 20.0, 24.0, 24000 / 1001, 25.0, 29.97, 30.0, 50.0, 60.0]
@@ -113,6 +113,16 @@ def test_a_time_lapse_gives_every_frame_at_its_time(fps: float, step: float, num
 def test_a_late_frame_is_passed_over_without_shifting_the_rest() -> None:
     times: list[float | None] = [0.0, 0.1, 0.2, 0.15, 0.3, 0.4]
     assert sampled(times, 10.0, 0.1) == [(0, 0), (1, 1), (2, 2), (4, 3), (5, 4)]
+
+
+def test_a_stray_timestamp_is_told_from_a_pause_and_a_new_clock_by_what_follows() -> None:
+    later = [100.0 + index for index in range(8)]
+    for stamp in (3700.0, -3700.0):
+        assert is_stray(99.0, stamp, later)
+        assert not is_stray(99.0, stamp, [stamp + index for index in range(8)])
+        assert not is_stray(99.0, stamp, [])
+        assert not is_stray(99.0, stamp, [*later[:3], *(stamp + index for index in range(5))])
+    assert not is_stray(99.0, 108.0, later)
 
 
 @given(st.integers(1, 1 << 45), GRIDS, st.one_of(st.integers(0, 10_000), st.integers(0, 10**9)))

@@ -42,9 +42,8 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The source lives, but for a reason it gives no picture."""
+    """The source lives, but gives no picture, for a reason."""
 
-    tally: Tally
     reason: str
 
 
@@ -86,9 +85,9 @@ def pack_counted(tally: Tally) -> bytes:
     return b"C" + tally.take()
 
 
-def pack_waiting(tally: Tally, reason: str) -> bytes:
-    """Waiting, as bytes; the tally begins anew."""
-    return b"W" + tally.take() + reason[:MAX_REASON].encode()
+def pack_waiting(reason: str) -> bytes:
+    """Waiting, as bytes."""
+    return b"W" + reason[:MAX_REASON].encode()
 
 
 def pack_picture(
@@ -111,14 +110,14 @@ def unpack(message: bytes) -> Message:
             return Opened(_INFO.validate_json(rest, strict=True))
         if kind == b"M" and len(rest) <= MAX_MARK:
             return Marked(rest.decode())
+        if kind == b"W":
+            return Waiting(rest.decode()[:MAX_REASON])
         tally, rest = Tally.unpack(rest[:TALLY_BYTES]), rest[TALLY_BYTES:]
         if kind == b"P":
             point, media_seconds, decoded_at_ms, damaged = _PICTURE.unpack(rest[: _PICTURE.size])
             return Picture(tally, point, media_seconds, decoded_at_ms, rest[_PICTURE.size :], damaged)
         if kind == b"E":
             return Over(tally, rest.decode() or None)
-        if kind == b"W":
-            return Waiting(tally, rest.decode())
         if kind == b"C" and not rest:
             return Counted(tally)
     except (ValueError, struct.error) as err:

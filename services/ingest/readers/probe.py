@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import deque
 
 from services.ingest.readers.reader import ReadJob
 from services.ingest.readers.reading import reading
@@ -33,15 +34,16 @@ def probe(
 
     Raises SourceFailed with the reason, also where `limit_seconds` pass, and Stopped once `stop` is set.
     """
-    began = time.monotonic()
+    began, waits = time.monotonic(), deque[str](maxlen=1)
+    job, deadline = ReadJob(source, DEFAULT_FPS, options=options), Deadline(stop, limit_seconds)
     try:
-        with reading(ReadJob(source, DEFAULT_FPS, options=options), Deadline(stop, limit_seconds)) as opened:
+        with reading(job, deadline, waiting=waits.append) as opened:
             picture = next(opened.pictures(), None)
             took_seconds, info = time.monotonic() - began, opened.info
     except Stopped:
         if stop.is_set():
             raise
-        raise SourceFailed(f"gave no picture within {limit_seconds:g} s") from None
+        raise SourceFailed(": ".join((f"gave no picture within {limit_seconds:g} s", *waits))) from None
     if picture is None:
         raise SourceFailed("holds no pictures")
     return ProbeReport(

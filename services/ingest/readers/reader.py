@@ -96,8 +96,9 @@ class Reader:
         def heard() -> None:
             self._send_mark(video)
             if time.monotonic() - self._sent_at >= SIGN_OF_LIFE_SECONDS:
-                reason = video.waiting_for
-                self._send(pack_waiting(video.tally, reason) if reason else pack_counted(video.tally))
+                self._send(pack_counted(video.tally))
+                if reason := video.waiting_for:
+                    self._send(pack_waiting(reason))
 
         for frame in video.frames(self._job.fps, self._stop, self._job.first_point, heard):
             if (video.codec, *video.size, video.decoder) != (info.codec, info.width, info.height, info.decoder):

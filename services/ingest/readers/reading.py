@@ -100,9 +100,8 @@ class Reading:
 
     def open(self) -> None:
         """Waits until the source is open: as long as it lives, since one may tell its size with a late keyframe."""
-        message = self._next()
-        while isinstance(message, Counted | Waiting):
-            message = self._next()
+        while isinstance(message := self._next(), Counted | Waiting):
+            pass
         if not isinstance(message, Opened):
             raise SourceFailed((isinstance(message, Over) and message.reason) or "holds no pictures")
         self.info = message.info
@@ -126,10 +125,10 @@ class Reading:
 
     def _next(self) -> Message:
         message = unpack(self._receive())
-        if not isinstance(message, Opened | Marked):
-            self._hear.counted(message.tally)
         if isinstance(message, Waiting):
             self._hear.waiting(message.reason)
+        elif not isinstance(message, Opened | Marked):
+            self._hear.counted(message.tally)
         return message
 
     def _receive(self) -> bytes:

@@ -47,6 +47,10 @@ OPENING_SHARE: Final = 0.9
 """Of the time that a source may be silent: one that tells no size until its next keyframe is open after that, too, and
 somebody waits for a word of it."""
 
+USUAL_STALL_SECONDS: Final = 30.0
+"""A source that may be silent for longer gives few pictures: it is not asked for several before it counts as open,
+though these would tell its rate better."""
+
 MULTIPART_MARK: Final = b"--"
 NUM_PEEKED: Final = 256
 BEFORE_INDEX: Final = frozenset({b"ftyp", b"free", b"skip", b"wide", b"pnot"})
@@ -149,7 +153,10 @@ def _rtsp(source: Source, options: ReadOptions, stack: ExitStack) -> InputContai
     feed = stack.enter_context(feeding(source, options))
     left_seconds = OPENING_SHARE * options.stall_seconds - (time.monotonic() - began)
     limits_seconds = max(0.1, left_seconds), options.stall_seconds
-    return _container(DESCRIPTOR, options, {**feed.options, **BOUNDS}, limits_seconds, format_name="sdp")
+    format_options = {**feed.options, **BOUNDS}
+    if options.stall_seconds > USUAL_STALL_SECONDS:
+        format_options["max_ts_probe"] = "0"
+    return _container(DESCRIPTOR, options, format_options, limits_seconds, format_name="sdp")
 
 
 def _http(source: Source, options: ReadOptions, stack: ExitStack, after: str | None) -> Footage:

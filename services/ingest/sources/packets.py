@@ -2,7 +2,8 @@
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 from typing import Final
 
 import av
@@ -11,17 +12,20 @@ from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
 from services.ingest.sources.decoding.tally import Tally
-from services.ingest.sources.decoding.tracks import Track, first_with_packets, ranked
+from services.ingest.sources.decoding.timeline import STRAY_SECONDS, is_stray
+from services.ingest.sources.decoding.tracks import Succession, VideoTrack, first_with_packets, ranked
 from services.ingest.sources.failures import source_failed
 from services.ingest.sources.options import ReadOptions
 from shared.errors import SourceFailed
 from shared.sources import Source
 
 STILL: Final = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+NUM_FOLLOWING: Final = 8
 MAX_AHEAD_PACKETS: Final = 1_000
 MAX_AHEAD_BYTES: Final = 16 << 20
+AHEAD_SECONDS: Final = 3.0
 AHEAD_SHARE: Final = 0.25
-"""How much of the time that a source may be silent is waited for the packets of a better track."""
+"""How long a live source is waited for the packets of a better track, at most by its share of `stall_seconds`."""
 
 
 class Packets:
@@ -32,7 +36,7 @@ class Packets:
         self._source = source
         self._options = options
         self._tally = tally
-        self._ahead: deque[av.Packet[VideoStream]] = deque()
+        self._ahead: list[av.Packet[VideoStream]] = []
 
     def open(self) -> VideoStream:
         """The best track that can be decoded and has packets; raises SourceFailed where there is none.
@@ -43,20 +47,48 @@ class Packets:
         candidates = ranked([_track(stream) for stream in streams.values()])
         self._demuxed = self._container.demux(tuple(streams[index] for index in candidates))
         chosen = candidates[0] if len(candidates) == 1 else self._look_ahead(candidates)
-        for stream in self._container.streams:
-            if stream.index != chosen:
-                stream.discard = Discard.all
-        self._stream = streams[chosen]
-        return self._stream
+        self._succession = Succession(chosen, candidates)
+        self._leave_out()
+        return streams[chosen]
 
     def __iter__(self) -> Iterator["av.Packet[VideoStream]"]:
-        """The track's packets until its end, the last of them empty; raises SourceFailed where reading fails."""
-        while self._ahead:
-            yield self._ahead.popleft()
-        yield from (packet for packet in self._read() if packet.stream.index == self._stream.index)
+        """The track's packets until its end, the last of them empty; raises SourceFailed where reading fails.
+
+        Where another track goes on instead, its packets follow.
+        """
+        succession, ends = self._succession, {}
+        waiting: deque[av.Packet[VideoStream]] = deque(maxlen=MAX_AHEAD_PACKETS)
+        ahead, self._ahead = iter(self._ahead), []  # what was handed over goes
+        for packet in chain(ahead, self._read()):
+            index = packet.stream.index
+            if not packet.size:
+                ends[index] = packet
+            elif index == succession.chosen:
+                if succession.others:
+                    succession.saw_chosen(_seconds_of(packet))
+                elif waiting:
+                    waiting.clear()
+                    self._leave_out()
+                yield packet
+            elif index in succession.others:
+                waiting.append(packet)
+                while sum(packet.size for packet in waiting) > MAX_AHEAD_BYTES:
+                    waiting.popleft()
+                if succession.saw_other(index, _seconds_of(packet)):
+                    yield from (packet for packet in waiting if packet.stream.index == index)
+                    waiting.clear()
+        if succession.at_end() is not None:
+            yield from (packet for packet in waiting if packet.stream.index == succession.chosen)
+        yield from (packet for index, packet in ends.items() if index == succession.chosen)
+
+    def _leave_out(self) -> None:
+        """FFmpeg need not read what nobody will look at."""
+        for stream in self._container.streams:
+            if stream.index != self._succession.chosen and stream.index not in self._succession.others:
+                stream.discard = Discard.all
 
     def _look_ahead(self, candidates: list[int]) -> int:
-        deadline = time.monotonic() + AHEAD_SHARE * self._options.stall_seconds
+        deadline = time.monotonic() + min(AHEAD_SECONDS, AHEAD_SHARE * self._options.stall_seconds)
         seen: set[int] = set()
         num_bytes = 0
         for packet in self._read():
@@ -67,7 +99,6 @@ class Packets:
             is_late = not self._source.is_file and time.monotonic() >= deadline
             is_over = is_late or num_bytes > MAX_AHEAD_BYTES or len(self._ahead) > MAX_AHEAD_PACKETS or not packet.size
             if (chosen := first_with_packets(candidates, seen, is_over=is_over)) is not None:
-                self._ahead = deque(packet for packet in self._ahead if packet.stream.index == chosen)
                 return chosen
             if is_over:
                 break
@@ -92,10 +123,28 @@ class Packets:
                 raise SourceFailed(f"no data for {self._options.stall_seconds:g} s")
 
 
-def _track(stream: VideoStream) -> Track:
+def without_strays(
+    packets: Iterable["av.Packet[VideoStream]"], seconds_of: Callable[[int | None], float | None]
+) -> Iterator["av.Packet[VideoStream]"]:
+    """A recording's packets; those whose timestamps cannot be true have none, as `is_stray` says by the next eight."""
+    coming = iter(packets)
+    queue: deque[av.Packet[VideoStream]] = deque()
+    before: float | None = None
+    while (packet := queue.popleft() if queue else next(coming, None)) is not None:
+        stamp = seconds_of(packet.pts)
+        if before is not None and stamp is not None and abs(stamp - before) > STRAY_SECONDS:
+            queue.extend(islice(coming, NUM_FOLLOWING - len(queue)))
+            following = [seconds for later in queue if (seconds := seconds_of(later.pts)) is not None]
+            if is_stray(before, stamp, following):
+                packet.pts = packet.dts = stamp = None
+        before = before if stamp is None else stamp
+        yield packet
+
+
+def _track(stream: VideoStream) -> VideoTrack:
     """What the container says of a track; a size that only a packet tells is 0."""
     context = stream.codec_context
-    return Track(
+    return VideoTrack(
         stream.index,
         bool(context),
         context.width if context else 0,
@@ -104,3 +153,8 @@ def _track(stream: VideoStream) -> Track:
         bool(stream.disposition & STILL),
         bool(stream.disposition & Disposition.default),
     )
+
+
+def _seconds_of(packet: "av.Packet[VideoStream]") -> float | None:
+    stamp = packet.dts if packet.pts is None else packet.pts
+    return None if stamp is None else float(stamp * packet.time_base)

@@ -23,11 +23,17 @@ from services.ingest.sources.decoding.pictures import Shrinker, check_size
 from services.ingest.sources.decoding.sampler import Sampler
 from services.ingest.sources.decoding.tally import Tally
 from services.ingest.sources.decoding.thinning import Thinning
-from services.ingest.sources.decoding.timeline import MAX_GAP_SECONDS, MAX_UNPROVEN_GAP_SECONDS, Pace, Reordering
+from services.ingest.sources.decoding.timeline import (
+    MAX_GAP_SECONDS,
+    MAX_UNPROVEN_GAP_SECONDS,
+    ArrivalClock,
+    Pace,
+    Reordering,
+)
 from services.ingest.sources.mjpeg.picture_file import says_nothing_new
 from services.ingest.sources.opening import Footage, open_footage
 from services.ingest.sources.options import ReadOptions
-from services.ingest.sources.packets import Packets
+from services.ingest.sources.packets import Packets, without_strays
 from services.ingest.sources.patience import Patience
 from shared.clock import steady_ms
 from shared.errors import SourceFailed
@@ -111,6 +117,7 @@ class Video:
         self._is_live = footage.comes_as_filmed and not source.is_file
         is_stamped_so = container.format.name in STAMPED_AS_DECODED and options.skip != "keyframes"
         self._reordering = Reordering() if is_stamped_so else None
+        self._clock = ArrivalClock()
         self.tally = Tally()
         self._packets = Packets(container, source, options, self.tally)
 
@@ -123,7 +130,6 @@ class Video:
         if any(self.size):
             check_size(*self.size)
         self._decoder = Decoder(self._stream, self._options, self.tally)
-        self._decoder.prepare()
         self._patience = Patience(self._options.stall_seconds, time.monotonic())
 
     @property
@@ -203,8 +209,13 @@ class Video:
         self, stop: threading.Event, thinning: Thinning | None, heard: Callable[[], None]
     ) -> Iterator[VideoFrame]:
         """Every picture that is not left out, in presentation order."""
-        for packet in self._packets:
+        for packet in self._packets if self._is_live else without_strays(self._packets, self._seconds_of):
+            if packet.stream is not self._stream:
+                self._stream = packet.stream
+                self._tick = packet.stream.time_base or Fraction(1)
             self._hold(packet, stop)
+            if self._is_live and packet.size:
+                self._correct(packet)
             if stop.is_set():
                 return
             if says_nothing_new(packet):
@@ -240,6 +251,13 @@ class Video:
     def _seconds_of(self, pts: int | None) -> float | None:
         """A packet's time, computed as PyAV computes `frame.time`: no rounding may set them apart."""
         return None if pts is None else float(pts) * self._tick.numerator / self._tick.denominator
+
+    def _correct(self, packet: "av.Packet[VideoStream]") -> None:
+        """Puts a live packet's time right before anybody sees it."""
+        stamp = self._seconds_of(packet.pts)
+        seconds = self._clock.seconds(stamp, time.monotonic())
+        if seconds is not None and seconds != stamp:
+            packet.pts, packet.dts = round(seconds / self._tick), None
 
     def _hold(self, packet: "av.Packet[VideoStream]", stop: threading.Event) -> None:
         if self._pace and (seconds := self._seconds_of(packet.dts)) is not None:

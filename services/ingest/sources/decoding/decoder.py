@@ -56,23 +56,23 @@ class Decoder:
     """
 
     def __init__(self, stream: VideoStream, options: ReadOptions, tally: Tally) -> None:
-        self._context = stream.codec_context
-        self._damage = Damage(self._context)
         self._options = options
         self._tally = tally
-        stated, coded = stream.sample_aspect_ratio, self._context.sample_aspect_ratio
-        self._stated_aspect = stated if stated and stated != coded else None
-        has_start_codes = self._context.name in HEADERS and (self._context.extradata or b"")[:1] != b"\1"
-        self._may_change = has_start_codes
-        self._last: av.Packet[VideoStream] | None = None
-        self._num_in_a_row = 0
         self.num_packets = 0
         self.num_refused = 0
+        self._begin(stream)
 
-    def prepare(self) -> None:
-        """Sets the decoder up before its first packet."""
-        _set_up(self._context, self._options)
+    def _begin(self, stream: VideoStream) -> None:
+        self._index = stream.index
+        self._context = context = stream.codec_context
+        _set_up(context, self._options)
+        self._damage = Damage(context)
         self._damage.prepare()
+        stated, coded = stream.sample_aspect_ratio, context.sample_aspect_ratio
+        self._stated_aspect = stated if stated and stated != coded else None
+        self._may_change = context.name in HEADERS and (context.extradata or b"")[:1] != b"\1"
+        self._last: av.Packet[VideoStream] | None = None
+        self._num_in_a_row = 0
 
     @property
     def codec(self) -> str:
@@ -96,6 +96,10 @@ class Decoder:
 
     def decode(self, packet: "av.Packet[VideoStream]") -> list[VideoFrame] | None:
         """The frames that a packet brings out, in presentation order; None where it is refused."""
+        held = []
+        if packet.stream.index != self._index:
+            held = self._held(packet)
+            self._begin(packet.stream)
         self._damage.decodes(packet)
         frames = _decoded(self._context, [packet])
         self._num_in_a_row = self._num_in_a_row + 1 if frames is None else 0
@@ -107,7 +111,7 @@ class Decoder:
         if frames is None:
             self._tally.refused += 1
             self.num_refused += 1
-        return frames
+        return [*held, *(frames or [])] if held else frames
 
     def is_damaged(self, frame: VideoFrame) -> bool:
         """Whether a frame that came is damaged, as `Damage` says; to be asked of each in turn."""
@@ -129,10 +133,16 @@ class Decoder:
                 damage = Damage(context)
                 damage.prepare()
                 if (new := _decoded(context, rest)) is not None:
-                    old = _decoded(self._context, [_flush(packet)]) or []
+                    old = self._held(packet)
                     self._context, self._damage, self._stated_aspect, self._num_in_a_row = context, damage, None, 0
                     return [*(frames or []), *old, *new]
         return frames
+
+    def _held(self, packet: "av.Packet[VideoStream]") -> list[VideoFrame]:
+        """What the decoder has held back, brought out by an empty packet: frames take their unit of time from it."""
+        flush = cast("av.Packet[VideoStream]", av.Packet())
+        flush.time_base = packet.time_base
+        return _decoded(self._context, [flush]) or []
 
 
 def _set_up(context: VideoCodecContext, options: ReadOptions) -> None:
@@ -164,10 +174,3 @@ def _tail(packet: "av.Packet[VideoStream]", data: bytes, offset: int) -> "av.Pac
     if offset <= DELIMITER_BYTES:
         tail.pts, tail.dts = packet.pts, packet.dts
     return tail
-
-
-def _flush(packet: "av.Packet[VideoStream]") -> "av.Packet[VideoStream]":
-    """The empty packet that brings out what a decoder has held back; frames take their unit of time from it."""
-    flush = cast("av.Packet[VideoStream]", av.Packet())
-    flush.time_base = packet.time_base
-    return flush

@@ -1,16 +1,25 @@
 """What a source's own timestamps mean: seconds since its first frame, and how much too early something comes.
 
-Pure policy: it sees timestamps only.
+Pure policy: it sees timestamps and times of arrival only.
 """
 
 import heapq
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 MAX_GAP_SECONDS: Final = 365 * 86_400.0
 """A recording pauses for days, and a time-lapse takes a picture an hour; a year is no gap but another clock."""
 MAX_UNPROVEN_GAP_SECONDS: Final = 600.0
 """The same for a live source of which nobody knows when its pictures came: it is rather its clock that leapt."""
+STRAY_SECONDS: Final = 10.0
+MAX_LEAP_SECONDS: Final = 5.0
+"""How much more or less a live source's timestamps may advance at once than time does..."""
+MAX_LEAP_STEPS: Final = 4.0
+"""...or, where its packets are seldom, by how many times as much: those of B-frames leap to and fro."""
+NUM_STILL: Final = 3
+"""So many packets in a row of one timestamp are more than the fields or slices of a picture."""
 MAX_STEP_BACK_SECONDS: Final = 1.0
 MAX_LATE_SECONDS: Final = 2.0
 MAX_EARLY_SECONDS: Final = 5.0
@@ -57,6 +66,93 @@ class Timeline:
             return None
         seconds = raw_seconds - self._offset
         return seconds if 0 < seconds - self._seconds <= self._max_gap_seconds else None
+
+
+def is_stray(before: float, stamp: float, following: Sequence[float]) -> bool:
+    """Whether a timestamp in a recording leaps, forward or back, though most of those that follow it do not.
+
+    So no single one is taken for a pause, or for a new clock. Those that follow show which it is even where pictures
+    from before a pause are decoded after it.
+    """
+    if abs(stamp - before) <= STRAY_SECONDS:
+        return False
+    num_near = sum(abs(later - before) < abs(later - stamp) for later in following)
+    return num_near > len(following) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped:
+    """A live source's packet: what its timestamp says, when it came, and what its time was taken to be."""
+
+    stamp: float
+    at: float
+    seconds: float
+
+    def leap_seconds(self, stamp: float, at: float) -> float:
+        """By how much more, or less, than time a later packet's timestamp went on; 0 where that is not too much."""
+        passed = at - self.at
+        leap = stamp - self.stamp - passed
+        return leap if abs(leap) > max(MAX_LEAP_SECONDS, MAX_LEAP_STEPS * passed) else 0.0
+
+
+class ArrivalClock:
+    """Corrects a live source's timestamps by when its packets arrive; those that can be true stay as they are.
+
+    Timestamps that stand still are replaced by times of arrival. One that leaps, forward or back, by more than 5 s
+    while time does not, is replaced, too; where those that follow go on from there, it was the camera's clock that was
+    set, and they are shifted. Forward leaps that only make up for time in which nothing came are gaps, and true.
+    """
+
+    def __init__(self) -> None:
+        self._shift = 0.0
+        self._last: Stamped | None = None
+        """the newest packet that was believed"""
+        self._stray: Stamped | None = None
+        """the newest packet, where it was not"""
+        self._lead: float = -math.inf
+        """the most by which a packet was ever ahead of time, in `seconds` - `at`"""
+        self._num_still = 0
+
+    def seconds(self, stamp: float | None, at: float) -> float | None:
+        """The time of the next packet in decoding order, that arrived `at`, on a clock that only runs forward.
+
+        `stamp` is its own, None where it has none; then nothing is known of it here either, unless the clock of the
+        source stands still.
+        """
+        last, is_still = self._last, self._num_still >= NUM_STILL
+        if stamp is None:
+            return last.seconds + at - last.at if last and is_still else None
+        if last is None:
+            return self._believed(stamp, at)
+        if stamp == last.stamp:
+            self._num_still += 1
+            return last.seconds + (at - last.at if is_still else 0.0)
+        if is_still:
+            self._shift = last.seconds + at - last.at - stamp
+        elif not self._is_true(last, stamp, at):
+            return self._strayed(last, stamp, at)
+        return self._believed(stamp, at)
+
+    def _is_true(self, last: Stamped, stamp: float, at: float) -> bool:
+        """A timestamp may lag behind, as long as it does not fall back, and catch up: the network was slow."""
+        leap = last.leap_seconds(stamp, at)
+        if leap > 0:
+            return stamp + self._shift - at <= self._lead + MAX_LEAP_SECONDS
+        return not leap or stamp >= last.stamp
+
+    def _strayed(self, last: Stamped, stamp: float, at: float) -> float:
+        stray = self._stray
+        if stray and not stray.leap_seconds(stamp, at):
+            self._shift = stray.seconds - stray.stamp
+            return self._believed(stamp, at)
+        self._stray = Stamped(stamp, at, last.seconds + at - last.at)
+        return self._stray.seconds
+
+    def _believed(self, stamp: float, at: float) -> float:
+        seconds = stamp + self._shift
+        self._last, self._stray, self._num_still = Stamped(stamp, at, seconds), None, 0
+        self._lead = max(self._lead, seconds - at)
+        return seconds
 
 
 class Pace:

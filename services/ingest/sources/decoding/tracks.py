@@ -3,7 +3,8 @@
 A recorder puts a preview or a cover before the film, a receiver lists programmes that are off the air.
 """
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,10 +13,20 @@ from shared.errors import SourceFailed
 
 SPARSE: Final = 10
 """A track with so many times fewer pictures than another is a preview of it."""
+TAKEOVER_SECONDS: Final = 3.0
+TAKEOVER_PACKETS: Final = 250
+"""A track that comes alone for so long has taken over, or, where it states no times, with so many packets..."""
+TAIL_SECONDS: Final = 1.0
+TAIL_PACKETS: Final = 25
+"""...or so many once everything has ended;"""
+PAUSES: Final = 4.0
+"""and longer by so many times than the chosen track ever paused."""
+MAX_TURNS: Final = 3
+MIN_CHOSEN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Track:
+class VideoTrack:
     """A video track as its container describes it."""
 
     index: int
@@ -38,7 +49,7 @@ class Track:
         return self.width * self.height if is_readable else 0
 
 
-def ranked(tracks: Sequence[Track]) -> list[int]:
+def ranked(tracks: Sequence[VideoTrack]) -> list[int]:
     """The tracks that can be looked at, the best first, by their indices; raises SourceFailed where there are none.
 
     Films go before single and sparse pictures, tracks of a known size before others, then the larger picture; where
@@ -52,11 +63,67 @@ def ranked(tracks: Sequence[Track]) -> list[int]:
         raise SourceFailed("its codec is not supported")
     most = max(track.num_pictures for track in readable)
 
-    def drawback(track: Track) -> tuple[bool, int, bool, int]:
+    def drawback(track: VideoTrack) -> tuple[bool, int, bool, int]:
         is_sparse = track.num_pictures == 1 or 0 < track.num_pictures * SPARSE <= most
         return is_sparse, -track.num_pixels, not track.is_default, track.index
 
     return [track.index for track in sorted(readable, key=drawback)]
+
+
+class Succession:
+    """Sees which track every packet is of, and says which of the others goes on where the chosen one has ended.
+
+    A receiver that announces another track, or a recording that was put together, has it begin where the first falls
+    silent. One whose packets come in turns with the chosen one's is something else; but FFmpeg keeps a track's last
+    packets until it knows that no more follow.
+    """
+
+    def __init__(self, chosen: int, others: Iterable[int]) -> None:
+        self.chosen = chosen
+        self.others = set(others) - {chosen}
+        """those that may still follow"""
+        self._times: dict[int, list[float | None]] = {}
+        self._turns: Counter[int] = Counter()
+        self._alone: Counter[int] = Counter()
+        """packets of others since the newest of the chosen track"""
+        self._chosen_seconds: float | None = None
+        self._longest_pause = 0.0
+        self._num_chosen = 0
+
+    def saw_chosen(self, seconds: float | None) -> None:
+        """A packet of the chosen track has come, with the time that it states."""
+        self._num_chosen += 1
+        if seconds is not None and self._chosen_seconds is not None:
+            self._longest_pause = max(self._longest_pause, seconds - self._chosen_seconds)
+        self._chosen_seconds = seconds
+        self._turns.update(self._alone.keys())
+        self.others -= {index for index, num_turns in self._turns.items() if num_turns > MAX_TURNS}
+        self._alone.clear()
+
+    def saw_other(self, index: int, seconds: float | None) -> bool:
+        """Whether the track of this packet, with the time that it states, has taken over."""
+        times = self._times.setdefault(index, [])
+        times.append(seconds)
+        self._alone[index] += 1
+        if self._num_chosen < MIN_CHOSEN:  # who knows how long it pauses
+            return False
+        return self._takes_over(index, times[-self._alone[index] :], TAKEOVER_SECONDS, TAKEOVER_PACKETS)
+
+    def at_end(self) -> int | None:
+        """The track that had taken over when everything ended."""
+        for index in sorted(self.others & self._times.keys()):
+            if self._takes_over(index, self._times[index], TAIL_SECONDS, TAIL_PACKETS):
+                return index
+        return None
+
+    def _takes_over(self, index: int, times: Sequence[float | None], seconds: float, num_packets: int) -> bool:
+        known = [time for time in times if time is not None]
+        lasted = max(known) - min(known) if known else 0.0
+        if lasted < max(seconds, PAUSES * self._longest_pause) and (known or len(times) < num_packets):
+            return False
+        self.chosen = index
+        self.others.discard(index)
+        return True
 
 
 def first_with_packets(candidates: Sequence[int], with_packets: Collection[int], *, is_over: bool) -> int | None:

@@ -22,7 +22,7 @@ def transport_size(
     `pixel_aspect` is the width of a pixel by its height: where they are not square, the picture is stretched across
     them first, as players show it. What cannot be true of it is ignored.
     """
-    if pixel_aspect and 1 / MAX_PIXEL_ASPECT <= pixel_aspect <= MAX_PIXEL_ASPECT:
+    if pixel_aspect and pixel_aspect != 1 and 1 / MAX_PIXEL_ASPECT <= pixel_aspect <= MAX_PIXEL_ASPECT:
         square = Fraction(1)
         width, height = round(width * max(square, pixel_aspect)), round(height / min(square, pixel_aspect))
     scale = min(1.0, short_side / min(width, height), MAX_LONG_SIDE / max(width, height))
