@@ -1,0 +1,50 @@
+"""HLS through the whole of ingest: a playlist that stands still is a camera that is down, not a live one."""
+
+from collections.abc import Iterator
+
+import pytest
+from films import VideoFile
+from ingest_runner import IngestRunner
+from patience import eventually
+from web_server import WebServer, web_server
+
+from shared.streams import StreamState
+
+HEAD = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:7\n"
+
+
+@pytest.fixture
+def web() -> Iterator[WebServer]:
+    with web_server() as server:
+        yield server
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AFTERIMAGE_STALL_SECONDS", "2")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_playlist_that_stands_still_is_waited_for(
+    web: WebServer, ingest: IngestRunner, video_file: VideoFile
+) -> None:
+    web.give("/0.ts", video_file("0.ts", seconds=1).read_bytes())
+    web.give("/1.ts", video_file("1.ts", seconds=1).read_bytes())
+    web.give("/live.m3u8", HEAD + b"#EXTINF:1,\n0.ts\n")
+    ingest.add("still", web.url("/live.m3u8"), pace="live")
+    ingest.start()
+    status = ingest.until("still", StreamState.WAITING, passing=False).status
+    assert (status.reason or "").endswith("its playlist does not move on")
+    states = set()
+
+    def has_failed(times: int) -> bool:
+        states.add(ingest.registry.get("still").status.state)
+        return (ingest.value("afterimage_source_failures_total", stream_id="still") or 0) >= times
+
+    eventually(lambda: has_failed(2), "another attempt")
+    assert states == {StreamState.WAITING}, "so that AfterimageCameraDown fires"
+    num_frames = len(ingest.frames("still"))
+    assert 0 < num_frames <= 8, "eight a second, of one second"
+    web.give("/live.m3u8", HEAD + b"#EXTINF:1,\n0.ts\n#EXTINF:1,\n1.ts\n")
+    eventually(lambda: len(ingest.frames("still")) > num_frames, "the next segment")
+    assert sum(path == "/0.ts" for path, _ in web.asked) == 1

@@ -1,0 +1,113 @@
+"""Recordings over HTTP: they end as a file does where the server says that they are one."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import pytest
+from films import VideoFile
+from web_server import Handler, WebServer, web_server
+
+from services.ingest.sources.options import ReadOptions
+from services.ingest.sources.video import VideoInfo, open_video
+from shared.errors import SourceFailed
+from shared.sources import parse_source
+
+
+@pytest.fixture
+def web() -> Iterator[WebServer]:
+    with web_server() as server:
+        yield server
+
+
+def read(url: str) -> tuple[VideoInfo, int]:
+    """What the source says of itself and how many pictures it has, to its end."""
+    with open_video(parse_source(url, Path("/")), ReadOptions(stall_seconds=5.0)) as video:
+        return video.info, sum(1 for _ in video.frames(500.0, threading.Event()))
+
+
+def failure(url: str) -> str:
+    with pytest.raises(SourceFailed) as caught:
+        read(url)
+    return str(caught.value)
+
+
+def index_first(path: Path) -> bytes:
+    """An MP4 file rewritten with its index before its pictures."""
+    rewritten = path.with_name("first.mp4")
+    with av.open(str(path)) as source, av.open(str(rewritten), "w", options={"movflags": "faststart"}) as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    return rewritten.read_bytes()
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
+def test_a_recording_is_one_by_its_servers_word(web: WebServer, video_file: VideoFile, suffix: str) -> None:
+    web.give_parts("/film", video_file(f"film{suffix}", seconds=1, fps=10).read_bytes())
+    info, num_pictures = read(web.url("/film"))
+    assert info.is_recording
+    assert info.duration_seconds == pytest.approx(1.0, abs=0.2)
+    assert num_pictures == 10
+
+
+def test_what_has_no_length_is_no_recording(web: WebServer, video_file: VideoFile) -> None:
+    content = index_first(video_file("film.mp4", seconds=1))
+
+    def flow(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        handler.wfile.write(content)
+
+    web.answers["/flow"] = flow
+    info, num_pictures = read(web.url("/flow"))
+    assert (info.is_recording, info.duration_seconds, num_pictures) == (False, None, 10)
+
+
+@pytest.mark.parametrize("says_so", [True, False])
+def test_an_index_at_the_end_is_looked_for_there(web: WebServer, video_file: VideoFile, *, says_so: bool) -> None:
+    content = video_file("film.mp4", seconds=1).read_bytes()
+    web.give_parts("/film", content)
+    if not says_so:
+        in_parts = web.answers["/film"]
+        web.answers["/film"] = lambda handler: (
+            in_parts(handler) if "Range" in handler.headers else handler.reply(200, content)
+        )
+    info, num_pictures = read(web.url("/film"))
+    assert (info.is_recording, num_pictures) == (True, 10)
+
+
+@pytest.mark.parametrize("status", [200, 416])
+def test_a_server_without_parts_is_read_from_front_to_end(web: WebServer, video_file: VideoFile, status: int) -> None:
+    """Whether it leaves the header be or stumbles over it."""
+    path = video_file("film.mp4", seconds=1)
+    contents = {"/first": index_first(path), "/last": path.read_bytes()}
+
+    def answer(handler: Handler) -> None:
+        if status != 200 and "Range" in handler.headers:
+            handler.reply(status)
+        else:
+            handler.reply(200, contents[handler.path])
+
+    web.answers.update(dict.fromkeys(contents, answer))
+    info, num_pictures = read(web.url("/first"))
+    assert (info.is_recording, num_pictures) == (True, 10)
+    reason = "its index comes after its pictures, and its server gives no parts of it to look there first"
+    assert failure(web.url("/last")) == reason
+
+
+def test_a_recording_that_breaks_off_has_not_ended(web: WebServer, video_file: VideoFile) -> None:
+    content = index_first(video_file("film.mp4", seconds=5))
+
+    def break_off(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.send_header("Accept-Ranges", "none")
+        handler.end_headers()
+        handler.wfile.write(content[: len(content) * 3 // 4])
+
+    web.answers["/film"] = break_off
+    assert failure(web.url("/film")) == "the connection broke"
