@@ -10,7 +10,7 @@ from web_server import Handler, WebServer, behind_digest, web_server
 
 from services.ingest.sources.network.addresses import AddressPolicy
 from services.ingest.sources.network.challenges import Authorizer, Login, parsed
-from services.ingest.sources.network.http_body import fetch
+from services.ingest.sources.network.http_body import HttpBody, fetch
 from services.ingest.sources.network.http_client import HttpClient
 from shared.errors import SourceFailed
 
@@ -165,6 +165,15 @@ def test_what_breaks_off_says_so() -> None:
         content(url)
     with speaking(b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 10_000) as url, pytest.raises(SourceFailed, match="HTTP"):
         content(url)
+
+
+def test_nothing_new_is_an_answer_to_a_condition(web: WebServer) -> None:
+    web.answers["/still"] = lambda handler: handler.reply(304)
+    asking = client(web.url("/still"))
+    assert HttpBody(asking, asking.get(asking.url, None, {"If-None-Match": '"a"'})).status == 304
+    with pytest.raises(SourceFailed, match="HTTP status 304"):
+        asking.get(asking.url)
+    asking.close()
 
 
 def test_a_refusal_without_end_is_not_read(web: WebServer) -> None:

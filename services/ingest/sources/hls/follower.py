@@ -25,7 +25,7 @@ MAX_MISSING: Final = 3
 LEAST_REFETCH_SECONDS: Final = 0.5
 HEAD_BYTES: Final = 4096
 CHUNK_BYTES: Final = 64 << 10
-SHARE_OF_PATIENCE: Final = 0.9
+SHARE_OF_PATIENCE: Final = 0.8
 """After which a playlist is given up for standing still: a little before it would be for saying nothing."""
 GONE: Final = frozenset({404, 410, 500, 502, 503, 504})
 

@@ -86,12 +86,13 @@ class HttpClient:
     ) -> Answer:
         """What a URL gives, after at most 5 redirects, all `only_at` one place where that is given.
 
-        Statuses other than 200, 206 and those `also_accepted` are failures. Raises SourceFailed with the reason in
-        plain words.
+        Statuses other than 200, 206 and those `also_accepted` are failures; that there is nothing new (304) is an
+        answer where the headers may have made that a condition. Raises SourceFailed with the reason in plain words.
         """
         self._patience.asking()
         try:
-            return self._follow(url, only_at, headers or {}, {200, 206, *also_accepted})
+            accepted = {200, 206, *also_accepted, *([NOT_MODIFIED] if headers else [])}
+            return self._follow(url, only_at, headers or {}, accepted)
         finally:
             self._patience.answered()
 

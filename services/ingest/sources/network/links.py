@@ -58,7 +58,7 @@ class CheckedTransport(httpx.HTTPTransport):
         context = _tls()
         super().__init__(verify=context, trust_env=False)
         self._pool = httpcore.ConnectionPool(
-            context, max_keepalive_connections=0, network_backend=CheckedNetwork(policy, patience)
+            context, max_connections=None, max_keepalive_connections=0, network_backend=CheckedNetwork(policy, patience)
         )
 
 
