@@ -60,6 +60,13 @@ def test_variants_of_sound_alone_are_left_out() -> None:
     )
     assert playlist.variants == ("http://cam/hls/first.m3u8", "http://cam/hls/second.m3u8")
     assert playlist.segments == ()
+    with pytest.raises(SourceFailed, match="holds no video stream"):
+        names('#EXT-X-STREAM-INF:BANDWIDTH=9,CODECS="mp4a.40.2,ac-3"', "sound.m3u8")
+
+
+@pytest.mark.parametrize("number", ["-1", "x", "9" * 5000, ""])
+def test_a_number_that_is_none_counts_from_nought(number: str) -> None:
+    assert names(f"#EXT-X-MEDIA-SEQUENCE:{number}", "#EXTINF:6,", "a.ts").segments[0].number == 0
 
 
 @pytest.mark.parametrize("tag", ["#EXT-X-BYTERANGE:50", "#EXT-X-BYTERANGE:0@5", "#EXT-X-BYTERANGE:x@5"])

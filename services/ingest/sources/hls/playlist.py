@@ -12,7 +12,6 @@ from shared.errors import SourceFailed
 
 MARK: Final = b"#EXTM3U"
 DEFAULT_TARGET_SECONDS: Final = 4.0
-MAX_NUMBER: Final = 1 << 62
 
 _ATTRIBUTE: Final = re.compile(r"([A-Z0-9-]+)=(?:\"([^\"]*)\"|([^,]*))")
 _URI: Final = re.compile(r"URI=\"([^\"]*)\"")
@@ -20,6 +19,7 @@ _PROTOCOL: Final = re.compile(r"[^/?#]*:")
 """What could be taken for the name of a protocol: more characters than a URL's scheme has."""
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,15}(?=:)")
 _KEY: Final = re.compile(r"#EXT-X-(?:SESSION-)?KEY:(?!METHOD=NONE\b)")
+_NUMBER: Final = re.compile(r"[0-9]{1,18}")
 _RANGE: Final = re.compile(r"([0-9]{1,15})(?:@([0-9]{1,15}))?")
 _AUDIO_CODECS: Final = ("mp4a", "ac-3", "ec-3", "ac-4", "opus", "flac", "alac", "mp3")
 
@@ -89,7 +89,7 @@ class _PlaylistReader:
         tag, _, value = line.partition(":")
         match tag:
             case "#EXT-X-MEDIA-SEQUENCE":
-                self.number = int(value) if value.isdecimal() and int(value) < MAX_NUMBER else 0
+                self.number = int(value) if _NUMBER.fullmatch(value.strip()) else 0
             case "#EXT-X-TARGETDURATION":
                 self.target_seconds = _seconds(value)
             case "#EXT-X-STREAM-INF":
@@ -173,11 +173,14 @@ def _check(base: str, uri: str) -> None:
 
 def _usable(variants: list[tuple[str, str]]) -> tuple[str, ...]:
     """Those that may hold video: of one that states its codecs, not all are codecs of sound."""
-    return tuple(
+    usable = tuple(
         url
         for url, codecs in variants
-        if not all(codec.strip().lower().startswith(_AUDIO_CODECS) for codec in codecs.split(",")) or not codecs
+        if not codecs or not all(codec.strip().lower().startswith(_AUDIO_CODECS) for codec in codecs.split(","))
     )
+    if variants and not usable:
+        raise SourceFailed("holds no video stream")
+    return usable
 
 
 def _attributes(text: str) -> dict[str, str]:
