@@ -1,6 +1,7 @@
 """Asks HTTP and HTTPS servers for FFmpeg, whose own network code would follow a camera anywhere.
 
-httpx speaks; where it may go, whom it follows and what it tells whom is decided here.
+httpx speaks; where it may go, whom it follows and what it tells whom is decided here. Its transport alone is used: its
+client reads refusals to the end, shares cookies between ports, and logs whole addresses.
 """
 
 import string
@@ -60,7 +61,7 @@ class HttpClient:
         self.has_failed = False
         """whether something was raised within PyAV, which reports it once: from then on all is empty"""
         self._patience = Patience(stall_seconds)
-        self._http = httpx.Client(transport=CheckedTransport(policy, self._patience), trust_env=False, timeout=None)  # noqa: S113
+        self._transport = CheckedTransport(policy, self._patience)
         self._authorizer = Authorizer(login) if login else None
         self._cookies: dict[Origin, httpx.Cookies] = {}
 
@@ -98,7 +99,7 @@ class HttpClient:
 
     def close(self) -> None:
         """Ends all connections."""
-        self._http.close()
+        self._transport.close()
 
     def _follow(self, url: str, only_at: Origin | None, headers: Mapping[str, str], accepted: set[int]) -> Answer:
         asked, num_redirects = False, 0
@@ -142,9 +143,10 @@ class HttpClient:
             fields = [(name.encode(), value.encode("latin-1")) for name, value in sent.items()]
             request = httpx.Request("GET", url, headers=fields, extensions={"target": target.encode()})
             cookies.set_cookie_header(request)
-            response = self._http.send(request, stream=True)
+            response = self._transport.handle_request(request)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as err:
             raise self.failure(err, connected=True) from err
+        response.request = request
         cookies.extract_cookies(response)
         if len(cookies) > MAX_COOKIES:
             cookies.clear()

@@ -17,6 +17,18 @@ from shared.errors import SourceFailed
 LEAST_SECONDS: Final = 0.05
 
 
+def _tls() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_ciphers("DEFAULT@SECLEVEL=1")  # old cameras' short keys
+    return context
+
+
+TLS: Final = _tls()
+"""Made once for all readers that are forked from here: each of its own would cost megabytes."""
+
+
 class Patience:
     """How long a server may be silent: until the source is open, what is left for that; later `stall_seconds` anew.
 
@@ -55,10 +67,9 @@ class CheckedTransport(httpx.HTTPTransport):
     """
 
     def __init__(self, policy: AddressPolicy, patience: Patience) -> None:
-        context = _tls()
-        super().__init__(verify=context, trust_env=False)
+        super().__init__(verify=TLS, trust_env=False)
         self._pool = httpcore.ConnectionPool(
-            context, max_connections=None, max_keepalive_connections=0, network_backend=CheckedNetwork(policy, patience)
+            TLS, max_connections=None, max_keepalive_connections=0, network_backend=CheckedNetwork(policy, patience)
         )
 
 
@@ -148,11 +159,3 @@ class Link(httpcore.NetworkStream):
             return self._connection.recv(max_bytes)
         except OSError as err:
             raise http_failed(err, self._patience.stall_seconds, connected=True) from err
-
-
-def _tls() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.set_ciphers("DEFAULT@SECLEVEL=1")  # old cameras' short keys
-    return context
