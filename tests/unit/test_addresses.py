@@ -81,6 +81,12 @@ def test_a_name_service_that_does_not_answer_is_not_waited_for(monkeypatch: pyte
         over.set()
 
 
+@pytest.mark.parametrize("address", ["10.0.0.5", "fd00::5"])
+def test_an_address_is_not_looked_up(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(socket, "getaddrinfo")
+    assert resolve(address, 80, 0) == [address]
+
+
 def test_sockets_tell_where_they_lead() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

@@ -92,7 +92,7 @@ class CheckedNetwork(httpcore.NetworkBackend):
         refusal: OSError = ConnectionRefusedError()
         for address in self._policy.allowed_addresses(host, port, self._patience.seconds):
             try:
-                connection = socket.create_connection((address, port), self._patience.seconds)
+                connection = _connected(address, port, self._patience.seconds)
             except OSError as err:
                 refusal = err
                 continue
@@ -159,3 +159,15 @@ class Link(httpcore.NetworkStream):
             return self._connection.recv(max_bytes)
         except OSError as err:
             raise http_failed(err, self._patience.stall_seconds, connected=True) from err
+
+
+def _connected(address: str, port: int, seconds: float) -> socket.socket:
+    """A connection to a numeric address, which `socket.create_connection` would look up once more."""
+    connection = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(seconds)
+        connection.connect((address, port))
+    except OSError:
+        connection.close()
+        raise
+    return connection
