@@ -5,14 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.readers.messages import (
+    MAX_MARK,
     MAX_MESSAGE_BYTES,
     MAX_REASON,
     Counted,
+    Marked,
     Opened,
     Over,
     Picture,
     Waiting,
     pack_counted,
+    pack_marked,
     pack_opened,
     pack_over,
     pack_picture,
@@ -43,6 +46,7 @@ def test_every_message_comes_out_as_it_went_in() -> None:
         TALLY, 7, 0.875, 1, b"jpeg", damaged=True
     )
     assert unpack(pack_waiting("waiting for a keyframe")) == Waiting("waiting for a keyframe")
+    assert unpack(pack_marked("[1,false]")) == Marked("[1,false]")
     assert unpack(pack_over(tally(), None)) == Over(TALLY, None)
     assert unpack(pack_over(tally(), "gone")) == Over(TALLY, "gone")
 
@@ -73,6 +77,8 @@ NONSENSE = {
     "an opening with a wrong type": b"O"
     + json.dumps({"codec": 7, "width": "wide", "height": None, "fps": [], "duration_seconds": {}}).encode(),
     "an opening nested too deep": b"O" + b"[" * 100_000,
+    "a mark that is too long": b"M" + b"1" * (MAX_MARK + 1),
+    "a mark that is no text": b"M\xff\xfe",
     "a short tally": b"C" + bytes(TALLY_BYTES - 1),
     "counts with more behind them": b"C" + bytes(TALLY_BYTES + 1),
     "a picture without times": b"P" + bytes(TALLY_BYTES),
@@ -87,7 +93,7 @@ def test_nonsense_is_refused(message: bytes) -> None:
         unpack(message)
 
 
-@given(st.binary(max_size=400), st.sampled_from([b"", b"O", b"C", b"W", b"P", b"E"]))
+@given(st.binary(max_size=400), st.sampled_from([b"", b"O", b"M", b"C", b"W", b"P", b"E"]))
 def test_no_bytes_do_anything_but_make_sense_or_not(message: bytes, kind: bytes) -> None:
     try:
         unpack(kind + message)

@@ -3,7 +3,7 @@
 import io
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -62,9 +62,17 @@ class Channel:
         self.web = web
         self.url = web.url("/live.m3u8")
         self._text = b""
-        web.answers["/live.m3u8"] = lambda handler: handler.reply(200, self._text)
+        self.headers: dict[str, str] = {}
+        self.moves_on: Callable[[], None] | None = None
+        """called once the playlist was asked for"""
+        web.answers["/live.m3u8"] = self._answer
         for number, part in enumerate(parts):
             web.give(f"/{number}.ts", part)
+
+    def _answer(self, handler: Handler) -> None:
+        handler.reply(200, self._text, **self.headers)
+        if self.moves_on:
+            self.moves_on()
 
     def show(self, *names: int | str, first: int | None = None, end: str = "", target: str = "1") -> None:
         first = int(names[0]) if first is None else first
@@ -123,6 +131,20 @@ def test_a_playlist_that_stands_still_is_played_once(channel: Channel) -> None:
     channel.show(2, 3, 4, 5)
     look = Look(channel.url, look.mark, 1.0)
     assert (look.shades, look.reason) == (times(5), STANDS_STILL)
+
+
+@pytest.mark.parametrize("end", ["", "#EXT-X-ENDLIST"])
+def test_an_old_playlist_must_move_on_before_it_is_played(channel: Channel, end: str) -> None:
+    """What stands still since yesterday is not live when it is seen for the first time; a recording may be old."""
+    channel.headers = {"Last-Modified": "Sat, 01 Jan 2000 00:00:00 GMT"}
+    channel.show(0, 1, 2, end=end)
+    look = Look(channel.url)
+    if end:
+        assert (look.shades, look.reason) == (times(0, 1, 2), None)
+        return
+    assert (look.shades, look.reason, channel.num_asked("/2.ts")) == ([], STANDS_STILL, 0)
+    channel.moves_on = lambda: channel.show(1, 2, 3, 4)
+    assert Look(channel.url).shades == times(3, 4)
 
 
 def test_a_live_playlist_that_ends_is_no_recording(channel: Channel) -> None:

@@ -6,6 +6,7 @@ stands still again and again; and its network code opens whatever a playlist nam
 
 import time
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 from services.ingest.sources.failures import NOT_FOUND
@@ -27,6 +28,9 @@ HEAD_BYTES: Final = 4096
 CHUNK_BYTES: Final = 64 << 10
 SHARE_OF_PATIENCE: Final = 0.8
 """After which a playlist is given up for standing still: a little before it would be for saying nothing."""
+OLD_SECONDS: Final = 60.0
+OLD_TARGETS: Final = 10.0
+"""How old a live playlist is, in seconds and in segments, that must be seen to move on before anything is played."""
 GONE: Final = frozenset({404, 410, 500, 502, 503, 504})
 
 
@@ -49,6 +53,8 @@ class HlsFollower:
         self._init_piece: Piece | None = None
         self._num_missing = 0
         self._fetched_at = 0.0
+        self._age_seconds = 0.0
+        """of the playlist, by its server's clock"""
         self._hungry_until: float | None = None
         self._failure: SourceFailed | None = None
 
@@ -77,6 +83,8 @@ class HlsFollower:
         playlist = self._parsed(body)
         if playlist.variants and not playlist.segments:
             playlist = self._parsed(fetch(self._client, playlist.variants[0], self._origin))
+        if self.trail.mark is None and self._age_seconds > max(OLD_SECONDS, OLD_TARGETS * playlist.target_seconds):
+            self.trail.leave_out(playlist)
         while True:
             for segment in self.trail.unread(playlist):
                 yield from self._segment(segment)
@@ -88,6 +96,7 @@ class HlsFollower:
 
     def _parsed(self, body: HttpBody) -> Playlist:
         self._fetched_at = time.monotonic()
+        self._age_seconds = _age_seconds(body)
         try:
             content = body.read_whole(MAX_PLAYLIST_BYTES, "its playlist")
         finally:
@@ -181,3 +190,12 @@ def _content(body: HttpBody, piece: Piece) -> Iterator[bytes]:
     while data := body.read(CHUNK_BYTES if left is None else min(CHUNK_BYTES, left)):
         left = None if left is None else left - len(data)
         yield data
+
+
+def _age_seconds(body: HttpBody) -> float:
+    """How long before the answer its content was changed last; 0 where the server does not say."""
+    try:
+        dates = [parsedate_to_datetime(body.headers[name]) for name in ("Date", "Last-Modified")]
+        return (dates[0] - dates[1]).total_seconds()
+    except (KeyError, ValueError, TypeError, OverflowError):
+        return 0.0

@@ -47,6 +47,13 @@ class Trail:
             segments = self._later(segments, self._number)
         return segments[-NUM_BEHIND:] if is_first and not self.is_recording else segments
 
+    def leave_out(self, playlist: Playlist) -> None:
+        """What a live playlist names now counts as read."""
+        if self.is_recording is None and not playlist.is_over:
+            self.is_recording = False
+            for segment in playlist.segments:
+                self.passed(segment)
+
     def continues(self, segment: Segment) -> bool:
         """Whether a segment's number is a new one."""
         return self._number is None or segment.number > self._number
