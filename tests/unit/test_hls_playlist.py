@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.sources.hls.playlist import Piece, Playlist, Segment, parse
+from services.ingest.sources.hls.playlist import FilePart, HlsSegment, Playlist, parse
 from services.ingest.sources.hls.trail import MAX_MARK, Trail
 from shared.errors import SourceFailed
 
@@ -33,11 +33,11 @@ def test_segments_are_numbered_and_carry_what_they_need() -> None:
         "#EXTINF:6,",
         "http://cam/b.mp4",
     )
-    init, other = Piece("http://cam/hls/init.mp4", 16, 700), Piece("http://cam/other.mp4")
+    init, other = FilePart("http://cam/hls/init.mp4", 16, 700), FilePart("http://cam/other.mp4")
     assert playlist.segments == (
-        Segment(41, Piece("http://cam/hls/a.mp4", 716, 1000), init),
-        Segment(42, Piece("http://cam/hls/a.mp4", 1716, 50), init),
-        Segment(44, Piece("http://cam/b.mp4"), other),
+        HlsSegment(41, FilePart("http://cam/hls/a.mp4", 716, 1000), init),
+        HlsSegment(42, FilePart("http://cam/hls/a.mp4", 1716, 50), init),
+        HlsSegment(44, FilePart("http://cam/b.mp4"), other),
     )
     assert (playlist.target_seconds, playlist.is_over) == (6.0, False)
 
@@ -102,7 +102,7 @@ def test_any_text_is_a_playlist_or_refused(text: str) -> None:
 
 def window(first: int, *contents: str, is_over: bool = False, where: str = "") -> Playlist:
     """Segments that begin with these contents; `where` stands for a session's own addresses."""
-    segments = [Segment(first + k, Piece(f"http://cam/{where}{content}")) for k, content in enumerate(contents)]
+    segments = [HlsSegment(first + k, FilePart(f"http://cam/{where}{content}")) for k, content in enumerate(contents)]
     return Playlist(URL, tuple(segments), (), 2.0, is_over)
 
 

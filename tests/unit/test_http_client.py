@@ -11,7 +11,7 @@ from web_server import Handler, WebServer, behind_digest, web_server
 from services.ingest.sources.network.addresses import AddressPolicy
 from services.ingest.sources.network.challenges import Authorizer, Login, parsed
 from services.ingest.sources.network.http_body import HttpBody, fetch
-from services.ingest.sources.network.http_client import HttpClient
+from services.ingest.sources.network.http_client import NOT_MODIFIED, HttpClient
 from shared.errors import SourceFailed
 
 USER, PASSWORD = 'wäch"ter', "p@w:r/d?ü"
@@ -167,10 +167,10 @@ def test_what_breaks_off_says_so() -> None:
         content(url)
 
 
-def test_nothing_new_is_an_answer_to_a_condition(web: WebServer) -> None:
+def test_nothing_new_is_an_answer_where_it_is_accepted(web: WebServer) -> None:
     web.answers["/still"] = lambda handler: handler.reply(304)
     asking = client(web.url("/still"))
-    assert HttpBody(asking, asking.get(asking.url, None, {"If-None-Match": '"a"'})).status == 304
+    assert HttpBody(asking, asking.get(asking.url, None, {"If-None-Match": '"a"'}, {NOT_MODIFIED})).status == 304
     with pytest.raises(SourceFailed, match="HTTP status 304"):
         asking.get(asking.url)
     asking.close()

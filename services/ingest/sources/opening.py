@@ -57,7 +57,7 @@ BEFORE_INDEX: Final = frozenset({b"ftyp", b"free", b"skip", b"wide", b"pnot"})
 
 
 @dataclass(frozen=True, slots=True)
-class Footage:
+class OpenFootage:
     """An open source: its container, and what is known of it beside that."""
 
     container: InputContainer
@@ -80,7 +80,7 @@ class Footage:
 
 
 @contextmanager
-def open_footage(source: Source, options: ReadOptions, after: str | None = None) -> Iterator[Footage]:
+def open_footage(source: Source, options: ReadOptions, after: str | None = None) -> Iterator[OpenFootage]:
     """The source, open as long as the block runs, `after` the mark of what was read of it before.
 
     Raises SourceFailed with the reason in plain words.
@@ -96,18 +96,18 @@ def open_footage(source: Source, options: ReadOptions, after: str | None = None)
         yield footage
 
 
-def _opened(source: Source, options: ReadOptions, stack: ExitStack, after: str | None) -> Footage:
+def _opened(source: Source, options: ReadOptions, stack: ExitStack, after: str | None) -> OpenFootage:
     match source.kind:
         case "file":
-            return Footage(_file(source, options))
+            return OpenFootage(_file(source, options))
         case "rtsp":
-            return Footage(_rtsp(source, options, stack))
+            return OpenFootage(_rtsp(source, options, stack))
         case "http":
             return _http(source, options, stack, after)
         case "device":
             if not Path(source.location).exists():
                 raise SourceFailed(f"no such device: {source.location}")
-            return Footage(_container(source.location, options, DEVICE_OPTIONS, format_name="v4l2"))
+            return OpenFootage(_container(source.location, options, DEVICE_OPTIONS, format_name="v4l2"))
 
 
 def _container(
@@ -159,7 +159,7 @@ def _rtsp(source: Source, options: ReadOptions, stack: ExitStack) -> InputContai
     return _container(DESCRIPTOR, options, format_options, limits_seconds, format_name="sdp")
 
 
-def _http(source: Source, options: ReadOptions, stack: ExitStack, after: str | None) -> Footage:
+def _http(source: Source, options: ReadOptions, stack: ExitStack, after: str | None) -> OpenFootage:
     client = HttpClient(source.location, AddressPolicy(options.forbidden), options.stall_seconds)
     stack.callback(client.close)
     body = fetch(client, client.url)
@@ -169,12 +169,12 @@ def _http(source: Source, options: ReadOptions, stack: ExitStack, after: str | N
     return footage
 
 
-def _web_footage(client: HttpClient, body: HttpBody, options: ReadOptions, after: str | None) -> Footage:
+def _web_footage(client: HttpClient, body: HttpBody, options: ReadOptions, after: str | None) -> OpenFootage:
     """Pictures, HLS or a plain video, as its first bytes say: what cameras state of the type is often wrong."""
     first = body.peek(NUM_PEEKED)
     if gives_pictures(body.content_type, first):
         file = PictureFile(client, body, options.poll_fps)
-        return Footage(_container(file, options, PICTURES_OPTIONS, format_name=picture_file.FORMAT))
+        return OpenFootage(_container(file, options, PICTURES_OPTIONS, format_name=picture_file.FORMAT))
     if first.lstrip().startswith(MARK):
         follower = HlsFollower(client, body, after)
         try:
@@ -182,14 +182,14 @@ def _web_footage(client: HttpClient, body: HttpBody, options: ReadOptions, after
         except (av.FFmpegError, ValueError):
             follower.check_end()
             raise
-        return Footage(container, bool(follower.trail.is_recording), comes_as_filmed=False, follower=follower)
+        return OpenFootage(container, bool(follower.trail.is_recording), comes_as_filmed=False, follower=follower)
     if _index_comes_last(first) and not body.seekable():
         raise SourceFailed(
             "its index comes after its pictures, and its server gives no parts of it to look there first"
         )
     container = _container(body, options, HTTP_OPTIONS)
     is_recording = body.size is not None and (container.duration or 0) > 0
-    return Footage(container, is_recording, comes_as_filmed=False)
+    return OpenFootage(container, is_recording, comes_as_filmed=False)
 
 
 def _index_comes_last(head: bytes) -> bool:

@@ -31,7 +31,7 @@ from services.ingest.sources.decoding.timeline import (
     Reordering,
 )
 from services.ingest.sources.mjpeg.picture_file import says_nothing_new
-from services.ingest.sources.opening import Footage, open_footage
+from services.ingest.sources.opening import OpenFootage, open_footage
 from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.packets import Packets, without_strays
 from services.ingest.sources.patience import Patience
@@ -107,7 +107,7 @@ def open_video(source: Source, options: ReadOptions | None = None, after: str | 
 class Video:
     """An open source; `open_video` makes it."""
 
-    def __init__(self, footage: Footage, source: Source, options: ReadOptions) -> None:
+    def __init__(self, footage: OpenFootage, source: Source, options: ReadOptions) -> None:
         self._footage = footage
         self._container = container = footage.container
         self._source = source

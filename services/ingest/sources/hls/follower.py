@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 from services.ingest.sources.failures import NOT_FOUND
-from services.ingest.sources.hls.playlist import MARK, Piece, Playlist, Segment, parse
+from services.ingest.sources.hls.playlist import MARK, FilePart, HlsSegment, Playlist, parse
 from services.ingest.sources.hls.trail import Trail
 from services.ingest.sources.network.http_body import HttpBody, fetch
 from services.ingest.sources.network.http_client import HttpClient, origin_of
@@ -50,7 +50,7 @@ class HlsFollower:
         self._ahead = memoryview(b"")
         self._init: bytes | None = None
         """what came before the first segment; None before that"""
-        self._init_piece: Piece | None = None
+        self._init_piece: FilePart | None = None
         self._num_missing = 0
         self._fetched_at = 0.0
         self._age_seconds = 0.0
@@ -124,7 +124,7 @@ class HlsFollower:
     def _at_its_end(self) -> SourceFailed:
         return SourceFailed(NOT_FOUND if self._num_missing else STANDS_STILL)
 
-    def _segment(self, segment: Segment) -> Iterator[bytes]:
+    def _segment(self, segment: HlsSegment) -> Iterator[bytes]:
         """What a segment holds; nothing where it is missing on the server, or was read under another name."""
         body = self._opened(segment.piece, MAX_SEGMENT_BYTES)
         head = body.peek(HEAD_BYTES) if body else b""
@@ -146,7 +146,7 @@ class HlsFollower:
         finally:
             body.close()
 
-    def _prepared(self, segment: Segment) -> bytes:
+    def _prepared(self, segment: HlsSegment) -> bytes:
         """What FFmpeg must have before a segment and was not given yet; raises SourceFailed where it cannot take it.
 
         Its MP4 reader takes no other beginning, and no times that run backwards; MPEG-TS may do as it likes.
@@ -169,7 +169,7 @@ class HlsFollower:
         self._init, self._init_piece = content, init
         return b"" if is_given else content
 
-    def _opened(self, piece: Piece, max_bytes: int) -> HttpBody | None:
+    def _opened(self, piece: FilePart, max_bytes: int) -> HttpBody | None:
         """A file or the part of it that is asked for; None where the server has none."""
         headers = {}
         if piece.length is not None:
@@ -185,7 +185,7 @@ class HlsFollower:
         return body
 
 
-def _content(body: HttpBody, piece: Piece) -> Iterator[bytes]:
+def _content(body: HttpBody, piece: FilePart) -> Iterator[bytes]:
     left = piece.length
     while data := body.read(CHUNK_BYTES if left is None else min(CHUNK_BYTES, left)):
         left = None if left is None else left - len(data)

@@ -25,7 +25,7 @@ _AUDIO_CODECS: Final = ("mp4a", "ac-3", "ec-3", "ac-4", "opus", "flac", "alac", 
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class FilePart:
     """A file, or `length` bytes of it from `offset` on."""
 
     url: str
@@ -34,12 +34,12 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class HlsSegment:
     """Some seconds of video: its number in the sequence, and what a decoder needs before it, where that lies apart."""
 
     number: int
-    piece: Piece
-    init: Piece | None = None
+    piece: FilePart
+    init: FilePart | None = None
     breaks: bool = False
     """whether it does not go on where the one before ended: other times, or another encoder"""
 
@@ -49,7 +49,7 @@ class Playlist:
     """Segments in order, or the playlists of `variants` of the same video."""
 
     url: str
-    segments: tuple[Segment, ...]
+    segments: tuple[HlsSegment, ...]
     variants: tuple[str, ...]
     target_seconds: float
     """about how long a segment lasts, so how often there is a new one"""
@@ -73,12 +73,12 @@ class _PlaylistReader:
     """What was said so far, and holds for the segments to come."""
 
     url: str
-    segments: list[Segment] = field(default_factory=list)
+    segments: list[HlsSegment] = field(default_factory=list)
     variants: list[tuple[str, str]] = field(default_factory=list)
     target_seconds: float = DEFAULT_TARGET_SECONDS
     is_over: bool = False
     number: int = 0
-    init: Piece | None = None
+    init: FilePart | None = None
     part: tuple[int, int | None] | None = None
     variant_codecs: str | None = None
     is_gap: bool = False
@@ -120,28 +120,28 @@ class _PlaylistReader:
             self.variants.append((url, self.variant_codecs))
             self.variant_codecs = None
             return
-        piece = Piece(url)
+        piece = FilePart(url)
         if self.part:
             length, offset = self.part
-            piece = Piece(url, self._after(url) if offset is None else offset, length)
+            piece = FilePart(url, self._after(url) if offset is None else offset, length)
         if not self.is_gap:
-            self.segments.append(Segment(self.number, piece, self.init, self.breaks))
+            self.segments.append(HlsSegment(self.number, piece, self.init, self.breaks))
             self.breaks = False
         self.number, self.part, self.is_gap = self.number + 1, None, False
 
     def _after(self, url: str) -> int:
         """Where a part begins that does not say it: at the end of the one before."""
-        last = self.segments[-1].piece if self.segments else Piece("")
+        last = self.segments[-1].piece if self.segments else FilePart("")
         if last.url != url or last.length is None:
             raise SourceFailed("its playlist makes no sense: it names a part of a file without its beginning")
         return last.offset + last.length
 
-    def _init(self, attributes: dict[str, str]) -> Piece:
+    def _init(self, attributes: dict[str, str]) -> FilePart:
         url = urljoin(self.url, attributes.get("URI", ""))
         if "BYTERANGE" not in attributes:
-            return Piece(url)
+            return FilePart(url)
         length, offset = _part(attributes["BYTERANGE"])
-        return Piece(url, offset or 0, length)
+        return FilePart(url, offset or 0, length)
 
 
 def _uris(text: str) -> Iterator[str]:

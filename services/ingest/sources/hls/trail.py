@@ -9,7 +9,7 @@ from collections import deque
 from hashlib import blake2b
 from typing import Any, Final
 
-from services.ingest.sources.hls.playlist import Piece, Playlist, Segment
+from services.ingest.sources.hls.playlist import FilePart, HlsSegment, Playlist
 
 NUM_BEHIND: Final = 3
 """How many segments before its end a live playlist is taken up."""
@@ -37,7 +37,7 @@ class Trail:
             return None
         return json.dumps([self._number, bool(self.is_recording), *self._recent], separators=(",", ":"))
 
-    def unread(self, playlist: Playlist) -> list[Segment]:
+    def unread(self, playlist: Playlist) -> list[HlsSegment]:
         """The playlist's segments that come next, in order."""
         segments = list(playlist.segments)
         is_first, self._is_taken_up = not self._is_taken_up, True
@@ -54,11 +54,11 @@ class Trail:
             for segment in playlist.segments:
                 self.passed(segment)
 
-    def continues(self, segment: Segment) -> bool:
+    def continues(self, segment: HlsSegment) -> bool:
         """Whether a segment's number is a new one."""
         return self._number is None or segment.number > self._number
 
-    def is_known(self, segment: Segment, head: bytes) -> bool:
+    def is_known(self, segment: HlsSegment, head: bytes) -> bool:
         """Whether a segment that begins with `head` was read before, under another number and address."""
         if self.continues(segment):
             return False
@@ -67,12 +67,12 @@ class Trail:
             self._recent.append((_name(segment.piece), _digest(head)))
         return is_known
 
-    def passed(self, segment: Segment, head: bytes = b"") -> None:
+    def passed(self, segment: HlsSegment, head: bytes = b"") -> None:
         """The segment, which begins with `head`, is read now, or cannot be."""
         self._number = segment.number
         self._recent.append((_name(segment.piece), _digest(head) if head else ""))
 
-    def _later(self, segments: list[Segment], number: int) -> list[Segment]:
+    def _later(self, segments: list[HlsSegment], number: int) -> list[HlsSegment]:
         names = {name for name, _ in self._recent}
         if segments[-1].number > number:
             return [segment for segment in segments if segment.number > number]
@@ -89,7 +89,7 @@ class Trail:
             self._recent.clear()
 
 
-def _name(piece: Piece) -> str:
+def _name(piece: FilePart) -> str:
     return _digest(f"{piece.url} {piece.offset} {piece.length}".encode())
 
 

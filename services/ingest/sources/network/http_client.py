@@ -15,7 +15,7 @@ import httpx
 from services.ingest.sources.failures import AUTHENTICATION_REFUSED, http_failed, status_failed
 from services.ingest.sources.network.addresses import DEFAULT_PORTS, AddressPolicy
 from services.ingest.sources.network.challenges import Authorizer, Login
-from services.ingest.sources.network.links import CheckedTransport, Patience
+from services.ingest.sources.network.links import CheckedTransport, HttpPatience
 from shared.errors import SourceFailed
 
 MAX_REDIRECTS: Final = 5
@@ -60,7 +60,7 @@ class HttpClient:
         """the source's, without its login"""
         self.has_failed = False
         """whether something was raised within PyAV, which reports it once: from then on all is empty"""
-        self._patience = Patience(stall_seconds)
+        self._patience = HttpPatience(stall_seconds)
         self._transport = CheckedTransport(policy, self._patience)
         self._authorizer = Authorizer(login) if login else None
         self._cookies: dict[Origin, httpx.Cookies] = {}
@@ -87,13 +87,12 @@ class HttpClient:
     ) -> Answer:
         """What a URL gives, after at most 5 redirects, all `only_at` one place where that is given.
 
-        Statuses other than 200, 206 and those `also_accepted` are failures; that there is nothing new (304) is an
-        answer where the headers may have made that a condition. Raises SourceFailed with the reason in plain words.
+        Statuses other than 200, 206 and those `also_accepted` are failures. Raises SourceFailed with the reason in
+        plain words.
         """
         self._patience.asking()
         try:
-            accepted = {200, 206, *also_accepted, *([NOT_MODIFIED] if headers else [])}
-            return self._follow(url, only_at, headers or {}, accepted)
+            return self._follow(url, only_at, headers or {}, {200, 206, *also_accepted})
         finally:
             self._patience.answered()
 

@@ -29,7 +29,7 @@ TLS: Final = _tls()
 """Made once for all readers that are forked from here: each of its own would cost megabytes."""
 
 
-class Patience:
+class HttpPatience:
     """How long a server may be silent: until the source is open, what is left for that; later `stall_seconds` anew.
 
     What comes before an answer's body has that long in all: looking up, connecting, every byte of the head.
@@ -66,7 +66,7 @@ class CheckedTransport(httpx.HTTPTransport):
     out, but not a stranger who answers in the camera's place.
     """
 
-    def __init__(self, policy: AddressPolicy, patience: Patience) -> None:
+    def __init__(self, policy: AddressPolicy, patience: HttpPatience) -> None:
         super().__init__(verify=TLS, trust_env=False)
         self._pool = httpcore.ConnectionPool(
             TLS, max_connections=None, max_keepalive_connections=0, network_backend=CheckedNetwork(policy, patience)
@@ -76,7 +76,7 @@ class CheckedTransport(httpx.HTTPTransport):
 class CheckedNetwork(httpcore.NetworkBackend):
     """Looks a name up, checks every address that it has, and connects to one of those, not to the name."""
 
-    def __init__(self, policy: AddressPolicy, patience: Patience) -> None:
+    def __init__(self, policy: AddressPolicy, patience: HttpPatience) -> None:
         self._policy = policy
         self._patience = patience
 
@@ -109,7 +109,7 @@ class CheckedNetwork(httpcore.NetworkBackend):
 class Link(httpcore.NetworkStream):
     """One connection, for one request; raises SourceFailed with the reason."""
 
-    def __init__(self, connection: socket.socket, patience: Patience) -> None:
+    def __init__(self, connection: socket.socket, patience: HttpPatience) -> None:
         self._connection = connection
         self._patience = patience
         self._has_answered = False
