@@ -8,7 +8,7 @@ from ingest_runner import IngestRunner
 from patience import eventually
 from web_server import WebServer, web_server
 
-from shared.streams import StreamState
+from shared.streams import StreamState, StreamStatus
 
 HEAD = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:7\n"
 
@@ -21,27 +21,33 @@ def web() -> Iterator[WebServer]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AFTERIMAGE_STALL_SECONDS", "2")
+    monkeypatch.setenv("AFTERIMAGE_STALL_SECONDS", "4")
 
 
 @pytest.mark.usefixtures("impatient")
 def test_a_playlist_that_stands_still_is_waited_for(
     web: WebServer, ingest: IngestRunner, video_file: VideoFile
 ) -> None:
+    def status() -> StreamStatus:
+        return ingest.registry.get("still").status
+
+    def failures() -> float:
+        return ingest.value("afterimage_source_failures_total", stream_id="still") or 0
+
     web.give("/0.ts", video_file("0.ts", seconds=1).read_bytes())
     web.give("/1.ts", video_file("1.ts", seconds=1).read_bytes())
     web.give("/live.m3u8", HEAD + b"#EXTINF:1,\n0.ts\n")
     ingest.add("still", web.url("/live.m3u8"), pace="live")
     ingest.start()
-    status = ingest.until("still", StreamState.WAITING, passing=False).status
-    assert (status.reason or "").endswith("its playlist does not move on")
-    states = set()
+    stands_still = "its playlist does not move on"
+    eventually(lambda: (status().reason or "").endswith(stands_still), "the reason")
+    num_failures, states = failures(), set()
 
-    def has_failed(times: int) -> bool:
-        states.add(ingest.registry.get("still").status.state)
-        return (ingest.value("afterimage_source_failures_total", stream_id="still") or 0) >= times
+    def has_failed_again() -> bool:
+        states.add(status().state)
+        return failures() > num_failures
 
-    eventually(lambda: has_failed(2), "another attempt")
+    eventually(has_failed_again, "another attempt")
     assert states == {StreamState.WAITING}, "so that AfterimageCameraDown fires"
     num_frames = len(ingest.frames("still"))
     assert 0 < num_frames <= 8, "eight a second, of one second"
