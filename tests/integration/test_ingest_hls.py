@@ -54,3 +54,17 @@ def test_a_playlist_that_stands_still_is_waited_for(
     web.give("/live.m3u8", HEAD + b"#EXTINF:1,\n0.ts\n#EXTINF:1,\n1.ts\n")
     eventually(lambda: len(ingest.frames("still")) > num_frames, "the next segment")
     assert sum(path == "/0.ts" for path, _ in web.asked) == 1
+
+
+def test_a_recording_ends_as_a_file_does(web: WebServer, ingest: IngestRunner, video_file: VideoFile) -> None:
+    content = video_file("0.ts", seconds=2).read_bytes()
+    web.give_parts("/0.ts", content)
+    web.give("/vod.m3u8", HEAD + b"#EXTINF:2,\n0.ts\n#EXT-X-ENDLIST\n")
+    web.give_parts("/film.mp4", video_file("film.mp4", seconds=2).read_bytes())
+    for name in ("vod.m3u8", "film.mp4"):
+        ingest.add(name[:4].strip("."), web.url(f"/{name}"), pace="live")
+    ingest.start()
+    for stream_id in ("vod", "film"):
+        assert ingest.until(stream_id, StreamState.ENDED, passing=False).status.reason is None
+        assert len(ingest.frames(stream_id)) == 16
+        assert len(ingest.entries(stream_id)) == 17, "the end is marked"

@@ -243,6 +243,16 @@ def test_another_size_and_another_clock_go_on(channel: Channel, tag: str) -> Non
     assert look.info.is_recording
 
 
+def test_another_codec_goes_on(channel: Channel) -> None:
+    """But for the last picture before it, for whose end the parser of the codec waits."""
+    for number in (2, 3):
+        channel.web.give(f"/{number}.ts", film(number, codec="libx265", size=(96, 64)))
+    channel.show(0, 1, "#EXT-X-DISCONTINUITY", 2, 3, end="#EXT-X-ENDLIST")
+    look = Look(channel.url)
+    assert look.shades in (times(0, 1, 2, 3), [*times(0, 1)[:-1], *times(2, 3)])
+    assert (look.sizes, look.reason) == ({(64, 48), (96, 64)}, None)
+
+
 def test_fragments_of_another_kind_are_opened_anew(channel: Channel) -> None:
     lines = []
     for number, size in enumerate(((64, 48), (96, 48))):
