@@ -76,7 +76,7 @@ def test_a_clock_that_is_set_moves_no_frame(film: Path, redis_url: str, tmp_path
             times.take(2 * FPS)
             for offset_seconds in (-SET_BACK_SECONDS, 0, 3600, -3600):
                 faked.set(offset_seconds)
-                newest = times.take(4 * FPS)[-1]
+                newest = times.take(2 * FPS)[-1]
                 assert abs(newest - time.time() * 1000) < 5000
                 ahead = ingest.samples().values["afterimage_clock_ahead_seconds", frozenset({("stream_id", spec_id)})]
                 assert ahead == pytest.approx(-offset_seconds, abs=1)
@@ -104,7 +104,7 @@ def test_a_partition_that_moves_to_a_host_whose_clock_is_behind_goes_on(
         LeaseBook(ingest.client, "ingest", "the-test").release(list(lease_of.values()))
         ingest.start()
         for name in names:
-            eventually(lambda name=name: len(ingest.frames(name)) > 5 * FPS, "frames")  # type: ignore[misc]
+            eventually(lambda name=name: len(ingest.frames(name)) > 3 * FPS, "frames")  # type: ignore[misc]
             times = [frame.captured_at_ms for frame in ingest.frames(name)]
             assert (times[0], times[1]) == (last_ms, last_ms + STEP_MS)
             assert wrong_distances(times[1 + NUM_FIRST :]) == []

@@ -141,22 +141,22 @@ def test_threads_that_do_not_start_and_ticks_that_fail_are_tried_again(
 
 
 def test_what_readers_are_forked_from_may_be_killed(ingest: IngestRunner, video_file: VideoFile) -> None:
-    video_file("film.mp4", seconds=120, fps=10, size=(640, 480))  # so that no reader has read all of it
-    names = [f"file-{number}" for number in range(4)]
-    for name in names:
-        ingest.add(name, "film.mp4", pace="live")
-    ingest.start()
-    for name in names:
-        ingest.until(name, LIVE)
-    [nursery] = [child for child in children(os.getpid()) if children(child)]
-    before = readers(os.getpid())
-    os.kill(nursery, signal.SIGKILL)
-    eventually(lambda: all(ingest.registry.get(name).status.epoch == 2 for name in names), "all opened anew")
-    for name in names:
-        ingest.until(name, LIVE)
-        assert ingest.value("afterimage_readers_lost_total", stream_id=name) == 1
-        assert ingest.value("afterimage_reader_crashes_total", stream_id=name) == 0
-    assert not set(before) & set(readers(os.getpid()))
+    names = [f"camera-{number}" for number in range(4)]
+    with camera_server(video_file("film.mp4", seconds=90, fps=10)) as server:
+        for name in names:
+            ingest.add(name, server.url(), pace="live")
+        ingest.start()
+        for name in names:
+            ingest.until(name, LIVE)
+        [nursery] = [child for child in children(os.getpid()) if children(child)]
+        before = children(nursery)
+        os.kill(nursery, signal.SIGKILL)
+        eventually(lambda: all(ingest.registry.get(name).status.epoch == 2 for name in names), "all opened anew")
+        for name in names:
+            ingest.until(name, LIVE)
+            assert ingest.value("afterimage_readers_lost_total", stream_id=name) == 1
+            assert ingest.value("afterimage_reader_crashes_total", stream_id=name) == 0
+        assert not set(before) & set(readers(os.getpid()))
 
 
 @pytest.mark.usefixtures("soon")
