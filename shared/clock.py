@@ -4,7 +4,7 @@ import time
 from typing import Final
 
 MAX_READINGS: Final = 5
-CLOSE_MS: Final = 3
+CLOSE_NS: Final = 3_000_000
 
 _STEADY: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # where there is none, sleep is not counted
 
@@ -22,7 +22,8 @@ def steady_ms() -> int:
 def wall_offset_ms() -> int:
     """How far the wall clock is ahead of the steady one, as it is set now; true to a few ms on a busy machine, too."""
     for _ in range(MAX_READINGS):
-        before_ms, wall_ms, after_ms = steady_ms(), now_ms(), steady_ms()
-        if after_ms - before_ms <= CLOSE_MS:
+        before_ns, wall_ns = time.clock_gettime_ns(_STEADY), time.time_ns()
+        after_ns = time.clock_gettime_ns(_STEADY)
+        if after_ns - before_ns <= CLOSE_NS:
             break
-    return wall_ms - (before_ms + after_ms) // 2
+    return (wall_ns - (before_ns + after_ns) // 2) // 1_000_000

@@ -1,5 +1,6 @@
 """What ingest measures of itself."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Final, Literal, get_args
 
@@ -110,9 +111,9 @@ class IngestMetrics:
         elif not isinstance(err, SourceFailed):
             self._defects.labels(stream_id).inc()
 
-    def dated(self, stream_id: str, ahead_seconds: float) -> None:
-        """How far ahead of this host's clock a frame's time lies."""
-        self._ahead.labels(stream_id).set(ahead_seconds)
+    def tell_ahead(self, stream_id: str, ahead_seconds: Callable[[], float]) -> None:
+        """Whom to ask, at each scrape, how far ahead of this host's clock a stream's last frame lies."""
+        self._ahead.labels(stream_id).set_function(ahead_seconds)
 
     def clock_stepped(self, step_ms: float) -> None:
         """This host's clock was set."""

@@ -78,8 +78,10 @@ def running(redis_url: str, folder: Path, camera: str) -> Iterator[System]:
     """A service with two files and two cameras to watch."""
     with closing(connect(redis_url)) as client:
         client.flushall()
-        variables = {"STALL_SECONDS": f"{STALL_SECONDS:g}", "LOG_LEVEL": "debug"}
-        with ingest_process(redis_url, folder, folder / "log", {}, **variables) as ingest:
+        stall_seconds = f"{STALL_SECONDS:g}"
+        with ingest_process(
+            redis_url, folder, folder / "log", STALL_SECONDS=stall_seconds, LOG_LEVEL="debug"
+        ) as ingest:
             files = [stream_spec(f"file-{n}", "film.mp4", pace="live", loop=True) for n in range(2)]
             cameras = [stream_spec(f"camera-{n}", camera, pace="live") for n in range(2)]
             for spec in (*files, *cameras):

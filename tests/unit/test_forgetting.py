@@ -52,7 +52,7 @@ def test_ingest_forgets_ten_thousand_streams_without_a_search() -> None:
         metrics.set_up(name, up=True)
         metrics.counted(name, Tally(decoded=3, dropped=1), "busy")
         metrics.failed(name, SourceCrashed("gone"))
-        metrics.dated(name, 1.5)
+        metrics.tell_ahead(name, float)
     before = [line for line in series(metrics.registry) if '"stays"' in line]
     assert len(series(metrics.registry)) == (NUM_STREAMS + 1) * len(before)
     assert sum("frames_dropped" in line for line in before) == len(get_args(DropReason))

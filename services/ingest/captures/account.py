@@ -36,11 +36,7 @@ class Account:
         self.num_received += tally.decoded - tally.skipped - tally.dropped
         self.num_lost += tally.dropped
 
-    def settled(self, num_frames: int) -> None:
-        """Frames are in the queue, or dropped."""
-        self.num_settled += num_frames
-
     def dropped(self, num_frames: int) -> None:
         """Frames that a reader handed over are given up."""
-        self.settled(num_frames)
+        self.num_settled += num_frames
         self.num_lost += num_frames

@@ -121,10 +121,13 @@ class Capture:
             said = "stream %s: its last frame lies %.1f s ahead of this host's clock: so may others'"
             logger.warning(said, spec.id, ahead_ms / 1000, extra={"stream_id": spec.id})
         queue = QueueEnd(account, writer, place.metrics, place.full)
+        times = FileTimes(spec, account, stop) if source.is_file else CameraTimes(account, spec.fps)
+        if isinstance(times, CameraTimes):
+            place.metrics.tell_ahead(spec.id, times.ahead_seconds)
         return Passage(
             spec=spec,
             intake=Intake(spec, source, place, stop),
-            times=FileTimes(spec, account, stop) if source.is_file else CameraTimes(account, spec.fps),
+            times=times,
             publisher=FastPublisher(queue, stop) if is_fast else LivePublisher(queue, stop),
             account=account,
             status=self._status,
@@ -171,7 +174,7 @@ class Passage:
             if num_left := self.account.num_open:
                 self.metrics.dropped(self.spec.id, "stopped", num_left)
                 if isinstance(self.times, FileTimes):  # they are read again
-                    self.account.settled(num_left)
+                    self.account.num_settled += num_left
                 else:
                     self.account.dropped(num_left)
 
@@ -223,8 +226,6 @@ class Passage:
         frame = NewFrame(*times, picture.jpeg, picture.damaged)
         self.publisher.publish(frame)
         self.account.last_ms = captured_at_ms
-        if isinstance(self.times, CameraTimes):
-            self.metrics.dated(self.spec.id, self.times.ahead_seconds)
         self.status.flowing(captured_at_ms)
 
     def _counted(self, tally: Tally) -> None:

@@ -94,7 +94,6 @@ class CameraTimes:
         self._stream_clock = StreamClock(account.last_ms, 1000 / fps)
         self._media_clock = MediaClock()
 
-    @property
     def ahead_seconds(self) -> float:
         """How far the last frame's time lies ahead of the host's clock."""
         return self._stream_clock.ahead_ms / 1000

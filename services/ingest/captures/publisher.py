@@ -94,7 +94,7 @@ class QueueEnd:
         if accepted:
             self._full.took(time.monotonic())
         num_frames = sum(isinstance(entry, NewFrame) for entry in entries[:accepted])
-        self._account.settled(num_frames)
+        self._account.num_settled += num_frames
         self._metrics.published(stream_id, num_frames)
         return accepted
 

@@ -132,22 +132,19 @@ class Reading:
         return message
 
     def _receive(self) -> bytes:
-        """The next message; the time that passes before it is asked for does not count as silence."""
+        """The next message; the time that passes before it is asked for is no silence. Raises Stopped."""
         deadline = time.monotonic() + self._stall_seconds + GRACE_SECONDS
         try:
-            while not self._is_told():
+            while True:
+                if self._stop.is_set():  # however quickly they come
+                    raise Stopped
+                if self._connection.poll(POLL_SECONDS):
+                    return self._connection.recv_bytes(MAX_MESSAGE_BYTES)
                 if time.monotonic() >= deadline:
                     self._process.kill()
                     raise SourceCrashed(f"no sign of life for {self._stall_seconds:g} s: its reader was ended")
-            return self._connection.recv_bytes(MAX_MESSAGE_BYTES)
         except (EOFError, OSError) as err:
             raise self._how_it_ended() from err
-
-    def _is_told(self) -> bool:
-        """Whether a message has come; raises Stopped however quickly they come."""
-        if self._stop.is_set():
-            raise Stopped
-        return self._connection.poll(POLL_SECONDS)
 
     def _how_it_ended(self) -> SourceFailed:
         code = self._process.exit_code(GRACE_SECONDS)
