@@ -104,11 +104,11 @@ def _shown_address(address: re.Match[str]) -> str:
 def _shown_url(scheme: str, rest: str) -> str:
     if not KNOWN_SCHEME.fullmatch(scheme):
         return MASK
-    if scheme.lower() == "file":
-        return f"{scheme}://{_shown_file(rest)}"
+    if local := {"file": _shown_file, "unix": _shown_socket}.get(scheme.lower()):
+        return f"{scheme}://{local(rest)}"
     if scheme.startswith("redis") and (many := _MANY_HOSTS.fullmatch(rest)):
         return f"{scheme}://{f'{MASK}@' if many['login'] else ''}{many['hosts']}{_shown_tail(many['tail'] or '')}"
-    if rest.startswith("/") and "@" not in rest:  # a socket file, or a host that was forgotten
+    if rest.startswith("/") and "@" not in rest:  # a host that was forgotten
         return f"{scheme}://{_shown_tail(rest)}"
     parts = split_rest(rest)
     if parts is None or parts.is_doubtful:
@@ -116,6 +116,13 @@ def _shown_url(scheme: str, rest: str) -> str:
     login, port = f"{MASK}@" if parts.login else "", f":{parts.port}" if parts.port else ""
     is_web = scheme.lower() in ("http", "https")
     return f"{scheme}://{login}{parts.host}{port}{_shown_tail(parts.tail, parts.port, is_web=is_web)}"
+
+
+def _shown_socket(rest: str) -> str:
+    """A socket file's path; its name is chosen by machines, and no secret."""
+    path, question_mark, query = rest.partition("?")
+    login, at, path = path.rpartition("@")
+    return f"{login and MASK}{at}{path}{_shown_tail(question_mark + query)}"
 
 
 def _shown_tail(tail: str, port: str = "", *, is_web: bool = False) -> str:

@@ -127,7 +127,7 @@ def test_a_camera_is_watched_until_ctrl_c(tmp_path: Path, media: Path) -> None:
         ("{tmp}/missing.mp4", "no such file", 2),
         ("{tmp}/empty", "holds no video", 2),
         ("{tmp}/text.mp4", "not a video", 1),
-        ("carrier-pigeon://host/x", "scheme is not known", 2),
+        ("carrier-pigeon://host/x", "source: scheme is not known; allowed are rtsp://", 2),
         ("rtsp://user:s3cret@127.0.0.1:{port}/x", "connection refused", 1),
         ("rtsp://user:s3cret@nowhere.invalid/x", "host not found", 1),
     ],

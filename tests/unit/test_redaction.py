@@ -112,7 +112,8 @@ def test_scheme_host_port_and_path_are_shown(text: str, shown: str) -> None:
     [
         ("redis+cluster://u:p@a:1,b:2/0", "redis+cluster://***@a:1,b:2/0"),
         ("redis+cluster://u:p,w/x@a:1", "redis+cluster://***@a:1"),
-        ("unix:///tmp/x/redis.sock?password=x", "unix:///tmp/x/redis.sock?password=***"),
+        ("unix:///tmp/aX9-kq3zZ0pLmW8v/redis.sock?db=1", "unix:///tmp/aX9-kq3zZ0pLmW8v/redis.sock?db=***"),
+        ("unix://u:p/w@/tmp/redis.sock", "unix://***@/tmp/redis.sock"),
         ("see http://127.0.0.1:8000/docs.", "see http://127.0.0.1:8000/docs."),
         ("AFTERIMAGE_REDIS_PASSWORD=x is set", "AFTERIMAGE_REDIS_PASSWORD=*** is set"),
         ("127.0.0.1/video?a=x&b", "127.0.0.1/video?a=***&***"),
