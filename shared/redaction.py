@@ -29,6 +29,7 @@ _MANY_HOSTS: Final = re.compile(
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}$")
 _URL_WORD: Final = re.compile(r"[^\s\"<>]*")
 _LOOSE_WORD: Final = re.compile(r"[^\s\"'<>]+")
+_TELLING: Final = re.compile("[%@=?/]")
 _SENTENCE_END: Final = re.compile(r"[;:,.!?)'\]}]*$")
 _MODEL: Final = r"[0-9a-f]{8}(?![\w.])"
 """What follows the @ of `camera-events@0123abcd`, which is a model and no login."""
@@ -82,6 +83,8 @@ def _redact_loose(text: str) -> str:
 
 
 def _redact_word(word: str) -> str:
+    if word.isascii() and not _TELLING.search(word):
+        return word
     if ("%" in word or not word.isascii()) and (decoded := plain_form(word)) != word:
         return word if redact(decoded) == decoded else MASK
     before, _, host = word.rpartition("@")
@@ -120,8 +123,8 @@ def _shown_url(scheme: str, rest: str) -> str:
 
 def _shown_socket(rest: str) -> str:
     """A socket file's path; its name is chosen by machines, and no secret."""
-    path, question_mark, query = rest.partition("?")
-    login, at, path = path.rpartition("@")
+    login, at, place = rest.rpartition("@")
+    path, question_mark, query = place.partition("?")
     return f"{login and MASK}{at}{path}{_shown_tail(question_mark + query)}"
 
 
@@ -168,6 +171,6 @@ def _shown_file(path: str) -> str:
 
 def plain_form(text: str) -> str:
     """Without percent-encoding, however often it was encoded, and without wide colons and the like."""
-    for _ in range(4):
+    for _ in range(4 * ("%" in text)):
         text = unquote(text)
-    return unicodedata.normalize("NFKC", text)
+    return text if text.isascii() else unicodedata.normalize("NFKC", text)
