@@ -103,4 +103,5 @@ def configure_logging(service: str, level: str, log_format: LogFormat, worker: s
     handler.setFormatter(RedactingFormatter(service, log_format, worker))
     handler.addFilter(Repeats())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for client in ("httpx", "httpcore"):  # they tell of each request, with the cookies that are answered
+        logging.getLogger(client).setLevel(logging.WARNING)

@@ -1,9 +1,12 @@
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from web_server import web_server
 
 from shared.keys import partition_of
 from shared.logs import MAX_KNOWN_LINES, MAX_REPEATS, REPEAT_SECONDS, RedactingFormatter, Repeats, request_id
@@ -65,3 +68,18 @@ def test_what_is_known_of_lines_is_bounded() -> None:
     for number in range(2 * MAX_KNOWN_LINES):
         assert seen(repeats, record(str(number)))
     assert len(repeats._known) == MAX_KNOWN_LINES
+
+
+def test_an_http_client_says_nothing_of_its_requests() -> None:
+    """At the finest level, too: it would tell every answer's headers, a session's cookie among them."""
+    code = (
+        "import sys, httpx; from shared.logs import configure_logging; configure_logging('ingest', 'debug', 'text')\n"
+        "httpx.get(sys.argv[1], auth=('guard', 's3cret'), headers={'X-Key': 's3cret'}, trust_env=False)"
+    )
+    with web_server() as server:
+        server.give("/x?key=s3cret", b"x", Set_Cookie="JX=s3cret")
+        command = [sys.executable, "-c", code, server.url("/x?key=s3cret")]
+        said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stderr
+        [(_, headers)] = server.asked
+    assert headers["X-Key"] == "s3cret"
+    assert "s3cret" not in said
