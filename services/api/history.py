@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from services.api.schemas import FrameScores
 from shared.events import Event
 from shared.keys import keys_of
-from shared.store import translated
+from shared.store import replies_of, translated
 
 MAX_SCANNED = 20_000
 
@@ -109,8 +109,7 @@ class History:
             key, (at_ms, _) = keys_of(scan.stream_id).events(scan.stream_id), scan.reached
             pipeline.zrevrangebyscore(key, at_ms, max(at_ms, query.since_ms), withscores=True)
             pipeline.zrevrangebyscore(key, f"({at_ms}", query.since_ms, start=0, num=chunk, withscores=True)
-        with translated():
-            replies = pipeline.execute()
+        replies = [[] if isinstance(reply, Exception) else reply for reply in replies_of(pipeline)]
         for scan, ties, below in zip(scans, replies[::2], replies[1::2], strict=True):
             scan.add(ties, below, query.label)
             scan.done = len(below) < chunk
@@ -122,9 +121,8 @@ class History:
         for _, event_id in places:
             stream_id = event_id.partition(".")[0]
             pipeline.hget(keys_of(stream_id).event_data(stream_id), event_id)
-        with translated():
-            stored = pipeline.execute()
-        return [event for text in stored if text is not None and (event := _parse(text)) is not None]
+        stored = replies_of(pipeline)
+        return [event for text in stored if isinstance(text, bytes) and (event := _parse(text)) is not None]
 
 
 def _label_of(event_id: str) -> str:

@@ -1,7 +1,9 @@
 """What a commit keeps of a stream so that any worker can go on with the next frame: memory, tracks, time."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
+from typing import Any, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,17 +54,32 @@ class SavedState:
             if header["version"] != VERSION:
                 raise StateUnreadable("unknown version")
             return cls(
-                model=header["model"],
+                model=_checked(header["model"], str),
                 vector=np.frombuffer(body, "<f4").astype(np.float32) if body else None,
-                at_ms=header["at_ms"],
-                epoch=header["epoch"],
+                at_ms=_checked(header["at_ms"], int | None),
+                epoch=_checked(header["epoch"], int),
                 tracking=TrackerState(
-                    tracks={label: Track(*values) for label, values in header["tracks"].items()},
-                    frames_missed=header["frames_missed"],
-                    memory_reset=header["memory_reset"],
+                    tracks={label: _track(values) for label, values in header["tracks"].items()},
+                    frames_missed=_checked(header["frames_missed"], int),
+                    memory_reset=_checked(header["memory_reset"], str | None),
                 ),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as err:
             if isinstance(err, StateUnreadable):
                 raise
             raise StateUnreadable("damaged") from err
+
+
+def _checked(value: Any, kind: Any) -> Any:  # noqa: ANN401
+    if not isinstance(value, int | float if kind is float else kind):
+        raise StateUnreadable("damaged")
+    return value
+
+
+def _track(values: Sequence[Any]) -> Track:
+    track = Track(*values)
+    for name, kind in get_type_hints(Track).items():
+        _checked(getattr(track, name), kind)
+    if track.num_frames < 1:
+        raise StateUnreadable("damaged")
+    return track

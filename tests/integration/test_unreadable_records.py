@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from api_server import RunningApi, running_api
+from api_server import BASE_MS, RunningApi, an_event, running_api, write_event
 from damage import ALL, OTHERS, SECRET, SPECS, Damage, neighbour_of
 from films import VideoFile
 from ingest_runner import IngestRunner, stream_spec
@@ -140,6 +140,14 @@ def test_inference_passes_over_what_is_no_frame_and_no_queue(redis_client: redis
         runner.start()
         assert runner.wait_processed(GOOD, 5).frames_dropped == 0
         assert runner.failure is None
+
+
+def test_a_history_that_is_none_hides_no_other(api: RunningApi, redis_client: redis.Redis) -> None:
+    redis_client.set(keys_of(BAD).events(BAD), "no sorted set")
+    redis_client.set(keys_of(BAD).event_data(BAD), "no hash")
+    kept = write_event(redis_client, an_event(GOOD, BASE_MS))
+    assert [event["id"] for event in api.http.get("/v1/events").json()["items"]] == [kept]
+    assert api.http.get(f"/v1/events?stream_id={BAD}").json()["items"] == []
 
 
 def test_a_hash_that_is_none_hides_its_own_partition_alone(

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -23,6 +25,12 @@ def test_an_empty_memory_stays_empty() -> None:
     assert restored.at_ms is None
 
 
+def otherwise(**changes: object) -> bytes:
+    """A state whose header says something else."""
+    saved = SavedState("m", None, 1_500, 2, TrackerState({"frozen": TRACK})).to_bytes()
+    return json.dumps(json.loads(saved) | changes).encode() + b"\n"
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -32,6 +40,13 @@ def test_an_empty_memory_stays_empty() -> None:
         (b'{"version":1}\n', "damaged"),
         (b'{"version":99}\n', "unknown version"),
         (SavedState("m", np.zeros(4, np.float32)).to_bytes()[:-1], "damaged"),
+        (otherwise(model=None), "damaged"),
+        (otherwise(at_ms="noon"), "damaged"),
+        (otherwise(epoch=None), "damaged"),
+        (otherwise(frames_missed="many"), "damaged"),
+        (otherwise(tracks={"frozen": ["noon", 1.0, 2, 1_500, 0.9, 2.4, 3]}), "damaged"),
+        (otherwise(tracks={"frozen": [1_000, 1.0, 2, 1_500, 0.9, 2.4, 0]}), "damaged"),
+        (otherwise(tracks={"frozen": [1_000, 1.0, 2, 1_500, 0.9, 2.4]}), "damaged"),
     ],
 )
 def test_anything_else_is_refused_with_a_reason(content: bytes, reason: str) -> None:
