@@ -24,6 +24,8 @@ from shared.streams import StreamState
 
 FPS = 50.0
 BALLAST_BYTES = 8 << 20
+PIECE_BYTES = 1 << 16
+"""Small: Redis keeps the buffer that a large command came in for a while, and counts it as used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,11 @@ def filling(tmp_path: Path, video_file: VideoFile) -> Iterator[Filling]:
         tempfile.TemporaryDirectory(prefix="afterimage-") as folder,
         redis_process(Path(folder), "--maxmemory-policy", "noeviction") as url,
         closing(connect(url)) as client,
-        running_api(url, media_root=tmp_path) as api,
+        running_api(url, media_root=tmp_path, lease_seconds=60) as api,
         IngestRunner(client, tmp_path) as ingest,
     ):
-        client.set("ballast", b"x" * BALLAST_BYTES)
+        for _ in range(BALLAST_BYTES // PIECE_BYTES):
+            client.rpush("ballast", b"x" * PIECE_BYTES)
         LeaseBook(client, "inference", "w1").beat()
         desk_of(client)
         api.add("door", source="film.mp4", pace="live", loop=True, fps=FPS)
@@ -84,8 +87,10 @@ def test_is_said_once_and_again_when_it_is_over(
         "Redis is full: it refuses frames; those of cameras are lost, files wait"
     ]
     assert "Redis takes frames again" not in caplog.messages
+    eventually(lambda: filling.view()["reason"] == "Redis is full: frames are lost", "the stream's own reason")
     filling.relieve()
     eventually(lambda: "Redis takes frames again" in caplog.messages, "the end of it in the log")
+    eventually(lambda: filling.view()["reason"] is None, "the end of the reason")
 
 
 def test_is_no_readiness(filling: Filling) -> None:

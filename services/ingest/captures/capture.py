@@ -16,7 +16,7 @@ from services.ingest.captures.attempts import Attempts
 from services.ingest.captures.clock import CameraTimes
 from services.ingest.captures.intake import Intake, Workplace
 from services.ingest.captures.playback import FileTimes
-from services.ingest.captures.publisher import FastPublisher, LivePublisher, Publisher, QueueEnd
+from services.ingest.captures.publisher import FastPublisher, FullStore, LivePublisher, Publisher, QueueEnd
 from services.ingest.captures.status import StatusReporter
 from services.ingest.metrics import IngestMetrics
 from services.ingest.readers.messages import Picture
@@ -132,6 +132,7 @@ class Capture:
             account=account,
             status=self._status,
             metrics=place.metrics,
+            full=place.full,
             stop=stop,
             attempts=Attempts(is_file=source.is_file, ends=source.is_file and spec.pace == "fast" and not spec.loop),
         )
@@ -161,6 +162,7 @@ class Passage:
     account: Account
     status: StatusReporter
     metrics: IngestMetrics
+    full: FullStore
     stop: threading.Event
     attempts: Attempts
 
@@ -226,7 +228,7 @@ class Passage:
         frame = NewFrame(*times, picture.jpeg, picture.damaged)
         self.publisher.publish(frame)
         self.account.last_ms = captured_at_ms
-        self.status.flowing(captured_at_ms)
+        self.status.flowing(captured_at_ms, self.full.reason)
 
     def _counted(self, tally: Tally) -> None:
         """While Redis is away this thread waits for it, and what the reader drops meanwhile is Redis' doing."""

@@ -21,6 +21,7 @@ LONGEST_FULL_POLL_SECONDS: Final = 0.064
 MAX_HELD_FRAMES: Final = 64
 MAX_HELD_BYTES: Final = 8 << 20
 QUIET_SECONDS: Final = 10.0
+FULL: Final = "Redis is full: frames are lost"
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,11 @@ class FullStore:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._refused_at: float | None = None
+
+    @property
+    def reason(self) -> str | None:
+        """What to say of a camera's frames, while it is full."""
+        return None if self._refused_at is None else FULL
 
     def refused(self, now: float) -> None:
         """Redis refused frames for want of memory, at `now` on a clock that only runs forward, in seconds."""

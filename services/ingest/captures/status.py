@@ -91,13 +91,15 @@ class StatusReporter:
             self._update(state=StreamState.PENDING, reason="ingest stopped")
             self.try_store()
 
-    def flowing(self, last_frame_at_ms: int) -> None:
-        """Notes a frame: the stream is live."""
+    def flowing(self, last_frame_at_ms: int, reason: str | None = None) -> None:
+        """Notes a frame: the stream is live; a reason says what becomes of its frames, and is in the log already."""
         if self.current.state is StreamState.LIVE and time.monotonic() - self._stored_at < REFRESH_SECONDS:
             self.current = self.current.model_copy(update={"last_frame_at_ms": last_frame_at_ms})
             return
-        self._update(state=StreamState.LIVE, reason=None, last_frame_at_ms=last_frame_at_ms)
-        self._log()
+        is_news = self.current.state is not StreamState.LIVE
+        self._update(state=StreamState.LIVE, reason=reason, last_frame_at_ms=last_frame_at_ms)
+        if is_news:
+            self._log()
         self.try_store()
 
     def try_store(self) -> None:
