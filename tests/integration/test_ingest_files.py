@@ -9,6 +9,7 @@ from leasing import seize
 from patience import eventually
 
 from services.ingest.captures.capture import Capture
+from services.ingest.captures.status import StatusReporter
 from services.ingest.sources.decoding.hardware import accelerator
 from shared import frame_queue
 from shared.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
@@ -219,6 +220,32 @@ def test_a_removed_stream_stops_and_leaves_nothing(ingest: IngestRunner, video_f
     eventually(lambda: ingest.value(PUBLISHED, stream_id="clip") is None, "its series gone")
     keys = keys_of("clip")
     assert not ingest.client.exists(keys.frames("clip"), keys.streams, keys.status, keys.published, keys.progress)
+
+
+def test_of_a_removed_stream_nothing_more_is_told(
+    ingest: IngestRunner, video_file: VideoFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands that leave at once would ask for a connection each."""
+    told: list[str] = []
+    tell = StatusReporter.stopped
+
+    def noted(reporter: StatusReporter) -> None:
+        told.append(reporter.current.state)
+        tell(reporter)
+
+    monkeypatch.setattr(StatusReporter, "stopped", noted)
+    video_file("clip.mp4", seconds=2)
+    for stream_id in ("gone", "stays"):
+        ingest.add(stream_id, "clip.mp4", pace="live", loop=True)
+    ingest.start()
+    for stream_id in ("gone", "stays"):
+        ingest.until(stream_id, StreamState.LIVE)
+    ingest.registry.remove("gone")
+    eventually(lambda: ingest.value(PUBLISHED, stream_id="gone") is None, "its end")
+    assert told == []
+    ingest.stop()
+    assert told == [StreamState.LIVE]
+    assert ingest.registry.get("stays").status.state is StreamState.PENDING
 
 
 def test_a_partition_that_another_took_is_left_alone_until_it_is_free_again(

@@ -146,6 +146,7 @@ class Supervisor:
         self._reap(specs)
         for stream_id, running in self._running.items():
             is_held = held.get(running.lease.partition) == running.lease
+            running.capture.is_removed = is_held and stream_id not in specs and stream_id not in listing.unreadable
             if not is_held or stream_id not in specs or Playing.of(specs[stream_id]) != running.playing:
                 running.stop.set()
         self._hand_back()
