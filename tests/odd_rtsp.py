@@ -85,6 +85,8 @@ class Manners:
     """status and headers by method, instead of the usual ones"""
     redirects_after: tuple[int, str] | None = None
     """a REDIRECT after so many pictures, and where to"""
+    stops_after: int | None = None
+    """how many pictures it sends before it says nothing more"""
     asks_after: int | None = None
     """own requests after so many pictures"""
     line_end: str = "\r\n"
@@ -180,7 +182,7 @@ class OddCamera:
             secret = hashed(secret, fields["nonce"], fields["cnonce"])
         request = hashed(asked.method, asked.url)
         whole = hashed(secret, fields["nonce"], fields["nc"], fields["cnonce"], "auth", request)
-        return str(fields["response"]) == whole and fields["uri"] == asked.url
+        return (fields["response"], fields["uri"]) == (whole, asked.url)
 
     def _listen(self) -> None:
         with suppress(OSError):
@@ -222,6 +224,11 @@ class OddCamera:
                 return b"".join(b64decode(part) for part in re.findall(rb"[^=]+={0,2}", whole))
 
             Talk(self, Lines(receive), self.tunnels[asked.headers["x-sessioncookie"]]).run()
+
+
+def batched(packets: list[bytes]) -> list[list[bytes]]:
+    """By two."""
+    return [packets[index : index + 2] for index in range(0, len(packets), 2)]
 
 
 @contextmanager
@@ -344,7 +351,7 @@ class Talk:
     def _play(self) -> None:
         manners, number = self._manners, self._manners.first_number
         with suppress(OSError):
-            for index in range(1_000_000):
+            for index in range(manners.stops_after or 1_000_000):
                 ticks = manners.first_ticks + index * CLOCK // 10
                 packets = packets_of(clip()[index % len(clip())], number, ticks)
                 number += len(packets)

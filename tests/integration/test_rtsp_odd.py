@@ -1,17 +1,20 @@
 """RTSP cameras with odd manners: logins, tunnels, tracks, redirects, and what they say in the middle of it."""
 
+import re
 import ssl
 import threading
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from odd_rtsp import Manners, OddCamera, odd_camera
+from odd_rtsp import Manners, odd_camera
 from patience import eventually
 from test_opening_rtsp import failure, read, self_signed
 
+from services.ingest.sources.network import addresses
 from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.video import open_video
+from shared.errors import SourceFailed
 from shared.sources import parse_source
 from shared.streams import RtspTransport
 
@@ -97,8 +100,11 @@ AUDIO = "m=audio 0 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=control:sound\r\n"
 SILENT = "m=video 0 RTP/AVP 97\r\na=rtpmap:97 H264/90000\r\na=framesize:97 1920-1080\r\na=control:silent\r\n"
 
 
-@pytest.mark.parametrize("before", [UNKNOWN, AUDIO + UNKNOWN, SILENT, UNKNOWN + SILENT])
-@pytest.mark.parametrize("transport", ["tcp", "udp"])
+@pytest.mark.parametrize(
+    ("before", "transport"),
+    [(UNKNOWN, "tcp"), (AUDIO + UNKNOWN, "udp"), (SILENT, "tcp"), (UNKNOWN + SILENT, "udp")],
+    ids=["unknown", "audio and unknown", "silent", "unknown and silent"],
+)
 def test_the_track_that_can_be_read_is_found(before: str, transport: RtspTransport) -> None:
     with odd_camera(Manners(tracks_before=before)) as camera:
         assert read(camera.url(), transport=transport) == "h264"
@@ -136,6 +142,31 @@ def test_a_login_does_not_come_back_by_a_detour() -> None:
         assert "authorization" not in camera.asked[-1].headers
 
 
+def test_a_name_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_up: list[str] = []
+
+    def resolved(host: str, _port: int, _seconds: float) -> list[str]:
+        looked_up.append(host)
+        return ["127.0.0.1"]
+
+    monkeypatch.setattr(addresses, "resolve", resolved)
+    with odd_camera() as camera:
+        assert read(camera.url().replace("127.0.0.1", "camera.invalid")) == "h264"
+    assert looked_up == ["camera.invalid"]
+
+
+@pytest.mark.parametrize("to", ["rtsp://169.254.169.254/x", "http://127.0.0.1/", "rtsp:///x", "rtsp://[/x", "", "/x"])
+def test_a_redirect_that_leads_nowhere(to: str) -> None:
+    with odd_camera(Manners(answers={"DESCRIBE": ("302 Found", f"Location: {to}\r\n")})) as camera:
+        assert re.search("is refused|neither rtsp:// nor rtsps://", failure(camera.url()))
+
+
+def test_a_circle_of_redirects() -> None:
+    with odd_camera() as camera:
+        camera.manners.answers["DESCRIBE"] = "302 Found", f"Location: {camera.url()}\r\n"
+        assert failure(camera.url()) == "redirected more than 5 times"
+
+
 def test_a_redirect_in_mid_stream_goes_on_as_one_stream() -> None:
     late = Manners(first_number=99, first_ticks=5)
     with odd_camera(late) as other, odd_camera(Manners(auth=("MD5",))) as camera:
@@ -152,7 +183,7 @@ def test_a_redirect_in_mid_stream_goes_on_as_one_stream() -> None:
 def test_a_redirect_in_mid_stream_leads_to_no_forbidden_place() -> None:
     with odd_camera() as other, odd_camera(Manners(redirects_after=(5, ""))) as camera:
         camera.manners.redirects_after = 5, other.url()
-        with pytest.raises(Exception, match="Redis"):
+        with pytest.raises(SourceFailed, match="Redis"):
             read(camera.url(), num_frames=500, forbidden=(f"localhost:{other.port}",))
         assert other.asked == []
 
@@ -195,11 +226,15 @@ def test_sessions_are_kept_alive_and_ended() -> None:
 
 def test_a_session_that_the_camera_has_ended() -> None:
     manners = Manners(timeout="1", answers={"GET_PARAMETER": ("454 Session Not Found", "")})
-    with odd_camera(manners) as camera, pytest.raises(Exception, match="the camera has ended the session"):
+    with odd_camera(manners) as camera, pytest.raises(SourceFailed, match="the camera has ended the session"):
         read(camera.url(), num_frames=500)
 
 
 def test_a_camera_that_falls_silent() -> None:
-    with odd_camera(Manners(rate=0.01)) as camera:
-        began: list[OddCamera] = [camera]
-        assert "no" in failure(began[0].url(), stall_seconds=1)
+    with odd_camera(Manners(stops_after=20)) as camera:
+        options = ReadOptions(stall_seconds=1)
+        with (
+            pytest.raises(SourceFailed, match="no data for 1 s"),
+            open_video(parse_source(camera.url(), Path("/")), options) as video,
+        ):
+            assert len(list(video.frames(60.0, threading.Event()))) == 20

@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from services.ingest.sources.network.addresses import AddressPolicy, open_sockets, place_of, resolve
+from services.ingest.sources.network.addresses import AddressPolicy, place_of, resolve
 from shared.errors import SourceFailed
 
 
@@ -85,14 +85,3 @@ def test_a_name_service_that_does_not_answer_is_not_waited_for(monkeypatch: pyte
 def test_an_address_is_not_looked_up(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(socket, "getaddrinfo")
     assert resolve(address, 80, 0) == [address]
-
-
-def test_sockets_tell_where_they_lead() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        policy, before = AddressPolicy((f"localhost:{port}",)), open_sockets()
-        with socket.create_connection(("127.0.0.1", port)), socket.socket(type=socket.SOCK_DGRAM):
-            with pytest.raises(SourceFailed, match="Redis"):
-                policy.check_peers(before)
-            policy.check_peers(open_sockets())
-            AddressPolicy().check_peers(before)

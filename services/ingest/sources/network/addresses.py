@@ -5,17 +5,13 @@ machine's credentials (link-local and cloud metadata addresses), those that are 
 Redis.
 """
 
-import os
 import queue
 import socket
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from pathlib import Path
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Final
 
 from shared.errors import SourceFailed
 
@@ -39,7 +35,6 @@ REFUSED: Final = tuple(
 Oracle, AWS and Google that lie elsewhere."""
 NAT64: Final = ip_network("64:ff9b::/96")
 DEFAULT_PORTS: Final = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
-OWN_SOCKETS: Final = Path("/proc/self/fd")
 
 Address = IPv4Address | IPv6Address
 
@@ -57,11 +52,6 @@ class AddressPolicy:
             self.check(address, port)
         return addresses
 
-    def check_url(self, url: str, timeout_seconds: float) -> None:
-        """Raises SourceFailed where a URL's host is unknown or may not be reached."""
-        parts = urlsplit(url)
-        self.allowed_addresses(parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme], timeout_seconds)
-
     def check(self, address: str, port: int) -> None:
         """Raises SourceFailed where an address and port may not be reached."""
         place = _unwrapped(ip_address(address))
@@ -69,15 +59,6 @@ class AddressPolicy:
             raise SourceFailed(f"the address {place} is refused: link-local, metadata, multicast or reserved")
         if self._is_forbidden(place, port):
             raise SourceFailed(f"the address {place} port {port} is refused: this system's own Redis answers there")
-
-    def check_peers(self, before: frozenset[str]) -> None:
-        """Raises SourceFailed where a socket that was not open `before` leads to where none may.
-
-        FFmpeg resolves names anew and follows an RTSP server's redirects by itself; whatever it did, its sockets show.
-        """
-        for fd, name in _sockets():
-            if name not in before and (peer := _peer(fd)):
-                self.check(*peer)
 
     def _is_forbidden(self, place: Address, port: int) -> bool:
         for entry in self.forbidden:
@@ -114,11 +95,6 @@ def resolve(host: str, port: int, timeout_seconds: float) -> list[str]:
     return addresses
 
 
-def open_sockets() -> frozenset[str]:
-    """Names of this process's sockets, for `check_peers`; nothing where the system does not tell."""
-    return frozenset(name for _, name in _sockets())
-
-
 def place_of(address: Address) -> Address | str:
     """The address, or one name for all those that lead back to this machine."""
     address = _unwrapped(address)
@@ -151,27 +127,3 @@ def _is_own(address: Address) -> bool:
     except OSError:
         return False
     return True
-
-
-def _sockets() -> Iterator[tuple[int, str]]:
-    if not OWN_SOCKETS.is_dir():
-        return
-    for entry in OWN_SOCKETS.iterdir():
-        try:
-            name = str(entry.readlink())
-        except OSError:
-            continue
-        if name.startswith("socket:"):
-            yield int(entry.name), name
-
-
-def _peer(fd: int) -> tuple[str, int] | None:
-    """Address and port that a socket is connected to, if it is one of the internet."""
-    try:
-        with socket.socket(fileno=os.dup(fd)) as own:
-            if own.family not in (socket.AF_INET, socket.AF_INET6):
-                return None
-            peer: Any = own.getpeername()
-    except OSError:
-        return None
-    return str(peer[0]), int(peer[1])

@@ -129,7 +129,7 @@ class Inbox:
         if not self._has_spoken:
             raise SourceFailed(NOT_RTSP)
         found = _AFTER_STRAY.search(self._data, self._at + 1)
-        begins_at = found.start() if found else len(self._data)
+        begins_at = found.start() if found else self._data.rfind(b"\n", self._at) + 1 or len(self._data)
         self._stray += begins_at - self._at
         if self._stray > MAX_STRAY_BYTES:
             raise SourceFailed("what the camera sends is neither RTSP nor its packets")

@@ -150,9 +150,9 @@ class RtspSession:
                 self._take_session(reply.header("session"))
                 self._carriage.granted(len(given), reply.header("transport"))
             except SourceFailed:
-                if not given and number == min(len(tracks), MAX_SET_UP):
-                    raise
-                continue
+                if given or number < min(len(tracks), MAX_SET_UP):
+                    continue
+                raise
             given.append(track)
         return given
 

@@ -21,9 +21,10 @@ from shared.errors import SourceFailed
 from shared.streams import RtspTransport
 
 LEAST_SECONDS: Final = 0.05
-CHUNK_BYTES: Final = 256 << 10
+CHUNK_BYTES: Final = 64 << 10
 TUNNEL_BYTES: Final = 32_767
 """What the tunnel's second connection says that it will send; everybody says so, and sends on."""
+NOT_A_CAMERA: Final = "redirected to an address that is neither rtsp:// nor rtsps://: refused"
 NO_ANSWER: Final = "timed out: the camera does not answer"
 
 Endpoint = tuple[str, str, int]
@@ -63,11 +64,14 @@ class Destination:
                 return scheme, parts.hostname.lower(), parts.port or DEFAULT_PORTS[scheme]
         except ValueError:
             pass
-        raise SourceFailed("redirected to an address that is neither rtsp:// nor rtsps://: refused")
+        raise SourceFailed(NOT_A_CAMERA)
 
     def redirected(self, location: str) -> "Destination":
         """Where a camera sends us. The login goes along to the same scheme, host and port only; then it is gone."""
-        other = Destination.of(location, self.transport)
+        try:
+            other = Destination.of(location, self.transport)
+        except ValueError:
+            raise SourceFailed(NOT_A_CAMERA) from None
         is_elsewhere = self.is_elsewhere or other.endpoint != self.endpoint
         return Destination(other.url, None if is_elsewhere else self.login, self.transport, is_elsewhere)
 
