@@ -6,8 +6,6 @@ from typing import Annotated, Literal
 import platformdirs
 import typer
 
-from shared import streams
-
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 CAMERA_HELP = "an rtsp(s):// or http(s):// URL, or device:0"
@@ -20,7 +18,8 @@ Device = Annotated[str, typer.Option(help=DEVICE_HELP)]
 Models = Annotated[Path, typer.Option(help="Folder of models, one folder each.", envvar="AFTERIMAGE_MODELS_DIR")]
 Url = Annotated[str, typer.Option(help="The API to talk to.", envvar="AFTERIMAGE_URL")]
 RtspTransport = Annotated[
-    streams.RtspTransport | None, typer.Option(help="How an RTSP camera's pictures travel. Default: tcp.")
+    Literal["tcp", "udp", "http", "https"] | None,
+    typer.Option(help="How an RTSP camera's pictures travel. Default: tcp."),
 ]
 Skip = Annotated[
     Literal["none", "auto", "keyframes"] | None,

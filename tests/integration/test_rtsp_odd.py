@@ -30,20 +30,19 @@ def seconds_of(url: str, num_frames: int, transport: RtspTransport = "tcp") -> l
 
 
 @pytest.mark.parametrize(
-    ("auth", "way"),
+    ("auth", "in_one_header", "way"),
     [
-        (("SHA-256",), "SHA-256"),
-        (("MD5", "SHA-256"), "SHA-256"),
-        (("SHA-256", "MD5", "basic"), "SHA-256"),
-        (("basic", "SHA-512-256", "SHA-256"), "SHA-512-256"),
-        (("MD5-sess",), "MD5-sess"),
-        (("WHIRLPOOL", "SHA-256-sess"), "SHA-256-sess"),
-        (("MD5",), "MD5"),
-        (("basic",), None),
+        (("SHA-256",), False, "SHA-256"),
+        (("MD5", "SHA-256"), False, "SHA-256"),
+        (("SHA-256", "MD5", "basic"), True, "SHA-256"),
+        (("basic", "SHA-512-256", "SHA-256"), False, "SHA-512-256"),
+        (("MD5-sess",), False, "MD5-sess"),
+        (("WHIRLPOOL", "SHA-256-sess"), True, "SHA-256-sess"),
+        (("MD5",), False, "MD5"),
+        (("basic",), False, None),
     ],
 )
-@pytest.mark.parametrize("in_one_header", [False, True])
-def test_the_strongest_known_challenge_is_answered(auth: tuple[str, ...], way: str | None, in_one_header: bool) -> None:
+def test_the_strongest_known_challenge_is_answered(auth: tuple[str, ...], in_one_header: bool, way: str | None) -> None:
     with odd_camera(Manners(auth=auth, in_one_header=in_one_header)) as camera:
         assert read(camera.url(LOGIN)) == "h264"
         said = camera.asked[-1].headers["authorization"]
@@ -60,7 +59,7 @@ def test_a_wrong_password_is_tried_once() -> None:
 
 def test_a_login_outlives_its_nonce() -> None:
     with odd_camera(Manners(auth=("SHA-256",), new_nonce_after=2, timeout="1")) as camera:
-        reader = threading.Thread(target=read, args=(camera.url(LOGIN), 150))
+        reader = threading.Thread(target=read, args=(camera.url(LOGIN), 120))
         reader.start()
         eventually(lambda: camera.methods().count("GET_PARAMETER") >= 4, "signs of life")
         reader.join()
@@ -111,7 +110,7 @@ def test_the_track_that_can_be_read_is_found(before: str, transport: RtspTranspo
         assert not any(asked.url.endswith(("meta", "sound")) for asked in camera.asked)
 
 
-@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary"])
 def test_no_login_goes_where_a_camera_redirects(status: str) -> None:
     with odd_camera() as other, odd_camera(Manners(auth=("basic",))) as camera:
         camera.manners.answers["DESCRIBE"] = status, f"Location: {other.url('evil:seed@')}\r\n"
