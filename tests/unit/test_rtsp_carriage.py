@@ -20,6 +20,13 @@ def packet(number: int, ticks: int, sender: int = 7) -> bytes:
     return struct.pack("!BBHII", 0x80, 0xE1, number, ticks, sender) + b"picture"
 
 
+def udp(address: str) -> socket.socket:
+    link = socket.socket(type=socket.SOCK_DGRAM)
+    link.bind((address, 0))
+    link.settimeout(10)
+    return link
+
+
 def test_channels_are_those_that_the_camera_grants() -> None:
     carriage = Carriage(AddressPolicy(), HERE, HERE, by_udp=False)
     assert carriage.wanted(1, "RTP/AVP") == "RTP/AVP/TCP;unicast;interleaved=2-3"
@@ -49,17 +56,14 @@ def test_by_udp_only_the_camera_is_heard() -> None:
     carriage = Carriage(AddressPolicy(), "127.0.0.1", "127.0.0.1", by_udp=True)
     port = int(carriage.wanted(0, "RTP/AVP").rpartition("=")[2].partition("-")[0])
     assert port % 2 == 0
-    with socket.socket(type=socket.SOCK_DGRAM) as camera, socket.socket(type=socket.SOCK_DGRAM) as stranger:
-        camera.bind(("127.0.0.1", 0))
-        camera.settimeout(10)
-        stranger.bind(("127.0.0.2", 0))
-        carriage.granted(0, f"RTP/AVP;unicast;server_port={camera.getsockname()[1]}-0")
-        assert camera.recvfrom(100)[0][1] == 201
+    with udp("127.0.0.1") as media, udp("127.0.0.1") as reports, udp("127.0.0.2") as stranger:
+        carriage.granted(0, f"RTP/AVP;unicast;server_port={media.getsockname()[1]}-{reports.getsockname()[1]}")
+        assert [link.recvfrom(100)[0][1] for link in (media, reports)] == [201, 201]
         stranger.sendto(packet(1, 1), ("127.0.0.1", port))
-        camera.sendto(packet(2, 2), ("127.0.0.1", port))
+        media.sendto(packet(2, 2), ("127.0.0.1", port))
         assert list(carriage.receive()) == [(0, packet(2, 2))]
         carriage.report(0.0)
-        assert camera.recvfrom(100)[0][1] == 201
+        assert reports.recvfrom(100)[0][1] == 201
     carriage.close()
 
 

@@ -85,7 +85,7 @@ def test_no_bytes_raise_anything_else(pieces: list[bytes]) -> None:
 
 
 def test_a_url_ends_no_line() -> None:
-    sent = request("SETUP", "rtsp://h/a b\r\nX: 1\u00e9", 7, [("Transport", "RTP/AVP")])
+    sent = request("SETUP", encoded("rtsp://h/a b\r\nX: 1\u00e9"), 7, [("Transport", "RTP/AVP")])
     assert sent.splitlines()[0] == b"SETUP rtsp://h/a%20b%0D%0AX:%201%C3%A9 RTSP/1.0"
     assert b"CSeq: 7" in sent.splitlines()
     assert answer(Call("OPTIONS", (("cseq", "1\r\nX: 2"),)), "200 OK") == b"RTSP/1.0 200 OK\r\nCSeq: 1X:2\r\n\r\n"

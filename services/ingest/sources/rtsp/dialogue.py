@@ -10,7 +10,7 @@ from typing import Final
 from services.ingest.sources.failures import AUTHENTICATION_REFUSED, NOT_RTSP, rtsp_refused
 from services.ingest.sources.network.addresses import AddressPolicy
 from services.ingest.sources.network.challenges import Authorizer
-from services.ingest.sources.rtsp.messages import Call, Media, Reply, answer, request
+from services.ingest.sources.rtsp.messages import Call, Media, Reply, answer, encoded, request
 from services.ingest.sources.rtsp.wires import NO_ANSWER, Destination, open_wire
 from shared.errors import SourceFailed
 
@@ -65,6 +65,7 @@ class Dialogue:
 
     def send(self, method: str, url: str, *headers: tuple[str, str]) -> int:
         """Sends a request and returns its number."""
+        url = encoded(url)
         self._number += 1
         more = [*headers, *([("Session", self.session_id)] if self.session_id else [])]
         if self._authorizer and (said := self._authorizer.header(method, url)):

@@ -186,8 +186,7 @@ class Feed:
         self._session = open_session(destination, self._policy, time.monotonic() + self._stall_seconds)
         if self._session.track.codec != self._track.codec:
             raise SourceFailed("redirects in mid-stream to video of another kind")
-        if self._last:
-            self._splice = Splice(self._last, self._last_at, self._track.payload_type, self._track.clock_rate)
+        self._splice = Splice(self._last, self._last_at, self._track.payload_type, self._track.clock_rate)
         self._poll = self._polled()
 
     def _polled(self) -> select.poll:

@@ -138,8 +138,8 @@ class Inbox:
 
 
 def request(method: str, url: str, number: int, headers: Iterable[tuple[str, str]]) -> bytes:
-    """A request without a body; what could end a line early in a URL that a camera named is percent-encoded."""
-    lines = [f"{method} {encoded(url)} RTSP/1.0", f"CSeq: {number}", f"User-Agent: {USER_AGENT}"]
+    """A request without a body, of an `encoded` URL."""
+    lines = [f"{method} {url} RTSP/1.0", f"CSeq: {number}", f"User-Agent: {USER_AGENT}"]
     lines += [f"{name}: {value}" for name, value in headers]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
 
@@ -151,7 +151,7 @@ def answer(call: Call, status: str, headers: str = "") -> bytes:
 
 
 def encoded(url: str) -> str:
-    """A URL without blanks and control characters, and of ASCII only."""
+    """A URL that ends no line early, whatever a camera put into it: its blanks and all but ASCII percent-encoded."""
     return "".join(
         letter if letter.isascii() and not _UNFIT.match(letter) else "".join(f"%{byte:02X}" for byte in letter.encode())
         for letter in url

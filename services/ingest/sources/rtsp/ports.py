@@ -3,6 +3,7 @@
 import socket
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Final
 
@@ -42,18 +43,20 @@ class PortPair:
         self._camera = sender
 
     def towards(self, server_ports: tuple[int, int]) -> None:
-        """Says where the camera's ports are, and opens the way through firewalls between."""
+        """Says where the camera's ports are, and opens the way to ours through firewalls between."""
         self._server_ports = server_ports
+        self._say(self._sockets[0], server_ports[0])
         self.report()
 
     def report(self) -> None:
-        """Tells the camera that somebody listens still: an empty receiver report (RFC 3550, 6.4.2), to both ports."""
-        for link, port in zip(self._sockets, self._server_ports, strict=True):
-            if port:
-                try:
-                    link.sendto(REPORT.pack(0x80, RECEIVER_REPORT, 1, 0), (self._camera, port))
-                except OSError:
-                    continue  # the camera's host says that nobody is there: its packets will show it
+        """Tells the camera that somebody listens still."""
+        self._say(self._sockets[1], self._server_ports[1])
+
+    def _say(self, link: socket.socket, port: int) -> None:
+        """Sends a receiver report that reports nothing (RFC 3550, 6.4.2)."""
+        if port:
+            with suppress(OSError):  # the camera's host says that nobody is there: its packets will show it
+                link.sendto(REPORT.pack(0x80, RECEIVER_REPORT, 1, 0), (self._camera, port))
 
     def receive(self) -> Iterator[bytes]:
         """What has come, RTP and RTCP."""

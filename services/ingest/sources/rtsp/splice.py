@@ -14,10 +14,13 @@ def is_rtp(packet: bytes) -> bool:
 
 
 class Splice:
-    """Numbers go on by one, timestamps by the time that has passed; reports of the second session are left out."""
+    """Numbers go on by one, timestamps by the time that has passed; reports of the second session are left out.
+
+    `last` is the first session's last packet, empty where it had none.
+    """
 
     def __init__(self, last: bytes, last_at: float, payload_type: int, clock_rate: int) -> None:
-        _, _, number, ticks, self._sender = HEAD.unpack_from(last)
+        _, _, number, ticks, self._sender = HEAD.unpack_from(last or bytes(HEAD.size))
         self._last_at = last_at
         self._payload_type = payload_type
         self._clock_rate = clock_rate

@@ -11,12 +11,12 @@ import time
 from base64 import b64encode
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from services.ingest.sources.failures import AUTHENTICATION_REFUSED, rtsp_refused
 from services.ingest.sources.network.addresses import DEFAULT_PORTS, AddressPolicy
 from services.ingest.sources.network.challenges import Authorizer, Login
-from services.ingest.sources.rtsp.messages import USER_AGENT, Inbox, Reply
+from services.ingest.sources.rtsp.messages import USER_AGENT, Inbox, Reply, encoded
 from shared.errors import SourceFailed
 from shared.streams import RtspTransport
 
@@ -193,31 +193,21 @@ def _tls() -> ssl.SSLContext:
 
 
 def _open_tunnel(destination: Destination, policy: AddressPolicy, deadline: float) -> tuple[Wire, Inbox]:
-    scheme, host, port = destination.endpoint
-    parts = urlsplit(destination.url)
-    target = quote(urlunsplit(("", "", parts.path or "/", parts.query, "")), safe="%/?#[]@!$&'()*+,;=:|{}^`<>~\\")
     authorizer = Authorizer(destination.login) if destination.login else None
     cookie = secrets.token_hex(11)
-
-    def head(method: str, *more: str) -> bytes:
-        lines = [f"{method} {target} HTTP/1.0", f"Host: {_named(host)}:{port}", f"User-Agent: {USER_AGENT}"]
-        lines += [f"x-sessioncookie: {cookie}", "Pragma: no-cache", "Cache-Control: no-cache", *more]
-        if authorizer and (said := authorizer.header(method, target)):
-            lines.append(f"Authorization: {said}")
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
-
-    for is_last in (False, True):
+    scheme, _, port = destination.endpoint
+    for is_first in (True, False):
         link = _dial(destination.endpoint, policy, deadline)
         try:
             inbox = Inbox(is_tunnel=True)
-            reply = _greeted(link, head("GET", "Accept: application/x-rtsp-tunnelled"), inbox, deadline)
+            accept = "Accept: application/x-rtsp-tunnelled"
+            reply = _greeted(link, _web_head("GET", destination, cookie, authorizer, accept), inbox, deadline)
             if reply.status == 200:
-                there = scheme, str(link.getpeername()[0]), port
-                speaking = _dial(there, policy, deadline)
-                more = "Content-Type: application/x-rtsp-tunnelled", f"Content-Length: {TUNNEL_BYTES}"
-                send_all(speaking, head("POST", *more), _left(deadline))
+                speaking = _dial((scheme, str(link.getpeername()[0]), port), policy, deadline)
+                more = f"Content-Type: application/x-rtsp-tunnelled\r\nContent-Length: {TUNNEL_BYTES}"
+                send_all(speaking, _web_head("POST", destination, cookie, authorizer, more), _left(deadline))
                 return TunnelWire(link, speaking), inbox
-            if reply.status != 401 or not authorizer or is_last:
+            if reply.status != 401 or not authorizer or not is_first:
                 raise rtsp_refused(reply.status)
             if not authorizer.challenged(reply.all("www-authenticate")):
                 raise SourceFailed(f"{AUTHENTICATION_REFUSED}, or it wants another way than basic and digest")
@@ -225,7 +215,17 @@ def _open_tunnel(destination: Destination, policy: AddressPolicy, deadline: floa
             link.close()
             raise
         link.close()
-    raise AssertionError("unreachable")
+    raise SourceFailed(AUTHENTICATION_REFUSED)
+
+
+def _web_head(method: str, destination: Destination, cookie: str, authorizer: Authorizer | None, more: str) -> bytes:
+    parts = urlsplit(destination.url)
+    target = encoded(urlunsplit(("", "", parts.path or "/", parts.query, "")))
+    lines = [f"{method} {target} HTTP/1.0", f"Host: {parts.netloc}", f"User-Agent: {USER_AGENT}"]
+    lines += [f"x-sessioncookie: {cookie}", "Pragma: no-cache", "Cache-Control: no-cache", more]
+    if authorizer and (said := authorizer.header(method, target)):
+        lines.append(f"Authorization: {said}")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
 
 
 def _greeted(link: socket.socket, greeting: bytes, inbox: Inbox, deadline: float) -> Reply:
@@ -240,10 +240,6 @@ def _greeted(link: socket.socket, greeting: bytes, inbox: Inbox, deadline: float
     if not isinstance(reply, Reply):
         raise SourceFailed("what answers at this address is no RTSP tunnel")
     return reply
-
-
-def _named(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def _left(deadline: float) -> float:
