@@ -97,7 +97,7 @@ class Manners:
     """by UDP, every two packets come in the wrong order"""
     first_number: int = 65_530
     first_ticks: int = 2**32 - CLOCK
-    rate: float = 50.0
+    rate: float = 200.0
     """pictures a second; each is a tenth of a second by its timestamp"""
 
 
@@ -205,7 +205,9 @@ class OddCamera:
         lines = Lines(link.recv)
         asked = lines.request()
         self.asked.append(asked)
-        if refusal := self.refusal_of(asked):
+        if "x-sessioncookie" not in asked.headers:
+            link.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+        elif refusal := self.refusal_of(asked):
             link.sendall(f"HTTP/1.0 401 Unauthorized\r\n{refusal}\r\n".encode())
             link.shutdown(socket.SHUT_RDWR)
         elif asked.method == "GET":
@@ -288,6 +290,9 @@ class Talk:
                 self._camera.answered.append(asked.url)
                 continue
             self._camera.asked.append(asked)
+            if "cseq" not in asked.headers:
+                self._say(b"RTSP/1.0 400 Bad Request\r\n\r\n")
+                continue
             self._answer(asked)
             if asked.method == "TEARDOWN":
                 return

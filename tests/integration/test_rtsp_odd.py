@@ -1,6 +1,7 @@
 """RTSP cameras with odd manners: logins, tunnels, tracks, redirects, and what they say in the middle of it."""
 
 import re
+import socket
 import ssl
 import threading
 from itertools import pairwise
@@ -58,7 +59,7 @@ def test_a_wrong_password_is_tried_once() -> None:
 
 
 def test_a_login_outlives_its_nonce() -> None:
-    with odd_camera(Manners(auth=("SHA-256",), new_nonce_after=2, timeout="1")) as camera:
+    with odd_camera(Manners(auth=("SHA-256",), new_nonce_after=2, timeout="1", rate=50)) as camera:
         reader = threading.Thread(target=read, args=(camera.url(LOGIN), 120))
         reader.start()
         eventually(lambda: camera.methods().count("GET_PARAMETER") >= 4, "signs of life")
@@ -212,19 +213,19 @@ def test_a_camera_may_ask_too() -> None:
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 def test_times_are_those_of_the_camera(transport: RtspTransport) -> None:
-    with odd_camera(Manners(swaps=True)) as camera:
+    with odd_camera(Manners(swaps=True, rate=50)) as camera:
         assert seconds_of(camera.url(), 30, transport) == pytest.approx([index / 10 for index in range(30)])
 
 
 def test_sessions_are_kept_alive_and_ended() -> None:
-    with odd_camera(Manners(timeout="1")) as camera:
-        read(camera.url(), num_frames=100)
+    with odd_camera(Manners(timeout="1", rate=50)) as camera:
+        read(camera.url(), num_frames=70)
         assert camera.methods().count("GET_PARAMETER") >= 2
         eventually(lambda: "TEARDOWN" in camera.methods(), "its leave")
 
 
 def test_a_session_that_the_camera_has_ended() -> None:
-    manners = Manners(timeout="1", answers={"GET_PARAMETER": ("454 Session Not Found", "")})
+    manners = Manners(timeout="1", rate=50, answers={"GET_PARAMETER": ("454 Session Not Found", "")})
     with odd_camera(manners) as camera, pytest.raises(SourceFailed, match="the camera has ended the session"):
         read(camera.url(), num_frames=500)
 
@@ -237,3 +238,29 @@ def test_a_camera_that_falls_silent() -> None:
             open_video(parse_source(camera.url(), Path("/")), options) as video,
         ):
             assert len(list(video.frames(60.0, threading.Event()))) == 20
+
+
+def test_a_session_lives_on_while_nobody_reads() -> None:
+    with odd_camera(Manners(timeout="1", rate=500)) as camera:
+        with open_video(parse_source(camera.url(), Path("/"))) as video:
+            frames = video.frames(60.0, threading.Event())
+            next(frames)
+            asked = camera.methods().count("GET_PARAMETER")
+            eventually(lambda: camera.methods().count("GET_PARAMETER") >= asked + 2, "signs of life")
+            next(frames)
+        eventually(lambda: "TEARDOWN" in camera.methods(), "its leave")
+
+
+@pytest.mark.parametrize("transport", ["tcp", "http"])
+def test_a_camera_that_never_answers(transport: RtspTransport) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        with pytest.raises(SourceFailed) as caught:
+            read(f"rtsp://127.0.0.1:{silent.getsockname()[1]}/", transport=transport, stall_seconds=1)
+        assert str(caught.value) == "timed out: the camera does not answer"
+
+
+def test_what_answers_but_is_no_camera() -> None:
+    with odd_camera(Manners(tunnel=True)) as camera:
+        assert "no RTSP video" in failure(camera.url())
+    with odd_camera() as camera, pytest.raises(SourceFailed, match="no RTSP"):
+        read(camera.url(), transport="http")

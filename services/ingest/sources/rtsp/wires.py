@@ -159,9 +159,10 @@ def send_all(link: socket.socket, message: bytes, seconds: float) -> None:
 def _dial(endpoint: Endpoint, policy: AddressPolicy, deadline: float) -> socket.socket:
     scheme, host, port = endpoint
     refusal: OSError = ConnectionRefusedError()
-    for address in policy.allowed_addresses(host, port, deadline - time.monotonic()):
+    addresses = policy.allowed_addresses(host, port, deadline - time.monotonic())
+    for num_left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
         try:
-            link = socket.create_connection((address, port), _left(deadline))
+            link = socket.create_connection((address, port), _left(deadline) / num_left)
         except OSError as err:
             refusal = err
             continue
