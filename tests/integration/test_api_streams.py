@@ -7,7 +7,9 @@ import pytest
 import redis
 from api_server import BASE_MS, CAMERA, RunningApi, an_event, publish, running_api, write_event
 from leasing import lease_of
+from typer.testing import CliRunner
 
+from afterimage.__main__ import app
 from shared.keys import Role, keys_of
 from shared.registry import Registry
 from shared.streams import InferenceStatus, Progress, StreamState, StreamStatus
@@ -54,6 +56,18 @@ def test_a_registered_stream_is_shown_as_asked_for(api: RunningApi) -> None:
     assert (thresholds["moved"]["enter"], thresholds["covered"]["exit"]) == (0.6, 0.2)
     assert (view["state"], view["finished"], view["frames_published"], view["lag_frames"]) == ("pending", False, 0, 0)
     assert "generation" not in view
+
+
+def test_how_long_a_camera_may_be_silent_is_said_on_the_command_line_and_taken_back(api: RunningApi) -> None:
+    command = ["streams", "add", "Slow", "rtsp://host/1", "--fps", "0.01", "--stall-seconds", "400", "--url", api.url]
+    done = CliRunner().invoke(app, command)
+    assert (done.exit_code, done.output) == (0, "slow\n")
+    view = api.http.get("/v1/streams/slow").json()
+    assert (view["fps"], view["stall_seconds"]) == (0.01, 400)
+    assert api.http.patch("/v1/streams/slow", json={"stall_seconds": 3600}).json()["stall_seconds"] == 3600
+    assert api.http.patch("/v1/streams/slow", json={"stall_seconds": None}).json()["stall_seconds"] is None
+    error = api.error(422, "PATCH", "/v1/streams/slow", json={"stall_seconds": 0.5})
+    assert (error["field"], "greater than or equal to 1 (got 0.5)" in error["message"]) == ("stall_seconds", True)
 
 
 def test_the_id_is_made_from_the_name_when_none_is_given(api: RunningApi) -> None:
