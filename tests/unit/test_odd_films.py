@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 from odd_films import Film, every, joined, write
 
@@ -184,6 +185,16 @@ def test_another_codec_goes_on_within_the_source(
     assert film.tally.refused <= 2 * len(names)
     assert len(film.frames) >= 50 * len(names) - 8 * (len(names) - 1)
     assert film.seconds[-1] == pytest.approx(2 * len(names), abs=0.5)
+
+
+@pytest.mark.parametrize("fps", [25.0, 8.0, 3.0])
+def test_skipping_changes_no_frame_where_the_codec_changes(fps: float, tmp_path: Path) -> None:
+    path = joined(tmp_path, PARTS["h264"], PARTS["hevc"], PARTS["mpeg2video"])
+    full, thin = seen(path, fps, "none"), seen(path, fps, "auto")
+    assert thin.tally.decoded < full.tally.decoded or fps == 25
+    assert [frame.point for frame in full.frames] == [frame.point for frame in thin.frames]
+    assert full.seconds == thin.seconds
+    assert all(np.array_equal(one.image, other.image) for one, other in zip(full.frames, thin.frames, strict=True))
 
 
 @pytest.mark.parametrize("name", ["h264", "plain h264", "hevc", "mpeg2video"])
