@@ -58,7 +58,7 @@ return 1
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class RegistryListing:
     """What is registered: the streams by id, and those whose spec this version cannot read, with what is wrong."""
 
     specs: dict[str, StreamSpec]
@@ -142,7 +142,7 @@ class Registry:
         """Every registered stream of the partitions, in one pipelined round trip; unreadable specs are left out."""
         return self.listing(partitions).specs
 
-    def listing(self, partitions: Iterable[int] = range(len(PARTITIONS))) -> Listing:
+    def listing(self, partitions: Iterable[int] = range(len(PARTITIONS))) -> RegistryListing:
         """The same, with the unreadable ones told apart."""
         asked = [PARTITIONS[partition].streams for partition in partitions]
         pipeline = self._client.pipeline(transaction=False)
@@ -154,7 +154,7 @@ class Registry:
         self._parsed = {entry: self._parsed.get(entry) or parsed_spec(*entry) for entry in stored}
         specs = {spec.id: spec for spec in self._parsed.values() if isinstance(spec, StreamSpec)}
         unreadable = {each.stream_id: each.what for each in self._parsed.values() if isinstance(each, Unreadable)}
-        return Listing(specs, damaged | unreadable)
+        return RegistryListing(specs, damaged | unreadable)
 
     def set_status(self, stream_id: str, status: StreamStatus, lease: Lease) -> bool:
         """Stores what ingest sees; returns False where that generation of the stream is gone. Raises Fenced."""

@@ -11,7 +11,7 @@ import redis
 from leasing import tenancy
 from patience import eventually
 
-from services.ingest.captures.intake import Workplace
+from services.ingest.captures.inlet import Workplace
 from services.ingest.captures.supervisor import Supervisor
 from services.ingest.metrics import IngestMetrics
 from services.ingest.own_redis import OwnRedis

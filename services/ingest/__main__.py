@@ -1,6 +1,6 @@
 """The ingest service: `python -m services.ingest`, set by `AFTERIMAGE_*` variables."""
 
-from services.ingest.captures.intake import Workplace
+from services.ingest.captures.inlet import Workplace
 from services.ingest.captures.probe_desk import ProbeDesk
 from services.ingest.captures.supervisor import Supervisor
 from services.ingest.metrics import IngestMetrics

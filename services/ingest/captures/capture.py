@@ -14,7 +14,7 @@ from typing import Final
 from services.ingest.captures.account import Account
 from services.ingest.captures.attempts import Attempts
 from services.ingest.captures.clock import CameraTimes
-from services.ingest.captures.intake import Intake, Workplace
+from services.ingest.captures.inlet import Inlet, Workplace
 from services.ingest.captures.playback import FileTimes
 from services.ingest.captures.publisher import FastPublisher, FullStore, LivePublisher, Publisher, QueueEnd
 from services.ingest.captures.status import StatusReporter
@@ -129,7 +129,7 @@ class Capture:
             place.metrics.tell_ahead(spec.id, times.ahead_seconds)
         return Passage(
             spec=spec,
-            intake=Intake(spec, source, place, stop),
+            inlet=Inlet(spec, source, place, stop),
             times=times,
             publisher=FastPublisher(queue, stop) if is_fast else LivePublisher(queue, stop),
             account=account,
@@ -159,7 +159,7 @@ class Passage:
     """What a stream's frames go through from the reader to the queue, and what stands beside it."""
 
     spec: StreamSpec
-    intake: Intake
+    inlet: Inlet
     times: FileTimes | CameraTimes
     publisher: Publisher
     account: Account
@@ -212,7 +212,7 @@ class Passage:
         """One go at the source: a recording to its end, or for ever where it is looped; a camera until it fails."""
         first_point = self.times.begin()
         while True:
-            with self.intake.opened(first_point, self._counted, self.status.resized, self.status.waiting) as source:
+            with self.inlet.opened(first_point, self._counted, self.status.resized, self.status.waiting) as source:
                 self.account.opened()
                 self.status.connected(source.info, self.account.epoch)
                 for picture in source.pictures():

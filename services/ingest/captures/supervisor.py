@@ -9,13 +9,13 @@ from dataclasses import dataclass, fields
 from typing import Final
 
 from services.ingest.captures.capture import Capture
-from services.ingest.captures.intake import Workplace
+from services.ingest.captures.inlet import Workplace
 from shared.clock import now_ms, steady_ms, wall_offset_ms
 from shared.errors import Fenced, StoreUnavailable
 from shared.keys import partition_of
 from shared.leases import Lease
 from shared.records import SPEC, StreamRecord, problem_of
-from shared.registry import Listing, Registry
+from shared.registry import Registry, RegistryListing
 from shared.streams import StreamSpec, StreamState
 from shared.tenancy import Tenancy
 
@@ -83,7 +83,7 @@ class SetAside:
         self._problems.pop(stream_id, None)
         self._rests_until.pop(stream_id, None)
 
-    def look_at(self, listing: Listing, held: Mapping[int, Lease]) -> None:
+    def look_at(self, listing: RegistryListing, held: Mapping[int, Lease]) -> None:
         """Notes the streams whose spec is unreadable, and forgets those that are gone."""
         due = [stream_id for stream_id in listing.unreadable if not self.is_resting(stream_id)]
         records = {record.spec.id: record for record in self._registry.records(due)} if due else {}

@@ -84,7 +84,7 @@ class SampledFrame:
     image: NDArray[np.uint8]
     """[H, W, 3] BGR at transport size, upright"""
     damaged: bool = False
-    """as `Damage` says"""
+    """as `DamageMarks` says"""
 
 
 def _unheard() -> None:

@@ -16,7 +16,7 @@ CAME_INCOMPLETE: Final = "incomplete"
 OUTPUT_CORRUPT: Final = int(Flags.output_corrupt)
 
 
-class Damage:
+class DamageMarks:
     """Watches one decoder.
 
     Until its first picture it gives only whole ones: what is joined in the middle begins with a keyframe, and not with

@@ -10,7 +10,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from services.ingest.sources.decoding.damage import Damage
+from services.ingest.sources.decoding.damage import DamageMarks
 from services.ingest.sources.decoding.hardware import IN_TURN, SOFTWARE, accelerator
 from services.ingest.sources.decoding.pictures import MAX_PIXELS
 from services.ingest.sources.decoding.tally import Tally
@@ -66,7 +66,7 @@ class Decoder:
         self._index = stream.index
         self._context = context = stream.codec_context
         _set_up(context, self._options)
-        self._damage = Damage(context)
+        self._damage = DamageMarks(context)
         self._damage.prepare()
         stated, coded = stream.sample_aspect_ratio, context.sample_aspect_ratio
         self._stated_aspect = stated if stated and stated != coded else None
@@ -114,7 +114,7 @@ class Decoder:
         return [*held, *(frames or [])] if held else frames
 
     def is_damaged(self, frame: VideoFrame) -> bool:
-        """Whether a frame that came is damaged, as `Damage` says; to be asked of each in turn."""
+        """Whether a frame that came is damaged, as `DamageMarks` says; to be asked of each in turn."""
         return self._damage.is_damaged(frame)
 
     def _changed(self, packet: "av.Packet[VideoStream]", frames: list[VideoFrame] | None) -> list[VideoFrame] | None:
@@ -130,7 +130,7 @@ class Decoder:
                     continue
                 rest = [_tail(first, data, offset), *begun[number + 1 :]]
                 context = _another(codec, self._options)
-                damage = Damage(context)
+                damage = DamageMarks(context)
                 damage.prepare()
                 if (new := _decoded(context, rest)) is not None:
                     old = self._held(packet)

@@ -49,7 +49,7 @@ class Workplace:
     turns: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_FAST_FILES))
 
 
-class Intake:
+class Inlet:
     """Opens one stream's source, as often as it is asked to."""
 
     def __init__(self, spec: StreamSpec, source: Source, place: Workplace, stop: threading.Event) -> None:
