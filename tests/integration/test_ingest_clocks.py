@@ -20,7 +20,7 @@ from leasing import seize
 from outages import LIVE
 from patience import PATIENCE_SECONDS, eventually
 
-from services.ingest.captures import intake
+from services.ingest.captures import inlet
 from services.ingest.captures.clock import SLEW
 from services.ingest.readers.reading import Reading, reading
 from shared.clock import now_ms
@@ -148,7 +148,7 @@ def test_a_recording_of_a_server_ends_as_a_file_does(
             source.info = replace(source.info, is_recording=True)
             yield source
 
-    monkeypatch.setattr(intake, "reading", recording)
+    monkeypatch.setattr(inlet, "reading", recording)
     with camera_server(video_file("film.mp4", seconds=3, fps=FPS)) as server:
         ingest.add("door", server.url(), pace="live")
         ingest.start()
@@ -171,7 +171,7 @@ def test_a_source_that_is_connected_says_why_it_gives_no_picture(
             seen.wait(PATIENCE_SECONDS)
             yield source
 
-    monkeypatch.setattr(intake, "reading", patient)
+    monkeypatch.setattr(inlet, "reading", patient)
     caplog.set_level(logging.INFO)
     ingest.add("door", video_file("film.mp4").name, pace="live")
     ingest.start()

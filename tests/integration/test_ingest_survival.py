@@ -21,7 +21,7 @@ from ingest_runner import IngestRunner, stream_spec
 from patience import eventually
 from process_tree import children, readers
 
-from services.ingest.captures import attempts, capture, intake
+from services.ingest.captures import attempts, capture, inlet
 from services.ingest.captures.publisher import LivePublisher
 from services.ingest.captures.supervisor import Supervisor
 from services.ingest.readers.gate import Gate
@@ -79,7 +79,7 @@ def test_whatever_an_attempt_meets_the_next_one_comes(
     error, reason, counter = TROUBLE[name]
     video_file("film.mp4", seconds=1)
     failing = Failing(error, 2, reading)
-    monkeypatch.setattr(intake, "reading", failing)
+    monkeypatch.setattr(inlet, "reading", failing)
     ingest.add("door", "film.mp4")
     ingest.start()
     status = ingest.until("door", WAITING).status
@@ -109,7 +109,7 @@ def test_a_defect_anywhere_costs_a_camera_time_alone(
     monkeypatch.setattr(owner, name, lambda *args: failing(*args))  # noqa: PLW0108 (a method, once it is the class's)
     with camera_server(video_file("film.mp4", seconds=30, fps=10)) as server:
         if where == "handle":
-            monkeypatch.setattr(intake, "reading", Failing(OSError(), 4, reading))
+            monkeypatch.setattr(inlet, "reading", Failing(OSError(), 4, reading))
         ingest.add("door", server.url(), pace="live")
         ingest.start()
         eventually(lambda: failing.num_left == 0, "three failures")
