@@ -38,7 +38,7 @@ EXPECTED = {
     "aborts": "the decoder crashed (SIGABRT)",
     "becomes-a-fifo": "not a regular file",
     "hangs": "no sign of life for 2 s",
-    "no-keyframe": "no picture could be decoded",
+    "no-keyframe": "waiting for a keyframe",
     "huge-film": "no picture could be decoded",
     "huge-stream": "",
     "playlist": "a file of the container hls",
