@@ -27,8 +27,8 @@ BLOCKED_SECONDS: Final = 1.0
 END_SECONDS: Final = 1.0
 OWN_BYTES: Final = 65_536
 NUDGE: Final = b"\0"
-"""Too short for a packet: FFmpeg leaves it out, and sees that its time for opening is over."""
-NUDGE_AFTER_SECONDS: Final = 0.05
+"""Too short for a packet: FFmpeg leaves it out, and looks whether its time is over, which it does between reads."""
+NUDGE_SECONDS: Final = 0.25
 
 OPTIONS: Final = {
     "protocol_whitelist": "fd",
@@ -75,7 +75,7 @@ class Feed:
         self._policy = policy
         self._stall_seconds = stall_seconds
         self._silent_at = deadline
-        self._nudge_at = deadline + NUDGE_AFTER_SECONDS
+        self._nudge_at = 0.0
         self._splice: Splice | None = None
         self._last = b""
         self._last_at = 0.0
@@ -98,9 +98,10 @@ class Feed:
         self._thread.start()
 
     def close(self) -> None:
-        """Ends the session; call it when FFmpeg has closed its side."""
+        """Ends the session; call it when FFmpeg has closed its side. A camera that failed is not waited for."""
         self._theirs.close()
-        self._thread.join(END_SECONDS)
+        if not self.failure:
+            self._thread.join(END_SECONDS)
 
     def _run(self) -> None:
         try:
@@ -125,10 +126,8 @@ class Feed:
     def _forward(self) -> None:
         """Waits for packets and passes them on; raises SourceFailed where none come for too long."""
         now = time.monotonic()
-        if now >= self._silent_at:
-            raise SourceFailed(f"no data for {self._stall_seconds:g} s")
         if now >= self._nudge_at:
-            self._nudge_at = float("inf")
+            self._nudge_at = now + NUDGE_SECONDS
             self._hand_over(NUDGE)
         self._session.keep_alive(now)
         due_at = min(self._silent_at, self._nudge_at, self._session.due_at)
@@ -137,11 +136,14 @@ class Feed:
             self._drain()
         for packet in self._session.packets():
             self._pass_on(packet)
+        if time.monotonic() >= self._silent_at:
+            raise SourceFailed(f"no data for {self._stall_seconds:g} s")
         if self._session.leads_to is not None:
             self._move(self._session.leads_to)
 
     def _pass_on(self, packet: bytes) -> None:
         now = time.monotonic()
+        self._nudge_at = now + NUDGE_SECONDS
         joined = self._splice.joined(packet, now) if self._splice else packet
         if joined is not None:
             self._hand_over(joined)
