@@ -86,13 +86,14 @@ def test_media_is_told_from_reports() -> None:
 def test_a_login_stays_with_its_place() -> None:
     source = Destination.of("rtsp://u:p%40@camera:8554/a?b=1#c", "tcp")
     assert (source.url, source.login) == ("rtsp://camera:8554/a?b=1", Login("u", "p@"))
-    assert source.redirected("rtsp://CAMERA:8554/b").login == source.login
-    for elsewhere in ("rtsp://other:8554/a", "rtsp://camera/a", "rtsps://camera:8554/a", "rtsp://x:y@other/a"):
-        moved = source.redirected(elsewhere)
+    for same in ("rtsp://CAMERA:8554/b", "rtsp://10.0.0.5:8554/b", "rtsp://x:y@camera:8554/"):
+        assert source.redirected(same, "10.0.0.5").login == source.login
+    for elsewhere in ("rtsp://other:8554/a", "rtsp://camera/a", "rtsps://camera:8554/a", "rtsp://10.0.0.6:8554/"):
+        moved = source.redirected(elsewhere, "10.0.0.5")
         assert (moved.login, moved.is_elsewhere) == (None, True)
-        assert moved.redirected("rtsp://camera:8554/a").login is None
+        assert moved.redirected("rtsp://camera:8554/a", "10.0.0.6").login is None
     secure = Destination.of("rtsps://u:p@camera/a", "http")
     assert secure.endpoint == ("https", "camera", 443)
-    assert secure.redirected("rtsp://camera/a").login is None
+    assert secure.redirected("rtsp://camera/a", HERE).login is None
     assert Destination.of("rtsp://camera/a", "http").endpoint == ("http", "camera", 80)
     assert Destination.of("rtsp://camera/a", "udp").endpoint == ("rtsp", "camera", 554)

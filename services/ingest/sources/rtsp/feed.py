@@ -139,7 +139,7 @@ class Feed:
         if time.monotonic() >= self._silent_at:
             raise SourceFailed(f"no data for {self._stall_seconds:g} s")
         if self._session.leads_to is not None:
-            self._move(self._session.leads_to)
+            self._move(self._session.next_destination)
 
     def _pass_on(self, packet: bytes) -> None:
         now = time.monotonic()
@@ -181,9 +181,8 @@ class Feed:
         except OSError:
             self._is_read = False
 
-    def _move(self, location: str) -> None:
+    def _move(self, destination: Destination) -> None:
         """Goes where the camera sends us in mid-session, and goes on as if that were the same session."""
-        destination = self._session.destination.redirected(location)
         self._session.close()
         self._session = open_session(destination, self._policy, time.monotonic() + self._stall_seconds)
         if self._session.track.codec != self._track.codec:

@@ -40,7 +40,7 @@ def open_session(destination: Destination, policy: AddressPolicy, deadline: floa
         if session.leads_to is None:
             return session
         session.close()
-        destination = destination.redirected(session.leads_to)
+        destination = session.next_destination
     raise SourceFailed(f"redirected more than {MAX_REDIRECTS} times")
 
 
@@ -55,6 +55,7 @@ class RtspSession:
         self._deadline = deadline
         self._dialogue = Dialogue(destination, policy, deadline)
         wire = self._dialogue.wire
+        self._peer = wire.peer
         self._carriage = Carriage(policy, wire.peer, wire.own_address, destination.transport == "udp")
         self._held: list[tuple[int, bytes]] = []
         self._whole = destination.url
@@ -68,6 +69,11 @@ class RtspSession:
     def leads_to(self) -> str | None:
         """Where the camera wants us to go instead, in its own words."""
         return self._dialogue.leads_to
+
+    @property
+    def next_destination(self) -> Destination:
+        """The same, for us; raises SourceFailed where it is no place to go."""
+        return self.destination.redirected(self.leads_to or "", self._peer)
 
     @property
     def has_ended(self) -> bool:

@@ -66,13 +66,17 @@ class Destination:
             pass
         raise SourceFailed(NOT_A_CAMERA)
 
-    def redirected(self, location: str) -> "Destination":
-        """Where a camera sends us. The login goes along to the same scheme, host and port only; then it is gone."""
+    def redirected(self, location: str, peer: str) -> "Destination":
+        """Where a camera sends us. The login goes along to the same scheme, host and port only; then it is gone.
+
+        `peer` is the numeric address that we are connected to: the same host, if a camera calls itself by that.
+        """
         try:
             other = Destination.of(location, self.transport)
         except ValueError:
             raise SourceFailed(NOT_A_CAMERA) from None
-        is_elsewhere = self.is_elsewhere or other.endpoint != self.endpoint
+        scheme, host, port = self.endpoint
+        is_elsewhere = self.is_elsewhere or other.endpoint not in ((scheme, host, port), (scheme, peer, port))
         return Destination(other.url, None if is_elsewhere else self.login, self.transport, is_elsewhere)
 
 
