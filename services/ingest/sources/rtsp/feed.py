@@ -134,22 +134,24 @@ class Feed:
         seconds = 0.0 if self._session.has_more() else due_at - now
         if any(number == self._ours.fileno() for number, _ in self._poll.poll(max(0.0, seconds) * 1000)):
             self._drain()
-        for packet in self._session.packets():
-            self._pass_on(packet)
-        if time.monotonic() >= self._silent_at:
-            raise SourceFailed(f"no data for {self._stall_seconds:g} s")
+        self._pass_on(time.monotonic())
         if self._session.leads_to is not None:
             self._move(self._session.next_destination)
 
-    def _pass_on(self, packet: bytes) -> None:
+    def _pass_on(self, now: float) -> None:
+        last = b""
+        for packet in self._session.packets():
+            joined = self._splice.joined(packet, now) if self._splice else packet
+            if joined is not None:
+                self._hand_over(joined)
+                if is_rtp(joined):
+                    last = joined
         now = time.monotonic()
-        self._nudge_at = now + NUDGE_SECONDS
-        joined = self._splice.joined(packet, now) if self._splice else packet
-        if joined is not None:
-            self._hand_over(joined)
-            if is_rtp(joined):
-                self._last, self._last_at = joined, now
-                self._silent_at = time.monotonic() + self._stall_seconds
+        if last:
+            self._last, self._last_at = last, now
+            self._silent_at, self._nudge_at = now + self._stall_seconds, now + NUDGE_SECONDS
+        elif now >= self._silent_at:
+            raise SourceFailed(f"no data for {self._stall_seconds:g} s")
 
     def _hand_over(self, message: bytes) -> None:
         """Gives FFmpeg a message, and waits while it has not read the earlier ones."""
