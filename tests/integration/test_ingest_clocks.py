@@ -164,8 +164,10 @@ def test_a_source_that_is_connected_says_why_it_gives_no_picture(
     seen = threading.Event()
 
     @contextmanager
-    def patient(job: Any, stop: Any, observe: Any, changed: Any, waiting: Callable[[str], None]) -> Iterator[Reading]:
-        with reading(job, stop, observe, changed, waiting) as source:
+    def patient(
+        job: Any, stop: Any, observe: Any, changed: Any, waiting: Callable[[str], None], marked: Any
+    ) -> Iterator[Reading]:
+        with reading(job, stop, observe, changed, waiting, marked) as source:
             waiting("waiting for a keyframe")
             waiting("waiting for a keyframe")
             seen.wait(PATIENCE_SECONDS)
