@@ -23,6 +23,7 @@ COUNTERS: Final = {
     "frames_dropped": ("Frames lost, by reason", "reason"),
     "frames_damaged": ("Pictures among those decoded that were damaged or concealed",),
     "packets_refused": ("Packets that the decoder could not make a picture of",),
+    "reader_reports": ("Times that a reader said what it has done: signs of life, with or without new pictures",),
     "connections": ("Openings of a source",),
     "reconnects": ("Openings of a source that had failed before",),
     "source_failures": ("Times that a source gave no video",),
@@ -47,6 +48,7 @@ class IngestMetrics:
         self._published, self._decoded = counters["frames_published"], counters["frames_decoded"]
         self._skipped, self._dropped = counters["frames_skipped"], counters["frames_dropped"]
         self._damaged = counters["frames_damaged"]
+        self._reports = counters["reader_reports"]
         self._refused, self._crashes = counters["packets_refused"], counters["reader_crashes"]
         self._connections, self._failures = counters["connections"], counters["source_failures"]
         self._lost, self._defects = counters["readers_lost"], counters["defects"]
@@ -129,6 +131,7 @@ class IngestMetrics:
 
     def counted(self, stream_id: str, tally: Tally, drop_reason: DropReason) -> None:
         """What a reader has done since it last said so, and why it dropped what it dropped."""
+        self._reports.labels(stream_id).inc()
         self._decoded.labels(stream_id).inc(tally.decoded)
         self._skipped.labels(stream_id).inc(tally.skipped)
         self._refused.labels(stream_id).inc(tally.refused)

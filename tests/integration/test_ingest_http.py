@@ -79,9 +79,15 @@ def test_a_still_picture_is_a_camera(web: WebServer, ingest: IngestRunner) -> No
         shown.append(jpeg(grey))
         eventually(all_published, "one frame for each picture")
     assert ingest.registry.get("still").status.epoch == record.status.epoch
+    reports = reports_of(ingest)
+    eventually(lambda: reports_of(ingest) > reports, "signs of life while it does not change")
     web.answers["/snap"] = lambda handler: handler.reply(404)
     assert "not found" in (ingest.until("still", StreamState.WAITING).status.reason or "")
     assert all_published()
+
+
+def reports_of(ingest: IngestRunner) -> float:
+    return ingest.value("afterimage_reader_reports_total", stream_id="still") or 0.0
 
 
 def reached(web: WebServer, num_asked: int) -> bool:
