@@ -5,8 +5,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from process_tree import children, readers
 from services.ingest.readers.gate import SPACING_SECONDS, Gate
 from services.ingest.readers.reader import ReadJob
 from services.ingest.readers.reading import Reading, reading
-from services.ingest.readers.starting import lost
+from services.ingest.readers.starting import Starter, lost
 from shared.errors import ReaderLost
 from shared.sources import Source
 from shared.waiting import LONGEST_SECONDS, Stopped
@@ -28,6 +29,32 @@ def test_what_starts_at_once_starts_one_by_one() -> None:
     assert gate.turn(100.0) == 100.0
     assert [gate.turn(100.0) for _ in range(3)] == pytest.approx([100 + n * SPACING_SECONDS for n in (1, 2, 3)])
     assert gate.turn(200.0) == 200.0
+
+
+def test_those_who_leave_before_their_turn_hold_nobody_up() -> None:
+    gate = Gate()
+    for _ in range(10_000):
+        gate.turn(100.0)
+    for _ in range(10_000):
+        gate.left(100.0)
+    assert gate.turn(100.0) == pytest.approx(100.0)
+
+
+def test_many_who_are_stopped_while_they_wait_leave_the_queue() -> None:
+    starter, stop = Starter(), threading.Event()
+    waiting = [threading.Thread(target=turned_away, args=(starter, stop)) for _ in range(500)]
+    for thread in waiting:
+        thread.start()
+    stop.set()
+    for thread in waiting:
+        thread.join()
+    assert starter._gate.turn(now := time.monotonic()) - now < 100 * SPACING_SECONDS
+
+
+def turned_away(starter: Starter, stop: threading.Event) -> None:
+    with suppress(Stopped):
+        while True:
+            starter._await_turn(stop)
 
 
 def test_a_limit_is_run_against_ever_more_rarely_and_by_one_at_a_time() -> None:
@@ -121,7 +148,7 @@ def test_stop_is_heard_while_the_gate_is_closed(film: Path) -> None:
 
 LIMITED = """
 import resource, sys, threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from test_starting import nursery
 from services.ingest.readers.reader import ReadJob
 from services.ingest.readers.reading import reading

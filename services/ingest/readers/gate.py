@@ -26,6 +26,10 @@ class Gate:
         self._next_at = at + SPACING_SECONDS
         return at
 
+    def left(self, now: float) -> None:
+        """Somebody whose turn had not come wants none any more: those who come now wait for one less."""
+        self._next_at = max(now, self._next_at - SPACING_SECONDS)
+
     def is_open(self, now: float) -> bool:
         """Whether the machine takes starts, as far as is known."""
         return now >= self._closed_until

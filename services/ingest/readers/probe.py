@@ -26,6 +26,12 @@ class Deadline(threading.Event):
         """Whether the time is over."""
         return self._stop.is_set() or time.monotonic() >= self._at
 
+    def wait(self, timeout: float | None = None) -> bool:
+        """Waits until it is set, for so many seconds at most; returns whether it is."""
+        left = max(0.0, self._at - time.monotonic())
+        self._stop.wait(left if timeout is None else min(left, timeout))
+        return self.is_set()
+
 
 def probe(
     source: Source, options: ReadOptions, stop: threading.Event, limit_seconds: float = PROBE_SECONDS

@@ -80,9 +80,9 @@ class Starter:
         with self._lock:
             at = self._gate.turn(time.monotonic())
         while True:
-            while (left := at - time.monotonic()) > 0 and not stop.is_set():
-                stop.wait(min(left, STEP_SECONDS))
-            if stop.is_set():
+            if stop.wait(max(0.0, at - time.monotonic())):
+                with self._lock:
+                    self._gate.left(time.monotonic())
                 raise Stopped
             with self._lock:
                 if self._gate.is_open(now := time.monotonic()):
