@@ -38,5 +38,5 @@ def translated() -> Iterator[None]:
     except TROUBLE as err:
         said = redact(str(err).partition(ARGUMENTS)[0])[:MAX_CHARACTERS] or type(err).__name__
         if isinstance(err, OutOfMemoryError) or OUT_OF_MEMORY in str(err):
-            raise StoreFull(f"Redis: it is full, and refuses what takes memory: {said}") from err
+            raise StoreFull("Redis: it is full, and refuses what takes memory") from err
         raise StoreUnavailable(f"Redis: {said}") from err

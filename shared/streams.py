@@ -112,6 +112,7 @@ class StreamStatus(BaseModel):
     base_ms: int = 0
     epoch: int = Field(default=0, description="number of the current (re)connection of the source, from 1")
     last_frame_at_ms: int | None = None
+    mark: str | None = Field(default=None, max_length=500, description="what was read of a source; ingest's own words")
     frames_dropped: int = Field(default=0, ge=0, description="lost before they reached the queue")
     next_attempt_at_ms: int | None = Field(default=None, description="when a source that failed is tried again")
     codec: str | None = Field(default=None, description="of the source, as FFmpeg names it")

@@ -56,10 +56,37 @@ def test_a_playlist_that_stands_still_is_waited_for(
     assert sum(path == "/0.ts" for path, _ in web.asked) == 1
 
 
+@pytest.mark.usefixtures("impatient")
+def test_nothing_is_played_again_by_the_next_process_nor_is_it_over(
+    web: WebServer, ingest: IngestRunner, video_file: VideoFile
+) -> None:
+    def has_reason() -> bool:
+        reason = ingest.registry.get("still").status.reason or ""
+        return reason.endswith("its playlist does not move on")
+
+    for name in ("0.ts", "1.ts"):
+        web.give(f"/{name}", video_file(name, seconds=1).read_bytes())
+    over = HEAD + b"#EXTINF:1,\n0.ts\n#EXT-X-ENDLIST\n"
+    web.give("/live.m3u8", HEAD + b"#EXTINF:1,\n0.ts\n")
+    ingest.add("still", web.url("/live.m3u8"), pace="live")
+    ingest.start()
+    eventually(has_reason, "the reason")
+    num_frames = len(ingest.frames("still"))
+    web.give("/live.m3u8", over)
+    for _ in range(2):
+        ingest.stop()
+        ingest.start()
+        eventually(has_reason, "the reason again")
+    assert len(ingest.frames("still")) == num_frames
+    assert sum(path == "/0.ts" for path, _ in web.asked) == 1
+    web.give("/live.m3u8", HEAD + b"#EXTINF:1,\n0.ts\n#EXTINF:1,\n1.ts\n")
+    eventually(lambda: len(ingest.frames("still")) > num_frames, "the next segment")
+
+
 def test_a_recording_ends_as_a_file_does(web: WebServer, ingest: IngestRunner, video_file: VideoFile) -> None:
     content = video_file("0.ts", seconds=2).read_bytes()
     web.give_parts("/0.ts", content)
-    web.give("/vod.m3u8", HEAD + b"#EXTINF:2,\n0.ts\n#EXT-X-ENDLIST\n")
+    web.give("/vod.m3u8", b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n" + b"#EXTINF:2,\n0.ts\n#EXT-X-ENDLIST\n")
     web.give_parts("/film.mp4", video_file("film.mp4", seconds=2).read_bytes())
     for name in ("vod.m3u8", "film.mp4"):
         ingest.add(name[:4].strip("."), web.url(f"/{name}"), pace="live")

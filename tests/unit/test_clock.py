@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.ingest.captures.account import Account
 from services.ingest.captures.clock import (
     FAR_BEHIND_MS,
     FURTHEST_APART_MS,
     NEWS_MS,
     SLEW,
+    CameraTimes,
     HostClock,
     MediaClock,
     StreamClock,
@@ -133,6 +135,12 @@ def test_a_stream_of_a_host_whose_clock_is_ahead_goes_on_from_there() -> None:
     times = [last_ms, *dated(clock, 1000, first_ms=500.0, offset_ms=START_MS)]
     assert all(abs(each - STEP_MS) <= SLEW * STEP_MS + 1 for each in distances(times))
     assert 0 < clock.ahead_ms < 40_000
+
+
+def test_a_stream_that_is_taken_up_soon_goes_on_now_however_seldom_its_pictures_are() -> None:
+    clock = StreamClock(START_MS, 100_000.0)
+    assert clock.date(0.0, START_MS + 2_000) == START_MS + 2_000
+    assert CameraTimes(Account("door", last_ms=START_MS), 0.01)._stream_clock._step_ms <= 1_000
 
 
 def test_a_stream_that_was_left_a_while_ago_goes_on_now() -> None:

@@ -103,7 +103,7 @@ def test_any_text_is_a_playlist_or_refused(text: str) -> None:
 def window(first: int, *contents: str, is_over: bool = False, where: str = "") -> Playlist:
     """Segments that begin with these contents; `where` stands for a session's own addresses."""
     segments = [HlsSegment(first + k, FilePart(f"http://cam/{where}{content}")) for k, content in enumerate(contents)]
-    return Playlist(URL, tuple(segments), (), 2.0, is_over)
+    return Playlist(URL, tuple(segments), (), 2.0, is_over, is_recording=is_over and first <= 1)
 
 
 def read(trail: Trail, playlist: Playlist) -> str:
@@ -127,8 +127,33 @@ def test_a_live_playlist_is_taken_up_near_its_end() -> None:
 
 def test_a_recording_is_read_from_its_beginning() -> None:
     trail = Trail()
-    assert read(trail, window(7, *"abcde", is_over=True)) == "abcde"
+    assert read(trail, window(1, *"abcde", is_over=True)) == "abcde"
     assert trail.is_recording is True
+
+
+def test_what_is_left_of_something_live_is_no_recording() -> None:
+    trail, left = Trail(), window(7, *"abcde", is_over=True)
+    trail.leave_out(left)
+    assert read(trail, left) == ""
+    assert trail.is_recording is False
+    assert read(Trail(trail.mark), window(7, *"abcdefg")) == "fg"
+
+
+@pytest.mark.parametrize(
+    ("head", "is_recording"),
+    [
+        ("#EXT-X-MEDIA-SEQUENCE:0\n", True),
+        ("", True),
+        ("#EXT-X-MEDIA-SEQUENCE:1\n", True),
+        ("#EXT-X-MEDIA-SEQUENCE:7\n", False),
+        ("#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-MEDIA-SEQUENCE:7\n", True),
+        ("#EXT-X-PLAYLIST-TYPE:EVENT\n#EXT-X-MEDIA-SEQUENCE:0\n", True),
+    ],
+)
+def test_a_playlist_that_is_over_names_a_recording_if_it_begins_at_its_beginning(head: str, is_recording: bool) -> None:
+    playlist = parse(f"#EXTM3U\n{head}#EXTINF:2,\n0.ts\n#EXT-X-ENDLIST\n", URL)
+    assert (playlist.is_over, playlist.is_recording) == (True, is_recording)
+    assert not parse(f"#EXTM3U\n{head.replace('VOD', 'EVENT')}#EXTINF:2,\n0.ts\n", URL).is_recording
 
 
 def test_what_was_read_is_not_read_again_by_the_next_reader() -> None:

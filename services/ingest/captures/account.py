@@ -22,6 +22,9 @@ class Account:
     num_lost: int = 0
     """frames that were wanted and never reached the queue, those of earlier processes included"""
 
+    mark: str | None = None
+    """whose, and what was read of a source that tells it: kept with the status, so that no process reads it again"""
+
     @property
     def num_open(self) -> int:
         """Frames received that are neither in the queue nor dropped yet."""

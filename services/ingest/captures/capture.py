@@ -97,6 +97,7 @@ class Capture:
             status, account = record.status, self._account
             account.epoch = max(account.epoch, status.epoch)
             account.num_lost = max(account.num_lost, status.frames_dropped)
+            account.mark = account.mark or status.mark
             self._status.resume(status)
         self._status.change(StreamState.CONNECTING)
         try:
@@ -129,7 +130,7 @@ class Capture:
             place.metrics.tell_ahead(spec.id, times.ahead_seconds)
         return Passage(
             spec=spec,
-            inlet=Inlet(spec, source, place, stop),
+            inlet=Inlet(spec, source, account, place, stop),
             times=times,
             publisher=FastPublisher(queue, stop) if is_fast else LivePublisher(queue, stop),
             account=account,
@@ -173,6 +174,7 @@ class Passage:
         """Has frames pass until the source has ended or failed for good; raises StreamUnknown, Fenced or Stopped."""
         try:
             state, reason = self._until_over()
+            self.account.mark = None  # who plays it again begins at its beginning
             self.finish()
             self.status.change(state, reason)
         finally:

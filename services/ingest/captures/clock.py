@@ -16,6 +16,8 @@ STEP_MS: Final = 500.0
 DRIFT: Final = 0.001
 """What a clock that is disciplined, not set, may gain or lose on a steady one."""
 NEWS_MS: Final = 60_000
+FURTHEST_STEP_MS: Final = 1_000.0
+"""Where a host's clock is behind, the first frame follows the last by a step of the grid, but by no more than this."""
 
 
 class MediaClock:
@@ -70,7 +72,7 @@ class StreamClock:
         clock; later than the last one's."""
         wall_ms = taken_ms + offset_ms
         if self._steady_ms is None:
-            self._ms = max(wall_ms, self._ms + self._step_ms) if self._last_ms else wall_ms
+            self._ms = wall_ms if wall_ms > self._last_ms else self._ms + self._step_ms
             self._steady_ms = taken_ms
         else:
             step = max(0.0, taken_ms - self._steady_ms)
@@ -91,7 +93,7 @@ class CameraTimes:
     """A camera's frames: each has its picture's time, by the camera's clock and the stream's."""
 
     def __init__(self, account: Account, fps: float) -> None:
-        self._stream_clock = StreamClock(account.last_ms, 1000 / fps)
+        self._stream_clock = StreamClock(account.last_ms, min(1000 / fps, FURTHEST_STEP_MS))
         self._media_clock = MediaClock()
 
     def ahead_seconds(self) -> float:

@@ -6,10 +6,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from typing import Final
 
 import redis
 
+from services.ingest.captures.account import Account
 from services.ingest.captures.clock import HostClock
 from services.ingest.captures.playback import FileWatch
 from services.ingest.captures.publisher import FullStore
@@ -52,7 +54,9 @@ class Workplace:
 class Inlet:
     """Opens one stream's source, as often as it is asked to."""
 
-    def __init__(self, spec: StreamSpec, source: Source, place: Workplace, stop: threading.Event) -> None:
+    def __init__(
+        self, spec: StreamSpec, source: Source, account: Account, place: Workplace, stop: threading.Event
+    ) -> None:
         self._spec = spec
         self._source = source
         self._place = place
@@ -60,7 +64,8 @@ class Inlet:
         self._is_fast = source.is_file and spec.pace == "fast"
         self._options = self._options_of(spec)
         self._watch = FileWatch(source.location, stop) if source.is_file else None
-        self._mark: str | None = None
+        self._account = account
+        self._whose = blake2b(source.location.encode(), digest_size=8).hexdigest()
 
     def _options_of(self, spec: StreamSpec) -> ReadOptions:
         settings = self._place.settings
@@ -88,7 +93,7 @@ class Inlet:
         """
         options = replace(self._options, forbidden=self._place.own_redis.addresses())
         quality = self._place.settings.jpeg_quality
-        job = ReadJob(self._source, self._spec.fps, first_point, options, quality, self._mark)
+        job = ReadJob(self._source, self._spec.fps, first_point, options, quality, self._after)
 
         def checked(info: VideoInfo) -> None:
             changed(info)
@@ -105,9 +110,15 @@ class Inlet:
             if self._watch and not self._spec.loop and self._watch.goes_on():
                 raise SourceAbsent("it is still being written")
 
+    @property
+    def _after(self) -> str | None:
+        """The mark of what was read of this very source, by whatever process."""
+        whose, _, mark = (self._account.mark or "").partition(" ")
+        return mark if mark and whose == self._whose else None
+
     def _marked(self, mark: str) -> None:
         """What a reader has read of the source; the next one goes on after that."""
-        self._mark = mark
+        self._account.mark = f"{self._whose} {mark}"
 
     @contextmanager
     def _named(self) -> Iterator[None]:

@@ -117,7 +117,8 @@ class StatusReporter:
 
     def _store(self) -> None:
         self._stored_at = time.monotonic()
-        self.current = self.current.model_copy(update={"frames_dropped": self._account.num_lost})
+        account = self._account
+        self.current = self.current.model_copy(update={"frames_dropped": account.num_lost, "mark": account.mark})
         if not self._set_status(self._stream_id, self.current):
             raise StreamUnknown(f"stream {self._stream_id!r} is gone")
 

@@ -83,7 +83,8 @@ class HlsFollower:
         playlist = self._parsed(body)
         if playlist.variants and not playlist.segments:
             playlist = self._parsed(fetch(self._client, playlist.variants[0], self._origin))
-        if self.trail.mark is None and self._age_seconds > max(OLD_SECONDS, OLD_TARGETS * playlist.target_seconds):
+        is_old = self._age_seconds > max(OLD_SECONDS, OLD_TARGETS * playlist.target_seconds)
+        if self.trail.mark is None and (is_old or playlist.is_over):  # what is left of something live is old as well
             self.trail.leave_out(playlist)
         while True:
             for segment in self.trail.unread(playlist):

@@ -11,6 +11,8 @@ from services.ingest.sources.network.http_client import origin_of
 from shared.errors import SourceFailed
 
 MARK: Final = b"#EXTM3U"
+FIRST_NUMBER: Final = 1
+"""Whoever writes a recording counts from 0 or from 1."""
 DEFAULT_TARGET_SECONDS: Final = 4.0
 
 _ATTRIBUTE: Final = re.compile(r"([A-Z0-9-]+)=(?:\"([^\"]*)\"|([^,]*))")
@@ -55,6 +57,8 @@ class Playlist:
     """about how long a segment lasts, so how often there is a new one"""
     is_over: bool
     """whether no segment will be added"""
+    is_recording: bool = False
+    """whether it is over and names all that there ever was, not what was left when something live ended"""
 
 
 def parse(text: str, url: str) -> Playlist:
@@ -65,7 +69,15 @@ def parse(text: str, url: str) -> Playlist:
     for line in text.splitlines():
         if line := line.strip():
             reader.take(line)
-    return Playlist(url, tuple(reader.segments), _usable(reader.variants), reader.target_seconds, reader.is_over)
+    begins = reader.segments[0].number if reader.segments else 0
+    return Playlist(
+        url,
+        tuple(reader.segments),
+        _usable(reader.variants),
+        reader.target_seconds,
+        reader.is_over,
+        is_recording=reader.is_vod or (reader.is_over and begins <= FIRST_NUMBER),
+    )
 
 
 @dataclass(slots=True)
@@ -77,6 +89,7 @@ class _PlaylistReader:
     variants: list[tuple[str, str]] = field(default_factory=list)
     target_seconds: float = DEFAULT_TARGET_SECONDS
     is_over: bool = False
+    is_vod: bool = False
     number: int = 0
     init: FilePart | None = None
     part: tuple[int, int | None] | None = None
@@ -97,7 +110,8 @@ class _PlaylistReader:
             case "#EXT-X-ENDLIST":
                 self.is_over = True
             case "#EXT-X-PLAYLIST-TYPE":
-                self.is_over = self.is_over or value.strip() == "VOD"
+                self.is_vod = value.strip() == "VOD"
+                self.is_over = self.is_over or self.is_vod
             case _ if line.startswith("#"):
                 self._take_for_segment(tag, value)
             case _:

@@ -23,7 +23,7 @@ class Trail:
 
     def __init__(self, mark: str | None = None) -> None:
         self.is_recording: bool | None = None
-        """whether the playlist had its end from the start; None before the first playlist"""
+        """whether the first playlist was a recording's; None before that"""
         self._number: int | None = None
         self._recent: deque[tuple[str, str]] = deque(maxlen=NUM_REMEMBERED)
         self._is_taken_up = False
@@ -42,14 +42,14 @@ class Trail:
         segments = list(playlist.segments)
         is_first, self._is_taken_up = not self._is_taken_up, True
         if self.is_recording is None:
-            self.is_recording = playlist.is_over
+            self.is_recording = playlist.is_recording
         if self._number is not None and segments:
             segments = self._later(segments, self._number)
         return segments[-NUM_BEHIND:] if is_first and not self.is_recording else segments
 
     def leave_out(self, playlist: Playlist) -> None:
         """What a live playlist names now counts as read."""
-        if self.is_recording is None and not playlist.is_over:
+        if self.is_recording is None and not playlist.is_recording:
             self.is_recording = False
             for segment in playlist.segments:
                 self.passed(segment)
