@@ -21,6 +21,10 @@ class SourceRefused(AfterimageError):
     """A source is not allowed: unknown scheme, outside the media root, not a file."""
 
 
+class SourceMissing(SourceRefused):
+    """A file is not there; it may yet come."""
+
+
 class SourceFailed(AfterimageError):
     """A source is allowed but gives no video: unreachable, unreadable, no video stream."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import quote, unquote
 
-from shared.errors import SourceRefused
+from shared.errors import SourceMissing, SourceRefused
 from shared.redaction import MASK, plain_form
 from shared.urls import KNOWN_SCHEME, URL, split_rest
 
@@ -117,7 +117,7 @@ def check_file(source: Source) -> None:
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError) as err:
-        raise SourceRefused("source: no such file") from err
+        raise SourceMissing("source: no such file") from err
     except OSError as err:
         raise SourceRefused(f"source: {err.strerror}") from err
     if stat.S_ISDIR(mode):

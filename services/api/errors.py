@@ -13,7 +13,15 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from shared.errors import AfterimageError, SourceRefused, StoreFull, StoreUnavailable, StreamExists, StreamUnknown
+from shared.errors import (
+    AfterimageError,
+    SourceMissing,
+    SourceRefused,
+    StoreFull,
+    StoreUnavailable,
+    StreamExists,
+    StreamUnknown,
+)
 from shared.plain_words import is_plain
 from shared.redaction import redact
 from shared.streams import ThresholdOverride
@@ -27,6 +35,7 @@ EXPECTED: dict[type[Exception], tuple[int, str, str | None]] = {
     StreamUnknown: (404, "stream_unknown", None),
     StreamExists: (409, "stream_exists", "id"),
     SourceRefused: (422, "invalid", "source"),
+    SourceMissing: (422, "invalid", "source"),
     StoreUnavailable: (503, "store_unavailable", None),
     StoreFull: (503, "store_full", None),
 }

@@ -13,7 +13,7 @@ from services.api.frames import last_published_ms
 from services.api.schemas import StreamChange, StreamCreate
 from services.api.settings import ApiSettings
 from shared.clock import now_ms
-from shared.errors import StreamExists
+from shared.errors import SourceMissing, StreamExists
 from shared.records import StreamRecord
 from shared.redaction import shown_source
 from shared.registry import Registry
@@ -43,7 +43,7 @@ class Registrar:
             chosen = slug if attempt == 0 else f"{slug}-{secrets.token_hex(3)}"
             now = {"base_ms": now_ms(), "generation": time.time_ns(), "created_at_ms": now_ms()}
             spec = StreamSpec(**{"id": chosen, **now, **fields})
-            check_source(spec.source, self._settings.media_root)
+            check_source(spec.source, self._settings.media_root, may_come=True)
             self._check_model(spec)
             try:
                 self._registry.add(spec)
@@ -85,7 +85,7 @@ class Registrar:
         if not spec.fps_given and changes.keys() & {"model", "fps"}:
             spec = spec.model_copy(update={"fps": self._model_fps(spec.model, spec.fps)})
         if new_source:
-            check_source(spec.source, self._settings.media_root)
+            check_source(spec.source, self._settings.media_root, may_come=True)
         if changes.keys() & {"model", "thresholds"}:
             self._check_model(spec)
         return spec
@@ -119,11 +119,19 @@ class Registrar:
             raise refused("thresholds", strangers[0], f"{spec.model} has no label {strangers[0]!r}; it has: {labels}")
 
 
-def check_source(text: str, media_root: Path) -> None:
-    """Refuses early what ingest would refuse, as far as this machine can tell; raises SourceRefused."""
+def check_source(text: str, media_root: Path, *, may_come: bool = False) -> None:
+    """Refuses early what ingest would refuse, as far as this machine can tell; raises SourceRefused.
+
+    A file that is not there is none of it where it `may_come` yet: ingest waits for it.
+    """
     source = parse_source(text, media_root)
-    if media_root.is_dir():
+    if not media_root.is_dir():
+        return
+    try:
         check_file(source)
+    except SourceMissing:
+        if not may_come:
+            raise
 
 
 def _default(name: str) -> object:

@@ -109,7 +109,6 @@ def test_of_many_registrations_of_one_id_at_once_exactly_one_succeeds(api: Runni
         ({"thresholds": {"moved": {"enter": 0.2, "exit": 0.4}}}, "thresholds.moved", "exit 0.4 must not be above"),
         ({"colour": "red"}, "colour", "unknown field; allowed are fps, model, pace"),
         ({"source": "ftp://host/a"}, "source", "scheme 'ftp' is not known; allowed are rtsp://"),
-        ({"source": "missing.mp4"}, "source", "no such file"),
         ({"source": "folder"}, "source", "is a directory"),
         ({"source": "../clip.mp4"}, "source", "outside the media root"),
         ({"source": "/etc/passwd"}, "source", "outside the media root"),
@@ -128,6 +127,13 @@ def test_a_refusal_names_the_field_the_value_and_what_is_allowed(
     if change:
         assert said in api.error(422, "PATCH", "/v1/streams/one", json=change)["message"] or field == "name"
     assert api.http.get("/v1/streams/new").status_code == 404
+
+
+def test_a_file_may_come_later(api: RunningApi) -> None:
+    api.add("late", source="share/missing.mp4")
+    assert api.http.get("/v1/streams/late").json()["state"] == "pending"
+    error = api.error(422, "POST", "/v1/streams/probe", json={"source": "share/missing.mp4"})
+    assert (error["field"], "no such file" in error["message"]) == ("source", True)
 
 
 def test_a_body_that_is_no_json_object_is_refused(api: RunningApi) -> None:

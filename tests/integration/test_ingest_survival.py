@@ -21,7 +21,7 @@ from ingest_runner import IngestRunner, stream_spec
 from patience import eventually
 from process_tree import children, readers
 
-from services.ingest.captures import attempts, capture, inlet
+from services.ingest.captures import attempts, capture, inlet, playback
 from services.ingest.captures.publisher import LivePublisher
 from services.ingest.captures.supervisor import Supervisor
 from services.ingest.readers.gate import Gate
@@ -225,14 +225,39 @@ def test_a_file_that_grows_is_played_on(ingest: IngestRunner, video_file: VideoF
     assert len(set(times)) == len(times)
 
 
-def test_a_damaged_file_that_nobody_writes_to_is_given_up_at_once(ingest: IngestRunner, video_file: VideoFile) -> None:
+@pytest.mark.parametrize("changes", [{}, {"pace": "live", "loop": True}], ids=str)
+def test_a_damaged_file_has_failed_until_it_changes(
+    changes: dict[str, Any], ingest: IngestRunner, video_file: VideoFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(playback, "LOOKOUT_SECONDS", 0.1)
     path = video_file("film.mp4")
-    path.write_bytes(path.read_bytes()[:1000])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:1000])
     os.utime(path, (1, 1))
-    ingest.add("door", path.name, pace="live", loop=True)
+    ingest.add("door", path.name, **changes)
     ingest.start()
-    assert "not a video file" in (ingest.until("door", FAILED).status.reason or "")
+    status = ingest.until("door", FAILED).status
+    assert "not a video file" in (status.reason or "")
+    assert (status.next_attempt_at_ms is None) is not bool(changes), "what ends is given up"
     assert ingest.value("afterimage_source_failures_total", stream_id="door") == 1
+    path.write_bytes(whole)
+    os.utime(path, (2, 2))
+    ingest.until("door", LIVE if changes else ENDED)
+
+
+def test_of_a_file_that_was_given_up_nothing_is_told_after_an_hour(tmp_path: Path) -> None:
+    lookout, path = playback.Lookout(), tmp_path / "film.mp4"
+    lookout.note("door", playback.GivenUp(path, None), 0.0)
+    lookout.look(3_599.0)
+    path.touch()
+    lookout.look(3_599.5)
+    assert (lookout.take(), lookout.take()) == (["door"], [])
+    lookout.note("door", playback.GivenUp(path, None), 4_000.0)
+    path.unlink()
+    lookout.look(7_600.0)
+    path.touch()
+    lookout.look(7_601.0)
+    assert lookout.take() == []
 
 
 @pytest.mark.usefixtures("soon")

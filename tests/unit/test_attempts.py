@@ -112,7 +112,11 @@ def test_a_file_that_grows_has_an_hour_from_its_last_picture_on() -> None:
 
 
 def test_a_file_that_is_there_and_gives_nothing_is_given_up() -> None:
-    for ends in (False, True):
-        assert Attempts(is_file=True, ends=ends).failed(GONE, 0.0) == Retry(StreamState.FAILED, None)
+    assert Attempts(is_file=True, ends=True).failed(GONE, 0.0) == Retry(StreamState.FAILED, None)
+    endless = Attempts(is_file=True)
+    retries = [endless.failed(GONE, float(now)) for now in (0, 100, 100_000)]
+    assert {retry.state for retry in retries} == {StreamState.FAILED}
+    assert [seconds_of(retry) for retry in retries] == sorted(seconds_of(retry) for retry in retries)
+    assert seconds_of(retries[-1]) == pytest.approx(SLOW_SECONDS, rel=0.2)
     attempts = Attempts(is_file=True, ends=True)
     assert [attempts.failed(CRASH, 0.0).seconds is None for _ in range(MAX_CRASHES)] == [False] * 4 + [True]

@@ -1,4 +1,5 @@
 import threading
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -138,6 +139,18 @@ def test_a_full_redis_is_said_once_for_all_streams_and_its_end_once(caplog: pyte
     assert [record.message for record in caplog.records[1:]] == ["Redis takes frames again"]
     full.refused(24.0)
     assert len(caplog.records) == 3
+
+
+def test_what_is_dropped_while_redis_hangs_is_its_doing(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([0.0, 0.0, 4.0, 5.0, 5.0, 5.1])  # by turns: whether to try, before and after it answered
+    monkeypatch.setattr(time, "monotonic", lambda: next(times))
+    monkeypatch.setattr(QueueEnd, "put", lambda _self, entries: len(entries))
+    live = LivePublisher(queue_end(ScriptedWriter()), threading.Event())
+    heard = []
+    for frame in frames(2):
+        live.publish(frame)
+        heard.append(live.store_is_away)
+    assert heard == [True, False]
 
 
 def test_all_losses_are_in_the_account(caplog: pytest.LogCaptureFixture) -> None:

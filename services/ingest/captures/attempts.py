@@ -33,8 +33,9 @@ class Attempts:
     reader, or met a defect of ours, five times in a row has failed, and is tried again every five minutes. A healthy
     minute forgives everything.
 
-    A file that is not there is tried again after a quarter of the time that it has been away. One that is there and
-    gives nothing is given up, and so is one that `ends` when it has been away for an hour, or has ended five readers.
+    A file that is not there is tried again after a quarter of the time that it has been away, and so is one that is
+    there and gives nothing, which counts as failed meanwhile. One that `ends` is given up then, and when it has been
+    away for an hour, or has ended five readers.
     """
 
     def __init__(self, *, is_file: bool = False, ends: bool = False) -> None:
@@ -58,23 +59,23 @@ class Attempts:
             self._num_crashes = 0
         self._live_since = None
         if isinstance(err, SourceAbsent):
-            return self._away(now)
+            return self._away(now, StreamState.WAITING)
+        if self._is_file and type(err) is SourceFailed:
+            return Retry(StreamState.FAILED, None) if self._ends else self._away(now, StreamState.FAILED)
         self._away_since = None
         if isinstance(err, SourceCrashed) or not isinstance(err, SourceFailed):
             self._num_crashes += 1
         else:
             self._num_crashes = 0
-            if self._is_file and type(err) is SourceFailed:
-                return Retry(StreamState.FAILED, None)
         if self._num_crashes >= MAX_CRASHES:
             return Retry(StreamState.FAILED, None if self._ends else random.uniform(0.8, 1.2) * SLOW_SECONDS)
         return Retry(StreamState.WAITING, self._backoff.next_seconds())
 
-    def _away(self, now: float) -> Retry:
+    def _away(self, now: float, state: StreamState) -> Retry:
         if self._away_since is None:
             self._away_since = now
         away_seconds = now - self._away_since
         if self._ends and away_seconds >= ABSENT_SECONDS:
             return Retry(StreamState.FAILED, None)
         seconds = min(max(FIRST_ABSENT_SECONDS, ABSENT_SHARE * away_seconds), SLOW_SECONDS)
-        return Retry(StreamState.WAITING, random.uniform(0.8, 1.2) * seconds)
+        return Retry(state, random.uniform(0.8, 1.2) * seconds)

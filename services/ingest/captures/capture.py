@@ -15,7 +15,7 @@ from services.ingest.captures.account import Account
 from services.ingest.captures.attempts import Attempts
 from services.ingest.captures.clock import CameraTimes
 from services.ingest.captures.inlet import Inlet, Workplace
-from services.ingest.captures.playback import FileTimes
+from services.ingest.captures.playback import FileTimes, GivenUp
 from services.ingest.captures.publisher import FastPublisher, FullStore, LivePublisher, Publisher, QueueEnd
 from services.ingest.captures.status import StatusReporter
 from services.ingest.metrics import IngestMetrics
@@ -58,6 +58,7 @@ class Capture:
         )
         self._defect: Exception | None = None
         self.fenced = False
+        self.given_up: GivenUp | None = None
         self.is_removed = False
 
     def run(self) -> None:
@@ -111,7 +112,8 @@ class Capture:
             if self._account.last_ms >= self._spec.base_ms:
                 self._begin_after(self._account.last_ms)
                 return
-        passage.run()
+        if passage.run() is StreamState.FAILED:
+            self.given_up = passage.inlet.given_up
 
     def _passage(self, source: Source, progress: Progress) -> "Passage":
         """What the frames go through, after those of an earlier process; raises StoreUnavailable."""
@@ -170,13 +172,14 @@ class Passage:
     stop: threading.Event
     attempts: Attempts
 
-    def run(self) -> None:
+    def run(self) -> StreamState:
         """Has frames pass until the source has ended or failed for good; raises StreamUnknown, Fenced or Stopped."""
         try:
             state, reason = self._until_over()
             self.account.mark = None  # who plays it again begins at its beginning
             self.finish()
             self.status.change(state, reason)
+            return state
         finally:
             if num_left := self.account.num_open:
                 self.metrics.dropped(self.spec.id, "stopped", num_left)

@@ -13,7 +13,7 @@ import redis
 
 from services.ingest.captures.account import Account
 from services.ingest.captures.clock import HostClock
-from services.ingest.captures.playback import FileWatch
+from services.ingest.captures.playback import FileWatch, GivenUp
 from services.ingest.captures.publisher import FullStore
 from services.ingest.metrics import IngestMetrics
 from services.ingest.own_redis import OwnRedis
@@ -109,6 +109,11 @@ class Inlet:
                     yield source
             if self._watch and not self._spec.loop and self._watch.goes_on():
                 raise SourceAbsent("it is still being written")
+
+    @property
+    def given_up(self) -> GivenUp | None:
+        """The file that gave nothing, if it is one."""
+        return self._watch.given_up if self._watch else None
 
     @property
     def _after(self) -> str | None:

@@ -5,6 +5,7 @@ import stat
 import threading
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,19 @@ from shared.waiting import pause
 QUIET_SECONDS: Final = 3.0
 """A file is finished once nobody has written to it for so long."""
 LOOK_SECONDS: Final = 0.5
+LOOKOUT_SECONDS: Final = 5.0
+LOOKOUT_FOR_SECONDS: Final = 3_600.0
+
+
+Signature = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A file that gave nothing, and as what it was seen then; None: not at all."""
+
+    path: Path
+    signature: Signature | None
 
 
 class FileTimes:
@@ -93,7 +107,12 @@ class FileWatch:
     def __init__(self, location: str, stop: threading.Event) -> None:
         self._path = Path(location)
         self._stop = stop
-        self._seen: tuple[int, int, int] | None = None
+        self._seen: Signature | None = None
+
+    @property
+    def given_up(self) -> "GivenUp":
+        """The file as it was when it was last opened."""
+        return GivenUp(self._path, self._seen)
 
     def look(self) -> None:
         """Before the file is opened: raises SourceAbsent where it cannot be now, SourceFailed where it is no file.
@@ -141,11 +160,62 @@ class FileWatch:
             raise _unreadable(err) from err
 
 
+class Lookout:
+    """Looks after files that were given up, for an hour: one that has changed may be whole by now.
+
+    It has a thread of its own, since a share that is away may hold it up.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._files: dict[str, tuple[GivenUp, float]] = {}
+        self._changed: set[str] = set()
+
+    def run(self, stop: threading.Event) -> None:
+        """Looks every few seconds until `stop` is set."""
+        while not stop.wait(LOOKOUT_SECONDS):
+            self.look(time.monotonic())
+
+    def note(self, stream_id: str, file: GivenUp, now: float) -> None:
+        """A stream's file was given up at `now`, on a clock that only runs forward, in seconds."""
+        with self._lock:
+            self._files[stream_id] = file, now
+
+    def forget(self, stream_id: str) -> None:
+        """The stream is gone, or plays something else."""
+        with self._lock:
+            self._files.pop(stream_id, None)
+
+    def look(self, now: float) -> None:
+        """Finds those that have changed, and lets go of those that have not for an hour."""
+        with self._lock:
+            files = dict(self._files)
+        for stream_id, (file, since) in files.items():
+            has_changed = _signature_at(file.path) != file.signature
+            if has_changed or now - since >= LOOKOUT_FOR_SECONDS:
+                self.forget(stream_id)
+            if has_changed:
+                self._changed.add(stream_id)
+
+    def take(self) -> list[str]:
+        """The streams whose file has changed since the last call."""
+        taken = list(self._changed)
+        self._changed.difference_update(taken)
+        return taken
+
+
+def _signature_at(path: Path) -> Signature | None:
+    try:
+        return _signature(path.stat())
+    except OSError:
+        return None
+
+
 def _unreadable(err: OSError) -> SourceFailed:
     if err.errno in REASONS:
         return lost(err)
     return SourceAbsent("no such file" if isinstance(err, FileNotFoundError) else err.strerror or "cannot be read")
 
 
-def _signature(found: os.stat_result) -> tuple[int, int, int]:
+def _signature(found: os.stat_result) -> Signature:
     return found.st_ino, found.st_size, found.st_mtime_ns

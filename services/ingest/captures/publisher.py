@@ -21,6 +21,8 @@ LONGEST_FULL_POLL_SECONDS: Final = 0.064
 MAX_HELD_FRAMES: Final = 64
 MAX_HELD_BYTES: Final = 8 << 20
 QUIET_SECONDS: Final = 10.0
+SLOW_SECONDS: Final = 1.0
+"""What is dropped while Redis takes longer to answer is Redis' doing."""
 FULL: Final = "Redis is full: frames are lost"
 
 logger = logging.getLogger(__name__)
@@ -30,7 +32,7 @@ class Publisher(Protocol):
     """Takes a stream's frames in order; raises StreamUnknown, Fenced or Stopped when it must not go on."""
 
     store_is_away: bool
-    """whether Redis was away when last it was tried"""
+    """whether Redis was away, or hung, when last it was tried"""
 
     def publish(self, frame: NewFrame) -> None:
         """Puts a frame into the queue, now or with the next ones."""
@@ -125,6 +127,7 @@ class LivePublisher:
             self._queue.drop("store_unavailable", 1)
         if time.monotonic() < self._retry_at:
             return
+        began = time.monotonic()
         try:
             self._queue.put(list(self._held))
         except StoreUnavailable:
@@ -133,7 +136,7 @@ class LivePublisher:
             return
         self._held.clear()
         self._backoff.reset()
-        self.store_is_away = False
+        self.store_is_away = time.monotonic() - began > SLOW_SECONDS
 
     def finish(self, last_frame_at_ms: int) -> None:
         """Waits for Redis, then publishes what was held and the marker."""

@@ -10,6 +10,7 @@ from typing import Final
 
 from services.ingest.captures.capture import Capture
 from services.ingest.captures.inlet import Workplace
+from services.ingest.captures.playback import Lookout
 from shared.clock import now_ms, steady_ms, wall_offset_ms
 from shared.errors import Fenced, StoreUnavailable
 from shared.keys import partition_of
@@ -115,9 +116,11 @@ class Supervisor:
         self._running: dict[str, Running] = {}
         self._over: dict[str, Playing] = {}
         self._aside = SetAside(place.registry)
+        self._lookout = Lookout()
 
     def run(self) -> None:
         """Works until `stop` is set, under leases that it takes and gives back."""
+        threading.Thread(target=self._lookout.run, args=(self._stop,), name="lookout", daemon=True).start()
         with self._tenancy:
             self._supervise()
             self._shut_down()
@@ -175,10 +178,15 @@ class Supervisor:
                 self._tenancy.lost(running.lease)
             elif not running.stop.is_set():
                 self._over[stream_id] = running.playing
+                if running.capture.given_up:
+                    self._lookout.note(stream_id, running.capture.given_up, time.monotonic())
             if stream_id not in specs:
                 self._place.metrics.forget(stream_id)
+        for stream_id in self._lookout.take():
+            self._over.pop(stream_id, None)
         for stream_id in self._over.keys() - specs.keys():
             del self._over[stream_id]
+            self._lookout.forget(stream_id)
             self._place.metrics.forget(stream_id)
 
     def _is_due(self, spec: StreamSpec) -> bool:
