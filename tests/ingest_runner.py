@@ -43,6 +43,7 @@ class IngestRunner:
     lease_seconds: float = LEASE_SECONDS
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
+    supervisor: Supervisor = field(init=False)
 
     def __enter__(self) -> Self:
         return self
@@ -59,8 +60,8 @@ class IngestRunner:
         self.metrics = IngestMetrics()
         self._stop = threading.Event()
         leases = tenancy(self.client, "ingest", self.metrics.leases, self.lease_seconds)
-        supervisor = Supervisor(self.place(), leases, self._stop)
-        self._thread = threading.Thread(target=supervisor.run, daemon=True)
+        self.supervisor = Supervisor(self.place(), leases, self._stop)
+        self._thread = threading.Thread(target=self.supervisor.run, daemon=True)
         self._thread.start()
 
     def place(self) -> Workplace:

@@ -21,6 +21,7 @@ from redis_process import redis_process
 
 from services.ingest.captures.publisher import MAX_HELD_FRAMES
 from services.ingest.metrics import DropReason, IngestMetrics
+from shared.keys import keys_of
 from shared.store import connect
 from shared.streams import StreamState
 
@@ -164,3 +165,18 @@ def frozen_redis(client: redis.Redis) -> Iterator[None]:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def test_losses_that_could_not_be_told_any_more_are_told_once_the_lease_is_back(
+    ingest: IngestRunner, video_file: VideoFile
+) -> None:
+    ingest.add("door", video_file("film.mp4").name, pace="live", loop=True)
+    ingest.start()
+    ingest.until("door", StreamState.LIVE)
+    lease = keys_of("door").lease("ingest")
+    capture = ingest.supervisor._running["door"].capture
+    ingest.client.set(lease, "999999 stranger")
+    capture.account.num_lost = 7
+    eventually(lambda: capture.fenced, "that it is another's")
+    ingest.client.delete(lease)
+    eventually(lambda: ingest.registry.get("door").status.frames_dropped == 7, "the losses")

@@ -43,14 +43,21 @@ class Capture:
     nobody is left to be told, and thousands at once would hold up whoever comes next.
     """
 
-    def __init__(self, spec: StreamSpec, place: Workplace, lease: Lease, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        spec: StreamSpec,
+        place: Workplace,
+        lease: Lease,
+        stop: threading.Event,
+        earlier: Account | None = None,
+    ) -> None:
         self._spec = spec
         self._place = place
         self._lease = lease
         self._stop = stop
-        self._account = Account(spec.id)
+        self.account = Account(spec.id, num_lost=earlier.num_lost if earlier else 0)
         self._status = StatusReporter(
-            self._account,
+            self.account,
             StreamStatus(generation=spec.generation, base_ms=spec.base_ms),
             partial(place.registry.set_status, lease=lease),
             place.metrics,
@@ -95,7 +102,7 @@ class Capture:
     def _capture(self) -> None:
         record = until_stored(partial(self._place.registry.get, self._spec.id), self._stop)
         if record.status.generation == self._spec.generation:
-            status, account = record.status, self._account
+            status, account = record.status, self.account
             account.epoch = max(account.epoch, status.epoch)
             account.num_lost = max(account.num_lost, status.frames_dropped)
             account.mark = account.mark or status.mark
@@ -109,15 +116,15 @@ class Capture:
         passage = until_stored(partial(self._passage, source, record.progress), self._stop)
         if self._follows_another_recording(record.status):
             passage.finish()  # its events end, its memory goes
-            if self._account.last_ms >= self._spec.base_ms:
-                self._begin_after(self._account.last_ms)
+            if self.account.last_ms >= self._spec.base_ms:
+                self._begin_after(self.account.last_ms)
                 return
         if passage.run() is StreamState.FAILED:
             self.given_up = passage.inlet.given_up
 
     def _passage(self, source: Source, progress: Progress) -> "Passage":
         """What the frames go through, after those of an earlier process; raises StoreUnavailable."""
-        spec, place, account, stop = self._spec, self._place, self._account, self._stop
+        spec, place, account, stop = self._spec, self._place, self.account, self._stop
         is_fast = source.is_file and spec.pace == "fast"
         writer = FrameWriter(place.client, spec.id, spec.generation, "fast" if is_fast else "live", self._lease)
         newest = writer.last_entry_id() or progress.cursor

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Final
 
+from services.ingest.captures.account import Account
 from services.ingest.captures.capture import Capture
 from services.ingest.captures.inlet import Workplace
 from services.ingest.captures.playback import Lookout
@@ -117,6 +118,7 @@ class Supervisor:
         self._over: dict[str, Playing] = {}
         self._aside = SetAside(place.registry)
         self._lookout = Lookout()
+        self._untold: dict[str, tuple[int, Account]] = {}
 
     def run(self) -> None:
         """Works until `stop` is set, under leases that it takes and gives back."""
@@ -174,8 +176,9 @@ class Supervisor:
             if running.thread.is_alive():
                 continue
             del self._running[stream_id]
-            if running.capture.fenced:
+            if running.capture.fenced:  # what it could not store any more is not lost with it
                 self._tenancy.lost(running.lease)
+                self._untold[stream_id] = running.playing.generation, running.capture.account
             elif not running.stop.is_set():
                 self._over[stream_id] = running.playing
                 if running.capture.given_up:
@@ -184,6 +187,8 @@ class Supervisor:
                 self._place.metrics.forget(stream_id)
         for stream_id in self._lookout.take():
             self._over.pop(stream_id, None)
+        for stream_id in self._untold.keys() - specs.keys():
+            del self._untold[stream_id]
         for stream_id in self._over.keys() - specs.keys():
             del self._over[stream_id]
             self._lookout.forget(stream_id)
@@ -211,7 +216,8 @@ class Supervisor:
                 self._over[spec.id] = playing
                 continue
             stop, lease = threading.Event(), held[partition_of(spec.id)]
-            capture = Capture(spec, self._place, lease, stop)
+            generation, untold = self._untold.pop(spec.id, (0, None))
+            capture = Capture(spec, self._place, lease, stop, untold if generation == spec.generation else None)
             thread = threading.Thread(target=capture.run, name=f"capture-{spec.id}", daemon=True)
             self._place.metrics.add(spec.id)
             try:
