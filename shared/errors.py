@@ -29,6 +29,10 @@ class SourceFailed(AfterimageError):
     """A source is allowed but gives no video: unreachable, unreadable, no video stream."""
 
 
+class SourceSilent(SourceFailed):
+    """A source is connected, and has given nothing for too long."""
+
+
 class SourceCrashed(SourceFailed):
     """Reading a source ended the process that did it, or hung in native code until that was ended."""
 

@@ -24,8 +24,8 @@ class Arrivals:
     def __init__(self, client: redis.Redis, specs: Sequence[StreamSpec], is_quiet: Callable[[str], bool]) -> None:
         self.num_frames = 0
         self.set_back_ms = 0
-        self.num_squeezed, self.num_after_set_back = 0, 0
-        """since the clock was set back: frames dated right after the one before, and frames"""
+        self.num_squeezed, self.num_dated = [0, 0], [0, 0]
+        """frames dated right after the one before, and frames, before the clock was set back and since"""
         self.since_capture_ms, self.since_decoding_ms = array("q"), array("q")
         """how old each frame was on arrival: since its picture was taken by the camera's clock as ingest maps it, and
         since it left the decoder"""
@@ -56,9 +56,9 @@ class Arrivals:
         self.last_at_ms[frame.stream_id] = arrived_ms
         distance_ms = frame.captured_at_ms - self._captured_at_ms.get(frame.stream_id, 0)
         self._captured_at_ms[frame.stream_id] = frame.captured_at_ms
+        self.num_dated[bool(self.set_back_ms)] += 1
+        self.num_squeezed[bool(self.set_back_ms)] += distance_ms <= SQUEEZED_MS
         if self.set_back_ms:  # times of capture are ahead of the clock now
-            self.num_after_set_back += 1
-            self.num_squeezed += distance_ms <= SQUEEZED_MS
             return
         self.since_decoding_ms.append(arrived_ms - frame.due_at_ms)
         self.since_capture_ms.append(arrived_ms - frame.captured_at_ms)

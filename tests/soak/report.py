@@ -69,13 +69,19 @@ class Report:
         counted = [samples.total("connections", stream_id=each) for each in stream_ids]
         self.expect(counted == list(epochs), f"epochs {list(epochs)}, but connections {counted}")
 
-    def add_clock(self, samples: Samples, num_squeezed: int, num_frames: int) -> None:
-        """What became of frames since the clock was set back; those that a camera sends at once may lie close."""
+    def add_clock(self, samples: Samples, num_squeezed: Sequence[int], num_frames: Sequence[int]) -> None:
+        """What became of frames before the clock was set back and since.
+
+        Those that a camera sends at once, as when it has thawed, lie close whatever the clock does. The library that
+        sets the clock tells one of many threads the true time now and then: then it is set forward and back again.
+        """
         steps = samples.total("clock_steps", way="back"), samples.total("clock_steps", way="forward")
         self.facts["clock set back, set forward"] = f"{steps[0]}, {steps[1]}"
-        self.facts["since then: dated right after the frame before"] = f"{num_squeezed:,} of {num_frames:,} frames"
-        self.expect(steps == (1, 0), f"the clock was set back once; counted were {steps}")
-        self.expect(num_squeezed <= MAX_SQUEEZED * num_frames, "frames do not keep their distances")
+        for name, squeezed, frames in zip(("before", "since"), num_squeezed, num_frames, strict=True):
+            self.facts[f"{name}: dated right after the frame before"] = f"{squeezed:,} of {frames:,} frames"
+        self.expect(steps[0] - steps[1] == 1, f"the clock was set back once; counted were {steps}")
+        before, since = (squeezed / max(1, frames) for squeezed, frames in zip(num_squeezed, num_frames, strict=True))
+        self.expect(since <= before + MAX_SQUEEZED, "frames keep their distances less than before")
 
     def add_latency(self, name: str, milliseconds: Sequence[int]) -> None:
         """Percentiles of what was measured on each frame."""

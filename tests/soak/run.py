@@ -100,7 +100,7 @@ def soak(plan: Plan, folder: Path, on_progress: Callable[[float, str], None]) ->
         report.facts["all live again after the last one"] = f"{late:.1f} s"
         report.expect(late < CALM_SECONDS, "not all streams were live again")
         if faked:
-            report.add_clock(system.ingest.samples(), arrivals.num_squeezed, arrivals.num_after_set_back)
+            report.add_clock(system.ingest.samples(), arrivals.num_squeezed, arrivals.num_dated)
         _count(system, report)
         for name, ages in (
             ("capture to queue", arrivals.since_capture_ms),

@@ -8,7 +8,7 @@ from services.ingest.captures.attempts import (
     Attempts,
     Retry,
 )
-from shared.errors import ReaderLost, SourceAbsent, SourceCrashed, SourceFailed
+from shared.errors import ReaderLost, SourceAbsent, SourceCrashed, SourceFailed, SourceSilent
 from shared.streams import StreamState
 
 GONE, CRASH = SourceFailed("gone"), SourceCrashed("the decoder crashed (SIGABRT)")
@@ -120,3 +120,20 @@ def test_a_file_that_is_there_and_gives_nothing_is_given_up() -> None:
     assert seconds_of(retries[-1]) == pytest.approx(SLOW_SECONDS, rel=0.2)
     attempts = Attempts(is_file=True, ends=True)
     assert [attempts.failed(CRASH, 0.0).seconds is None for _ in range(MAX_CRASHES)] == [False] * 4 + [True]
+
+
+def test_a_source_that_falls_silent_after_few_pictures_gets_more_patience_each_time() -> None:
+    attempts, found = Attempts(), []
+    for num_pictures in (0, 1, 3, 4, 1, 1):
+        for _ in range(num_pictures):
+            attempts.live(0.0)
+        attempts.failed(SourceSilent("no data for 10 s"), 1.0)
+        found.append(attempts.patience)
+    assert found == [1, 2, 4, 4, 8, 8]
+    attempts.live(2.0)
+    attempts.failed(GONE, 3.0)
+    assert attempts.patience == 8
+    hasty = Attempts()
+    hasty.live(0.0)
+    hasty.failed(GONE, 1.0)
+    assert hasty.patience == 1

@@ -49,6 +49,7 @@ def test_every_message_comes_out_as_it_went_in() -> None:
     assert unpack(pack_marked("[1,false]")) == Marked("[1,false]")
     assert unpack(pack_over(tally(), None)) == Over(TALLY, None)
     assert unpack(pack_over(tally(), "gone")) == Over(TALLY, "gone")
+    assert unpack(pack_over(tally(), "no data", is_silent=True)) == Over(TALLY, "no data", is_silent=True)
 
 
 def test_packing_takes_the_counts() -> None:

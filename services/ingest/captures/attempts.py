@@ -4,12 +4,14 @@ import random
 from dataclasses import dataclass
 from typing import Final
 
-from shared.errors import SourceAbsent, SourceCrashed, SourceFailed
+from shared.errors import SourceAbsent, SourceCrashed, SourceFailed, SourceSilent
 from shared.streams import StreamState
 from shared.waiting import Backoff
 
 HEALTHY_SECONDS: Final = 60.0
 MAX_CRASHES: Final = 5
+FEW_PICTURES: Final = 3
+MAX_PATIENCE: Final = 8
 SLOW_SECONDS: Final = 300.0
 ABSENT_SECONDS: Final = 3_600.0
 """How long a file that is played once may be away, or unfinished."""
@@ -45,9 +47,13 @@ class Attempts:
         self._num_crashes = 0
         self._live_since: float | None = None
         self._away_since: float | None = None
+        self._num_pictures = 0
+        self.patience = 1
+        """how many times as long as usual the source may be silent, as it seems: it gives few pictures, far apart"""
 
     def live(self, now: float) -> None:
         """A picture came, at `now` on a clock that only runs forward, in seconds."""
+        self._num_pictures += 1
         if self._live_since is None:
             self._live_since = now
             self._away_since = None
@@ -58,6 +64,9 @@ class Attempts:
             self._backoff.reset()
             self._num_crashes = 0
         self._live_since = None
+        if isinstance(err, SourceSilent) and 0 < self._num_pictures <= FEW_PICTURES:
+            self.patience = min(2 * self.patience, MAX_PATIENCE)
+        self._num_pictures = 0
         if isinstance(err, SourceAbsent):
             return self._away(now, StreamState.WAITING)
         if self._is_file and type(err) is SourceFailed:

@@ -224,7 +224,8 @@ class Passage:
         """One go at the source: a recording to its end, or for ever where it is looped; a camera until it fails."""
         first_point = self.times.begin()
         while True:
-            with self.inlet.opened(first_point, self._counted, self.status.resized, self.status.waiting) as source:
+            told = self._counted, self.status.resized, self.status.waiting
+            with self.inlet.opened(first_point, self.attempts.patience, *told) as source:
                 self.account.opened()
                 self.status.connected(source.info, self.account.epoch)
                 for picture in source.pictures():

@@ -82,16 +82,21 @@ class Inlet:
     def opened(
         self,
         first_point: int,
+        patience: float,
         observe: Callable[[Tally], None],
         changed: Callable[[VideoInfo], None],
         waiting: Callable[[str], None],
     ) -> Iterator[Reading]:
         """The source, open, without the frames before a point of the grid; what goes wrong with it is a SourceFailed.
 
+        It may be silent for `patience` times as long as usual, unless the stream says for how long.
+
         `observe` hears all counts, `changed` that the picture has another size, `waiting` why none comes. Only so many
         files are read at once as fast as it goes; the others wait their turn here.
         """
-        options = replace(self._options, forbidden=self._place.own_redis.addresses())
+        stall_seconds = self._options.stall_seconds * (1 if self._spec.stall_seconds else patience)
+        forbidden = self._place.own_redis.addresses()
+        options = replace(self._options, forbidden=forbidden, stall_seconds=stall_seconds)
         quality = self._place.settings.jpeg_quality
         job = ReadJob(self._source, self._spec.fps, first_point, options, quality, self._after)
 

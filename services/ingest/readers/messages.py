@@ -65,6 +65,8 @@ class Over:
 
     tally: Tally
     reason: str | None
+    is_silent: bool = False
+    """whether the reason is that nothing came for too long"""
 
 
 Message = Opened | Marked | Counted | Waiting | Picture | Over
@@ -97,9 +99,9 @@ def pack_picture(
     return b"P" + tally.take() + _PICTURE.pack(point, media_seconds, decoded_at_ms, damaged) + jpeg
 
 
-def pack_over(tally: Tally, reason: str | None) -> bytes:
+def pack_over(tally: Tally, reason: str | None, *, is_silent: bool = False) -> bytes:
     """Over, as bytes; the tally begins anew."""
-    return b"E" + tally.take() + (reason or "")[:MAX_REASON].encode()
+    return (b"S" if is_silent else b"E") + tally.take() + (reason or "")[:MAX_REASON].encode()
 
 
 def unpack(message: bytes) -> Message:
@@ -116,8 +118,8 @@ def unpack(message: bytes) -> Message:
         if kind == b"P":
             point, media_seconds, decoded_at_ms, damaged = _PICTURE.unpack(rest[: _PICTURE.size])
             return Picture(tally, point, media_seconds, decoded_at_ms, rest[_PICTURE.size :], damaged)
-        if kind == b"E":
-            return Over(tally, rest.decode() or None)
+        if kind in {b"E", b"S"}:
+            return Over(tally, rest.decode() or None, is_silent=kind == b"S")
         if kind == b"C" and not rest:
             return Counted(tally)
     except (ValueError, struct.error) as err:

@@ -6,11 +6,12 @@ from typing import Final
 
 import av
 
-from shared.errors import SourceFailed
+from shared.errors import SourceFailed, SourceSilent
 from shared.sources import Source
 
 AUTHENTICATION_REFUSED: Final = "authentication refused: check user name and password"
 TLS_FAILED: Final = "TLS failed: no encrypted connection came about"
+UNANSWERED: Final = "timed out: the camera does not answer"
 NOT_FOUND: Final = "not found: the camera knows no stream of this path"
 NOT_RTSP: Final = "what answers at this address gives no RTSP video"
 
@@ -48,7 +49,7 @@ def source_failed(
     URL.
     """
     if timed_out or isinstance(err, av.error.ExitError):
-        return SourceFailed(_silence(silent_seconds))
+        return _silent(silent_seconds)
     was_open = silent_seconds is not None and not source.is_file
     return SourceFailed(_reason(err) or ("the stream broke off" if was_open else _nothing(err, source)))
 
@@ -56,7 +57,7 @@ def source_failed(
 def http_failed(err: Exception, limit_seconds: float, *, connected: bool) -> SourceFailed:
     """What a socket raised, before or after it was connected, or httpx of what came by it."""
     if isinstance(err, TimeoutError):
-        return SourceFailed(_silence(limit_seconds if connected else None))
+        return _silent(limit_seconds if connected else None)
     if isinstance(err, OSError):
         return SourceFailed(_reason(err) or ("the connection broke" if connected else "no connection came about"))
     return SourceFailed("what answers at this address does not speak HTTP")
@@ -82,8 +83,9 @@ def rtsp_refused(status: int) -> SourceFailed:
     return SourceFailed(f"the camera {problem} (RTSP status {status})")
 
 
-def _silence(seconds: float | None) -> str:
-    return f"no data for {seconds:g} s" if seconds else "timed out: the camera does not answer"
+def _silent(seconds: float | None) -> SourceFailed:
+    """For so many seconds, or so long that it never was open."""
+    return SourceSilent(f"no data for {seconds:g} s") if seconds else SourceFailed(UNANSWERED)
 
 
 def _reason(err: Exception) -> str | None:

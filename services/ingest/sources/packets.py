@@ -16,7 +16,7 @@ from services.ingest.sources.decoding.timeline import STRAY_SECONDS, is_stray
 from services.ingest.sources.decoding.tracks import Succession, VideoTrack, first_with_packets, ranked
 from services.ingest.sources.failures import source_failed
 from services.ingest.sources.options import ReadOptions
-from shared.errors import SourceFailed
+from shared.errors import SourceFailed, SourceSilent
 from shared.sources import Source
 
 STILL: Final = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
@@ -120,7 +120,7 @@ class Packets:
             yield packet
             if waited >= self._options.stall_seconds and not self._source.is_file:
                 # a time-out flushes FFmpeg's parser
-                raise SourceFailed(f"no data for {self._options.stall_seconds:g} s")
+                raise SourceSilent(f"no data for {self._options.stall_seconds:g} s")
 
 
 def without_strays(

@@ -15,7 +15,7 @@ from services.ingest.sources.mjpeg.multipart import PictureParser
 from services.ingest.sources.mjpeg.stills import Validators, next_poll
 from services.ingest.sources.network.http_body import HttpBody
 from services.ingest.sources.network.http_client import NOT_MODIFIED, HttpClient
-from shared.errors import SourceFailed
+from shared.errors import SourceFailed, SourceSilent
 
 FORMAT: Final = "ivf"
 """The simplest container that has a time for each picture; FFmpeg's own MJPEG demuxers take the wall clock's, which may
@@ -115,7 +115,7 @@ class PictureFile:
                     patience_seconds = self._client.patience_seconds
                     deadline = time.monotonic() + patience_seconds
                 if time.monotonic() >= deadline:
-                    raise SourceFailed(f"no picture for {patience_seconds:.2g} s")
+                    raise SourceSilent(f"no picture for {patience_seconds:.2g} s")
             if not num_pictures and stated == str(num_bytes) and (rest := parser.rest()):
                 yield rest
         finally:

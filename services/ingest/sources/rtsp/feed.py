@@ -18,7 +18,7 @@ from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.rtsp.session import RtspSession, open_session
 from services.ingest.sources.rtsp.splice import Splice, is_rtp
 from services.ingest.sources.rtsp.wires import Destination
-from shared.errors import SourceFailed
+from shared.errors import SourceFailed, SourceSilent
 from shared.sources import Source
 
 HEADER_BYTES: Final = 1024
@@ -151,7 +151,7 @@ class Feed:
             self._last, self._last_at = last, now
             self._silent_at, self._nudge_at = now + self._stall_seconds, now + NUDGE_SECONDS
         elif now >= self._silent_at:
-            raise SourceFailed(f"no data for {self._stall_seconds:g} s")
+            raise SourceSilent(f"no data for {self._stall_seconds:g} s")
 
     def _hand_over(self, message: bytes) -> None:
         """Gives FFmpeg a message, and waits while it has not read the earlier ones."""
