@@ -90,6 +90,10 @@ class Manners:
     asks_after: int | None = None
     """own requests after so many pictures"""
     line_end: str = "\r\n"
+    cseq: str = ""
+    """what it answers instead of the request's number"""
+    hesitates: bool = False
+    """it says 100 before each answer"""
     timeout: str = "60"
     is_eager: bool = False
     """packets come before PLAY is answered"""
@@ -346,7 +350,10 @@ class Talk:
         self._reply(asked, "200 OK", f"Session: 42;timeout={self._manners.timeout}\r\nTransport: {agreed}\r\n")
 
     def _reply(self, asked: Asked, status: str, headers: str, body: str = "") -> None:
-        head = f"RTSP/1.0 {status}\r\nCSeq: {asked.headers['cseq']}\r\n{headers}\r\n"
+        counted = self._manners.cseq or asked.headers["cseq"]
+        if self._manners.hesitates:
+            self._say(f"RTSP/1.0 100 Continue\r\nCSeq: {counted}\r\n\r\n".encode())
+        head = f"RTSP/1.0 {status}\r\nCSeq: {counted}\r\n{headers}\r\n"
         self._say(head.replace("\r\n", self._manners.line_end).encode() + body.encode())
 
     def _say(self, data: bytes) -> None:

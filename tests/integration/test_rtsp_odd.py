@@ -193,12 +193,14 @@ def test_a_redirect_in_mid_stream_leads_to_no_forbidden_place() -> None:
     [
         Manners(line_end="\n"),
         Manners(is_eager=True),
+        Manners(cseq="0001"),
+        Manners(hesitates=True),
         Manners(control="rtsp://10.0.0.5/live/track1"),
         Manners(control="/track1"),
         Manners(fmtp=False),
         Manners(answers={"OPTIONS": ("404 Not Found", "")}),
     ],
-    ids=["line feeds", "eager", "absolute control", "rooted control", "no fmtp", "no options"],
+    ids=["line feeds", "eager", "own count", "hesitant", "absolute control", "rooted control", "no fmtp", "no options"],
 )
 def test_odd_manners_are_borne(manners: Manners) -> None:
     with odd_camera(manners) as camera:

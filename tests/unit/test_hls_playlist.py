@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.sources.hls.playlist import FilePart, HlsSegment, Playlist, parse
+from services.ingest.sources.hls.playlist import FilePart, HlsSegment, Playlist, begins_one, parse
 from services.ingest.sources.hls.trail import MAX_MARK, Trail
 from shared.errors import SourceFailed
 
@@ -90,6 +90,25 @@ def test_what_is_refused_is_shown_by_host_and_port(uri: str, shown: str) -> None
         names("#EXTINF:6,", uri)
     assert shown in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+def test_variants_that_surely_hold_video_come_first() -> None:
+    playlist = names(
+        "#EXT-X-STREAM-INF:BANDWIDTH=1", "a.m3u8", "#EXT-X-STREAM-INF:BANDWIDTH=2,RESOLUTION=1x1", "v.m3u8"
+    )
+    assert playlist.variants == ("http://cam/hls/v.m3u8", "http://cam/hls/a.m3u8")
+
+
+def test_what_could_be_a_secret_is_no_scheme() -> None:
+    with pytest.raises(SourceFailed) as refusal:
+        names("s3cretQQpass:seg.ts")
+    assert "s3cretQQpass" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("head", [b"#EXTM3U", b"\xef\xbb\xbf#EXTM3U", b"\r\n #EXTM3U"])
+def test_a_playlist_is_known_by_its_beginning(head: bytes) -> None:
+    assert begins_one(head)
+    assert not begins_one(b"x" + head)
 
 
 @given(st.text(alphabet='#EXT-MAPBYRNGS:="@,0123456789./a\n', max_size=200))

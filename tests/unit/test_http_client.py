@@ -1,5 +1,7 @@
 """How a source's server is spoken to: whom the login and the cookies are for, what sloppy answers are understood."""
 
+import hashlib
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -56,7 +58,7 @@ def test_every_kind_of_digest_is_answered(web: WebServer, algorithm: str, qop: s
     [
         ('Basic realm="yard"', 'Digest realm="yard", nonce="abc", qop="auth", algorithm=MD5'),
         ('Digest realm="yard", nonce="abc", qop="auth", algorithm=WHIRLPOOL-9, Basic realm="yard"',),
-        ('Digest realm="yard", nonce="abc", qop="auth-int", algorithm=SHA-512-256', "Negotiate YWJj=="),
+        ('Digest realm="yard", nonce="abc", qop="auth-conf", algorithm=SHA-512-256', "Negotiate YWJj=="),
     ],
 )
 def test_of_several_challenges_the_strongest_that_is_known_counts(web: WebServer, others: tuple[str, ...]) -> None:
@@ -87,6 +89,20 @@ def test_an_answer_counts_its_requests_and_escapes_what_it_quotes() -> None:
         assert "algorithm" not in header
     assert authorizer.challenged(["Basic"])
     assert (authorizer.header("GET", "/") or "").startswith("Basic ")
+
+
+def test_a_body_of_nothing_is_answered_for_where_a_server_wants_no_less() -> None:
+    authorizer = Authorizer(Login("u", "p"))
+    assert authorizer.challenged(['Digest realm="r", nonce="n", qop="auth-int"'])
+    header = authorizer.header("GET", "/x") or ""
+    fields = dict(re.findall(r'(\w+)="?([^",]+)', header))
+
+    def hashed(*parts: str) -> str:
+        return hashlib.md5(":".join(parts).encode(), usedforsecurity=False).hexdigest()
+
+    request = hashed("GET", "/x", hashed(""))
+    assert fields["qop"] == "auth-int"
+    assert fields["response"] == hashed(hashed("u", "r", "p"), "n", fields["nc"], fields["cnonce"], "auth-int", request)
 
 
 def test_a_cookie_goes_back_to_the_origin_that_set_it(web: WebServer) -> None:

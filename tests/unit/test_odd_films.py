@@ -241,3 +241,20 @@ def test_a_film_may_go_on_in_another_track(codec: str, seconds: int, tmp_path: P
     assert film.tally.refused == 0
     assert len(film.frames) >= 100 + 25 * seconds - 6
     assert film.seconds[-1] == pytest.approx(4 + seconds, abs=0.5)
+
+
+def test_a_track_that_begins_too_late_to_be_found_is_said(tmp_path: Path) -> None:
+    first = write(tmp_path / "first.ts", Film(every(40, 500), options={"bf": "0"}, number=256))
+    then, path = tmp_path / "then.ts", tmp_path / "film.ts"
+    with av.open(str(first)) as film, av.open(str(then), "w", options={"mpegts_pmt_start_pid": "500"}) as other:
+        stream = other.add_stream_from_template(film.streams.video[0])
+        stream.id = 300
+        for packet in film.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                other.mux(packet)
+    path.write_bytes(first.read_bytes() + then.read_bytes())
+    with open_video(Source(str(path))) as video:
+        frames = video.frames(25.0, threading.Event())
+        with pytest.raises(SourceFailed, match="its tracks change in mid-stream: what follows is not read"):
+            list(frames)

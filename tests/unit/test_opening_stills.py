@@ -1,5 +1,6 @@
 """Still pictures that are asked for again and again, read from a real server."""
 
+import gzip
 import threading
 import time
 import zlib
@@ -130,7 +131,7 @@ def test_a_still_picture_that_is_asked_for_seldom_gives_signs_of_life(web: WebSe
 )
 def test_a_still_picture_that_is_gone_is_noticed(web: WebServer, then: Answer, reason: str) -> None:
     web.answers["/snap"] = Still()
-    with opened(web.url("/snap")) as video:
+    with opened(web.url("/snap"), stall_seconds=1.0) as video:
         frames = frames_of(video)
         next(frames)
         web.answers["/snap"] = then
@@ -139,11 +140,44 @@ def test_a_still_picture_that_is_gone_is_noticed(web: WebServer, then: Answer, r
     assert reason in str(caught.value)
 
 
+def test_a_camera_that_is_busy_for_a_moment_is_not_given_up(web: WebServer) -> None:
+    still = Still()
+    answers = iter([lambda handler: handler.reply(503), lambda handler: handler.reply(200, b"<html>busy</html>")])
+    web.answers["/snap"] = still
+    with opened(web.url("/snap")) as video:
+        frames = frames_of(video)
+        next(frames)
+        still.picture = jpeg(GREYS[1])
+
+        def answered(handler: Handler) -> None:
+            next(answers, still)(handler)
+
+        web.answers["/snap"] = answered
+        assert grey_of(next(frames)) == pytest.approx(GREYS[1], abs=2)
+    assert next(answers, None) is None
+
+
+@pytest.mark.parametrize(("head", "name"), [(b"\x89PNG\r\n\x1a\n", "PNG"), (b"GIF89a", "GIF"), (b"BM", "BMP")])
+def test_a_still_picture_of_another_kind_is_called_by_its_name(web: WebServer, head: bytes, name: str) -> None:
+    web.give("/snap", head + bytes(500))
+    with pytest.raises(SourceFailed, match=f"a {name} picture: of still pictures only JPEG"), opened(web.url("/snap")):
+        pytest.fail("it cannot be open")
+
+
+def test_a_picture_is_unpacked_where_a_server_packs_it_unasked(web: WebServer) -> None:
+    packed = gzip.compress(jpeg(GREYS[0]))
+    web.answers["/snap"] = lambda handler: handler.reply(
+        200, packed, Content_Type="image/jpeg", Content_Encoding="gzip"
+    )
+    with opened(web.url("/snap")) as video:
+        assert grey_of(next(frames_of(video))) == pytest.approx(GREYS[0], abs=2)
+
+
 def test_a_server_that_is_gone_is_noticed() -> None:
     closing = ExitStack()
     with web_server() as web:
         web.answers["/snap"] = Still()
-        frames = frames_of(closing.enter_context(opened(web.url("/snap"))))
+        frames = frames_of(closing.enter_context(opened(web.url("/snap"), stall_seconds=1.0)))
         next(frames)
     with closing, pytest.raises(SourceFailed, match=r"connection refused|the connection broke"):
         next(frames)

@@ -17,7 +17,7 @@ from services.ingest.sources.decoding.pictures import MAX_PIXELS
 from services.ingest.sources.failures import source_failed
 from services.ingest.sources.files import opened_file
 from services.ingest.sources.hls.follower import HlsFollower
-from services.ingest.sources.hls.playlist import MARK
+from services.ingest.sources.hls.playlist import begins_one
 from services.ingest.sources.mjpeg import picture_file
 from services.ingest.sources.mjpeg.multipart import gives_pictures
 from services.ingest.sources.mjpeg.picture_file import PictureFile
@@ -51,6 +51,7 @@ USUAL_STALL_SECONDS: Final = 30.0
 """A source that may be silent for longer gives few pictures: it is not asked for several before it counts as open,
 though these would tell its rate better."""
 
+STILLS: Final = {b"\x89PNG": "PNG", b"GIF8": "GIF", b"BM": "BMP", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
 MULTIPART_MARK: Final = b"--"
 NUM_PEEKED: Final = 256
 BEFORE_INDEX: Final = frozenset({b"ftyp", b"free", b"skip", b"wide", b"pnot"})
@@ -175,7 +176,7 @@ def _web_footage(client: HttpClient, body: HttpBody, options: ReadOptions, after
     if gives_pictures(body.content_type, first):
         file = PictureFile(client, body, options.poll_fps)
         return OpenFootage(_container(file, options, PICTURES_OPTIONS, format_name=picture_file.FORMAT))
-    if first.lstrip().startswith(MARK):
+    if begins_one(first):
         follower = HlsFollower(client, body, after)
         try:
             container = _container(follower, options, HLS_OPTIONS)
@@ -183,6 +184,8 @@ def _web_footage(client: HttpClient, body: HttpBody, options: ReadOptions, after
             follower.check_end()
             raise
         return OpenFootage(container, bool(follower.trail.is_recording), comes_as_filmed=False, follower=follower)
+    if name := next((name for mark, name in STILLS.items() if first.startswith(mark)), None):
+        raise SourceFailed(f"a {name} picture: of still pictures only JPEG is asked for again and again")
     if _index_comes_last(first) and not body.seekable():
         raise SourceFailed(
             "its index comes after its pictures, and its server gives no parts of it to look there first"

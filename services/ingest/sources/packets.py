@@ -21,6 +21,9 @@ from shared.sources import Source
 
 STILL: Final = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 NUM_FOLLOWING: Final = 8
+NEAR_ITS_END: Final = 0.9
+"""Of a file: where the chosen track's last packet lies behind that, it has ended with the file."""
+TRACKS_CHANGE: Final = "its tracks change in mid-stream: what follows is not read"
 MAX_AHEAD_PACKETS: Final = 1_000
 MAX_AHEAD_BYTES: Final = 16 << 20
 AHEAD_SECONDS: Final = 3.0
@@ -36,6 +39,7 @@ class Packets:
         self._source = source
         self._options = options
         self._tally = tally
+        self._last_at = 0
         self._ahead: list[av.Packet[VideoStream]] = []
 
     def open(self) -> VideoStream:
@@ -109,6 +113,10 @@ class Packets:
             began = time.monotonic()
             try:
                 packet = next(self._demuxed, None)
+            except IndexError as err:  # PyAV's, at the end, where a track has begun that was not there at first
+                if self._is_near_its_end():
+                    return
+                raise SourceFailed(TRACKS_CHANGE) from err
             except (av.FFmpegError, OSError) as err:
                 timed_out = not self._source.is_file and time.monotonic() - began >= self._options.stall_seconds
                 silent_seconds = self._options.stall_seconds
@@ -117,10 +125,14 @@ class Packets:
             self._tally.read_seconds += waited
             if packet is None:
                 return
+            self._last_at = packet.pos or self._last_at
             yield packet
             if waited >= self._options.stall_seconds and not self._source.is_file:
                 # a time-out flushes FFmpeg's parser
                 raise SourceSilent(f"no data for {self._options.stall_seconds:g} s")
+
+    def _is_near_its_end(self) -> bool:
+        return self._last_at >= NEAR_ITS_END * self._container.size
 
 
 def without_strays(

@@ -5,12 +5,12 @@ stands still again and again; and its network code opens whatever a playlist nam
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Final
 
 from services.ingest.sources.failures import NOT_FOUND
-from services.ingest.sources.hls.playlist import MARK, FilePart, HlsSegment, Playlist, parse
+from services.ingest.sources.hls.playlist import FilePart, HlsSegment, Playlist, begins_one, parse
 from services.ingest.sources.hls.trail import Trail
 from services.ingest.sources.network.http_body import HttpBody, fetch
 from services.ingest.sources.network.http_client import HttpClient, origin_of
@@ -22,6 +22,8 @@ MAX_PLAYLIST_BYTES: Final = 1 << 20
 MAX_SEGMENT_BYTES: Final = 256 << 20
 MAX_INIT_BYTES: Final = 1 << 20
 MAX_MISSING: Final = 3
+EARLY_TRIES: Final = 3
+EARLY_SECONDS: Final = 0.6
 """How many segments in a row may be missing on the server."""
 LEAST_REFETCH_SECONDS: Final = 0.5
 HEAD_BYTES: Final = 4096
@@ -82,7 +84,7 @@ class HlsFollower:
     def _all(self, body: HttpBody) -> Iterator[bytes]:
         playlist = self._parsed(body)
         if playlist.variants and not playlist.segments:
-            playlist = self._parsed(fetch(self._client, playlist.variants[0], self._origin))
+            playlist = self._variant(playlist.variants)
         is_old = self._age_seconds > max(OLD_SECONDS, OLD_TARGETS * playlist.target_seconds)
         if self.trail.mark is None and (is_old or playlist.is_over):  # what is left of something live is old as well
             self.trail.leave_out(playlist)
@@ -95,6 +97,16 @@ class HlsFollower:
         if self._num_missing or self._init is None or not self.trail.is_recording:
             raise self._at_its_end()
 
+    def _variant(self, urls: Sequence[str]) -> Playlist:
+        """The first of the variants that is there."""
+        *others, last = urls
+        for url in others:
+            body = HttpBody(self._client, self._client.get(url, self._origin, None, GONE))
+            if body.status not in GONE:
+                return self._parsed(body)
+            body.close()
+        return self._parsed(fetch(self._client, last, self._origin))
+
     def _parsed(self, body: HttpBody) -> Playlist:
         self._fetched_at = time.monotonic()
         self._age_seconds = _age_seconds(body)
@@ -102,9 +114,9 @@ class HlsFollower:
             content = body.read_whole(MAX_PLAYLIST_BYTES, "its playlist")
         finally:
             body.close()
-        if not content.lstrip().startswith(MARK):
+        if not begins_one(content):
             raise SourceFailed("what should be its playlist is none")
-        return parse(content.decode(errors="replace"), body.name)
+        return parse(content.decode("utf-8-sig", errors="replace"), body.name)
 
     def _moved_on(self, playlist: Playlist) -> Playlist:
         """The playlist, once something new is in it; raises SourceFailed where that takes too long."""
@@ -128,6 +140,11 @@ class HlsFollower:
     def _segment(self, segment: HlsSegment) -> Iterator[bytes]:
         """What a segment holds; nothing where it is missing on the server, or was read under another name."""
         body = self._opened(segment.piece, MAX_SEGMENT_BYTES)
+        for _ in range(0 if self.trail.is_recording else EARLY_TRIES):
+            if body:
+                break
+            time.sleep(EARLY_SECONDS)  # some name it a moment before it is there
+            body = self._opened(segment.piece, MAX_SEGMENT_BYTES)
         head = body.peek(HEAD_BYTES) if body else b""
         if not body or not head:
             self.trail.passed(segment)

@@ -11,6 +11,10 @@ from services.ingest.sources.network.http_client import origin_of
 from shared.errors import SourceFailed
 
 MARK: Final = b"#EXTM3U"
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+KNOWN_SCHEMES: Final = frozenset(
+    {"file", "ftp", "rtsp", "rtsps", "rtmp", "udp", "tcp", "data", "concat", "crypto", "subfile"}
+)
 FIRST_NUMBER: Final = 1
 """Whoever writes a recording counts from 0 or from 1."""
 DEFAULT_TARGET_SECONDS: Final = 4.0
@@ -61,6 +65,11 @@ class Playlist:
     """whether it is over and names all that there ever was, not what was left when something live ended"""
 
 
+def begins_one(head: bytes) -> bool:
+    """Whether that is how a playlist begins."""
+    return head.removeprefix(BYTE_ORDER_MARK).lstrip().startswith(MARK)
+
+
 def parse(text: str, url: str) -> Playlist:
     """The playlist that `url` gave; raises SourceFailed where it leads elsewhere, is encrypted or makes no sense."""
     for uri in _uris(text):
@@ -86,7 +95,7 @@ class _PlaylistReader:
 
     url: str
     segments: list[HlsSegment] = field(default_factory=list)
-    variants: list[tuple[str, str]] = field(default_factory=list)
+    variants: list[tuple[str, str, bool]] = field(default_factory=list)
     target_seconds: float = DEFAULT_TARGET_SECONDS
     is_over: bool = False
     is_vod: bool = False
@@ -94,6 +103,7 @@ class _PlaylistReader:
     init: FilePart | None = None
     part: tuple[int, int | None] | None = None
     variant_codecs: str | None = None
+    variant_is_seen: bool = False
     is_gap: bool = False
     breaks: bool = False
 
@@ -107,6 +117,7 @@ class _PlaylistReader:
                 self.target_seconds = _seconds(value)
             case "#EXT-X-STREAM-INF":
                 self.variant_codecs = _attributes(value).get("CODECS", "")
+                self.variant_is_seen = "RESOLUTION" in _attributes(value)
             case "#EXT-X-ENDLIST":
                 self.is_over = True
             case "#EXT-X-PLAYLIST-TYPE":
@@ -131,7 +142,7 @@ class _PlaylistReader:
 
     def _name(self, url: str) -> None:
         if self.variant_codecs is not None:
-            self.variants.append((url, self.variant_codecs))
+            self.variants.append((url, self.variant_codecs, self.variant_is_seen))
             self.variant_codecs = None
             return
         piece = FilePart(url)
@@ -179,19 +190,22 @@ def _check(base: str, uri: str) -> None:
     if place == origin_of(base):
         return
     scheme = _SCHEME.match(uri)
-    what = f"a {scheme[0]}: address" if scheme else "an address"
+    what = (
+        f"a {scheme[0]}: address" if scheme and KNOWN_SCHEMES.issuperset(scheme[0].lower().split("+")) else "an address"
+    )
     if place:
         what = f"{place[1][:253]} port {place[2]}"
     raise SourceFailed(f"its playlist names {what}, which is not on the playlist's own server: refused")
 
 
-def _usable(variants: list[tuple[str, str]]) -> tuple[str, ...]:
-    """Those that may hold video: of one that states its codecs, not all are codecs of sound."""
-    usable = tuple(
-        url
-        for url, codecs in variants
+def _usable(variants: list[tuple[str, str, bool]]) -> tuple[str, ...]:
+    """Those that may hold video, those first that surely do: they state a size, or a codec that is none of sound."""
+    rated = [
+        (url, is_seen or bool(codecs))
+        for url, codecs, is_seen in variants
         if not codecs or not all(codec.strip().lower().startswith(_AUDIO_CODECS) for codec in codecs.split(","))
-    )
+    ]
+    usable = tuple(url for url, _ in sorted(rated, key=lambda variant: not variant[1]))
     if variants and not usable:
         raise SourceFailed("holds no video stream")
     return usable

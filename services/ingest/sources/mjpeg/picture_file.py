@@ -24,6 +24,9 @@ TICKS: Final = 1_000_000
 """per second"""
 CHUNK_BYTES: Final = 64 << 10
 SIGN_OF_LIFE_SECONDS: Final = 0.5
+MORE_IN_ONE: Final = b"MPF\0"
+"""The mark of a picture after which more belong to it: a smaller one, or one of another exposure (CIPA DC-007)."""
+FAR_BYTES: Final = 64 << 10
 
 _HEADER: Final = struct.pack("<4sHH4sHHIIII", b"DKIF", 0, 32, b"MJPG", 0, 0, TICKS, 1, 0, 0)
 _FRAME: Final = struct.Struct("<IQ")
@@ -45,6 +48,7 @@ class PictureFile:
         self._validators = Validators(time.monotonic())
         self._digest = b""
         self._unread = b""
+        self._answered_at = time.monotonic()
         self._packets = self._all(body)
 
     def read(self, size: int) -> bytes:
@@ -68,7 +72,20 @@ class PictureFile:
         while num_pictures == 1:
             yield from _until(next_poll(asked_at, first_at, self._fps))
             asked_at = time.monotonic()
+            num_pictures = yield from self._polled_patiently(asked_at)
+
+    def _polled_patiently(self, asked_at: float) -> Generator[bytes, None, int]:
+        """The same, but for a camera that is busy or confused for a moment: its picture is missing then."""
+        try:
             num_pictures = yield from self._polled(asked_at)
+        except SourceFailed:
+            if time.monotonic() - self._answered_at >= self._client.patience_seconds:
+                raise
+            self._client.has_failed = False
+            yield _packet(NO_PICTURE, asked_at)
+            return 1
+        self._answered_at = time.monotonic()
+        return num_pictures
 
     def _polled(self, asked_at: float) -> Generator[bytes, None, int]:
         """The pictures of one more answer, and how many they were: one, as a rule."""
@@ -110,7 +127,7 @@ class PictureFile:
                 for picture in parser.feed(data):
                     num_pictures += 1
                     yield picture
-                    if is_one:
+                    if is_one or MORE_IN_ONE in picture[:FAR_BYTES]:
                         return
                     patience_seconds = self._client.patience_seconds
                     deadline = time.monotonic() + patience_seconds

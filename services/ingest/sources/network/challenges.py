@@ -88,16 +88,18 @@ class Authorizer:
         secret = hashed(self._login.user, realm, self._login.password)
         if is_session:
             secret = hashed(secret, nonce, client_nonce)
-        request = hashed(method, target)
+        ways = _ways(fields)
+        way = "auth" if "auth" in ways or not ways else "auth-int"
+        request = hashed(method, target, *([digest(b"").hexdigest()] if way == "auth-int" else []))  # with no body
         said = {"username": self._login.user, "realm": realm, "nonce": nonce, "uri": target}
-        if has_qop := bool(_ways(fields)):
-            said["response"] = hashed(secret, nonce, count, client_nonce, "auth", request)
+        if has_qop := bool(ways):
+            said["response"] = hashed(secret, nonce, count, client_nonce, way, request)
         else:
             said["response"] = hashed(secret, nonce, request)
         said |= {"cnonce": client_nonce} if has_qop or is_session else {}
         said |= {"opaque": fields["opaque"]} if "opaque" in fields else {}
         plain = {"algorithm": fields["algorithm"]} if "algorithm" in fields else {}
-        plain |= {"qop": "auth", "nc": count} if has_qop else {}
+        plain |= {"qop": way, "nc": count} if has_qop else {}
         quoted = [f'{name}="{_escaped(value)}"' for name, value in said.items()]
         return "Digest " + ", ".join(quoted + [f"{name}={value}" for name, value in plain.items()])
 
@@ -116,7 +118,8 @@ def parsed(header: str) -> list[tuple[str, dict[str, str]]]:
 
 def _is_known(fields: dict[str, str]) -> bool:
     ways = _ways(fields)
-    return _hash_name(fields) in STRENGTHS and (not ways or "auth" in ways) and {"realm", "nonce"} <= fields.keys()
+    knows_way = not ways or not {"auth", "auth-int"}.isdisjoint(ways)
+    return knows_way and _hash_name(fields) in STRENGTHS and {"realm", "nonce"} <= fields.keys()
 
 
 def _ways(fields: dict[str, str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import io
 import math
+import zlib
 from collections.abc import Mapping
 from typing import Final
 
@@ -10,6 +11,10 @@ import httpx
 from services.ingest.sources.network.http_client import Answer, HttpClient, Origin, origin_of
 from shared.errors import SourceFailed
 
+ENCODINGS: Final = frozenset({"gzip", "x-gzip", "deflate"})
+ANY_WINDOW: Final = 47
+"""zlib's word for gzip or zlib, whichever it is."""
+MAX_INFLATED_BYTES: Final = 1 << 20
 _GIVES_PARTS: Final = {"bytes": True, "none": False}
 
 
@@ -105,6 +110,8 @@ class HttpBody:
         self._response = answer.response
         self._chunks = answer.response.iter_raw()
         self._is_over = False
+        encoding = answer.response.headers.get("Content-Encoding", "").strip().lower()
+        self._inflater = zlib.decompressobj(ANY_WINDOW) if encoding in ENCODINGS else None
 
     def _receive(self) -> bytes:
         """What comes next, in the pieces that the network brings."""
@@ -112,11 +119,24 @@ class HttpBody:
             self._reopen()
         if self._client.has_failed or self._is_over:
             return b""
+        data = self._inflated(self._inflater) if self._inflater else self._chunk()
+        self._is_over = not data
+        return data
+
+    def _chunk(self) -> bytes:
         try:
-            data = next(self._chunks, b"")
+            return next(self._chunks, b"")
         except httpx.HTTPError as err:
             raise SourceFailed("the connection broke") from err
-        self._is_over = not data
+
+    def _inflated(self, inflater: "zlib._Decompress") -> bytes:
+        """What comes next of what a server has packed though nobody asked it to; at most so much at once."""
+        data = b""
+        try:
+            while not data and not inflater.eof and (packed := inflater.unconsumed_tail or self._chunk()):
+                data = inflater.decompress(packed, MAX_INFLATED_BYTES)
+        except zlib.error as err:
+            raise SourceFailed("what it answers is packed in a way that cannot be read") from err
         return data
 
     def _reopen(self) -> None:
@@ -145,4 +165,5 @@ class HttpBody:
 
 def _size(response: httpx.Response) -> int | None:
     length = response.headers.get("Content-Length", "")
-    return int(length) if length.isdecimal() and "Transfer-Encoding" not in response.headers else None
+    is_plain = not {"Transfer-Encoding", "Content-Encoding"} & {name.title() for name in response.headers}
+    return int(length) if length.isdecimal() and is_plain else None

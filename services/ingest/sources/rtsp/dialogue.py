@@ -18,6 +18,7 @@ REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 HARMLESS: Final = frozenset({"OPTIONS", "GET_PARAMETER", "SET_PARAMETER", "ANNOUNCE", "PLAY_NOTIFY"})
 SEND_SECONDS: Final = 5.0
 MAX_EARLY_BYTES: Final = 16 << 20
+FINAL: Final = 200
 MAX_REFUSALS: Final = 3
 
 _STALE: Final = re.compile(r"\bstale\s*=\s*\"?true", re.IGNORECASE)
@@ -114,7 +115,7 @@ class Dialogue:
                 self.has_ended = True
             if self.replies:
                 reply = self.replies.popleft()
-                if reply.header("cseq") in (str(number), ""):
+                if reply.status >= FINAL:  # whatever CSeq it carries: cameras count as they like, and one is under way
                     return reply
             elif self.leads_to is not None:
                 return Reply(302, ())

@@ -142,7 +142,7 @@ class Feed:
         last = b""
         for packet in self._session.packets():
             joined = self._splice.joined(packet, now) if self._splice else packet
-            if joined is not None:
+            if joined:  # an empty message would be the end
                 self._hand_over(joined)
                 if is_rtp(joined):
                     last = joined
