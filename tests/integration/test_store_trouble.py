@@ -127,8 +127,8 @@ def test_a_redis_without_memory_is_relieved_by_commits(folder: Path) -> None:
         writer.publish([frame(number, size=100_000) for number in range(1, num_frames + 1)])
         leases = book.take(set(range(32)) - {PARTITION})
         client.config_set("maxmemory", client.info("memory")["used_memory"] - 1_000_000)
-        assert "OOM" in refusal(lambda: writer.publish([frame(num_frames + 1)]))
-        assert "OOM" in refusal(lambda: Registry(client).add(SPEC.model_copy(update={"id": "other"})))
+        assert "it is full" in refusal(lambda: writer.publish([frame(num_frames + 1)]))
+        assert "it is full" in refusal(lambda: Registry(client).add(SPEC.model_copy(update={"id": "other"})))
         assert book.beat() == ["me"]
         assert book.renew(leases) == []
         [lease] = book.take([PARTITION])
