@@ -31,6 +31,14 @@ def test_what_starts_at_once_starts_one_by_one() -> None:
     assert gate.turn(200.0) == 200.0
 
 
+def test_sources_that_do_not_open_hold_up_no_others() -> None:
+    gate = Gate()
+    for _ in range(10_000):
+        gate.turn(100.0, is_retry=True)
+    assert gate.turn(100.0) == 100.0
+    assert gate.turn(100.0, is_retry=True) == pytest.approx(100 + 10_000 * SPACING_SECONDS)
+
+
 def test_those_who_leave_before_their_turn_hold_nobody_up() -> None:
     gate = Gate()
     for _ in range(10_000):

@@ -65,6 +65,7 @@ class Inlet:
         self._options = self._options_of(spec)
         self._watch = FileWatch(source.location, stop) if source.is_file else None
         self._account = account
+        self._is_retry = False
         self._whose = blake2b(source.location.encode(), digest_size=8).hexdigest()
 
     def _options_of(self, spec: StreamSpec) -> ReadOptions:
@@ -98,7 +99,8 @@ class Inlet:
         forbidden = self._place.own_redis.addresses()
         options = replace(self._options, forbidden=forbidden, stall_seconds=stall_seconds)
         quality = self._place.settings.jpeg_quality
-        job = ReadJob(self._source, self._spec.fps, first_point, options, quality, self._after)
+        job = ReadJob(self._source, self._spec.fps, first_point, options, quality, self._after, self._is_retry)
+        self._is_retry = True
 
         def checked(info: VideoInfo) -> None:
             changed(info)
@@ -109,6 +111,7 @@ class Inlet:
                 if self._watch:
                     self._watch.look()
                 with reading(job, self._stop, observe, checked, waiting, self._marked) as source:
+                    self._is_retry = False
                     self._place.metrics.connected(self._spec.id)
                     self._check_decoder(source.info)
                     yield source

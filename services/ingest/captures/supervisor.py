@@ -24,6 +24,8 @@ from shared.tenancy import Tenancy
 POLL_SECONDS: Final = 0.25
 UNREADABLE_SECONDS: Final = 5.0
 STOP_SECONDS: Final = 4.0
+MAX_REMOVED: Final = 250
+"""How many removed streams are stopped at once: thousands that end together would hold up whoever comes next."""
 
 logger = logging.getLogger(__name__)
 
@@ -149,13 +151,18 @@ class Supervisor:
         listing = self._place.registry.listing(held)
         specs = listing.specs
         self._reap(specs)
+        removed = []
         for stream_id, running in self._running.items():
             is_held = held.get(running.lease.partition) == running.lease
-            running.capture.is_removed = is_held and stream_id not in specs and stream_id not in listing.unreadable
-            if not is_held or stream_id not in specs or Playing.of(specs[stream_id]) != running.playing:
+            if is_held and stream_id not in specs and stream_id not in listing.unreadable:
+                removed.append(running)
+            elif not is_held or stream_id not in specs or Playing.of(specs[stream_id]) != running.playing:
                 running.stop.set()
         self._hand_back()
         self._start([spec for spec in specs.values() if self._is_due(spec)], held)
+        for running in removed[:MAX_REMOVED]:  # the rest with the next ticks: each that ends takes a millisecond
+            running.capture.is_removed = True
+            running.stop.set()
         self._aside.look_at(listing, held)
 
     def _look_at_clock(self) -> None:

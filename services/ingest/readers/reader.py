@@ -54,6 +54,8 @@ class ReadJob:
     jpeg_quality: int = JPEG_QUALITY
     after: str | None = None
     """the mark of what was read of it before, which is not read again"""
+    is_retry: bool = False
+    """whether the source did not open the last time"""
 
 
 def read(job: ReadJob, connection: Connection) -> None:

@@ -56,7 +56,7 @@ class Starter:
 
         Raises ReaderLost where this machine starts none, Stopped once `stop` is set.
         """
-        self._await_turn(stop)
+        self._await_turn(stop, is_retry=job.is_retry)
         try:
             started = self._connected(job, stop)
         except (OSError, ReaderLost) as err:
@@ -76,18 +76,18 @@ class Starter:
             _lives(self._nursery, END_SECONDS)
             self._nursery = None
 
-    def _await_turn(self, stop: threading.Event) -> None:
+    def _await_turn(self, stop: threading.Event, *, is_retry: bool = False) -> None:
         with self._lock:
-            at = self._gate.turn(time.monotonic())
+            at = self._gate.turn(time.monotonic(), is_retry=is_retry)
         while True:
             if stop.wait(max(0.0, at - time.monotonic())):
                 with self._lock:
-                    self._gate.left(time.monotonic())
+                    self._gate.left(time.monotonic(), is_retry=is_retry)
                 raise Stopped
             with self._lock:
                 if self._gate.is_open(now := time.monotonic()):
                     return
-                at = self._gate.turn(now)
+                at = self._gate.turn(now, is_retry=is_retry)
 
     def _connected(self, job: ReadJob, stop: threading.Event) -> tuple[ReaderProcess, Connection]:
         """A reader that has its job; raises what `_pid` does."""
