@@ -15,7 +15,7 @@ from films import render
 from patience import eventually, unavailable
 from process_tree import children, readers
 
-from services.ingest.readers.gate import SPACING_SECONDS, Gate
+from services.ingest.readers.gate import LATE_SECONDS, LATE_SPACING_SECONDS, SPACING_SECONDS, Gate
 from services.ingest.readers.reader import ReadJob
 from services.ingest.readers.reading import Reading, reading
 from services.ingest.readers.starting import Starter, lost
@@ -26,26 +26,42 @@ from shared.waiting import LONGEST_SECONDS, Stopped
 
 def test_what_starts_at_once_starts_one_by_one() -> None:
     gate = Gate()
-    assert gate.turn(100.0) == 100.0
-    assert [gate.turn(100.0) for _ in range(3)] == pytest.approx([100 + n * SPACING_SECONDS for n in (1, 2, 3)])
-    assert gate.turn(200.0) == 200.0
+    assert turn(gate, 100.0) == 100.0
+    assert [turn(gate, 100.0) for _ in range(3)] == pytest.approx([100 + n * SPACING_SECONDS for n in (1, 2, 3)])
+    assert turn(gate, 200.0) == 200.0
 
 
 def test_sources_that_do_not_open_hold_up_no_others() -> None:
     gate = Gate()
     for _ in range(10_000):
-        gate.turn(100.0, is_retry=True)
-    assert gate.turn(100.0) == 100.0
-    assert gate.turn(100.0, is_retry=True) == pytest.approx(100 + 10_000 * SPACING_SECONDS)
+        turn(gate, 100.0, is_retry=True)
+    assert turn(gate, 100.0) == 100.0
+    assert turn(gate, 100.0, is_retry=True) == pytest.approx(100 + 10_000 * SPACING_SECONDS)
+
+
+def test_who_comes_behind_a_crowd_waits_for_a_second() -> None:
+    gate, now = Gate(), 100.0
+    waits = []
+    for _ in range(10_000):
+        now += 0.002
+        waits.append(turn(gate, now) - now)
+    assert max(waits) > 100
+    now += LATE_SPACING_SECONDS
+    assert turn(gate, now) - now <= LATE_SECONDS
+
+
+def turn(gate: Gate, now: float, *, is_retry: bool = False) -> float:
+    return gate.queue(now, is_retry=is_retry).turn(now)
 
 
 def test_those_who_leave_before_their_turn_hold_nobody_up() -> None:
     gate = Gate()
     for _ in range(10_000):
-        gate.turn(100.0)
-    for _ in range(10_000):
-        gate.left(100.0)
-    assert gate.turn(100.0) == pytest.approx(100.0)
+        turn(gate, 100.0)
+    queues = [gate.queue(100.0) for _ in range(10_000)]
+    for queue in queues:
+        queue.left(100.0)
+    assert turn(gate, 100.0) == pytest.approx(100.0)
 
 
 def test_many_who_are_stopped_while_they_wait_leave_the_queue() -> None:
@@ -56,7 +72,7 @@ def test_many_who_are_stopped_while_they_wait_leave_the_queue() -> None:
     stop.set()
     for thread in waiting:
         thread.join()
-    assert starter._gate.turn(now := time.monotonic()) - now < 100 * SPACING_SECONDS
+    assert turn(starter._gate, now := time.monotonic()) - now < 100 * SPACING_SECONDS
 
 
 def turned_away(starter: Starter, stop: threading.Event) -> None:
@@ -72,7 +88,7 @@ def test_a_limit_is_run_against_ever_more_rarely_and_by_one_at_a_time() -> None:
         gate.refused(now)
         gate.refused(now)  # what was under way counts once
         assert not gate.is_open(now)
-        first, second = gate.turn(now), gate.turn(now)
+        first, second = turn(gate, now), turn(gate, now)
         assert gate.is_open(first)
         assert second - first == pytest.approx(SPACING_SECONDS)
         pauses.append(first - now)
@@ -81,7 +97,7 @@ def test_a_limit_is_run_against_ever_more_rarely_and_by_one_at_a_time() -> None:
     assert all(LONGEST_SECONDS / 2 <= pause <= LONGEST_SECONDS for pause in pauses[7:])
     gate.started()
     gate.refused(now)
-    assert gate.turn(now) - now <= 0.5
+    assert turn(gate, now) - now <= 0.5
 
 
 def test_reasons_name_the_limit() -> None:

@@ -77,17 +77,17 @@ class Starter:
             self._nursery = None
 
     def _await_turn(self, stop: threading.Event, *, is_retry: bool = False) -> None:
-        with self._lock:
-            at = self._gate.turn(time.monotonic(), is_retry=is_retry)
         while True:
-            if stop.wait(max(0.0, at - time.monotonic())):
+            with self._lock:
+                queue = self._gate.queue(now := time.monotonic(), is_retry=is_retry)
+                at = queue.turn(now)
+            if stop.wait(max(0.0, at - now)):
                 with self._lock:
-                    self._gate.left(time.monotonic(), is_retry=is_retry)
+                    queue.left(time.monotonic())
                 raise Stopped
             with self._lock:
-                if self._gate.is_open(now := time.monotonic()):
+                if self._gate.is_open(time.monotonic()):
                     return
-                at = self._gate.turn(now, is_retry=is_retry)
 
     def _connected(self, job: ReadJob, stop: threading.Event) -> tuple[ReaderProcess, Connection]:
         """A reader that has its job; raises what `_pid` does."""
