@@ -79,6 +79,7 @@ def turned_away(starter: Starter, stop: threading.Event) -> None:
     with suppress(Stopped):
         while True:
             starter._await_turn(stop)
+            starter._gate.answered()
 
 
 def test_a_limit_is_run_against_ever_more_rarely_and_by_one_at_a_time() -> None:
@@ -98,6 +99,15 @@ def test_a_limit_is_run_against_ever_more_rarely_and_by_one_at_a_time() -> None:
     gate.started()
     gate.refused(now)
     assert turn(gate, now) - now <= 0.5
+
+
+def test_a_machine_that_is_slow_to_answer_is_asked_no_more() -> None:
+    gate = Gate()
+    assert [gate.enters(1.0, is_retry=True) for _ in range(6)] == [True] * 4 + [False] * 2
+    assert [gate.enters(1.0) for _ in range(6)] == [True] * 4 + [False] * 2
+    gate.answered()
+    assert not gate.enters(1.0, is_retry=True)
+    assert gate.enters(1.0)
 
 
 def test_reasons_name_the_limit() -> None:

@@ -22,10 +22,12 @@ from shared.streams import StreamSpec, StreamState
 from shared.tenancy import Tenancy
 
 POLL_SECONDS: Final = 0.25
+BUSY_POLL_SECONDS: Final = 0.05
 UNREADABLE_SECONDS: Final = 5.0
 STOP_SECONDS: Final = 4.0
-MAX_REMOVED: Final = 250
-"""How many removed streams are stopped at once: thousands that end together would hold up whoever comes next."""
+MAX_AT_ONCE: Final = 50
+"""How many streams begin, and how many removed ones end, at once: thousands together would hold up whoever comes next,
+and the leases' renewal."""
 
 logger = logging.getLogger(__name__)
 
@@ -132,8 +134,9 @@ class Supervisor:
     def _supervise(self) -> None:
         store_away, defect = False, ""
         while not self._stop.is_set():
+            has_more = False
             try:
-                self._tick()
+                has_more = self._tick()
                 store_away = False
             except StoreUnavailable as err:
                 if not store_away:
@@ -143,27 +146,32 @@ class Supervisor:
                 if (said := repr(err)) != defect:
                     logger.exception("internal error")
                 defect = said
-            self._stop.wait(POLL_SECONDS)
+            self._stop.wait(BUSY_POLL_SECONDS if has_more else POLL_SECONDS)
 
-    def _tick(self) -> None:
+    def _tick(self) -> bool:
+        """One look at everything; whether there is more to do than is done at once."""
         self._look_at_clock()
         held = self._tenancy.held()
         listing = self._place.registry.listing(held)
         specs = listing.specs
         self._reap(specs)
-        removed = []
+        removed, num_ending = [], 0
         for stream_id, running in self._running.items():
             is_held = held.get(running.lease.partition) == running.lease
-            if is_held and stream_id not in specs and stream_id not in listing.unreadable:
+            if running.stop.is_set():
+                num_ending += running.capture.is_removed
+            elif is_held and stream_id not in specs and stream_id not in listing.unreadable:
                 removed.append(running)
             elif not is_held or stream_id not in specs or Playing.of(specs[stream_id]) != running.playing:
                 running.stop.set()
         self._hand_back()
-        self._start([spec for spec in specs.values() if self._is_due(spec)], held)
-        for running in removed[:MAX_REMOVED]:  # the rest with the next ticks: each that ends takes a millisecond
+        due = [spec for spec in specs.values() if self._is_due(spec)]
+        self._start(due[:MAX_AT_ONCE], held)
+        for running in removed[: max(0, MAX_AT_ONCE - num_ending)]:
             running.capture.is_removed = True
             running.stop.set()
         self._aside.look_at(listing, held)
+        return len(due) > MAX_AT_ONCE or bool(removed)
 
     def _look_at_clock(self) -> None:
         if step_ms := self._place.host_clock.step_ms(wall_offset_ms(), steady_ms()):

@@ -9,6 +9,9 @@ SPACING_SECONDS: Final = 0.02
 LATE_SPACING_SECONDS: Final = 0.1
 LATE_SECONDS: Final = 1.0
 """What is too long a wait for one that comes behind a crowd."""
+MAX_STARTING: Final = 8
+MAX_STARTING_AGAIN: Final = 4
+"""How many starts, and starts of sources that did not open, may be under way: more are for a machine that keeps up."""
 
 
 class Queue:
@@ -44,6 +47,7 @@ class Gate:
     for a camera that is added while thousands wait, or leave before their turn. Sources that did not open the last time
     have a queue of their own: thousands of dead addresses hold up no camera. Once the machine refuses, nobody tries for
     half a second, and longer each time it refuses again: a limit that is reached is not run against by all streams.
+    While it is slow to answer, those whose turn it is line up once more.
     """
 
     def __init__(self) -> None:
@@ -52,6 +56,7 @@ class Gate:
         self._late = Queue(LATE_SPACING_SECONDS)
         self._again = Queue(SPACING_SECONDS)
         self._closed_until = 0.0
+        self._num_starting = 0
 
     def queue(self, now: float, *, is_retry: bool = False) -> Queue:
         """Where one that comes now lines up; `is_retry`: its source did not open the last time."""
@@ -63,6 +68,16 @@ class Gate:
     def is_open(self, now: float) -> bool:
         """Whether the machine takes starts, as far as is known."""
         return now >= self._closed_until
+
+    def enters(self, now: float, *, is_retry: bool = False) -> bool:
+        """Whether one whose turn it is may start; it is `answered` then."""
+        may = self.is_open(now) and self._num_starting < (MAX_STARTING_AGAIN if is_retry else MAX_STARTING)
+        self._num_starting += may
+        return may
+
+    def answered(self) -> None:
+        """A start is no longer under way."""
+        self._num_starting -= 1
 
     def started(self) -> None:
         """A reader runs."""

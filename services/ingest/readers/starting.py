@@ -63,6 +63,9 @@ class Starter:
             with self._lock:
                 self._gate.refused(time.monotonic())
             raise lost(err) if isinstance(err, OSError) else err from err
+        finally:
+            with self._lock:
+                self._gate.answered()
         with self._lock:
             self._gate.started()
         return started
@@ -86,7 +89,7 @@ class Starter:
                     queue.left(time.monotonic())
                 raise Stopped
             with self._lock:
-                if self._gate.is_open(time.monotonic()):
+                if self._gate.enters(time.monotonic(), is_retry=is_retry):
                     return
 
     def _connected(self, job: ReadJob, stop: threading.Event) -> tuple[ReaderProcess, Connection]:
