@@ -23,10 +23,10 @@ import torch
 from benchmarks.worker import Load, sample_pictures, speed_of_worker
 from services.inference.catalog import Catalog
 from services.inference.commit import CommitOutcome, Retention, StreamCommit
-from services.inference.network import build_network
+from services.inference.network.network import build_network
+from services.inference.network.weights import save_model
 from services.inference.runner import choose_device, share_process
 from services.inference.settings import InferenceSettings
-from services.inference.weights import save_model
 from shared.keys import keys_of
 from shared.manifest import InputSpec
 from shared.streams import DEFAULT_MODEL

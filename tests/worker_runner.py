@@ -15,9 +15,9 @@ from patience import eventually
 
 from services.inference.catalog import Catalog
 from services.inference.metrics import InferenceMetrics
-from services.inference.network import build_network
+from services.inference.network.network import build_network
+from services.inference.network.weights import save_model
 from services.inference.settings import InferenceSettings
-from services.inference.weights import save_model
 from services.inference.worker import Worker
 from shared.events import Event
 from shared.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome

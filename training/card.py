@@ -9,7 +9,7 @@ from typing import Final
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from services.inference.weights import LoadedModel, load_model
+from services.inference.network.weights import LoadedModel, load_model
 from training.datasets.dataset import Dataset
 from training.datasets.fingerprint import fingerprint
 from training.evaluation import Evaluation

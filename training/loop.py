@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from services.inference.network import Network
+from services.inference.network.network import Network
 from shared.manifest import InputSpec
 from training.sequences import Sequence8Bit
 from training.unroll import as_input, elapsed, unroll

@@ -12,8 +12,8 @@ import torch
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from services.inference.network import build_network
-from services.inference.weights import save_model
+from services.inference.network.network import build_network
+from services.inference.network.weights import save_model
 from shared.allocator import keep_freed_memory
 from shared.manifest import InputSpec, Thresholds
 from training import checkpoint

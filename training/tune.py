@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from services.inference.weights import load_model, save_model
+from services.inference.network.weights import load_model, save_model
 from shared.manifest import Thresholds
 from training.events import tuned_thresholds
 from training.scenes.rendered import SequenceSpec, rendered

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from services.inference.images import normalise
+from services.inference.network.weights import LoadedModel
 from services.inference.steps import Block
-from services.inference.weights import LoadedModel
 from shared.errors import SettingsInvalid
 
 FIRST_CAPACITY = 64

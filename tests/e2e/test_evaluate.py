@@ -10,8 +10,8 @@ import pytest
 import torch
 from films import VideoFile
 
-from services.inference.network import build_network
-from services.inference.weights import save_model
+from services.inference.network.network import build_network
+from services.inference.network.weights import save_model
 from shared.manifest import InputSpec
 
 FIGURES = {"precision", "recall", "f1", "onset_delay_median_seconds", "false_per_hour"}

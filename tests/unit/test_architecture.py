@@ -1,6 +1,8 @@
 """The rules of the house that a machine can check, read from the syntax trees."""
 
 import ast
+import subprocess
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("afterimage", "benchmarks", "services", "shared", "training")
 FILES = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 300, 50
-SORTED = ("services/ingest",)
+SORTED = ("services/ingest", "services/inference/network")
 """Where small rooms and crowded floors are looked for; what is not sorted yet stands not here."""
 MAX_ROOMS, SMALL_ROOM_LINES = 10, 40
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "manager", "managers", "base", "common", "misc"}
@@ -43,6 +45,7 @@ MAY_NOT_IMPORT = {
         "redis",
     },
     "services/inference": {"services.ingest", "services.api", "training", "afterimage", "benchmarks", "av", "fastapi"},
+    "services/inference/network": {"redis", "threading", "concurrent", "queue", "time"},
     "services/api": {
         "services.ingest",
         "services.inference",
@@ -103,6 +106,18 @@ def test_only_the_edges_know_http(package: str) -> None:
     strangers = {path for path in knowing if not path.as_posix().startswith(ONLY_HTTP[package])}
     assert knowing
     assert strangers == set()
+
+
+def test_the_network_knows_nothing_of_the_worker() -> None:
+    files = [path for path in FILES if path.as_posix().startswith("services/inference/network/")]
+    known = {name for path in files for name in imported(parsed(path)) if begins_with(name, "services")}
+    assert known
+    assert all(begins_with(name, "services.inference.network") for name in known)
+
+
+def test_a_networks_config_is_read_without_torch() -> None:
+    code = "import sys; import services.inference.network.config; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 def test_policy_does_not_know_torch() -> None:

@@ -10,9 +10,9 @@ import pytest
 import torch
 from films import VideoFile
 
-from services.inference.network import build_network
+from services.inference.network.network import build_network
+from services.inference.network.weights import LoadedModel, load_model, save_model
 from services.inference.runner import Runner
-from services.inference.weights import LoadedModel, load_model, save_model
 from shared.errors import DatasetUnusable, ModelUnusable, SourceFailed
 from shared.manifest import InputSpec
 from training.datasets.dataset import Dataset, LabelledVideo

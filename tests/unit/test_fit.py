@@ -10,8 +10,8 @@ import torch
 from numpy.random import default_rng
 from stopped import stopped_after_a_checkpoint
 
-from services.inference.flow import optical_flow
-from services.inference.network import build_network
+from services.inference.network.likeness import optical_flow
+from services.inference.network.network import build_network
 from shared.errors import DatasetUnusable, ModelUnusable
 from shared.manifest import InputSpec, read_manifest
 from training.augment import Augmentation

@@ -1,12 +1,11 @@
 import pytest
 import torch
 
-from services.inference.compare import stretched
-from services.inference.flow import optical_flow
-from services.inference.fovea import SIDE, Fovea, gaze, window
-from services.inference.network import build_network
-from services.inference.network_config import NetworkConfig
-from services.inference.windows import window_means
+from services.inference.network.comparison import stretched
+from services.inference.network.config import NetworkConfig
+from services.inference.network.fovea import SIDE, Fovea, gaze, window
+from services.inference.network.likeness import optical_flow, window_means
+from services.inference.network.network import build_network
 
 HEIGHT, WIDTH = 48, 64
 

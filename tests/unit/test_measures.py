@@ -2,8 +2,8 @@
 
 import torch
 
-from services.inference.measures import NUM_MEASURES, Glance, Memory, halved, log_change, measure, still_seconds
-from services.inference.network import Network, build_network
+from services.inference.network.measures import NUM_MEASURES, Glance, Memory, halved, log_change, measure, still_seconds
+from services.inference.network.network import Network, build_network
 
 SIZE = (12, 16)
 STILL, UNLIKE, SHIFTED = 3, 12, 13

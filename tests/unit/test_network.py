@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from services.inference.network import Network, build_network
+from services.inference.network.network import Network, build_network
 from shared.errors import ModelUnusable
 
 HEIGHT, WIDTH, LABELS = 48, 64, 3

@@ -10,8 +10,8 @@ import pytest
 import torch
 from judged import LABELS, evaluation_of, scored
 
-from services.inference.network import build_network
-from services.inference.weights import load_model, save_model
+from services.inference.network.network import build_network
+from services.inference.network.weights import load_model, save_model
 from shared.manifest import InputSpec
 from training.card import CardFacts, DataFacts, data_facts, network_size, write_card
 from training.datasets.dataset import Dataset, LabelledVideo

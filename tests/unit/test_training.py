@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from stopped import stopped_after_a_checkpoint
 
-from services.inference.network import build_network
-from services.inference.weights import load_model
+from services.inference.network.network import build_network
+from services.inference.network.weights import load_model
 from shared.errors import ModelUnusable
 from shared.manifest import InputSpec, Thresholds
 from training import checkpoint

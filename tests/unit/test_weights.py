@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from services.inference.network import build_network
-from services.inference.weights import load_model, save_model
+from services.inference.network.network import build_network
+from services.inference.network.weights import load_model, save_model
 from shared.errors import ModelUnusable
 from shared.manifest import InputSpec, Thresholds
 

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from services.inference.compare import num_pictures
-from services.inference.network_config import NetworkConfig
+from services.inference.network.comparison import num_pictures
+from services.inference.network.config import NetworkConfig
 
 SIDE = 24
 """Samples along each side of the window."""

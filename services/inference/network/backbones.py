@@ -6,12 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from services.inference.timm_trunk import open_trunk, pretrained_weights
+from services.inference.network.timm_trunk import open_trunk, pretrained_weights
 
-BUILTIN = "builtin"
-TIMM = "timm:"
-BACKBONE = rf"^({BUILTIN}|{TIMM}[A-Za-z0-9][A-Za-z0-9_.]{{0,99}})$"
-"""Names from timm's own list only: by `hf-hub:` and `local-dir:` timm would build what lies elsewhere."""
 INPUT_MEAN, INPUT_STD = 0.5, 0.25
 """What pictures are normalised with before a network sees them: the manifest's usual mean and std are assumed."""
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from services.inference.network_config import NetworkConfig
+from services.inference.network.config import NetworkConfig
 
 
 class Compare(nn.Module):

@@ -1,10 +1,13 @@
-"""The network's hyper-parameters."""
+"""The network's hyper-parameters; known without torch."""
 
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.inference.backbones import BACKBONE, BUILTIN
+BUILTIN = "builtin"
+TIMM = "timm:"
+BACKBONE = rf"^({BUILTIN}|{TIMM}[A-Za-z0-9][A-Za-z0-9_.]{{0,99}})$"
+"""Names from timm's own list only: by `hf-hub:` and `local-dir:` timm would build what lies elsewhere."""
 
 
 class NetworkConfig(BaseModel):

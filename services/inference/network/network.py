@@ -9,21 +9,18 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn import functional
 
-from services.inference.backbones import (
-    BUILTIN,
+from services.inference.network.backbones import (
     INPUT_MEAN,
     INPUT_STD,
-    TIMM,
     BuiltinLook,
     TimmLook,
     initialise,
 )
-from services.inference.compare import Compare, stretched
-from services.inference.flow import optical_flow
-from services.inference.fovea import NUM_PLACES, Fovea
-from services.inference.likeness import local_likeness, phase_peaks
-from services.inference.measures import NUM_MEASURES, Glance, Memory, halved, log_change, measure, still_seconds
-from services.inference.network_config import NetworkConfig
+from services.inference.network.comparison import Compare, stretched
+from services.inference.network.config import BUILTIN, TIMM, NetworkConfig
+from services.inference.network.fovea import NUM_PLACES, Fovea
+from services.inference.network.likeness import local_likeness, optical_flow, phase_peaks
+from services.inference.network.measures import NUM_MEASURES, Glance, Memory, halved, log_change, measure, still_seconds
 from shared.errors import ModelUnusable
 from shared.validation import first_problem
 

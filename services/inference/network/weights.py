@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors import torch as safetensors
 from torch import Tensor
 
-from services.inference.network import Network, build_network
+from services.inference.network.network import Network, build_network
 from shared.errors import ModelUnusable
 from shared.manifest import MANIFEST_FILE, InputSpec, Manifest, Thresholds, WeightsSpec, read_manifest, verified_weights
 from shared.validation import first_problem

@@ -1,0 +1,1 @@
+"""The network, as the worker and training use it: no Redis, no threads."""
