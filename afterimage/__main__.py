@@ -6,7 +6,7 @@ import typer
 
 from afterimage.commands import analyze, bench, dataset, demo, evaluate, events, probe, streams, train, up, worker
 from shared.errors import AfterimageError, DatasetUnusable, ModelUnusable, SettingsInvalid, SourceRefused
-from shared.redaction import redact
+from shared.words.redaction import redact
 
 USAGE_ERRORS = (DatasetUnusable, ModelUnusable, SettingsInvalid, SourceRefused)
 

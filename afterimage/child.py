@@ -14,7 +14,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import IO
 
-from shared.redaction import redact
+from shared.words.redaction import redact
 
 MAX_LINE_BYTES = 8192
 MAX_LOG_BYTES = 5 << 20

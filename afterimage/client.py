@@ -7,8 +7,8 @@ import httpx
 from pydantic import BaseModel, ConfigDict
 
 from shared.errors import ApiUnavailable, RequestRefused
-from shared.redaction import redact
 from shared.streams import StreamState
+from shared.words.redaction import redact
 
 TIMEOUT_SECONDS = 15.0
 LIVE_TIMEOUT = httpx.Timeout(TIMEOUT_SECONDS, read=60.0)

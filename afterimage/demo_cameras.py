@@ -17,7 +17,7 @@ import av
 import cv2
 
 from afterimage.client import Client
-from shared.lifecycle import run_service, stop_on_signals
+from shared.service.lifecycle import run_service, stop_on_signals
 from training.scenes.clips import render_demo_clip
 from training.scenes.incidents import LABELS
 

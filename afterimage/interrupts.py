@@ -3,7 +3,7 @@
 import signal
 import threading
 
-from shared.lifecycle import on_signals
+from shared.service.lifecycle import on_signals
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

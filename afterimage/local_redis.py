@@ -10,7 +10,7 @@ import redis
 
 from afterimage.redis_server import prepare_server
 from shared.errors import StackFailed
-from shared.store import connect
+from shared.store.client import connect
 
 START_SECONDS = 10.0
 

@@ -16,8 +16,8 @@ from redis.retry import Retry
 
 from afterimage.ports import usable_port
 from shared.errors import StackFailed
-from shared.keys import PARTITIONS, Role, workers_key
-from shared.store import connect, translated
+from shared.store.client import connect, translated
+from shared.store.keys import PARTITIONS, Role, workers_key
 
 MAX_SOCKET_PATH_BYTES = 100
 CONFIG_FILE = "redis.conf"

@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 
 from shared.errors import SourceRefused
-from shared.redaction import redact
 from shared.sources import VIDEO_SUFFIXES, Source, check_file, parse_source, path_named
+from shared.words.redaction import redact
 
 MAX_BASE_MS = (1 << 50) - 1
 MAX_GLANCED = 10_000

@@ -22,13 +22,13 @@ import torch
 
 from benchmarks.worker import Load, sample_pictures, speed_of_worker
 from services.inference.catalog import Catalog
-from services.inference.commit import CommitOutcome, Retention, StreamCommit
 from services.inference.network.network import build_network
 from services.inference.network.weights import save_model
 from services.inference.runner import choose_device, share_process
 from services.inference.settings import InferenceSettings
-from shared.keys import keys_of
 from shared.manifest import InputSpec
+from shared.store.commit import CommitOutcome, Retention, StreamCommit
+from shared.store.keys import keys_of
 from shared.streams import DEFAULT_MODEL
 
 MEMORIES = ({"hidden": 32}, {"hidden": 96}, {"hidden": 96, "colour": True}, {"hidden": 96, "thumb_pool": 2})

@@ -31,12 +31,12 @@ from services.inference.steps import Elapsed, arrange
 from services.inference.worker import Worker
 from services.ingest.sources.decoding.transport import encode_jpeg
 from shared.clock import now_ms
-from shared.frame_queue import NewFrame
-from shared.keys import keys_of
-from shared.leases import LEASE_SECONDS, LeaseBook, worker_id
-from shared.registry import Registry
+from shared.service.tenancy import Tenancy
+from shared.store.frame_queue import NewFrame
+from shared.store.keys import keys_of
+from shared.store.leases import LEASE_SECONDS, LeaseBook, worker_id
+from shared.store.registry import Registry
 from shared.streams import DEFAULT_MODEL, Progress, StreamSpec
-from shared.tenancy import Tenancy
 
 FRAME_MS = 125
 NUM_PICTURES = 64

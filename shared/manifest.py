@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shared.errors import ModelUnusable
-from shared.validation import first_problem
+from shared.words.validation import first_problem
 
 MANIFEST_FILE = "model.json"
 NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")

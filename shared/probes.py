@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.keys import PROBE_DESKS, PROBES_OPEN, PROBES_WAITING, probe_answer_key
-from shared.scripts import Script
-from shared.store import translated
+from shared.store.client import translated
+from shared.store.keys import PROBE_DESKS, PROBES_OPEN, PROBES_WAITING, probe_answer_key
+from shared.store.scripts import Script, lua
 from shared.streams import RtspTransport
 
 PROBE_SECONDS: Final = 15.0
@@ -36,61 +36,10 @@ MAX_DESKS: Final = 16
 
 SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 
-ASK = """
--- Notes a request, unless too many are waited for. Asking twice is asking once.
--- KEYS: 1 open, 2 waiting    ARGV: 1 id, 2 sealed, 3 most open, 4 milliseconds until it is given up
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)) do
-  redis.call('ZREM', KEYS[1], id)
-  redis.call('HDEL', KEYS[2], id)
-end
-if redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 1 end
-if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[3]) then return 0 end
-redis.call('ZADD', KEYS[1], now + ARGV[4], ARGV[1])
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[4])
-redis.call('PEXPIRE', KEYS[2], ARGV[4])
-return 1
-"""
-
-DESKS = """
--- The public keys of those who looked for requests lately, the latest first.
--- KEYS: 1 desks    ARGV: 1 milliseconds after which the silent count as gone, 2 how many at most
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-return redis.call('ZREVRANGEBYSCORE', KEYS[1], '+inf', now - ARGV[1], 'LIMIT', 0, ARGV[2])
-"""
-
-TAKE = """
--- Takes the request that waits longest of those sealed for a desk; false where none waits. Says now and then that the
--- desk is there.
--- KEYS: 1 open, 2 waiting, 3 desks
--- ARGV: 1 public key of the desk, 2 milliseconds between its words, 3 milliseconds after which the silent are forgotten
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local said = redis.call('ZSCORE', KEYS[3], ARGV[1])
-if not said or now - said >= tonumber(ARGV[2]) or said - now > 0 then
-  redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - ARGV[3]) -- before what takes memory
-  redis.call('ZADD', KEYS[3], now, ARGV[1])
-  redis.call('PEXPIRE', KEYS[3], ARGV[3])
-end
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. now, '+inf')) do
-  local sealed = redis.call('HGET', KEYS[2], id)
-  local own = sealed and cjson.decode(sealed)[ARGV[1]]
-  if own then
-    redis.call('HDEL', KEYS[2], id)
-    return {id, own}
-  end
-end
-return false
-"""
-
-ANSWER = """
--- Answers a probe that is still waited for, which makes room for another.
--- KEYS: 1 open, 2 answer    ARGV: 1 id, 2 report, 3 milliseconds to keep it
-if redis.call('ZREM', KEYS[1], ARGV[1]) == 1 then redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3]) end
-"""
+ASK: Final = lua("probe_ask")
+DESKS: Final = lua("probe_desks")
+TAKE: Final = lua("probe_take")
+ANSWER: Final = lua("probe_answer")
 
 
 class ProbeRequest(BaseModel):

@@ -11,8 +11,8 @@ from typing import Final, Literal
 from urllib.parse import quote, unquote
 
 from shared.errors import SourceMissing, SourceRefused
-from shared.redaction import MASK, plain_form
-from shared.urls import KNOWN_SCHEME, URL, split_rest
+from shared.words.redaction import MASK, plain_form
+from shared.words.urls import KNOWN_SCHEME, URL, split_rest
 
 SourceKind = Literal["file", "rtsp", "http", "device"]
 

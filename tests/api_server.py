@@ -19,10 +19,10 @@ from services.api.context import ApiContext
 from services.api.server import Server, listen
 from services.api.settings import ApiSettings
 from shared.events import Event, event_id
-from shared.frame_queue import EndOfSource, FrameWriter, NewFrame
-from shared.keys import keys_of
-from shared.registry import Registry
-from shared.settings import PROJECT_ROOT
+from shared.service.settings import PROJECT_ROOT
+from shared.store.frame_queue import EndOfSource, FrameWriter, NewFrame
+from shared.store.keys import keys_of
+from shared.store.registry import Registry
 
 BASE_MS = 1_700_000_000_000
 CAMERA = {"name": "Camera", "source": "rtsp://camera.invalid/1"}

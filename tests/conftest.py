@@ -11,8 +11,8 @@ from ingest_runner import IngestRunner
 from patience import unavailable
 from redis_process import redis_process
 
-import shared.openmp  # noqa: F401  (before any test imports torch)
-from shared.store import connect
+import shared.service.openmp  # noqa: F401  (before any test imports torch)
+from shared.store.client import connect
 
 REFERENCE_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 REFERENCE_CASES = REFERENCE_DATA.parent / "cases"

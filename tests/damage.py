@@ -7,7 +7,7 @@ from typing import Any
 
 import redis
 
-from shared.keys import keys_of, partition_of
+from shared.store.keys import keys_of, partition_of
 
 SECRET = "s3cret-pass"
 

@@ -16,11 +16,11 @@ from services.ingest.captures.supervisor import Supervisor
 from services.ingest.metrics import IngestMetrics
 from services.ingest.own_redis import OwnRedis
 from services.ingest.settings import IngestSettings
-from shared.frame_queue import QueuedFrame, read_frames
-from shared.keys import keys_of
-from shared.leases import LEASE_SECONDS
 from shared.records import StreamRecord
-from shared.registry import Registry
+from shared.store.frame_queue import QueuedFrame, read_frames
+from shared.store.keys import keys_of
+from shared.store.leases import LEASE_SECONDS
+from shared.store.registry import Registry
 from shared.streams import FIRST_CURSOR, Progress, StreamSpec, StreamState
 
 BASE_MS = 1_700_000_000_000

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 import redis
 from prometheus_client import CollectorRegistry
 
-from shared.keys import NUM_PARTITIONS, PARTITIONS, Role, partition_of
-from shared.lease_metrics import LeaseMetrics
-from shared.leases import LEASE_SECONDS, Lease, LeaseBook, worker_id
-from shared.tenancy import Tenancy
+from shared.service.lease_metrics import LeaseMetrics
+from shared.service.tenancy import Tenancy
+from shared.store.keys import NUM_PARTITIONS, PARTITIONS, Role, partition_of
+from shared.store.leases import LEASE_SECONDS, Lease, LeaseBook, worker_id
 
 AN_HOUR_SECONDS = 3600.0
 

@@ -9,7 +9,7 @@ from ingest_runner import Passing
 
 from shared.clock import now_ms
 from shared.records import StreamRecord
-from shared.registry import Registry
+from shared.store.registry import Registry
 from shared.streams import StreamState
 
 LIVE, WAITING = StreamState.LIVE, StreamState.WAITING

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from patience import unavailable
 
-from shared.settings import PROJECT_ROOT
+from shared.service.settings import PROJECT_ROOT
 
 PROMETHEUS = PROJECT_ROOT / "deploy" / "prometheus"
 

@@ -75,7 +75,7 @@ class Cluster:
 
     @property
     def url(self) -> str:
-        """As `shared.store.connect` takes it; it names one node alone."""
+        """As `shared.store.client.connect` takes it; it names one node alone."""
         return f"redis+cluster://127.0.0.1:{self.nodes[0].port}"
 
     def add(self) -> Node:

@@ -8,7 +8,7 @@ from pydantic.fields import FieldInfo
 from services.api.settings import ApiSettings
 from services.inference.settings import InferenceSettings
 from services.ingest.settings import IngestSettings
-from shared.settings import PROJECT_ROOT, ServiceSettings
+from shared.service.settings import PROJECT_ROOT, ServiceSettings
 
 TABLES: dict[str, type[ServiceSettings]] = {
     "Every service": ServiceSettings,

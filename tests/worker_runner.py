@@ -20,11 +20,11 @@ from services.inference.network.weights import save_model
 from services.inference.settings import InferenceSettings
 from services.inference.worker import Worker
 from shared.events import Event
-from shared.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
-from shared.keys import keys_of
 from shared.manifest import InputSpec, Thresholds
 from shared.records import StreamRecord
-from shared.registry import Registry
+from shared.store.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
+from shared.store.keys import keys_of
+from shared.store.registry import Registry
 from shared.streams import StreamSpec
 
 BASE_MS = 1_700_000_000_000

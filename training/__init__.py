@@ -1,3 +1,3 @@
 """Data sets, training and evaluation."""
 
-import shared.openmp  # noqa: F401  (before any room of this package imports torch)
+import shared.service.openmp  # noqa: F401  (before any room of this package imports torch)

@@ -15,9 +15,9 @@ from rich.progress import Progress
 from services.inference.network.network import build_network, load_pretrained
 from services.inference.network.weights import load_model, save_model
 from services.inference.runner import choose_device
-from shared.allocator import keep_freed_memory
 from shared.errors import DatasetUnusable
 from shared.manifest import InputSpec, Thresholds
+from shared.service.allocator import keep_freed_memory
 from training import checkpoint
 from training.bar import training_bar
 from training.datasets.dataset import Dataset

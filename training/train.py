@@ -14,8 +14,8 @@ from rich.table import Table
 
 from services.inference.network.network import build_network
 from services.inference.network.weights import save_model
-from shared.allocator import keep_freed_memory
 from shared.manifest import InputSpec, Thresholds
+from shared.service.allocator import keep_freed_memory
 from training import checkpoint
 from training.bar import training_bar
 from training.events import matches_by_label

@@ -34,7 +34,7 @@ def probe(
     from services.ingest.readers.probe import probe as tried
     from services.ingest.sources.options import ReadOptions
     from shared.errors import SettingsInvalid, SourceFailed
-    from shared.redaction import shown_source
+    from shared.words.redaction import shown_source
 
     found, shown = find_source(source), shown_source(source)
     with Console(stderr=True).status(Text(f"trying {shown}")):

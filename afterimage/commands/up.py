@@ -64,7 +64,7 @@ def _serve(options: "StackOptions", model_names: list[str]) -> None:
     """Runs the stack until the user wants an end; raises StackFailed."""
     from afterimage.interrupts import StopRequest
     from afterimage.stack import Stack
-    from shared.redaction import redact
+    from shared.words.redaction import redact
 
     request = StopRequest()
     request.listen()

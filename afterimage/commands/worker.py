@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from afterimage.commands.options import DEFAULT_MODELS, DEVICE_HELP, Models, user_data
-from shared.keys import Role
+from shared.store.keys import Role
 
 
 def worker(
@@ -44,8 +44,8 @@ def worker(
     from afterimage.ports import usable_port
     from afterimage.preflight import check_media_root, check_models
     from afterimage.redis_server import url_of_running
-    from shared.redaction import redact
-    from shared.store import connect
+    from shared.store.client import connect
+    from shared.words.redaction import redact
 
     url = redis or url_of_running(user_data() / "redis")
     connect(url)  # refuses what is no URL of a Redis, and opens no connection

@@ -3,9 +3,9 @@
 from services.api.app import create_app
 from services.api.server import listen, serve
 from services.api.settings import ApiSettings
-from shared.lifecycle import run_service, stop_on_signals
-from shared.logs import configure_logging
-from shared.settings import read_settings
+from shared.service.lifecycle import run_service, stop_on_signals
+from shared.service.logs import configure_logging
+from shared.service.settings import read_settings
 
 
 def main() -> int:

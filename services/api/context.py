@@ -14,8 +14,8 @@ from services.api.probing import Prober
 from services.api.registration import Registrar
 from services.api.settings import ApiSettings
 from services.api.store_metrics import StoreCollector
-from shared.registry import Registry
-from shared.store import connect, connect_async
+from shared.store.client import connect, connect_async
+from shared.store.registry import Registry
 
 STORE_TIMEOUT_SECONDS = 1.5  # a client had better ask again than hold a thread while Redis hangs
 

@@ -22,10 +22,10 @@ from shared.errors import (
     StreamExists,
     StreamUnknown,
 )
-from shared.plain_words import is_plain
-from shared.redaction import redact
 from shared.streams import ThresholdOverride
-from shared.validation import repeated, repeated_name
+from shared.words.plain_words import is_plain
+from shared.words.redaction import redact
+from shared.words.validation import repeated, repeated_name
 
 RETRY_AFTER_SECONDS = 1
 MAX_PATH = 100

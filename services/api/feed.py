@@ -20,8 +20,8 @@ from services.api.errors import ApiError
 from services.api.metrics import ApiMetrics
 from services.api.position import EntryId, Position, entry_id_of
 from shared.errors import StoreUnavailable
-from shared.keys import NUM_PARTITIONS, PARTITIONS
-from shared.store import translated
+from shared.store.client import translated
+from shared.store.keys import NUM_PARTITIONS, PARTITIONS
 
 POLL_SECONDS = 0.1
 MAX_BACKOFF_SECONDS = 2.0

@@ -4,10 +4,10 @@ from typing import Any
 
 import redis
 
-from shared.frame_queue import QueuedFrame, parsed_frame
-from shared.keys import keys_of
 from shared.records import StreamRecord
-from shared.store import translated
+from shared.store.client import translated
+from shared.store.frame_queue import QueuedFrame, parsed_frame
+from shared.store.keys import keys_of
 
 
 def newest_frame(client: redis.Redis, stream_id: str) -> QueuedFrame | None:

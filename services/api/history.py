@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from services.api.schemas import FrameScores
 from shared.events import Event
-from shared.keys import keys_of
-from shared.store import replies_of, translated
+from shared.store.client import replies_of, translated
+from shared.store.keys import keys_of
 
 MAX_SCANNED = 20_000
 

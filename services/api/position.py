@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Self
 
-from shared.keys import NUM_PARTITIONS
+from shared.store.keys import NUM_PARTITIONS
 
 EntryId = tuple[int, int]
 

@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.api import examples
 from services.api.schemas import SOURCE, SourceText
 from shared.probes import ProbeReport
-from shared.redaction import shown_source
 from shared.streams import RtspTransport
+from shared.words.redaction import shown_source
 
 
 class ProbeCreate(BaseModel):

@@ -15,10 +15,10 @@ from services.api.settings import ApiSettings
 from shared.clock import now_ms
 from shared.errors import SourceMissing, StreamExists
 from shared.records import StreamRecord
-from shared.redaction import shown_source
-from shared.registry import Registry
 from shared.sources import check_file, parse_source
+from shared.store.registry import Registry
 from shared.streams import DEFAULT_FPS, DEFAULT_MODEL, MIN_FPS, StreamSpec
+from shared.words.redaction import shown_source
 
 MAX_ATTEMPTS = 8
 MAX_SLUG = 56

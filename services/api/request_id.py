@@ -6,7 +6,7 @@ import secrets
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.logs import request_id
+from shared.service.logs import request_id
 
 HEADER = "X-Request-ID"
 ALLOWED = re.compile(r"[A-Za-z0-9._-]{1,64}")

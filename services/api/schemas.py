@@ -9,11 +9,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from services.api import examples
 from shared.events import Event
-from shared.keys import Role
 from shared.manifest import InputSpec, Label, Thresholds
 from shared.records import StreamRecord
-from shared.redaction import redact, shown_source
+from shared.store.keys import Role
 from shared.streams import RtspTransport, StreamId, StreamSpec, StreamState, ThresholdOverride
+from shared.words.redaction import redact, shown_source
 
 END_MARKER = "-1"
 OF_SOURCE = ("codec", "width", "height", "source_fps", "duration_seconds")

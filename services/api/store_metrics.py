@@ -10,11 +10,11 @@ from redis.cluster import RedisCluster
 
 from services.api.schemas import StreamView
 from shared.errors import StoreUnavailable
-from shared.frame_queue import MAX_JPEG_BYTES
-from shared.keys import Role, keys_of
-from shared.leases import living_workers
-from shared.registry import Registry
-from shared.store import translated
+from shared.store.client import translated
+from shared.store.frame_queue import MAX_JPEG_BYTES
+from shared.store.keys import Role, keys_of
+from shared.store.leases import living_workers
+from shared.store.registry import Registry
 from shared.streams import StreamState
 
 ONE_SERVER = "redis"

@@ -11,14 +11,14 @@ from services.inference.runner import choose_device, share_process
 from services.inference.settings import InferenceSettings
 from services.inference.worker import Worker
 from shared.errors import ModelUnusable
-from shared.leases import LeaseBook, worker_id
-from shared.lifecycle import run_service, stop_on_signals
-from shared.logs import configure_logging
-from shared.metrics_server import serve_metrics
-from shared.settings import read_settings
-from shared.store import connect
+from shared.service.lifecycle import run_service, stop_on_signals
+from shared.service.logs import configure_logging
+from shared.service.metrics_server import serve_metrics
+from shared.service.settings import read_settings
+from shared.service.tenancy import Tenancy
+from shared.store.client import connect
+from shared.store.leases import LeaseBook, worker_id
 from shared.streams import DEFAULT_MODEL
-from shared.tenancy import Tenancy
 
 log = logging.getLogger("inference")
 

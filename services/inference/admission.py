@@ -10,10 +10,10 @@ from services.inference.runner import Runner
 from services.inference.saved_state import SavedState, StateUnreadable
 from services.inference.session import Session
 from services.inference.tracker import Tracker
-from shared.keys import keys_of
-from shared.leases import Lease
 from shared.manifest import Manifest
-from shared.store import replies_of
+from shared.store.client import replies_of
+from shared.store.keys import keys_of
+from shared.store.leases import Lease
 from shared.streams import Progress, StreamSpec
 
 log = logging.getLogger(__name__)

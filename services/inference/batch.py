@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from services.inference.runner import Runner
 from services.inference.session import Session
-from shared.frame_queue import QueuedFrame
+from shared.store.frame_queue import QueuedFrame
 
 
 @dataclass(frozen=True, slots=True)

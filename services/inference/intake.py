@@ -18,12 +18,12 @@ from services.inference.metrics import InferenceMetrics
 from services.inference.runner import Runner
 from services.inference.session import Session
 from shared.errors import Fenced
-from shared.frame_queue import QueuedFrame, read_frames
-from shared.keys import partition_of
-from shared.leases import Lease
-from shared.registry import Registry
+from shared.service.tenancy import Tenancy
+from shared.store.frame_queue import QueuedFrame, read_frames
+from shared.store.keys import partition_of
+from shared.store.leases import Lease
+from shared.store.registry import Registry
 from shared.streams import InferenceStatus, StreamSpec
-from shared.tenancy import Tenancy
 
 REFRESH_SECONDS = 0.5
 MAX_FRAMES_READ = 1024

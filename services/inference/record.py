@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Sequence
 
 from services.inference.batch import Scored, StreamResult
-from services.inference.commit import CommitOutcome, Committer, StreamCommit
 from services.inference.compute import SCORE_DECIMALS
 from services.inference.metrics import InferenceMetrics
 from services.inference.saved_state import SavedState
@@ -12,7 +11,8 @@ from services.inference.session import Session
 from services.inference.tracker import Transition
 from shared.clock import now_ms
 from shared.events import Event, event_id
-from shared.leases import Lease
+from shared.store.commit import CommitOutcome, Committer, StreamCommit
+from shared.store.leases import Lease
 from shared.streams import Progress
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from services.inference.runner import Runner
 from services.inference.tracker import Tracker
-from shared.leases import Lease
+from shared.store.leases import Lease
 from shared.streams import Progress, StreamSpec
 
 

@@ -4,7 +4,7 @@ import os
 
 from pydantic import Field
 
-from shared.settings import ServiceSettings
+from shared.service.settings import ServiceSettings
 
 
 class InferenceSettings(ServiceSettings):

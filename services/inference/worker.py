@@ -11,13 +11,13 @@ import redis
 
 from services.inference.batch import Batch, StreamResult
 from services.inference.catalog import Catalog
-from services.inference.commit import Committer, Retention
 from services.inference.compute import Compute
 from services.inference.intake import Intake
 from services.inference.metrics import InferenceMetrics
 from services.inference.record import Recorder
 from services.inference.settings import InferenceSettings
-from shared.tenancy import Tenancy
+from shared.service.tenancy import Tenancy
+from shared.store.commit import Committer, Retention
 from shared.waiting import Stopped, until_stored
 
 QUEUED_BATCHES = 1

@@ -6,16 +6,16 @@ from services.ingest.captures.supervisor import Supervisor
 from services.ingest.metrics import IngestMetrics
 from services.ingest.own_redis import OwnRedis
 from services.ingest.settings import IngestSettings
-from shared.allocator import share_arenas
-from shared.leases import LeaseBook, worker_id
-from shared.lifecycle import run_service, stop_on_signals
-from shared.logs import configure_logging
-from shared.metrics_server import serve_metrics
 from shared.probes import ProbeQueue
-from shared.registry import Registry
-from shared.settings import read_settings
-from shared.store import connect
-from shared.tenancy import Tenancy
+from shared.service.allocator import share_arenas
+from shared.service.lifecycle import run_service, stop_on_signals
+from shared.service.logs import configure_logging
+from shared.service.metrics_server import serve_metrics
+from shared.service.settings import read_settings
+from shared.service.tenancy import Tenancy
+from shared.store.client import connect
+from shared.store.leases import LeaseBook, worker_id
+from shared.store.registry import Registry
 
 
 def main() -> int:

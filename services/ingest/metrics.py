@@ -8,8 +8,8 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from services.ingest.sources.decoding.tally import Tally
 from shared.errors import ReaderLost, SourceCrashed, SourceFailed
-from shared.lease_metrics import LeaseMetrics
-from shared.metrics_server import new_registry
+from shared.service.lease_metrics import LeaseMetrics
+from shared.service.metrics_server import new_registry
 
 Stage = Literal["publish"]
 DropReason = Literal["busy", "store_unavailable", "stopped"]

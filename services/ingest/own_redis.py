@@ -12,7 +12,7 @@ from redis.sentinel import Sentinel, SentinelConnectionPool
 from redis.utils import str_if_bytes
 
 from shared.errors import StoreUnavailable
-from shared.store import translated
+from shared.store.client import translated
 
 REFRESH_SECONDS: Final = 10.0
 MAX_SERVERS: Final = 4096

@@ -4,8 +4,8 @@ from pydantic import Field
 
 from services.ingest.sources.decoding.transport import JPEG_QUALITY, SHORT_SIDE
 from services.ingest.sources.options import STALL_SECONDS, Hwaccel
-from shared.settings import ServiceSettings
-from shared.store_url import addresses_of
+from shared.service.settings import ServiceSettings
+from shared.store.address import addresses_of
 
 
 class IngestSettings(ServiceSettings):

@@ -23,7 +23,7 @@ from chaos.footage import FPS, render_files
 from chaos.scale import Gaps, measure_scale
 from chaos.scenarios import LONG, Amount, Report, attack, reference
 from chaos.waiting import ChaosFailed
-from shared.settings import PROJECT_ROOT
+from shared.service.settings import PROJECT_ROOT
 from shared.streams import DEFAULT_MODEL
 
 ATTACKS = ("A", "B", "C", "D")

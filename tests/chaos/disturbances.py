@@ -8,7 +8,7 @@ from chaos.field import Field
 from chaos.fleet import Worker
 from chaos.servers import Cluster
 from chaos.waiting import ChaosFailed
-from shared.keys import Role, partition_of
+from shared.store.keys import Role, partition_of
 
 EARLIEST, LATEST = 0.02, 0.95
 LATEST_LONG = 0.6

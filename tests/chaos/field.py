@@ -16,9 +16,9 @@ from chaos.pace import Pace
 from chaos.servers import Store
 from chaos.waiting import POLL_SECONDS, ChaosFailed
 from shared.errors import StoreUnavailable
-from shared.keys import Role
-from shared.registry import Registry
-from shared.store import connect
+from shared.store.client import connect
+from shared.store.keys import Role
+from shared.store.registry import Registry
 from shared.streams import StreamSpec, StreamState
 from shared.waiting import LONGEST_FOR_STORE_SECONDS
 

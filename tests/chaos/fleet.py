@@ -13,8 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from redis_cluster import free_port
 
 from chaos.processes import Child
-from shared.keys import Role
-from shared.leases import LEASE_SECONDS, living_workers
+from shared.store.keys import Role
+from shared.store.leases import LEASE_SECONDS, living_workers
 
 SCRAPE_SECONDS = 1.0
 

@@ -7,9 +7,9 @@ from typing import Any
 import redis
 
 from shared.events import Event
-from shared.keys import keys_of
-from shared.registry import Registry
-from shared.store import translated
+from shared.store.client import translated
+from shared.store.keys import keys_of
+from shared.store.registry import Registry
 
 TOLERANCE = 1e-3
 NOT_COMPARED = {"epoch"}

@@ -6,8 +6,8 @@ from typing import Any
 
 import redis
 
-from shared.keys import PARTITIONS, partition_of
-from shared.store import translated
+from shared.store.client import translated
+from shared.store.keys import PARTITIONS, partition_of
 from shared.streams import Progress
 
 

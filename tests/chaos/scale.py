@@ -13,7 +13,7 @@ from pathlib import Path
 from chaos.field import Field, Setup
 from chaos.fleet import Worker
 from chaos.servers import SingleServer
-from shared.keys import NUM_PARTITIONS
+from shared.store.keys import NUM_PARTITIONS
 
 SETTLE_SECONDS = 90.0
 STEADY_SECONDS = 10.0

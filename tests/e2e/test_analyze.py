@@ -13,7 +13,7 @@ from running import Running, render_scene, running
 
 from afterimage.ports import usable_port
 from shared.events import Event
-from shared.settings import PROJECT_ROOT
+from shared.service.settings import PROJECT_ROOT
 
 MODEL = PROJECT_ROOT / "models" / "camera-events"
 

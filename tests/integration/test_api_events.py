@@ -7,7 +7,7 @@ import redis
 from api_server import BASE_MS, RunningApi, an_event, running_api, write_event
 
 from services.api import history
-from shared.keys import keys_of
+from shared.store.keys import keys_of
 
 LABELS = ("covered", "frozen", "moved")
 

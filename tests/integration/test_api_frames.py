@@ -8,10 +8,10 @@ from leasing import lease_of
 from patience import eventually
 
 from services.api.server import listen
-from shared.frame_queue import EndOfSource, FrameWriter, NewFrame
-from shared.keys import keys_of
-from shared.leases import LeaseBook
-from shared.registry import Registry
+from shared.store.frame_queue import EndOfSource, FrameWriter, NewFrame
+from shared.store.keys import keys_of
+from shared.store.leases import LeaseBook
+from shared.store.registry import Registry
 from shared.streams import StreamState, StreamStatus
 
 

@@ -12,8 +12,8 @@ from patience import eventually
 from redis_process import redis_process
 
 from services.api import feed, live
-from shared.keys import keys_of, partition_of
-from shared.store import connect
+from shared.store.client import connect
+from shared.store.keys import keys_of, partition_of
 
 STREAMS = tuple(f"stream-{number}" for number in range(12))
 

@@ -7,7 +7,7 @@ import pytest
 import redis
 from api_server import CAMERA, RunningApi, running_api
 
-from shared.logs import request_id
+from shared.service.logs import request_id
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import redis
 from api_server import RunningApi, running_api
 from worker_runner import save_random_model
 
-from shared.registry import Registry
+from shared.store.registry import Registry
 
 
 @pytest.fixture

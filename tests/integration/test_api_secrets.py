@@ -24,10 +24,10 @@ from web_server import WebServer, web_server
 from services.api.settings import ApiSettings
 from shared.errors import SettingsInvalid, SourceRefused
 from shared.probes import ProbeQueue
-from shared.redaction import MASK, shown_source
-from shared.registry import Registry
-from shared.settings import read_settings
+from shared.service.settings import read_settings
 from shared.sources import parse_source
+from shared.store.registry import Registry
+from shared.words.redaction import MASK, shown_source
 
 SECRET = "s3cret-pass"
 CAMERA = {"name": "Camera", "source": "rtsp://127.0.0.1:9/s"}

@@ -10,8 +10,8 @@ from leasing import lease_of
 from typer.testing import CliRunner
 
 from afterimage.__main__ import app
-from shared.keys import Role, keys_of
-from shared.registry import Registry
+from shared.store.keys import Role, keys_of
+from shared.store.registry import Registry
 from shared.streams import InferenceStatus, Progress, StreamState, StreamStatus
 
 SECRET = "s3cret-pass"

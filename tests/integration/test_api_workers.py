@@ -8,8 +8,8 @@ import pytest
 import redis
 from api_server import RunningApi, running_api
 
-from shared.keys import Role, partition_of, workers_key
-from shared.leases import LeaseBook
+from shared.store.keys import Role, partition_of, workers_key
+from shared.store.leases import LeaseBook
 
 
 @pytest.fixture(scope="module")

@@ -18,16 +18,16 @@ from leasing import seize
 from patience import eventually
 from redis_cluster import Cluster, free_port, redis_cluster
 
-from services.inference.commit import CommitOutcome, Committer, Retention, StreamCommit
 from services.ingest.own_redis import OwnRedis
 from services.ingest.sources.network.addresses import AddressPolicy
 from shared.errors import SourceFailed, StoreUnavailable
-from shared.frame_queue import FrameWriter, NewFrame, read_frames
-from shared.keys import keys_of, partition_of
-from shared.leases import LEASE_SECONDS, Lease, LeaseBook, living_workers
-from shared.registry import Registry
-from shared.store import connect, connect_async, translated
-from shared.store_url import addresses_of
+from shared.store.address import addresses_of
+from shared.store.client import connect, connect_async, translated
+from shared.store.commit import CommitOutcome, Committer, Retention, StreamCommit
+from shared.store.frame_queue import FrameWriter, NewFrame, read_frames
+from shared.store.keys import keys_of, partition_of
+from shared.store.leases import LEASE_SECONDS, Lease, LeaseBook, living_workers
+from shared.store.registry import Registry
 from shared.streams import Progress, StreamSpec
 
 STREAMS = tuple(f"cam{number}" for number in range(64))

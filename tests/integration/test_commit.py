@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import redis
 
-from services.inference.commit import CommitOutcome, Committer, Retention, StreamCommit
 from shared.events import Event, event_id
-from shared.keys import keys_of
-from shared.leases import Lease
-from shared.registry import Registry
+from shared.store.commit import CommitOutcome, Committer, Retention, StreamCommit
+from shared.store.keys import keys_of
+from shared.store.leases import Lease
+from shared.store.registry import Registry
 from shared.streams import Progress, StreamSpec
 
 BASE_MS = 1_700_000_000_000

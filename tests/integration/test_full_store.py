@@ -18,8 +18,8 @@ from redis_process import redis_process
 from test_probe_queue import desk_of
 
 from services.ingest.captures import publisher
-from shared.leases import LeaseBook
-from shared.store import connect
+from shared.store.client import connect
+from shared.store.leases import LeaseBook
 from shared.streams import StreamState
 
 FPS = 50.0

@@ -10,8 +10,8 @@ import redis
 from patience import eventually
 from worker_runner import WorkerRunner, pictures, save_random_model, spec_of
 
-from shared.keys import NUM_PARTITIONS
-from shared.leases import LEASE_SECONDS, living_workers
+from shared.store.keys import NUM_PARTITIONS
+from shared.store.leases import LEASE_SECONDS, living_workers
 
 STREAMS = tuple(f"cam-{number}" for number in range(8))
 FILM = pictures(36)

@@ -10,7 +10,7 @@ from ingest_runner import OVER, IngestRunner
 from patience import eventually
 
 from services.ingest.own_redis import OwnRedis
-from shared.keys import keys_of
+from shared.store.keys import keys_of
 from shared.streams import StreamState
 
 FAILED, WAITING = StreamState.FAILED, StreamState.WAITING

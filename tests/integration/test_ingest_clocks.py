@@ -24,11 +24,11 @@ from services.ingest.captures import inlet
 from services.ingest.captures.clock import SLEW
 from services.ingest.readers.reading import Reading, reading
 from shared.clock import now_ms
-from shared.frame_queue import FrameWriter, NewFrame
-from shared.keys import partition_of
-from shared.leases import LeaseBook
-from shared.registry import Registry
-from shared.store import connect
+from shared.store.client import connect
+from shared.store.frame_queue import FrameWriter, NewFrame
+from shared.store.keys import partition_of
+from shared.store.leases import LeaseBook
+from shared.store.registry import Registry
 from shared.streams import StreamState
 
 FPS = 8

@@ -21,8 +21,8 @@ from redis_process import redis_process
 
 from services.ingest.captures.publisher import MAX_HELD_FRAMES
 from services.ingest.metrics import DropReason, IngestMetrics
-from shared.keys import keys_of
-from shared.store import connect
+from shared.store.client import connect
+from shared.store.keys import keys_of
 from shared.streams import StreamState
 
 FAST_FPS = 60.0

@@ -11,10 +11,10 @@ from patience import eventually
 from services.ingest.captures.capture import Capture
 from services.ingest.captures.status import StatusReporter
 from services.ingest.sources.decoding.hardware import accelerator
-from shared import frame_queue
-from shared.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
-from shared.keys import NUM_PARTITIONS, PARTITIONS, keys_of, partition_of
-from shared.leases import LEASE_SECONDS, LeaseBook, living_workers
+from shared.store import frame_queue
+from shared.store.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
+from shared.store.keys import NUM_PARTITIONS, PARTITIONS, keys_of, partition_of
+from shared.store.leases import LEASE_SECONDS, LeaseBook, living_workers
 from shared.streams import StreamState
 
 PUBLISHED = "afterimage_frames_published_total"

@@ -21,9 +21,9 @@ from process_tree import readers
 from web_server import web_server
 
 from shared.clock import now_ms
-from shared.frame_queue import QueuedFrame
-from shared.registry import Registry
-from shared.store import connect
+from shared.store.client import connect
+from shared.store.frame_queue import QueuedFrame
+from shared.store.registry import Registry
 from shared.streams import DEFAULT_FPS, StreamSpec, StreamState
 
 STALL_SECONDS = 2.0

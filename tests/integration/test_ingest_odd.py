@@ -14,8 +14,8 @@ from patience import eventually
 from process_tree import Usage, usage
 
 from shared.records import StreamRecord
-from shared.registry import Registry
-from shared.store import connect
+from shared.store.client import connect
+from shared.store.registry import Registry
 from shared.streams import StreamSpec, StreamState
 
 DEVIATIONS: dict[str, tuple[int, str]] = {}

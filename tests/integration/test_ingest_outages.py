@@ -18,8 +18,8 @@ from patience import eventually
 from process_tree import command_lines, readers, usage
 
 from services.ingest.sources.options import STALL_SECONDS as DEFAULT_STALL_SECONDS
-from shared.registry import Registry
-from shared.store import connect
+from shared.store.client import connect
+from shared.store.registry import Registry
 from shared.streams import DEFAULT_FPS
 
 STALL_SECONDS = 2.0

@@ -9,7 +9,7 @@ from ingest_runner import BASE_MS, IngestRunner
 from patience import eventually
 from redis_process import redis_process
 
-from shared.store import connect
+from shared.store.client import connect
 from shared.streams import StreamState
 
 

@@ -27,8 +27,8 @@ from services.ingest.captures.supervisor import Supervisor
 from services.ingest.readers.gate import Gate
 from services.ingest.readers.reading import reading
 from services.ingest.readers.starting import Starter
-from shared.registry import Registry
-from shared.store import connect
+from shared.store.client import connect
+from shared.store.registry import Registry
 from shared.streams import StreamState
 
 LIVE, WAITING, FAILED, ENDED = StreamState.LIVE, StreamState.WAITING, StreamState.FAILED, StreamState.ENDED

@@ -5,9 +5,9 @@ import redis
 from leasing import lease_of, tenancy
 from patience import eventually
 
-from shared.keys import NUM_PARTITIONS, PARTITIONS
-from shared.leases import LEASE_SECONDS, Lease, LeaseBook, living_workers
-from shared.tenancy import Tenancy
+from shared.service.tenancy import Tenancy
+from shared.store.keys import NUM_PARTITIONS, PARTITIONS
+from shared.store.leases import LEASE_SECONDS, Lease, LeaseBook, living_workers
 
 SHORT_SECONDS = 1.0
 ALL = range(NUM_PARTITIONS)

@@ -37,9 +37,9 @@ from services.ingest.readers.probe import probe
 from services.ingest.settings import IngestSettings
 from services.ingest.sources.options import ReadOptions
 from shared.errors import SourceFailed
-from shared.keys import PROBES_WAITING
 from shared.probes import MAX_OPEN, ProbeQueue, ProbeRequest
 from shared.sources import parse_source
+from shared.store.keys import PROBES_WAITING
 
 SECRET = "swordfish"
 

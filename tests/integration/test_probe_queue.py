@@ -17,9 +17,9 @@ from redis_cluster import redis_cluster
 from redis_process import redis_process
 
 from shared.errors import StoreUnavailable
-from shared.keys import PROBE_DESKS, PROBES_OPEN, PROBES_WAITING
 from shared.probes import MAX_OPEN, ProbeQueue, ProbeReport, ProbeRequest
-from shared.store import connect
+from shared.store.client import connect
+from shared.store.keys import PROBE_DESKS, PROBES_OPEN, PROBES_WAITING
 
 SECRET = "swordfish"
 REQUEST = ProbeRequest(source=f"rtsp://guard:{SECRET}@camera.invalid/1", rtsp_transport="udp")

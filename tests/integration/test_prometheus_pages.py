@@ -19,10 +19,10 @@ from redis_process import redis_process
 from worker_runner import WorkerRunner, pictures, save_random_model, spec_of
 
 from services.api.store_metrics import StoreCollector
-from shared.keys import keys_of
-from shared.leases import LEASE_SECONDS
-from shared.registry import Registry
-from shared.store import connect
+from shared.store.client import connect
+from shared.store.keys import keys_of
+from shared.store.leases import LEASE_SECONDS
+from shared.store.registry import Registry
 from shared.streams import StreamState, StreamStatus
 
 MAX_BYTES = 64 << 20

@@ -4,9 +4,9 @@ import pytest
 import redis
 
 from shared.errors import Fenced, StreamExists, StreamUnknown
-from shared.keys import Role, keys_of
-from shared.leases import Lease
-from shared.registry import Registry
+from shared.store.keys import Role, keys_of
+from shared.store.leases import Lease
+from shared.store.registry import Registry
 from shared.streams import InferenceStatus, Progress, StreamSpec, StreamStatus
 
 SPEC = StreamSpec(id="cam", name="cam", source="a.mp4", base_ms=1, generation=7, created_at_ms=1)

@@ -13,13 +13,13 @@ import redis
 from patience import eventually
 from redis_process import redis_process
 
-from services.inference.commit import CommitOutcome, Committer, Retention, StreamCommit
 from shared.errors import StoreUnavailable
-from shared.frame_queue import FrameWriter, NewFrame, read_frames
-from shared.keys import keys_of
-from shared.leases import Lease, LeaseBook
-from shared.registry import Registry
-from shared.store import connect
+from shared.store.client import connect
+from shared.store.commit import CommitOutcome, Committer, Retention, StreamCommit
+from shared.store.frame_queue import FrameWriter, NewFrame, read_frames
+from shared.store.keys import keys_of
+from shared.store.leases import Lease, LeaseBook
+from shared.store.registry import Registry
 from shared.streams import Progress, StreamSpec, StreamStatus
 
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always")

@@ -14,8 +14,8 @@ from patience import eventually
 from worker_runner import WorkerRunner, pictures, save_random_model, spec_of
 
 from services.ingest.captures import supervisor
-from shared.keys import keys_of
-from shared.registry import Registry
+from shared.store.keys import keys_of
+from shared.store.registry import Registry
 from shared.streams import StreamState
 
 BAD, GOOD = "door", neighbour_of("door")

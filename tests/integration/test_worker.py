@@ -13,9 +13,9 @@ from leasing import lease_of
 from patience import eventually
 from worker_runner import BASE_MS, FRAME_MS, WorkerRunner, pictures, save_random_model, spec_of
 
-from services.inference.commit import CommitOutcome, Committer, StreamCommit
-from shared.keys import NUM_PARTITIONS, keys_of
-from shared.leases import LeaseBook
+from shared.store.commit import CommitOutcome, Committer, StreamCommit
+from shared.store.keys import NUM_PARTITIONS, keys_of
+from shared.store.leases import LeaseBook
 
 NUM_FRAMES = 40
 

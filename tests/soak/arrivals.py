@@ -7,8 +7,8 @@ from typing import Any
 import redis
 
 from shared.clock import now_ms
-from shared.frame_queue import QueuedFrame
-from shared.keys import keys_of
+from shared.store.frame_queue import QueuedFrame
+from shared.store.keys import keys_of
 from shared.streams import Progress, StreamSpec
 
 BLOCK_MS = 50

@@ -16,8 +16,8 @@ from process_tree import cpu_seconds, usage
 from redis_cluster import free_port
 from redis_process import redis_process
 
-from shared.registry import Registry
-from shared.store import connect
+from shared.store.client import connect
+from shared.store.registry import Registry
 from shared.streams import StreamSpec, StreamState
 from soak.report import Report
 

@@ -15,8 +15,8 @@ from outages import LIVE, Streams, lateness_after_restart
 from process_tree import Usage, readers, usage
 from redis_process import redis_process
 
-from shared.registry import Registry
-from shared.store import connect
+from shared.store.client import connect
+from shared.store.registry import Registry
 from shared.streams import StreamSpec, StreamState
 from soak.arrivals import Arrivals
 from soak.disturbances import Disturber

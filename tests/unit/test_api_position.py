@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.api.position import MAX_NUMBER, NOTHING_YET, Position, entry_id_of
-from shared.keys import NUM_PARTITIONS
+from shared.store.keys import NUM_PARTITIONS
 
 numbers = st.integers(0, MAX_NUMBER)
 positions = st.builds(

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("afterimage", "benchmarks", "services", "shared", "training")
 FILES = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 300, 50
-SORTED = ("services/ingest", "services/inference/network")
+SORTED = ("services/ingest", "services/inference/network", "shared")
 """Where small rooms and crowded floors are looked for; what is not sorted yet stands not here."""
 MAX_ROOMS, SMALL_ROOM_LINES = 10, 40
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "manager", "managers", "base", "common", "misc"}
@@ -118,6 +118,15 @@ def test_the_network_knows_nothing_of_the_worker() -> None:
 def test_a_networks_config_is_read_without_torch() -> None:
     code = "import sys; import services.inference.network.config; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_scripts_say_what_they_take() -> None:
+    scripts = sorted((ROOT / "shared/store/lua").glob("*.lua"))
+    assert scripts
+    for script in scripts:
+        header = script.read_text().partition("\n-- KEYS:")
+        assert header[0].startswith("-- "), script.name
+        assert "ARGV:" in header[2], script.name
 
 
 def test_policy_does_not_know_torch() -> None:

@@ -5,8 +5,8 @@ from collections import Counter
 
 import pytest
 
-from shared.assignment import assign, share_of
-from shared.keys import NUM_PARTITIONS
+from shared.service.tenancy import assign, share_of
+from shared.store.keys import NUM_PARTITIONS
 
 
 def random_workers(seed: int) -> list[str]:

@@ -13,9 +13,9 @@ from services.api.metrics import ApiMetrics
 from services.api.store_metrics import StoreCollector
 from services.inference.metrics import InferenceMetrics
 from services.ingest.metrics import IngestMetrics
-from shared.leases import LEASE_SECONDS
-from shared.registry import Registry
-from shared.settings import PROJECT_ROOT
+from shared.service.settings import PROJECT_ROOT
+from shared.store.leases import LEASE_SECONDS
+from shared.store.registry import Registry
 
 SUFFIXES = r"(_bucket|_count|_sum|_total)?"
 NAME = re.compile(r"(?:\w+:)?(?:afterimage|process)_\w+(?::\w+)?")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.frame_queue import MAX_FIGURES, NewFrame, QueuedFrame
+from shared.store.frame_queue import MAX_FIGURES, NewFrame, QueuedFrame
 
 FIGURES = st.lists(st.floats(width=32, min_value=-(2.0**127), max_value=2.0**127))
 OLD: dict[bytes, bytes] = {b"n": b"7", b"j": b"jpeg", b"e": b"2", b"m": b"0.875", b"w": b"900"}

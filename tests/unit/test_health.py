@@ -6,8 +6,8 @@ import pytest
 import redis
 from web_server import WebServer, web_server
 
-from shared.health import main
-from shared.leases import LeaseBook, worker_id
+from shared.service.health import main
+from shared.store.leases import LeaseBook, worker_id
 
 
 @pytest.fixture
@@ -60,4 +60,4 @@ def test_a_redis_that_is_away_is_told_without_its_password(
 @pytest.mark.parametrize("arguments", [[], ["http://127.0.0.1:1/", "api"], ["a", "ingest", "b"]])
 def test_other_arguments_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2
-    assert "usage: python -m shared.health URL [ingest|inference]" in capsys.readouterr().err
+    assert "usage: python -m shared.service.health URL [ingest|inference]" in capsys.readouterr().err

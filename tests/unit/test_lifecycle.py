@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 WAITER = """
-from shared.lifecycle import stop_on_signals
+from shared.service.lifecycle import stop_on_signals
 stop = stop_on_signals()
 print("up", flush=True)
 while not stop.wait(0.00001):

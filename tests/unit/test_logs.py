@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from web_server import web_server
 
-from shared.keys import partition_of
-from shared.logs import MAX_KNOWN_LINES, MAX_REPEATS, REPEAT_SECONDS, RedactingFormatter, Repeats, request_id
+from shared.service.logs import MAX_KNOWN_LINES, MAX_REPEATS, REPEAT_SECONDS, RedactingFormatter, Repeats, request_id
+from shared.store.keys import partition_of
 
 
 def record(message: str = "lost", **fields: Any) -> logging.LogRecord:
@@ -73,7 +73,8 @@ def test_what_is_known_of_lines_is_bounded() -> None:
 def test_an_http_client_says_nothing_of_its_requests() -> None:
     """At the finest level, too: it would tell every answer's headers, a session's cookie among them."""
     code = (
-        "import sys, httpx; from shared.logs import configure_logging; configure_logging('ingest', 'debug', 'text')\n"
+        "import sys, httpx; from shared.service.logs import configure_logging\n"
+        "configure_logging('ingest', 'debug', 'text')\n"
         "httpx.get(sys.argv[1], auth=('guard', 's3cret'), headers={'X-Key': 's3cret'}, trust_env=False)"
     )
     with web_server() as server:

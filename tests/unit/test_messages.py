@@ -25,7 +25,7 @@ from services.ingest.readers.messages import (
 from services.ingest.sources.decoding.tally import TALLY_BYTES, Tally
 from services.ingest.sources.video import VideoInfo
 from shared.errors import SourceFailed
-from shared.frame_queue import MAX_JPEG_BYTES
+from shared.store.frame_queue import MAX_JPEG_BYTES
 
 INFO = VideoInfo(codec="h264", width=1920, height=1080, fps=25.0, duration_seconds=None)
 TALLY = Tally(decoded=3, skipped=2, read_seconds=0.5)

@@ -5,7 +5,7 @@ import re
 import pytest
 from promtool import PROMETHEUS, promtool
 
-from shared.settings import PROJECT_ROOT
+from shared.service.settings import PROJECT_ROOT
 
 ALERT_TESTS = PROJECT_ROOT / "tests" / "prometheus" / "alerts.yml"
 ALERTS = re.findall(r"- alert: (\w+)", (PROMETHEUS / "alerts.yml").read_text())

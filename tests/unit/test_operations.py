@@ -3,7 +3,7 @@
 import pytest
 from settings_table import TABLES, table
 
-from shared.settings import PROJECT_ROOT
+from shared.service.settings import PROJECT_ROOT
 
 GUIDE = (PROJECT_ROOT / "docs" / "operations.md").read_text()
 

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 import pytest
 
 from services.ingest.own_redis import REFRESH_SECONDS, OwnRedis
-from shared.store import connect
+from shared.store.client import connect
 
 NAMED = ("sentinel.example:26379",)
 PATIENCE_SECONDS = 30.0

@@ -8,7 +8,7 @@ from services.ingest.captures.account import Account
 from services.ingest.captures.publisher import MAX_HELD_FRAMES, FastPublisher, FullStore, LivePublisher, QueueEnd
 from services.ingest.metrics import IngestMetrics
 from shared.errors import Fenced, StoreFull, StoreUnavailable, StreamUnknown
-from shared.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
+from shared.store.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
 from shared.waiting import Backoff, Stopped
 
 Entry = NewFrame | EndOfSource

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from secret_forms import MISTYPED, SOURCES, reference_forms
 
 from shared.errors import SourceRefused
-from shared.plain_words import is_plain
-from shared.redaction import redact, shown_source
 from shared.sources import parse_source
+from shared.words.plain_words import is_plain
+from shared.words.redaction import redact, shown_source
 
 SECRETS = ("s3cret-pass", "hunter2", "Zq9xW3vK", "xkcdpassphrase")
 

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import ModelUnusable, SettingsInvalid
-from shared.keys import NUM_PARTITIONS, PARTITIONS, keys_of, partition_of
-from shared.logs import RedactingFormatter
 from shared.manifest import Thresholds, read_manifest
-from shared.redaction import redact
-from shared.settings import ServiceSettings, read_settings
+from shared.service.logs import RedactingFormatter
+from shared.service.settings import ServiceSettings, read_settings
+from shared.store.keys import NUM_PARTITIONS, PARTITIONS, keys_of, partition_of
 from shared.streams import Progress, ThresholdOverride
+from shared.words.redaction import redact
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import SourceRefused
-from shared.redaction import redact
 from shared.sources import MAX_CHARS, Source, check_file, parse_source
+from shared.words.redaction import redact
 
 
 def test_file_sources_stay_under_the_media_root(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from redis import exceptions
 from redis.sentinel import MasterNotFoundError
 
 from shared.errors import AfterimageError, SettingsInvalid, StoreFull, StoreUnavailable
-from shared.scripts import Script
-from shared.store import connect, connect_async, translated
+from shared.store.client import connect, connect_async, translated
+from shared.store.scripts import Script
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ Also read: a `group` and `duration` for each video, and `labels` beside `databas
 """
 
 from shared.errors import DatasetUnusable
-from shared.validation import shown
+from shared.words.validation import shown
 from training.datasets.annotations import Entry, Listing, as_span
 from training.datasets.located_json import Located, parse_json
 

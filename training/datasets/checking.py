@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from shared.errors import DatasetUnusable
-from shared.validation import shown
+from shared.words.validation import shown
 from training.datasets.annotations import Entry, Listing, Segment
 from training.datasets.dataset import Dataset, LabelledVideo, Problem
 from training.datasets.labels import ALLOWED, MAX_LABELS, LabelNames, normalised

@@ -10,7 +10,7 @@ from typing import Final
 from xml.parsers import expat
 
 from shared.errors import DatasetUnusable
-from shared.validation import shown
+from shared.words.validation import shown
 from training.datasets.annotations import Listing, Segment
 
 SHAPES: Final = frozenset({"box", "polygon", "polyline", "points", "cuboid", "ellipse", "mask", "skeleton"})

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from shared.manifest import LABEL
-from shared.validation import shown
+from shared.words.validation import shown
 
 MAX_LABELS: Final = 256
 """as many as a manifest allows"""

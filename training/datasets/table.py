@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from shared.errors import DatasetUnusable
-from shared.validation import shown
+from shared.words.validation import shown
 from training.datasets.annotations import Entry, Listing
 from training.datasets.thumos import as_number
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from shared.errors import DatasetUnusable
-from shared.validation import shown
+from shared.words.validation import shown
 from training.datasets.annotations import MAX_WORD_CHARACTERS, Listing, read_text
 
 CLASS_LIST: Final = "detclasslist.txt"

@@ -10,8 +10,8 @@ from services.api.docs import Responses, errors
 from services.api.errors import ApiError
 from services.api.schemas import Health, Readiness
 from services.api.store_metrics import full_nodes
-from shared.keys import Role
-from shared.leases import living_workers
+from shared.store.keys import Role
+from shared.store.leases import living_workers
 
 router = APIRouter(tags=["operations"])
 

@@ -8,9 +8,9 @@ from fastapi import APIRouter
 from services.api.context import Context
 from services.api.docs import errors
 from services.api.schemas import WorkerList, WorkerView
-from shared.keys import PARTITIONS, Role
-from shared.leases import living_workers
-from shared.store import translated
+from shared.store.client import translated
+from shared.store.keys import PARTITIONS, Role
+from shared.store.leases import living_workers
 
 router = APIRouter(prefix="/v1/workers", tags=["operations"])
 

@@ -22,7 +22,7 @@ from services.inference.network.fovea import NUM_PLACES, Fovea
 from services.inference.network.likeness import local_likeness, optical_flow, phase_peaks
 from services.inference.network.measures import NUM_MEASURES, Glance, Memory, halved, log_change, measure, still_seconds
 from shared.errors import ModelUnusable
-from shared.validation import first_problem
+from shared.words.validation import first_problem
 
 NUM_PEAKS = 4
 STRIDE = 16

@@ -17,7 +17,7 @@ from torch import Tensor
 from services.inference.network.network import Network, build_network
 from shared.errors import ModelUnusable
 from shared.manifest import MANIFEST_FILE, InputSpec, Manifest, Thresholds, WeightsSpec, read_manifest, verified_weights
-from shared.validation import first_problem
+from shared.words.validation import first_problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,9 @@ from services.ingest.readers.starting import REASONS, lost
 from services.ingest.sources.decoding.tally import Tally
 from shared.clock import now_ms, steady_ms
 from shared.errors import Fenced, ReaderLost, SourceFailed, SourceRefused, StreamUnknown
-from shared.frame_queue import FrameWriter, NewFrame
-from shared.leases import Lease
 from shared.sources import Source, parse_source
+from shared.store.frame_queue import FrameWriter, NewFrame
+from shared.store.leases import Lease
 from shared.streams import Progress, StreamSpec, StreamState, StreamStatus
 from shared.waiting import Stopped, pause, until_stored
 

@@ -25,11 +25,11 @@ from services.ingest.sources.decoding.tally import Tally
 from services.ingest.sources.options import MAX_FILE_THREADS, ReadOptions, stall_seconds_at
 from services.ingest.sources.video import VideoInfo
 from shared.errors import SourceAbsent, SourceFailed
-from shared.redaction import shown_source
-from shared.registry import Registry
 from shared.sources import Source
+from shared.store.registry import Registry
 from shared.streams import StreamSpec
 from shared.waiting import Stopped
+from shared.words.redaction import shown_source
 
 MAX_FAST_FILES: Final = 16
 TURN_SECONDS: Final = 0.25

@@ -12,9 +12,9 @@ from services.ingest.settings import IngestSettings
 from services.ingest.sources.options import ReadOptions
 from shared.errors import SourceFailed, SourceRefused, StoreUnavailable
 from shared.probes import PROBE_SECONDS, ProbeQueue, ProbeReport, ProbeRequest
-from shared.redaction import redact, shown_source
 from shared.sources import check_file, parse_source
 from shared.waiting import Stopped
+from shared.words.redaction import redact, shown_source
 
 NUM_SEATS: Final = 4
 POLL_SECONDS: Final = 0.5  # of each seat; together they look more often

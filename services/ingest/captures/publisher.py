@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from services.ingest.captures.account import Account
 from services.ingest.metrics import DropReason, IngestMetrics
 from shared.errors import Fenced, StoreFull, StoreUnavailable, StreamUnknown
-from shared.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
+from shared.store.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
 from shared.waiting import LONGEST_FOR_STORE_SECONDS, Backoff, pause, until_stored
 
 BATCH_FRAMES: Final = 8

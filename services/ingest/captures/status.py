@@ -11,9 +11,9 @@ from services.ingest.metrics import IngestMetrics
 from services.ingest.sources.video import VideoInfo
 from shared.clock import now_ms
 from shared.errors import StoreUnavailable, StreamUnknown
-from shared.redaction import redact
 from shared.streams import StreamState, StreamStatus
 from shared.waiting import until_stored
+from shared.words.redaction import redact
 
 REFRESH_SECONDS: Final = 1.0
 

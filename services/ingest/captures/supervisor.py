@@ -14,12 +14,12 @@ from services.ingest.captures.inlet import Workplace
 from services.ingest.captures.playback import Lookout
 from shared.clock import now_ms, steady_ms, wall_offset_ms
 from shared.errors import Fenced, StoreUnavailable
-from shared.keys import partition_of
-from shared.leases import Lease
 from shared.records import SPEC, StreamRecord, problem_of
-from shared.registry import Registry, RegistryListing
+from shared.service.tenancy import Tenancy
+from shared.store.keys import partition_of
+from shared.store.leases import Lease
+from shared.store.registry import Registry, RegistryListing
 from shared.streams import StreamSpec, StreamState
-from shared.tenancy import Tenancy
 
 POLL_SECONDS: Final = 0.25
 BUSY_POLL_SECONDS: Final = 0.05

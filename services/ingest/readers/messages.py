@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from services.ingest.sources.decoding.tally import TALLY_BYTES, Tally
 from services.ingest.sources.video import VideoInfo
 from shared.errors import SourceFailed
-from shared.frame_queue import MAX_JPEG_BYTES
+from shared.store.frame_queue import MAX_JPEG_BYTES
 
 _PICTURE: Final = struct.Struct("<qdq?")
 _INFO: Final = TypeAdapter(VideoInfo)

@@ -1,4 +1,4 @@
-"""`python -m shared.health URL [ROLE]`: whether this container does its work, which its engine asks every few seconds.
+"""`python -m shared.service.health URL [ROLE]`: whether this container does its work, as its engine asks now and then.
 
 The URL must answer with 200. With a role, a worker of that role on this machine must have been heard of lately, too.
 """
@@ -11,14 +11,14 @@ from typing import get_args
 from urllib.parse import urlsplit
 
 from shared.errors import AfterimageError
-from shared.keys import Role
-from shared.leases import LeaseBook
-from shared.redaction import redact
-from shared.settings import ServiceSettings, read_settings
-from shared.store import connect
+from shared.service.settings import ServiceSettings, read_settings
+from shared.store.client import connect
+from shared.store.keys import Role
+from shared.store.leases import LeaseBook
+from shared.words.redaction import redact
 
 TIMEOUT_SECONDS = 4.0
-USAGE = f"usage: python -m shared.health URL [{'|'.join(get_args(Role))}]"
+USAGE = f"usage: python -m shared.service.health URL [{'|'.join(get_args(Role))}]"
 
 
 class Unhealthy(AfterimageError):

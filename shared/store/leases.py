@@ -11,61 +11,22 @@ import secrets
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import redis
 
-from shared.keys import NUM_PARTITIONS, PARTITIONS, Role, workers_key
-from shared.scripts import Script
-from shared.store import translated
+from shared.store.client import translated
+from shared.store.keys import NUM_PARTITIONS, PARTITIONS, Role, workers_key
+from shared.store.scripts import Script, lua
 
 LEASE_SECONDS = 5.0
 """A worker silent for so long counts as dead, and what it owned is free."""
 
-BEAT = """
--- Notes that a worker lives, forgets the silent, and returns who lives.
--- KEYS: 1 workers    ARGV: 1 worker id, 2 milliseconds after which the silent are forgotten
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2]) -- before what takes memory
-redis.call('ZADD', KEYS[1], now, ARGV[1])
-return redis.call('ZRANGE', KEYS[1], 0, -1)
-"""
-
-LIVING = """
--- Who was heard of lately, each with the milliseconds since.
--- KEYS: 1 workers    ARGV: 1 milliseconds after which the silent count as dead
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local found = redis.call('ZRANGEBYSCORE', KEYS[1], now - ARGV[1], '+inf', 'WITHSCORES')
-for i = 2, #found, 2 do found[i] = now - found[i] end
-return found
-"""
-
-TAKE = """
--- Takes a partition that nobody else holds, under a new token.
--- KEYS: 1 lease, 2 fence    ARGV: 1 worker id, 2 milliseconds to live
-local held = redis.call('GET', KEYS[1])
-if held and string.match(held, '^%d+ (.*)$') ~= ARGV[1] then return false end
-redis.call('DEL', KEYS[1]) -- before what takes memory
-local lease = redis.call('INCR', KEYS[2]) .. ' ' .. ARGV[1]
-redis.call('SET', KEYS[1], lease, 'PX', ARGV[2])
-return lease
-"""
-
-RENEW = """
--- Prolongs a lease that still stands.
--- KEYS: 1 lease    ARGV: 1 the lease, 2 milliseconds to live
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call('PEXPIRE', KEYS[1], ARGV[2])
-"""
-
-RELEASE = """
--- Gives a lease back, if it still stands.
--- KEYS: 1 lease    ARGV: 1 the lease
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call('DEL', KEYS[1])
-"""
+BEAT: Final = lua("lease_beat")
+LIVING: Final = lua("lease_living")
+TAKE: Final = lua("lease_take")
+RENEW: Final = lua("lease_renew")
+RELEASE: Final = lua("lease_release")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from prometheus_client import (
 )
 
 from shared.errors import SettingsInvalid
-from shared.settings import ServiceSettings
+from shared.service.settings import ServiceSettings
 
 
 def new_registry() -> CollectorRegistry:

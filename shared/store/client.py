@@ -14,9 +14,8 @@ from redis.exceptions import ResponseError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from shared.cluster import AsyncCluster, Cluster
-from shared.redis_errors import translated
-from shared.store_url import ManyHosts, invalid
+from shared.store.address import ManyHosts, invalid
+from shared.store.errors import translated
 
 __all__ = ["connect", "connect_async", "replies_of", "translated"]
 
@@ -39,6 +38,8 @@ def connect(url: str, timeout_seconds: float = TIMEOUT_SECONDS, retries: int = R
         options |= hosts.options
         redis.Redis(**options)  # says which option there is none of
         if hosts.kind == "cluster":
+            from shared.store.cluster import Cluster  # noqa: PLC0415  (it changes redis-py: only for a cluster)
+
             # What we use of it is the same, but redis-py has no common type.
             return cast(redis.Redis, Cluster(hosts.addresses, retry=retry, **options))
         name, database = hosts.master()
@@ -57,6 +58,8 @@ def connect_async(url: str, timeout_seconds: float = TIMEOUT_SECONDS, retries: i
             return redis.asyncio.Redis.from_url(url, retry=retry, **options)
         options |= hosts.options
         if hosts.kind == "cluster":
+            from shared.store.cluster import AsyncCluster  # noqa: PLC0415
+
             return cast(redis.asyncio.Redis, AsyncCluster(hosts.addresses, retry=retry, **options))
         name, database = hosts.master()
         asking = {**_options(timeout_seconds), "retry": AsyncRetry(_backoff(), 0)}

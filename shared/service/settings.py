@@ -7,9 +7,9 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import SettingsInvalid
-from shared.leases import LEASE_SECONDS
-from shared.logs import LogFormat
-from shared.validation import first_problem
+from shared.service.logs import LogFormat
+from shared.store.leases import LEASE_SECONDS
+from shared.words.validation import first_problem
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 

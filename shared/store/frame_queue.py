@@ -11,14 +11,14 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import redis
 
-from shared.keys import PartitionKeys, keys_of
-from shared.leases import Lease
-from shared.scripts import Script
-from shared.store import replies_of, translated
+from shared.store.client import replies_of, translated
+from shared.store.keys import PartitionKeys, keys_of
+from shared.store.leases import Lease
+from shared.store.scripts import Script, lua
 
 MAX_LIVE_FRAMES = 512
 MAX_WAITING_FRAMES = 128
@@ -32,40 +32,7 @@ FIGURE_BYTES = 4
 MAX_FIGURE = 3.4e38
 Figures = tuple[float, ...]
 
-PUBLISH = """
--- Appends frames to a stream's queue, in order, until one must wait.
--- KEYS: 1 lease, 2 frames, 3 published, 4 progress
--- ARGV: 1 lease, 2 stream id, 3 generation, 4 pace, 5 most waiting (fast), 6 most kept (live), then per entry:
---       id, number of arguments, the entry's fields and values
--- Returns {outcome, entries accepted}; a duplicate counts as accepted.
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'fenced', 0} end
-local progress = redis.call('HGET', KEYS[4], ARGV[2])
-if not progress then return {'gone', 0} end
-local generation, passed = string.match(progress, '^(%d+) %S+ (%d+) ')
-if generation ~= ARGV[3] then return {'gone', 0} end
-local sequence = tonumber(redis.call('HGET', KEYS[3], ARGV[2]) or '0')
-local first = sequence
-local accepted, at = 0, 7
-while at <= #ARGV do
-  local id, count = ARGV[at], tonumber(ARGV[at + 1])
-  local is_frame = ARGV[at + 2] == 'j'
-  if ARGV[4] == 'fast' and is_frame and sequence - tonumber(passed) >= tonumber(ARGV[5]) then break end
-  local fields = {}
-  for i = at + 2, at + 1 + count do fields[#fields + 1] = ARGV[i] end
-  local number = is_frame and sequence + 1 or sequence
-  local added = redis.pcall('XADD', KEYS[2], id, 'n', number, unpack(fields))
-  if type(added) == 'table' and added.err then
-    if not string.find(added.err, 'equal or smaller', 1, true) then return redis.error_reply(added.err) end
-  else
-    sequence = number
-  end
-  accepted = accepted + 1
-  at = at + 2 + count
-end
-if sequence ~= first then redis.call('HSET', KEYS[3], ARGV[2], sequence) end
-if ARGV[4] == 'live' then redis.call('XTRIM', KEYS[2], 'MAXLEN', ARGV[6]) end
-return {at <= #ARGV and 'full' or 'ok', accepted}
-"""
+PUBLISH: Final = lua("frames_publish")
 
 
 @dataclass(frozen=True, slots=True)

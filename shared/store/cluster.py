@@ -2,14 +2,15 @@
 
 They forget the addresses they were given for those that the cluster names, which may all be others when it comes back;
 they fail on a redirection to a node that has just joined; and within a pipeline they ask a server where a script's
-keys are, and wait for a silent node once a command.
+keys are, and wait for a silent node once a command. This reaches into redis-py's own parts, so it is for one version of
+it, and imported only where the URL is a cluster's.
 """
 
 # ruff: noqa: ANN401  (the signatures are redis-py's)
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from redis._parsers import CommandsParser
 from redis.asyncio.cluster import ClusterNode as AsyncNode
@@ -18,7 +19,10 @@ from redis.cluster import PRIMARY, ClusterNode, ClusterPipeline, NodesManager, R
 from redis.exceptions import ConnectionError as Lost
 from redis.exceptions import TimeoutError as Silent
 
-from shared.redis_errors import translated
+from shared.store.errors import translated
+
+REDIS_PY: Final = "8.1"
+"""What it was written for and tried with."""
 
 Address = tuple[str, int]
 

@@ -6,12 +6,21 @@ on even then (leases, statuses, and the commits that alone make room) therefore 
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
 import redis
 from redis.exceptions import NoScriptError, ResponseError
 
+LUA: Final = Path(__file__).parent / "lua"
+"""Each script's file begins with what it does, and names its keys and arguments."""
+
 Reply = TypeVar("Reply")
+
+
+def lua(name: str) -> str:
+    """The script of that name."""
+    return (LUA / f"{name}.lua").read_text()
 
 
 class Script:

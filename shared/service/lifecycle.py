@@ -9,7 +9,7 @@ from types import FrameType
 from typing import NoReturn
 
 from shared.errors import AfterimageError
-from shared.redaction import redact
+from shared.words.redaction import redact
 
 
 def on_signals(numbers: Iterable[signal.Signals], act: Callable[[], None]) -> None:

@@ -13,7 +13,7 @@ from redis.exceptions import (
 )
 
 from shared.errors import StoreFull, StoreUnavailable
-from shared.redaction import redact
+from shared.words.redaction import redact
 
 TROUBLE = (RedisError, RedisClusterException, OSError)
 MAX_CHARACTERS = 300  # the client library can be long-winded

@@ -2,8 +2,8 @@
 
 from pydantic import ValidationError
 
-from shared.plain_words import is_plain
-from shared.redaction import MASK
+from shared.words.plain_words import is_plain
+from shared.words.redaction import MASK
 
 MAX_SHOWN = 120
 MAX_REPEATED = 40

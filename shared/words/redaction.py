@@ -10,8 +10,8 @@ from itertools import pairwise
 from typing import Final
 from urllib.parse import unquote
 
-from shared.plain_words import TELLING_NAMES, awaits_secret, is_plain, looks_random, names_secret
-from shared.urls import ADDRESS, KNOWN_SCHEME, URL, split_rest
+from shared.words.plain_words import TELLING_NAMES, awaits_secret, is_plain, looks_random, names_secret
+from shared.words.urls import ADDRESS, KNOWN_SCHEME, URL, split_rest
 
 MASK: Final = "***"
 

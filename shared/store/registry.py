@@ -3,58 +3,23 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import redis
 
 from shared.errors import Fenced, StreamExists, StreamUnknown
-from shared.keys import PARTITIONS, keys_of
-from shared.leases import Lease
 from shared.records import StreamRecord, Unreadable, parsed_spec
-from shared.scripts import Script
-from shared.store import replies_of, translated
+from shared.store.client import replies_of, translated
+from shared.store.keys import PARTITIONS, keys_of
+from shared.store.leases import Lease
+from shared.store.scripts import Script, lua
 from shared.streams import STREAM_ID_PATTERN, InferenceStatus, Progress, StreamSpec, StreamStatus
 
 FENCED = 2
-ADD = """
--- Registers a stream unless its id is taken; asked twice for the very same one, as after a lost reply, it agrees.
--- KEYS: 1 streams, 2 progress    ARGV: 1 stream id, 2 spec, 3 progress
-if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then
-  return redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] and 1 or 0
-end
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
-return 1
-"""
-
-REPLACE = """
--- Replaces a stream's spec if it is still the one that the caller saw.
--- KEYS: 1 streams    ARGV: 1 stream id, 2 the spec seen, 3 the new spec
-local current = redis.call('HGET', KEYS[1], ARGV[1])
-if current == ARGV[3] then return 1 end
-if current ~= ARGV[2] then return 0 end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
-return 1
-"""
-
-REMOVE = """
--- Removes a stream and everything that is kept of it.
--- KEYS: 1 streams, 2.. the partition's other hashes by stream id, last four the stream's own keys    ARGV: 1 stream id
-local known = redis.call('HDEL', KEYS[1], ARGV[1])
-for i = 2, #KEYS - 4 do redis.call('HDEL', KEYS[i], ARGV[1]) end
-redis.call('UNLINK', unpack(KEYS, #KEYS - 3))
-return known
-"""
-
-SET_IF_CURRENT = """
--- Writes a hash field of a stream only under a lease that stands, while that generation of the stream is registered.
--- KEYS: 1 progress, 2 hash, 3 lease    ARGV: 1 stream id, 2 generation, 3 value, 4 lease
-if redis.call('GET', KEYS[3]) ~= ARGV[4] then return 2 end
-local progress = redis.call('HGET', KEYS[1], ARGV[1])
-if not progress or string.match(progress, '^%d+') ~= ARGV[2] then return 0 end
-redis.call('HDEL', KEYS[2], ARGV[1]) -- before what takes memory
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
-return 1
-"""
+ADD: Final = lua("stream_add")
+REPLACE: Final = lua("stream_replace")
+REMOVE: Final = lua("stream_remove")
+SET_IF_CURRENT: Final = lua("stream_set_if_current")
 
 
 @dataclass(frozen=True, slots=True)

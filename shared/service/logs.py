@@ -14,8 +14,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Final, Literal
 
-from shared.keys import partition_of
-from shared.redaction import redact
+from shared.store.keys import partition_of
+from shared.words.redaction import redact
 
 LogFormat = Literal["text", "json"]
 

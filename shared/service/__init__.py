@@ -1,0 +1,1 @@
+"""How a service runs: its settings, log, health, metrics and leases."""

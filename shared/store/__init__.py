@@ -1,0 +1,1 @@
+"""What lies in Redis, and every way to it."""

@@ -1,0 +1,1 @@
+"""What is said to people, and what is never said."""
