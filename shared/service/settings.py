@@ -11,7 +11,7 @@ from shared.service.logs import LogFormat
 from shared.store.leases import LEASE_SECONDS
 from shared.words.validation import first_problem
 
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 
 class ServiceSettings(BaseSettings):
