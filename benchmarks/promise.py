@@ -21,10 +21,10 @@ import redis
 import torch
 
 from benchmarks.worker import Load, sample_pictures, speed_of_worker
-from services.inference.catalog import Catalog
+from services.inference.models.catalog import Catalog
+from services.inference.models.runner import choose_device, share_process
 from services.inference.network.network import build_network
 from services.inference.network.weights import save_model
-from services.inference.runner import choose_device, share_process
 from services.inference.settings import InferenceSettings
 from shared.manifest import InputSpec
 from shared.store.commit import CommitOutcome, Retention, StreamCommit
@@ -112,7 +112,7 @@ def measure_cost(bench: Bench, num_streams: int, num_frames: int, repetitions: i
     pairs = []
     for _ in range(repetitions + 1):
         promise = bench.run(catalog, num_streams, num_frames)
-        with patch("services.inference.worker.Committer", PlainCommitter):
+        with patch("services.inference.pipeline.worker.Committer", PlainCommitter):
             plain = bench.run(catalog, num_streams, num_frames)
         pairs.append((*promise, *plain))
     promise_fps, promise_bytes, plain_fps, plain_bytes = (

@@ -22,13 +22,13 @@ import numpy as np
 import redis
 from numpy.typing import NDArray
 
-from services.inference.catalog import Catalog
-from services.inference.images import decode_image
 from services.inference.metrics import InferenceMetrics
-from services.inference.runner import Runner, choose_device, share_process
+from services.inference.models.catalog import Catalog
+from services.inference.models.images import decode_image
+from services.inference.models.runner import Runner, choose_device, share_process
+from services.inference.models.steps import Elapsed, arrange
+from services.inference.pipeline.worker import Worker
 from services.inference.settings import InferenceSettings
-from services.inference.steps import Elapsed, arrange
-from services.inference.worker import Worker
 from services.ingest.sources.decoding.transport import encode_jpeg
 from shared.clock import now_ms
 from shared.service.tenancy import Tenancy

@@ -13,12 +13,12 @@ import torch
 from leasing import seize, tenancy
 from patience import eventually
 
-from services.inference.catalog import Catalog
 from services.inference.metrics import InferenceMetrics
+from services.inference.models.catalog import Catalog
 from services.inference.network.network import build_network
 from services.inference.network.weights import save_model
+from services.inference.pipeline.worker import Worker
 from services.inference.settings import InferenceSettings
-from services.inference.worker import Worker
 from shared.events import Event
 from shared.manifest import InputSpec, Thresholds
 from shared.records import StreamRecord

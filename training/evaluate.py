@@ -10,8 +10,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from services.inference.models.runner import Runner, choose_device
 from services.inference.network.weights import load_model
-from services.inference.runner import Runner, choose_device
 from shared.errors import DatasetUnusable, ModelUnusable
 from shared.manifest import Manifest, read_manifest
 from training.datasets.dataset import Dataset

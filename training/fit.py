@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import Progress
 
+from services.inference.models.runner import choose_device
 from services.inference.network.network import build_network, load_pretrained
 from services.inference.network.weights import load_model, save_model
-from services.inference.runner import choose_device
 from shared.errors import DatasetUnusable
 from shared.manifest import InputSpec, Thresholds
 from shared.service.allocator import keep_freed_memory

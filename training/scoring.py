@@ -7,8 +7,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from services.inference.runner import Runner
-from services.inference.steps import Block, Elapsed, arrange, elapsed
+from services.inference.models.runner import Runner
+from services.inference.models.steps import Block, Elapsed, arrange, elapsed
 from training.events import DEFAULT_RESET_SECONDS
 from training.sequences import Sequence8Bit
 

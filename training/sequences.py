@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.inference.images import decode_image
+from services.inference.models.images import decode_image
 from services.ingest.sources.decoding.transport import encode_jpeg
 from training.truth import Interval
 

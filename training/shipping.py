@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from services.inference.runner import choose_device
+from services.inference.models.runner import choose_device
 from shared.manifest import check_name
 from training.camera_card import camera_facts
 from training.card import CardFacts, data_facts, write_card

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from services.inference.images import normalise
+from services.inference.models.images import normalise
 from services.inference.network.network import Network
 from shared.manifest import InputSpec
 from training.sequences import Sequence8Bit

@@ -4,12 +4,11 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from services.inference.catalog import Catalog
-from services.inference.gpu_metrics import watch_gpu
-from services.inference.metrics import InferenceMetrics
-from services.inference.runner import choose_device, share_process
+from services.inference.metrics import InferenceMetrics, watch_gpu
+from services.inference.models.catalog import Catalog
+from services.inference.models.runner import choose_device, share_process
+from services.inference.pipeline.worker import Worker
 from services.inference.settings import InferenceSettings
-from services.inference.worker import Worker
 from shared.errors import ModelUnusable
 from shared.service.lifecycle import run_service, stop_on_signals
 from shared.service.logs import configure_logging

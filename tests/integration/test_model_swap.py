@@ -12,7 +12,7 @@ from api_server import running_api
 from patience import eventually
 from worker_runner import BASE_MS, FRAME_MS, LABELS, WorkerRunner, pictures, save_random_model, spec_of
 
-from services.inference.runner import Runner
+from services.inference.models.runner import Runner
 from shared.manifest import Manifest
 
 FILM = pictures(30)

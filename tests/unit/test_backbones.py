@@ -14,12 +14,12 @@ from safetensors.torch import save_file
 from timm_stand_in import NAME, TAGGED, WEIGHTS, modules
 from torch import nn
 
-from services.inference.images import normalise
+from services.inference.models.images import normalise
+from services.inference.models.runner import Runner
+from services.inference.models.steps import Block
 from services.inference.network.backbones import INPUT_MEAN, INPUT_STD
 from services.inference.network.network import Network, build_network, load_pretrained
 from services.inference.network.weights import load_model, save_model
-from services.inference.runner import Runner
-from services.inference.steps import Block
 from shared.errors import ModelUnusable
 from shared.manifest import InputSpec
 

@@ -3,7 +3,7 @@ from collections import defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.inference.batcher import Batcher
+from services.inference.pipeline.batcher import Batcher
 
 
 def filled(max_size: int, *keys: str, deadline_seconds: float = 1.0) -> Batcher[str, tuple[str, int]]:

@@ -7,9 +7,9 @@ import torch
 from patience import eventually
 from worker_runner import save_random_model, spec_of
 
-from services.inference import catalog as catalog_module
-from services.inference.catalog import Catalog
-from services.inference.choices import Choices
+from services.inference.models import catalog as catalog_module
+from services.inference.models.catalog import Catalog
+from services.inference.models.choices import Choices
 from shared.errors import ModelUnusable
 
 CPU = torch.device("cpu")

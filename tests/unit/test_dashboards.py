@@ -29,7 +29,7 @@ def known(redis_client: redis.Redis) -> set[str]:
     pages = (ApiMetrics(), InferenceMetrics(), IngestMetrics())
     families = [family for page in pages for family in page.registry.collect()]
     families += StoreCollector(redis_client, Registry(redis_client), LEASE_SECONDS).collect()
-    gpu = (PROJECT_ROOT / "services" / "inference" / "gpu_metrics.py").read_text()
+    gpu = (PROJECT_ROOT / "services" / "inference" / "metrics.py").read_text()
     recorded = re.findall(r"record: (\S+)", RULES)
     return {family.name for family in families} | set(re.findall(r'"(afterimage_gpu_\w+)"', gpu)) | set(recorded)
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from films import VideoFile
 
+from services.inference.models.runner import Runner
 from services.inference.network.network import build_network
 from services.inference.network.weights import LoadedModel, load_model, save_model
-from services.inference.runner import Runner
 from shared.errors import DatasetUnusable, ModelUnusable, SourceFailed
 from shared.manifest import InputSpec
 from training.datasets.dataset import Dataset, LabelledVideo

@@ -6,7 +6,7 @@ import torch
 from prometheus_client import CollectorRegistry, generate_latest
 from promtool import promtool
 
-from services.inference.gpu_metrics import watch_gpu
+from services.inference.metrics import watch_gpu
 
 GPU = torch.device("cuda:1")
 GIB = 1 << 30

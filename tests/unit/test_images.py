@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from services.inference.images import MAX_SIDE, decode_image, jpeg_size, normalise
+from services.inference.models.images import MAX_SIDE, decode_image, jpeg_size, normalise
 from services.ingest.sources.decoding.transport import encode_jpeg
 from shared.errors import FrameUnreadable
 

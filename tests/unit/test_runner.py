@@ -6,9 +6,9 @@ import torch
 from numpy.typing import NDArray
 from worker_runner import save_random_model
 
+from services.inference.models.runner import FIRST_CAPACITY, Computed, Runner, choose_device
+from services.inference.models.steps import Block, Elapsed, arrange
 from services.inference.network.weights import load_model
-from services.inference.runner import FIRST_CAPACITY, Computed, Runner, choose_device
-from services.inference.steps import Block, Elapsed, arrange
 from shared.errors import SettingsInvalid
 
 CPU = torch.device("cpu")

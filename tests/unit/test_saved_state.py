@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from services.inference.saved_state import SavedState, StateUnreadable
-from services.inference.tracker import Track, TrackerState
+from services.inference.pipeline.saved_state import SavedState, StateUnreadable
+from services.inference.pipeline.tracker import Track, TrackerState
 
 TRACK = Track(1_000, 1.0, 2, 1_500, 0.9, 2.4, 3, in_gap=True, is_event=True, frames_missed=4, memory_reset="gap")
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.inference.steps import Block, Elapsed, Reset, arrange, elapsed
+from services.inference.models.steps import Block, Elapsed, Reset, arrange, elapsed
 
 
 def test_elapsed_says_why_a_memory_is_emptied() -> None:

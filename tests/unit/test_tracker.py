@@ -3,7 +3,7 @@ from dataclasses import astuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.inference.tracker import Track, Tracker, TrackerState, Transition
+from services.inference.pipeline.tracker import Track, Tracker, TrackerState, Transition
 from shared.manifest import Thresholds
 
 FRAME_MS = 125

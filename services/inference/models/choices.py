@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from services.inference.catalog import Catalog
-from services.inference.runner import Runner
+from services.inference.models.catalog import Catalog
+from services.inference.models.runner import Runner
 from shared.errors import ModelUnusable
 from shared.streams import StreamSpec
 

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from services.inference.images import normalise
+from services.inference.models.images import normalise
+from services.inference.models.steps import Block
 from services.inference.network.weights import LoadedModel
-from services.inference.steps import Block
 from shared.errors import SettingsInvalid
 
 FIRST_CAPACITY = 64

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.inference.runner import Runner
-from services.inference.tracker import Tracker
+from services.inference.models.runner import Runner
+from services.inference.pipeline.tracker import Tracker
 from shared.store.leases import Lease
 from shared.streams import Progress, StreamSpec
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from services.inference.batch import Batch, Item, Scored, StreamResult
 from services.inference.metrics import InferenceMetrics
-from services.inference.runner import Computed
-from services.inference.session import Session
-from services.inference.steps import Elapsed, arrange, elapsed
+from services.inference.models.runner import Computed
+from services.inference.models.steps import Elapsed, arrange, elapsed
+from services.inference.pipeline.messages import Batch, Item, Scored, StreamResult
+from services.inference.pipeline.session import Session
 from shared.errors import FrameUnreadable
 
 SCORE_DECIMALS = 5

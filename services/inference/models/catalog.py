@@ -10,8 +10,8 @@ from pathlib import Path
 
 import torch
 
+from services.inference.models.runner import Runner
 from services.inference.network.weights import load_model
-from services.inference.runner import Runner
 from shared.errors import ModelUnusable
 from shared.manifest import FolderStamp, folder_stamp, read_manifest, verified_weights
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.inference.runner import Runner
-from services.inference.session import Session
+from services.inference.models.runner import Runner
+from services.inference.pipeline.session import Session
 from shared.store.frame_queue import QueuedFrame
 
 

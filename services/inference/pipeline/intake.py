@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 
 import redis
 
-from services.inference.admission import admit
-from services.inference.batch import Batch, Item
-from services.inference.batcher import Batcher
-from services.inference.catalog import Catalog
-from services.inference.choices import Choices
-from services.inference.images import decode_image
 from services.inference.metrics import InferenceMetrics
-from services.inference.runner import Runner
-from services.inference.session import Session
+from services.inference.models.catalog import Catalog
+from services.inference.models.choices import Choices
+from services.inference.models.images import decode_image
+from services.inference.models.runner import Runner
+from services.inference.pipeline.admission import admit
+from services.inference.pipeline.batcher import Batcher
+from services.inference.pipeline.messages import Batch, Item
+from services.inference.pipeline.session import Session
 from shared.errors import Fenced
 from shared.service.tenancy import Tenancy
 from shared.store.frame_queue import QueuedFrame, read_frames

@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
-from services.inference.tracker import Track, TrackerState
+from services.inference.pipeline.tracker import Track, TrackerState
 
 VERSION = 1
 

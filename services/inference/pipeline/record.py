@@ -3,12 +3,12 @@
 import logging
 from collections.abc import Callable, Sequence
 
-from services.inference.batch import Scored, StreamResult
-from services.inference.compute import SCORE_DECIMALS
 from services.inference.metrics import InferenceMetrics
-from services.inference.saved_state import SavedState
-from services.inference.session import Session
-from services.inference.tracker import Transition
+from services.inference.pipeline.compute import SCORE_DECIMALS
+from services.inference.pipeline.messages import Scored, StreamResult
+from services.inference.pipeline.saved_state import SavedState
+from services.inference.pipeline.session import Session
+from services.inference.pipeline.tracker import Transition
 from shared.clock import now_ms
 from shared.events import Event, event_id
 from shared.store.commit import CommitOutcome, Committer, StreamCommit

@@ -9,12 +9,12 @@ from typing import TypeVar
 
 import redis
 
-from services.inference.batch import Batch, StreamResult
-from services.inference.catalog import Catalog
-from services.inference.compute import Compute
-from services.inference.intake import Intake
 from services.inference.metrics import InferenceMetrics
-from services.inference.record import Recorder
+from services.inference.models.catalog import Catalog
+from services.inference.pipeline.compute import Compute
+from services.inference.pipeline.intake import Intake
+from services.inference.pipeline.messages import Batch, StreamResult
+from services.inference.pipeline.record import Recorder
 from services.inference.settings import InferenceSettings
 from shared.service.tenancy import Tenancy
 from shared.store.commit import Committer, Retention

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 import redis
 
 from services.inference.metrics import InferenceMetrics
-from services.inference.runner import Runner
-from services.inference.saved_state import SavedState, StateUnreadable
-from services.inference.session import Session
-from services.inference.tracker import Tracker
+from services.inference.models.runner import Runner
+from services.inference.pipeline.saved_state import SavedState, StateUnreadable
+from services.inference.pipeline.session import Session
+from services.inference.pipeline.tracker import Tracker
 from shared.manifest import Manifest
 from shared.store.client import replies_of
 from shared.store.keys import keys_of
