@@ -86,14 +86,11 @@ class InferenceMetrics:
         )
         self.commits_fenced = Counter(
             "afterimage_commits_fenced_total",
-            "Stream commits under a lease that stood no more: refused by Redis, or withheld by the worker itself",
-            ["by"],
+            "Stream commits under a lease that stood no more, which Redis refused",
             registry=self.registry,
         )
         for reason in ("gap", "model_changed"):
             self.state_resets.labels(reason)
-        for by in ("redis", "worker"):
-            self.commits_fenced.labels(by)
 
     def add_stream(self, stream_id: str, labels: Iterable[str]) -> None:
         """A stream is admitted: its counters begin at 0, so that a first count shows as a rise."""

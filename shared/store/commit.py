@@ -75,6 +75,18 @@ class CommitOutcome(Enum):
     """Redis knows better: the stream must be loaded anew."""
     FENCED = "fenced"
     """The lease stands no more."""
+    GONE = "gone"
+    """The stream is not registered any more."""
+
+
+CODES: Final = {
+    None: CommitOutcome.FENCED,
+    0: CommitOutcome.REFUSED,
+    1: CommitOutcome.COMMITTED,
+    2: CommitOutcome.COMMITTED,
+    3: CommitOutcome.GONE,
+}
+"""What the script answers, to a stale owner nothing."""
 
 
 class Committer:
@@ -97,7 +109,7 @@ class Committer:
         outcomes: dict[str, CommitOutcome] = {}
         for group, reply in zip(by_lease.values(), replies, strict=True):
             codes = [None] * len(group) if reply is None else reply
-            outcomes |= {commit.stream_id: _outcome(code) for commit, code in zip(group, codes, strict=True)}
+            outcomes |= {commit.stream_id: CODES[code] for commit, code in zip(group, codes, strict=True)}
         return outcomes
 
     def _call(self, lease: Lease, group: Sequence[StreamCommit]) -> tuple[list[str], list[Any]]:
@@ -108,9 +120,3 @@ class Committer:
             all_keys += commit.keys()
             arguments += commit.arguments(self._retention)
         return all_keys, arguments
-
-
-def _outcome(code: int | None) -> CommitOutcome:
-    if code is None:
-        return CommitOutcome.FENCED
-    return CommitOutcome.COMMITTED if code else CommitOutcome.REFUSED

@@ -122,7 +122,7 @@ def test_a_removed_stream_stays_removed(redis_client: redis.Redis, committer: Co
     committer.commit([commit_of(0.125, START)])
     Registry(redis_client).remove("cam")
     late = commit_of(0.250, replace(START, cursor=entry(0.125), sequence=1, frames_processed=1))
-    assert committer.commit([late]) == {"cam": CommitOutcome.REFUSED}
+    assert committer.commit([late]) == {"cam": CommitOutcome.GONE}
     assert [key for key in redis_client.scan_iter() if b"cam" in key] == []
     assert redis_client.hlen(KEYS.state) == 0
 

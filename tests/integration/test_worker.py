@@ -228,7 +228,7 @@ def test_a_commit_that_comes_after_the_lease_is_refused(runner: WorkerRunner, mo
     assert reached.wait(30)
     lease = lease_of(runner.client, "inference", "cam")
     go_on.set()
-    eventually(lambda: runner.value("afterimage_commits_fenced_total", by="redis"), "a refused commit")
+    eventually(lambda: runner.value("afterimage_commits_fenced_total"), "a refused commit")
     assert runner.record("cam").progress.frames_processed == 0
     assert runner.scores("cam") == {}
     LeaseBook(runner.client, "inference", "the-test").release([lease])

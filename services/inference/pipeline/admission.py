@@ -6,37 +6,32 @@ from collections.abc import Iterable
 import redis
 
 from services.inference.metrics import InferenceMetrics
-from services.inference.models.runner import Runner
+from services.inference.pipeline.messages import Opening, Remembered, Stream
 from services.inference.pipeline.saved_state import SavedState, StateUnreadable
-from services.inference.pipeline.session import Session
-from services.inference.pipeline.tracker import Tracker
 from shared.manifest import Manifest
 from shared.store.client import replies_of
 from shared.store.keys import keys_of
-from shared.store.leases import Lease
-from shared.streams import Progress, StreamSpec
+from shared.streams import Progress
 
 log = logging.getLogger(__name__)
 
 
-def admit(
-    client: redis.Redis, wanted: Iterable[tuple[StreamSpec, Lease, Runner]], metrics: InferenceMetrics
-) -> list[Session]:
-    """Sessions for the streams that exist, from one pipelined round trip. Raises StoreUnavailable.
+def admit(client: redis.Redis, wanted: Iterable[Stream], metrics: InferenceMetrics) -> list[Opening]:
+    """How those of the streams begin that exist, from one pipelined round trip. Raises StoreUnavailable.
 
     A stream whose progress cannot be read is left out; ingest and the api say so.
     """
     chosen = list(wanted)
     pipeline = client.pipeline(transaction=False)
-    for spec, _, _ in chosen:
-        keys = keys_of(spec.id)
-        pipeline.hget(keys.progress, spec.id)
-        pipeline.hget(keys.state, spec.id)
+    for stream in chosen:
+        keys = keys_of(stream.id)
+        pipeline.hget(keys.progress, stream.id)
+        pipeline.hget(keys.state, stream.id)
     replies = replies_of(pipeline)
     stored = zip(replies[::2], replies[1::2], strict=True)
     return [
-        _session(spec, lease, runner, progress, state, metrics)
-        for (spec, lease, runner), (text, state) in zip(chosen, stored, strict=True)
+        _opened(stream, progress, state, metrics)
+        for stream, (text, state) in zip(chosen, stored, strict=True)
         if (progress := _readable(text)) is not None and not isinstance(state, Exception)
     ]
 
@@ -48,31 +43,18 @@ def _readable(stored: bytes | Exception | None) -> Progress | None:
         return None
 
 
-def _session(
-    spec: StreamSpec, lease: Lease, runner: Runner, progress: Progress, state: bytes | None, metrics: InferenceMetrics
-) -> Session:
-    saved, problem = _usable_state(state, runner.manifest)
-    metrics.add_stream(spec.id, runner.manifest.labels)
-    session = Session(
-        spec=spec,
-        lease=lease,
-        runner=runner,
-        progress=progress,
-        tracker=Tracker(runner.manifest.labels, spec.thresholds_for(runner.manifest), saved.tracking),
-        vector=None if problem else saved.vector,
-        at_ms=None if problem else saved.at_ms,
-        epoch=saved.epoch,
-        tracked_spec=spec,
-        position=progress.cursor,
-    )
-    if problem:
-        session.tracker.note_reset(problem)
-        session.stale_model = saved.model
-        metrics.state_resets.labels(problem).inc()
-        log.warning("stream %s: memory reset: %s", spec.id, problem, extra={"stream_id": spec.id})
-    elif state:
-        metrics.state_restores.inc()
-    return session
+def _opened(stream: Stream, progress: Progress, state: bytes | None, metrics: InferenceMetrics) -> Opening:
+    manifest = stream.runner.manifest
+    saved, problem = _usable_state(state, manifest)
+    metrics.add_stream(stream.id, manifest.labels)
+    if problem is None:
+        if state:
+            metrics.state_restores.inc()
+        return Opening(stream, progress, Remembered(saved.vector, saved.at_ms, saved.epoch), saved.tracking)
+    saved.tracking.memory_reset = problem
+    metrics.state_resets.labels(problem).inc()
+    log.warning("stream %s: memory reset: %s", stream.id, problem, extra={"stream_id": stream.id})
+    return Opening(stream, progress, Remembered(epoch=saved.epoch), saved.tracking, stale_model=saved.model)
 
 
 def _usable_state(content: bytes | None, manifest: Manifest) -> tuple[SavedState, str | None]:

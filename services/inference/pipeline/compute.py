@@ -1,15 +1,27 @@
 """The second stage: pictures to scores, and every stream's memory one batch further."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.inference.metrics import InferenceMetrics
-from services.inference.models.runner import Computed
+from services.inference.models.runner import Computed, Runner
 from services.inference.models.steps import Elapsed, arrange, elapsed
-from services.inference.pipeline.messages import Batch, Item, Scored, StreamResult
-from services.inference.pipeline.session import Session
+from services.inference.pipeline.messages import (
+    Batch,
+    Change,
+    Closing,
+    Item,
+    Opening,
+    Remembered,
+    Results,
+    Scored,
+    Stream,
+    StreamResult,
+    ToCompute,
+    ToRecord,
+)
 from shared.errors import FrameUnreadable
 
 SCORE_DECIMALS = 5
@@ -17,46 +29,89 @@ SCORE_DECIMALS = 5
 Picture = NDArray[np.uint8]
 
 
+class Recollection:
+    """A stream's place in the state slab, taken with its first frame, and the time of the last frame in its memory."""
+
+    def __init__(self, memory: Remembered, runner: Runner, reset_after_seconds: float) -> None:
+        self.reset_after_seconds = reset_after_seconds
+        self.at_ms, self.epoch = memory.at_ms, memory.epoch
+        self._vector = memory.vector
+        self._runner = runner
+        self._row: int | None = None
+
+    @property
+    def row(self) -> int:
+        """Of the slab."""
+        if self._row is None:
+            self._row = self._runner.acquire(self._vector)
+            self._vector = None
+        return self._row
+
+    def advance(self, item: Item, picture: Picture | None) -> Elapsed | None:
+        """Moves the clock on; None for an entry that does not reach the model. A source's end empties the memory."""
+        frame = item.frame
+        if frame.jpeg is None:
+            self.at_ms = None
+        if picture is None:
+            return None
+        time = elapsed(self.at_ms, frame.captured_at_ms, self.reset_after_seconds)
+        self.at_ms, self.epoch = frame.captured_at_ms, frame.epoch
+        return time
+
+    def release(self) -> None:
+        """Gives the place back."""
+        if self._row is not None:
+            self._runner.release(self._row)
+
+
 class Compute:
-    """Runs batches; owns the streams' slab rows and the time of the last frame in each memory. Used by one thread."""
+    """Runs batches; owns what the memories hold. Used by one thread."""
 
     def __init__(self, metrics: InferenceMetrics) -> None:
         self._metrics = metrics
+        self._known: dict[Stream, Recollection] = {}
 
-    def run(self, batch: Batch) -> list[StreamResult]:
-        """Every stream's part of the batch, scored."""
+    def take(self, message: ToCompute) -> ToRecord:
+        """What becomes of a message."""
+        match message:
+            case Batch():
+                return Results(self._run(message))
+            case Opening(stream):
+                reset_after_seconds = stream.spec.reset_after_seconds
+                self._known[stream] = Recollection(message.memory, stream.runner, reset_after_seconds)
+            case Change(stream, spec):
+                self._known[stream].reset_after_seconds = spec.reset_after_seconds
+            case Closing(stream):
+                self._known.pop(stream).release()
+        return message
+
+    def _run(self, batch: Batch) -> list[StreamResult]:
         with self._metrics.stage_seconds.labels("decode").time():
             pictures = [_picture(item) for item in batch.items]
         with self._metrics.stage_seconds.labels("model").time():
-            results = self._scored(batch, pictures)
-        for session in batch.retired:
-            if session.row is not None:
-                batch.runner.release(session.row)
-        return results
+            return self._scored(batch, pictures)
 
-    def _scored(self, batch: Batch, pictures: list[Picture | None]) -> list[StreamResult]:
-        sessions = list(dict.fromkeys(item.session for item in batch.items))
-        rows = {session: _row(session) for session in sessions}
-        times = [_advance(item, picture) for item, picture in zip(batch.items, pictures, strict=True)]
+    def _scored(self, batch: Batch, pictures: Sequence[Picture | None]) -> list[StreamResult]:
+        memories = {item.stream: self._known[item.stream] for item in batch.items}
+        pairs = zip(batch.items, pictures, strict=True)
+        times = [memories[item.stream].advance(item, picture) for item, picture in pairs]
         blocks = arrange(
-            [rows[item.session] for item, time in zip(batch.items, times, strict=True) if time],
+            [memories[item.stream].row for item, time in zip(batch.items, times, strict=True) if time],
             [time for time in times if time],
         )
         images = np.stack([picture for picture in pictures if picture is not None] or [_blank(batch)])
-        computed = batch.runner.run(images, blocks, list(rows.values()))
-        entries: dict[Session, list[Scored]] = {session: [] for session in sessions}
+        computed = batch.runner.run(images, blocks, [memory.row for memory in memories.values()])
+        entries: dict[Stream, list[Scored]] = {stream: [] for stream in memories}
         for item, scored in zip(batch.items, _entries(batch, times, computed), strict=True):
-            entries[item.session].append(scored)
+            entries[item.stream].append(scored)
         return [
-            StreamResult(
-                session,
-                entries[session],
-                vector=None if session.at_ms is None else state,
-                at_ms=session.at_ms,
-                epoch=session.epoch,
-            )
-            for session, state in zip(sessions, computed.states, strict=True)
+            StreamResult(stream, entries[stream], _memory(memory, state))
+            for (stream, memory), state in zip(memories.items(), computed.states, strict=True)
         ]
+
+
+def _memory(known: Recollection, state: NDArray[np.float32]) -> Remembered:
+    return Remembered(None if known.at_ms is None else state, known.at_ms, known.epoch)
 
 
 def _picture(item: Item) -> Picture | None:
@@ -71,26 +126,7 @@ def _blank(batch: Batch) -> Picture:
     return np.zeros((size.height, size.width, 3), np.uint8)
 
 
-def _row(session: Session) -> int:
-    if session.row is None:
-        session.row = session.runner.acquire(session.vector)
-        session.vector = None
-    return session.row
-
-
-def _advance(item: Item, picture: Picture | None) -> Elapsed | None:
-    """Moves the stream's clock on; None for an entry that does not reach the model. A source's end empties it."""
-    session, frame = item.session, item.frame
-    if frame.jpeg is None:
-        session.at_ms = None
-    if picture is None:
-        return None
-    time = elapsed(session.at_ms, frame.captured_at_ms, session.spec.reset_after_seconds)
-    session.at_ms, session.epoch = frame.captured_at_ms, frame.epoch
-    return time
-
-
-def _entries(batch: Batch, times: list[Elapsed | None], computed: Computed) -> Iterator[Scored]:
+def _entries(batch: Batch, times: Sequence[Elapsed | None], computed: Computed) -> Iterator[Scored]:
     rows = iter(computed.scores.tolist())
     for item, time in zip(batch.items, times, strict=True):
         if time is None:

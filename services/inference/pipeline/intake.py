@@ -1,10 +1,10 @@
 """The first stage: knows which streams there are, reads what waits in their queues, forms batches."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from concurrent.futures import Executor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import redis
 
@@ -15,8 +15,7 @@ from services.inference.models.images import decode_image
 from services.inference.models.runner import Runner
 from services.inference.pipeline.admission import admit
 from services.inference.pipeline.batcher import Batcher
-from services.inference.pipeline.messages import Batch, Item
-from services.inference.pipeline.session import Session
+from services.inference.pipeline.messages import Answer, Batch, Change, Closing, Item, News, Refused, Stream, ToCompute
 from shared.errors import Fenced
 from shared.service.tenancy import Tenancy
 from shared.store.frame_queue import QueuedFrame, read_frames
@@ -30,18 +29,26 @@ MAX_FRAMES_READ = 1024
 LIVE_SHARE = 16
 
 
+@dataclass(slots=True)
+class Place:
+    """Where an open stream's queue is read: after the entry `position`; `spec` is what the user wants now."""
+
+    stream: Stream
+    spec: StreamSpec
+    position: str
+
+
 @dataclass(slots=True, eq=False)
 class Lane:
-    """One model's way into the pipeline: frames that wait, streams that have left it since its last batch, and those
-    that had frames when it last read (None: nobody had)."""
+    """One model's way into the pipeline: frames that wait, and the streams that had frames when it last read (None:
+    nobody had)."""
 
-    batcher: Batcher[Session, Item]
-    retired: list[Session] = field(default_factory=list)
+    batcher: Batcher[Stream, Item]
     active: Collection[str] | None = None
 
 
 class Intake:
-    """Sessions by stream id, and a lane per model. Used by one thread."""
+    """The streams that are open or closing, and a lane per model. Used by one thread."""
 
     def __init__(
         self,
@@ -62,7 +69,10 @@ class Intake:
         self._batch_size = batch_size
         self._deadline_seconds = deadline_seconds
         self._lanes: dict[Runner, Lane] = {}
-        self._sessions: dict[str, Session] = {}
+        self._open: dict[str, Place] = {}
+        self._closing: dict[str, Stream] = {}
+        self._counted: set[str] = set()
+        self._news: list[News] = []
         self._told: dict[str, tuple[int, InferenceStatus]] = {}
         self._refresh_at = 0.0
         self._version = -1
@@ -80,111 +90,127 @@ class Intake:
         self._hand_back()
         return sum(self._read(runner, lane) for runner, lane in self._lanes.items())
 
-    def next_batch(self) -> Batch | None:
-        """The batch that is due, if one is."""
+    def due(self) -> Iterator[list[ToCompute]]:
+        """What is to be done now: news, and the batches that are due."""
+        if self._news:
+            news, self._news = self._news, []
+            yield [*news]
         now = time.monotonic()
         for runner, lane in self._lanes.items():
-            if lane.batcher.is_due(now):
-                retired, lane.retired = lane.retired, []
-                return Batch(runner, lane.batcher.take(now), retired)
-        return None
+            while lane.batcher.is_due(now):
+                batch = Batch(runner, lane.batcher.take(now))
+                self._metrics.batch_size.observe(len(batch.items))
+                yield [batch]
+
+    def hear(self, answer: Answer) -> None:
+        """What record has to say of a stream."""
+        stream = answer.stream
+        place = self._open.get(stream.id)
+        if isinstance(answer, Refused):
+            if place and place.stream is stream:
+                self._close(stream)
+            return
+        del self._closing[stream.id]
+        self._refresh_at = 0.0  # it may be opened anew
 
     def _read(self, runner: Runner, lane: Lane) -> int:
         batcher = lane.batcher
         ready = {
-            session.stream_id: session
-            for session in self._sessions.values()
-            if session.runner is runner and not session.is_closed and not batcher.is_waiting(session)
+            place.stream.id: place
+            for place in self._open.values()
+            if place.stream.runner is runner and not batcher.is_waiting(place.stream)
         }
         if not ready or not batcher.room:
             return 0
-        cursors = {stream_id: session.position for stream_id, session in ready.items()}
+        cursors = {stream_id: place.position for stream_id, place in ready.items()}
         num_active = len(ready) if lane.active is None else max(1, len(ready.keys() & lane.active))
         share = min(batcher.room // num_active, MAX_FRAMES_READ // len(ready))
         frames = read_frames(self._client, cursors, max_per_stream=max(1, share))
         lane.active = {frame.stream_id for frame in frames} or None
         now = time.monotonic()
         for frame in frames:
-            session = ready[frame.stream_id]
-            session.position = frame.entry_id
-            session.num_read += 1
-            batcher.put(session, self._item(session, frame), now)
+            place = ready[frame.stream_id]
+            place.position = frame.entry_id
+            batcher.put(place.stream, self._item(place.stream, frame), now)
         return len(frames)
 
-    def _item(self, session: Session, frame: QueuedFrame) -> Item:
+    def _item(self, stream: Stream, frame: QueuedFrame) -> Item:
         if frame.jpeg is None:
-            return Item(session, frame, None)
-        size = session.runner.manifest.input
-        return Item(session, frame, self._decoders.submit(decode_image, frame.jpeg, size.height, size.width))
+            return Item(stream, frame, None)
+        size = stream.runner.manifest.input
+        return Item(stream, frame, self._decoders.submit(decode_image, frame.jpeg, size.height, size.width))
 
     def _refresh(self) -> None:
         specs = self._registry.specs(self._held)
-        for stream_id, session in list(self._sessions.items()):
-            if self._held.get(session.lease.partition) == session.lease:
-                self._update(session, specs.get(stream_id))
         self._let_go()
-        self._admit([spec for spec in specs.values() if spec.id not in self._sessions])
+        for place in list(self._open.values()):
+            self._update(place, specs.get(place.stream.id))
+        self._admit([spec for spec in specs.values() if spec.id not in self._open and spec.id not in self._closing])
         self._choices.keep_only(specs)
         self._set_lanes()
         self._tell(specs)
-        self._metrics.streams.set(len(self._sessions))
+        self._forget(self._counted - specs.keys() - self._closing.keys())
+        self._metrics.streams.set(len(self._open) + len(self._closing))
 
-    def _update(self, session: Session, spec: StreamSpec | None) -> None:
-        """Follows a changed spec; a stream that is gone, lost or to run on another model is closed, then let go."""
-        if spec is None or spec.generation != session.spec.generation:
-            session.is_closed = session.is_lost = True
-            self._release(session)
-            return
-        session.is_closed = session.is_lost or self._choices.runner_for(spec) is not session.runner
-        if not session.is_closed:
-            session.spec = spec
-        elif session.is_lost or session.is_drained:
-            self._release(session)
+    def _update(self, place: Place, spec: StreamSpec | None) -> None:
+        """Follows a changed spec; a stream that is gone, or is to run on another model, is closed."""
+        stream = place.stream
+        if (
+            spec is None
+            or spec.generation != place.spec.generation
+            or self._choices.runner_for(spec) is not stream.runner
+        ):
+            self._close(stream)
+        elif spec is not place.spec:
+            place.spec = spec
+            self._news.append(Change(stream, spec))
 
-    def _release(self, session: Session) -> None:
-        lane = self._lanes[session.runner]
-        lane.batcher.discard([session])
-        lane.retired.append(session)
-        del self._sessions[session.stream_id]
-        if session.is_lost or self._held.get(session.lease.partition) != session.lease:
-            self._metrics.forget_stream(session.stream_id)
+    def _close(self, stream: Stream) -> None:
+        """Reads no more of it; what was read and not yet given to a batch is read again by whoever opens it next."""
+        self._lanes[stream.runner].batcher.discard([stream])
+        del self._open[stream.id]
+        self._closing[stream.id] = stream
+        self._news.append(Closing(stream))
+
+    def _let_go(self) -> None:
+        """Closes the streams whose lease is no longer held."""
+        for place in list(self._open.values()):
+            if self._held.get(place.stream.lease.partition) != place.stream.lease:
+                self._close(place.stream)
+
+    def _forget(self, stream_ids: Collection[str]) -> None:
+        """Removes the series of streams that are not this worker's any more, once nothing more is counted of them."""
+        for stream_id in stream_ids:
+            self._metrics.forget_stream(stream_id)
+        self._counted.difference_update(stream_ids)
 
     def _hand_back(self) -> None:
         """Frees the partitions that fall to other workers, once what was read of them is committed."""
         if leaving := self._tenancy.leaving():
-            self._let_go()
-            busy = {session.lease for session in self._sessions.values()}
+            busy = {stream.lease for stream in self._closing.values()}
+            busy |= {place.stream.lease for place in self._open.values()}
             self._tenancy.give_back([lease for lease in leaving.values() if lease not in busy])
-
-    def _let_go(self) -> None:
-        """Reads no more of streams whose lease is no longer held; gives up what was read where it is lost."""
-        leaving = self._tenancy.leaving()
-        for session in list(self._sessions.values()):
-            partition = session.lease.partition
-            if self._held.get(partition) == session.lease:
-                continue
-            session.is_closed = True
-            session.is_fenced = leaving.get(partition) != session.lease
-            session.is_lost = session.is_lost or session.is_fenced
-            if session.is_lost or session.is_drained:
-                self._release(session)
 
     def _admit(self, specs: list[StreamSpec]) -> None:
         wanted = [
-            (spec, self._held[partition_of(spec.id)], runner)
+            Stream(spec, self._held[partition_of(spec.id)], runner)
             for spec in specs
             if (runner := self._choices.runner_for(spec))
         ]
         if wanted:
-            self._sessions |= {session.stream_id: session for session in admit(self._client, wanted, self._metrics)}
+            for opened in admit(self._client, wanted, self._metrics):
+                stream = opened.stream
+                self._open[stream.id] = Place(stream, stream.spec, opened.progress.cursor)
+                self._counted.add(stream.id)
+                self._news.append(opened)
 
     def _set_lanes(self) -> None:
         """A lane for each model in use; one that is given up was the last to hold its model.
 
         Batches are small while anybody waits for a live stream, behind whatever recordings are worked off.
         """
-        used = {session.runner for session in self._sessions.values()}
-        is_live = any(session.spec.pace == "live" for session in self._sessions.values())
+        used = {place.stream.runner for place in self._open.values()}
+        is_live = any(place.spec.pace == "live" for place in self._open.values())
         for runner in self._lanes.keys() - used - self._choices.runners():
             del self._lanes[runner]
         for runner in used:
@@ -194,8 +220,8 @@ class Intake:
     def _tell(self, specs: dict[str, StreamSpec]) -> None:
         """Stores which model each stream runs on, and why not on the one it asks for, whenever that changes."""
         for spec in specs.values():
-            session = self._sessions.get(spec.id)
-            model = session.runner.manifest.reference if session else None
+            place = self._open.get(spec.id)
+            model = place.stream.runner.manifest.reference if place else None
             status = InferenceStatus(model=model, reason=self._choices.problem(spec.id))
             seen = spec.generation, status
             if status != InferenceStatus() and self._told.get(spec.id) != seen:

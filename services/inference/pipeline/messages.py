@@ -1,4 +1,4 @@
-"""What travels through the pipeline: intake → compute → record."""
+"""What travels through the pipeline, in order: intake → compute → record; and what record answers intake."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -8,26 +8,80 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.inference.models.runner import Runner
-from services.inference.pipeline.session import Session
+from services.inference.pipeline.tracker import TrackerState
 from shared.store.frame_queue import QueuedFrame
+from shared.store.leases import Lease
+from shared.streams import Progress, StreamSpec
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stream:
+    """A stream as this worker serves it, from its opening to its closing: on one model, under one lease."""
+
+    spec: StreamSpec
+    """as it was at the opening"""
+    lease: Lease
+    runner: Runner
+
+    @property
+    def id(self) -> str:
+        """The stream's id."""
+        return self.spec.id
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """The recurrent state [state_size], None for an empty one, and the time and epoch of the last frame in it."""
+
+    vector: NDArray[np.float32] | None = None
+    at_ms: int | None = None
+    epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A stream begins where the last commit left it.
+
+    `stale_model` is the model that events still open were found by, where it is not the stream's.
+    """
+
+    stream: Stream
+    progress: Progress
+    memory: Remembered
+    tracking: TrackerState
+    stale_model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What the user wants of a stream has changed, and it goes on."""
+
+    stream: Stream
+    spec: StreamSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """Of this stream nothing follows."""
+
+    stream: Stream
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
     """An entry read from a stream's queue; `picture` decodes to [H, W, 3] uint8, None for the end of a source."""
 
-    session: Session
+    stream: Stream
     frame: QueuedFrame
     picture: Future[NDArray[np.uint8]] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Entries for one model, every stream's in order; `retired` are streams of which none will follow."""
+    """Entries for one model, every stream's in order."""
 
     runner: Runner
     items: Sequence[Item]
-    retired: Sequence[Session] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +96,35 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class StreamResult:
-    """One stream's part of a batch: its entries in order and the memory after them (None for an empty one)."""
+    """One stream's part of a batch: its entries in order and the memory after them."""
 
-    session: Session
+    stream: Stream
     entries: Sequence[Scored]
-    vector: NDArray[np.float32] | None
-    at_ms: int | None
-    epoch: int
+    memory: Remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """A batch, computed."""
+
+    streams: Sequence[StreamResult]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Redis takes nothing more of this stream under this opening."""
+
+    stream: Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The stream is closed, and everything of it that was read is committed, or refused."""
+
+    stream: Stream
+
+
+News = Opening | Change | Closing
+ToCompute = News | Batch
+ToRecord = News | Results
+Answer = Refused | Settled

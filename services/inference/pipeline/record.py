@@ -2,158 +2,205 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol
 
 from services.inference.metrics import InferenceMetrics
 from services.inference.pipeline.compute import SCORE_DECIMALS
-from services.inference.pipeline.messages import Scored, StreamResult
+from services.inference.pipeline.messages import (
+    Answer,
+    Change,
+    Closing,
+    Opening,
+    Refused,
+    Results,
+    Scored,
+    Settled,
+    Stream,
+    StreamResult,
+    ToRecord,
+)
 from services.inference.pipeline.saved_state import SavedState
-from services.inference.pipeline.session import Session
-from services.inference.pipeline.tracker import Transition
+from services.inference.pipeline.tracker import Tracker, Transition
 from shared.clock import now_ms
 from shared.events import Event, event_id
 from shared.store.commit import CommitOutcome, Committer, StreamCommit
 from shared.store.leases import Lease
-from shared.streams import Progress
+from shared.streams import Progress, StreamSpec
+
+Outcomes = dict[str, CommitOutcome]
 
 log = logging.getLogger(__name__)
 
 
+class Course:
+    """How far a stream has come, and the events under way."""
+
+    def __init__(self, opened: Opening) -> None:
+        self._stream = opened.stream
+        self._manifest = opened.stream.runner.manifest
+        self._progress = opened.progress
+        self._stale_model = opened.stale_model
+        thresholds = opened.stream.spec.thresholds_for(self._manifest)
+        self._tracker = Tracker(self._manifest.labels, thresholds, opened.tracking)
+
+    def change(self, spec: StreamSpec) -> None:
+        """Follows what the user wants."""
+        self._tracker.thresholds = spec.thresholds_for(self._manifest)
+
+    def go_on(self, result: StreamResult) -> StreamCommit:
+        """What a part of a batch adds; from here on the tracker has seen it."""
+        transitions = self._stale_transitions()
+        expected = self._progress
+        for entry in result.entries:
+            self._pass(entry)
+            model = self._manifest.reference
+            transitions += [(each.kind, self._event(each, model)) for each in self._tracked(entry)]
+        memory, model = result.memory, self._manifest.reference
+        state = SavedState(model, memory.vector, memory.at_ms, memory.epoch, self._tracker.state)
+        return StreamCommit(
+            stream_id=self._stream.id,
+            lease=self._stream.lease,
+            expected=expected,
+            wanted=self._progress,
+            state=state.to_bytes(),
+            labels=self._manifest.labels,
+            scores=[
+                (entry.frame.entry_id, [f"{score:.{SCORE_DECIMALS}f}" for score in entry.scores])
+                for entry in result.entries
+                if entry.scores is not None
+            ],
+            transitions=transitions,
+        )
+
+    def _pass(self, entry: Scored) -> None:
+        """Moves the progress past an entry; a hole in the frames' numbers is noted for the next event."""
+        frame, passed = entry.frame, self._progress
+        is_frame = frame.jpeg is not None
+        if missed := frame.sequence - passed.sequence - is_frame:
+            self._tracker.note_missed(missed)
+        processed = passed.frames_processed + is_frame
+        self._progress = Progress(passed.generation, frame.entry_id, frame.sequence, processed)
+
+    def _tracked(self, entry: Scored) -> list[Transition]:
+        tracker, frame = self._tracker, entry.frame
+        if frame.jpeg is None:
+            return tracker.close_all("source_ended")
+        transitions = []
+        if entry.reset:
+            transitions = tracker.close_all("gap")
+            tracker.note_reset(entry.reset)
+        if entry.scores is not None:
+            transitions += tracker.update(frame.captured_at_ms, frame.media_seconds, frame.epoch, entry.scores)
+        return transitions
+
+    def _stale_transitions(self) -> list[tuple[str, Event]]:
+        """Closes what a former model had opened."""
+        if self._stale_model is None:
+            return []
+        model, self._stale_model = self._stale_model, None
+        return [(each.kind, self._event(each, model)) for each in self._tracker.close_all("model_changed")]
+
+    def _event(self, transition: Transition, model: str) -> Event:
+        track, is_open = transition.track, transition.kind == "opened"
+        return Event(
+            id=event_id(self._stream.id, transition.label, track.started_at_ms),
+            stream_id=self._stream.id,
+            label=transition.label,
+            state="open" if is_open else "closed",
+            started_at_ms=track.started_at_ms,
+            ended_at_ms=None if is_open else track.last_above_ms,
+            media_started_seconds=track.media_started_seconds,
+            peak_score=round(track.peak_score, 4),
+            mean_score=round(track.mean_score, 4),
+            model=model,
+            epoch=track.epoch,
+            close_reason=transition.close_reason,
+            frames_missed=track.frames_missed,
+            memory_reset=track.memory_reset,
+        )
+
+
+class Repeating(Protocol):
+    """How often a commit is sent: until Redis lets it through."""
+
+    def __call__(self, stage: str, action: Callable[[], Outcomes]) -> Outcomes:
+        """The action's result."""
+
+
 class Recorder:
-    """Runs the trackers and keeps each stream's progress. Used by one thread."""
+    """Keeps the streams' courses and commits them. Used by one thread."""
 
-    def __init__(self, committer: Committer, metrics: InferenceMetrics, on_lost: Callable[[Lease], None]) -> None:
+    def __init__(
+        self,
+        committer: Committer,
+        metrics: InferenceMetrics,
+        until_stored: Repeating,
+        lose: Callable[[Lease], None],
+        answer: Callable[[Answer], None],
+    ) -> None:
         self._committer = committer
-        self._on_lost = on_lost
         self._metrics = metrics
+        self._until_stored = until_stored
+        self._lose = lose
+        self._answer = answer
+        self._courses: dict[Stream, Course] = {}
 
-    def prepare(self, results: Sequence[StreamResult]) -> list[StreamCommit]:
-        """The commits for a batch; from here on the trackers have seen it, so it is prepared once."""
-        for result in results:
-            if result.session.is_fenced:
-                self._metrics.commits_fenced.labels("worker").inc()
-        return [stream_commit(result, self._metrics) for result in results if not result.session.is_lost]
+    def take(self, message: ToRecord) -> None:
+        """Does what a message asks for."""
+        match message:
+            case Results(streams):
+                self._commit([result for result in streams if result.stream in self._courses])
+            case Opening(stream):
+                self._courses[stream] = Course(message)
+            case Change(stream, spec):
+                if course := self._courses.get(stream):
+                    course.change(spec)
+            case Closing(stream):
+                self._courses.pop(stream, None)
+                self._answer(Settled(stream))
 
-    def commit(self, results: Sequence[StreamResult], commits: Sequence[StreamCommit]) -> None:
-        """Commits what was prepared; may be called again after StoreUnavailable."""
-        outcomes = self._committer.commit(commits)
-        wanted = {commit.stream_id: commit for commit in commits}
+    def _commit(self, results: Sequence[StreamResult]) -> None:
+        commits = [self._courses[result.stream].go_on(result) for result in results]
+        with self._metrics.stage_seconds.labels("commit").time():
+            outcomes = self._until_stored("commit", partial(self._committer.commit, commits))
         at_ms = now_ms()
-        for result in results:
-            session = result.session
-            if session.stream_id in wanted and not session.is_lost:
-                outcome = outcomes[session.stream_id]
-                if outcome is CommitOutcome.COMMITTED:
-                    self._count(result, wanted[session.stream_id], at_ms)
-                    session.progress = wanted[session.stream_id].wanted
-                else:
-                    self._refused(session, outcome)
-            session.num_done += len(result.entries)
+        for result, commit in zip(results, commits, strict=True):
+            outcome = outcomes[commit.stream_id]
+            if outcome is CommitOutcome.COMMITTED:
+                self._count(result, commit, at_ms)
+            else:
+                self._refused(result.stream, outcome)
 
-    def _refused(self, session: Session, outcome: CommitOutcome) -> None:
-        session.is_lost = True
-        extra = {"stream_id": session.stream_id}
-        log.warning("stream %s: commit %s, given up here", session.stream_id, outcome.value, extra=extra)
+    def _refused(self, stream: Stream, outcome: CommitOutcome) -> None:
+        del self._courses[stream]
+        self._answer(Refused(stream))
+        level = logging.DEBUG if outcome is CommitOutcome.GONE else logging.WARNING
+        extra = {"stream_id": stream.id}
+        log.log(level, "stream %s: commit %s, given up here", stream.id, outcome.value, extra=extra)
         if outcome is CommitOutcome.FENCED:
-            self._metrics.commits_fenced.labels("redis").inc()
-            self._on_lost(session.lease)
-        else:
+            self._metrics.commits_fenced.inc()
+            self._lose(stream.lease)
+        elif outcome is CommitOutcome.REFUSED:
             self._metrics.commits_refused.inc()
 
     def _count(self, result: StreamResult, commit: StreamCommit, at_ms: int) -> None:
-        stream_id = commit.stream_id
+        metrics, stream_id = self._metrics, commit.stream_id
         processed = commit.wanted.frames_processed - commit.expected.frames_processed
         dropped = commit.wanted.sequence - commit.expected.sequence - processed
-        self._metrics.frames_processed.labels(stream_id).inc(processed)
-        self._metrics.checkpointed_at.labels(stream_id).set(at_ms / 1000)
+        metrics.frames_processed.labels(stream_id).inc(processed)
+        metrics.checkpointed_at.labels(stream_id).set(at_ms / 1000)
         if dropped:
-            self._metrics.frames_dropped.labels(stream_id, "queue_full").inc(dropped)
+            metrics.frames_dropped.labels(stream_id, "queue_full").inc(dropped)
         scored = next((entry.scores for entry in reversed(result.entries) if entry.scores is not None), None)
         if scored is not None:
-            self._metrics.scores.note(stream_id, commit.labels, scored)
-        latency = self._metrics.latency.labels(result.session.spec.pace)
+            metrics.scores.note(stream_id, commit.labels, scored)
+        latency = metrics.latency.labels(result.stream.spec.pace)
         for entry in result.entries:
             if entry.frame.jpeg is not None:
                 latency.observe(max(0, at_ms - entry.frame.due_at_ms) / 1000)
+            if entry.reset:
+                metrics.state_resets.labels(entry.reset).inc()
         for kind, event in commit.transitions:
             if kind == "opened":
-                self._metrics.events.labels(stream_id, event.label).inc()
-
-
-def stream_commit(result: StreamResult, metrics: InferenceMetrics) -> StreamCommit:
-    """What one stream's part of a batch adds; moves its tracker on."""
-    session, manifest = result.session, result.session.runner.manifest
-    if session.tracked_spec is not session.spec:
-        session.tracked_spec = session.spec
-        session.tracker.thresholds = session.spec.thresholds_for(manifest)
-    transitions = _stale_transitions(session)
-    progress = session.progress
-    for entry in result.entries:
-        progress = _passed(session, progress, entry)
-        if entry.reset:
-            metrics.state_resets.labels(entry.reset).inc()
-        transitions += [(t.kind, _event(session, t, manifest.reference)) for t in _tracked(session, entry)]
-    state = SavedState(manifest.reference, result.vector, result.at_ms, result.epoch, session.tracker.state)
-    return StreamCommit(
-        stream_id=session.stream_id,
-        lease=session.lease,
-        expected=session.progress,
-        wanted=progress,
-        state=state.to_bytes(),
-        labels=manifest.labels,
-        scores=[
-            (entry.frame.entry_id, [f"{score:.{SCORE_DECIMALS}f}" for score in entry.scores])
-            for entry in result.entries
-            if entry.scores is not None
-        ],
-        transitions=transitions,
-    )
-
-
-def _passed(session: Session, progress: Progress, entry: Scored) -> Progress:
-    """The progress after an entry; a hole in the frames' numbers is noted for the next event."""
-    frame = entry.frame
-    is_frame = frame.jpeg is not None
-    if missed := frame.sequence - progress.sequence - is_frame:
-        session.tracker.note_missed(missed)
-    return Progress(progress.generation, frame.entry_id, frame.sequence, progress.frames_processed + is_frame)
-
-
-def _tracked(session: Session, entry: Scored) -> list[Transition]:
-    tracker, frame = session.tracker, entry.frame
-    if frame.jpeg is None:
-        return tracker.close_all("source_ended")
-    transitions = []
-    if entry.reset:
-        transitions = tracker.close_all("gap")
-        tracker.note_reset(entry.reset)
-    if entry.scores is not None:
-        transitions += tracker.update(frame.captured_at_ms, frame.media_seconds, frame.epoch, entry.scores)
-    return transitions
-
-
-def _stale_transitions(session: Session) -> list[tuple[str, Event]]:
-    """Closes what a former model had opened."""
-    if session.stale_model is None:
-        return []
-    model, session.stale_model = session.stale_model, None
-    return [(t.kind, _event(session, t, model)) for t in session.tracker.close_all("model_changed")]
-
-
-def _event(session: Session, transition: Transition, model: str) -> Event:
-    track, is_open = transition.track, transition.kind == "opened"
-    return Event(
-        id=event_id(session.stream_id, transition.label, track.started_at_ms),
-        stream_id=session.stream_id,
-        label=transition.label,
-        state="open" if is_open else "closed",
-        started_at_ms=track.started_at_ms,
-        ended_at_ms=None if is_open else track.last_above_ms,
-        media_started_seconds=track.media_started_seconds,
-        peak_score=round(track.peak_score, 4),
-        mean_score=round(track.mean_score, 4),
-        model=model,
-        epoch=track.epoch,
-        close_reason=transition.close_reason,
-        frames_missed=track.frames_missed,
-        memory_reset=track.memory_reset,
-    )
+                metrics.events.labels(stream_id, event.label).inc()

@@ -1,10 +1,10 @@
 """A worker: three threads in a row with bounded queues between them, so reading, model and commit overlap."""
 
-import functools
 import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import suppress
 from typing import TypeVar
 
 import redis
@@ -13,7 +13,7 @@ from services.inference.metrics import InferenceMetrics
 from services.inference.models.catalog import Catalog
 from services.inference.pipeline.compute import Compute
 from services.inference.pipeline.intake import Intake
-from services.inference.pipeline.messages import Batch, StreamResult
+from services.inference.pipeline.messages import Answer, ToCompute, ToRecord
 from services.inference.pipeline.record import Recorder
 from services.inference.settings import InferenceSettings
 from shared.service.tenancy import Tenancy
@@ -47,8 +47,9 @@ class Worker:
         self._stop = stop
         self._intake = Intake(client, tenancy, catalog, decoders, metrics, batch_size, settings.batch_deadline_seconds)
         self._compute = Compute(metrics)
-        self._batches: queue.Queue[Batch | None] = queue.Queue(QUEUED_BATCHES)
-        self._results: queue.Queue[list[StreamResult] | None] = queue.Queue(QUEUED_BATCHES)
+        self._to_compute: queue.Queue[list[ToCompute] | None] = queue.Queue(QUEUED_BATCHES)
+        self._to_record: queue.Queue[list[ToRecord] | None] = queue.Queue(QUEUED_BATCHES)
+        self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         self._failure: BaseException | None = None
         self._recorded = threading.Event()
 
@@ -62,7 +63,8 @@ class Worker:
     def _work_until_stopped(self) -> None:
         settings = self._settings
         kept = Retention(settings.keep_frames_seconds, settings.keep_scores_seconds, settings.keep_events_seconds)
-        recorder = Recorder(Committer(self._client, kept), self._metrics, self._tenancy.lost)
+        committer, answer = Committer(self._client, kept), self._answers.put
+        recorder = Recorder(committer, self._metrics, self._until_stored, self._tenancy.lost, answer)
         stages = [self._read, self._work, lambda: self._record(recorder)]
         threads = [
             threading.Thread(target=self._guarded, args=(stage,), name=name)
@@ -86,30 +88,38 @@ class Worker:
     def _read(self) -> None:
         idle_seconds = SHORTEST_IDLE_SECONDS
         while not self._stop.is_set():
+            self._listen()
             with self._metrics.stage_seconds.labels("read").time():
                 num_read = self._until_stored("read", self._intake.poll)
-            while batch := self._intake.next_batch():
-                self._metrics.batch_size.observe(len(batch.items))
-                self._put(self._batches, batch)
+            self._pass_on()
             if num_read:
                 idle_seconds = SHORTEST_IDLE_SECONDS
             else:
                 self._stop.wait(idle_seconds)
                 idle_seconds = min(2 * idle_seconds, LONGEST_IDLE_SECONDS)
-        self._put(self._batches, None)
+        self._put(self._to_compute, None)
+
+    def _listen(self) -> None:
+        with suppress(queue.Empty):
+            while True:
+                self._intake.hear(self._answers.get_nowait())
+
+    def _pass_on(self) -> None:
+        for messages in self._intake.due():
+            self._put(self._to_compute, messages)
 
     def _work(self) -> None:
-        while batch := self._get(self._batches):
-            self._put(self._results, self._compute.run(batch))
-            del batch  # else an idle thread holds on to the last batch's model
-        self._put(self._results, None)
+        while messages := self._get(self._to_compute):
+            self._put(self._to_record, [self._compute.take(message) for message in messages])
+            del messages  # else an idle thread holds on to the last batch's model
+        self._put(self._to_record, None)
 
     def _record(self, recorder: Recorder) -> None:
-        while results := self._get(self._results):
-            commits = recorder.prepare(results)
-            with self._metrics.stage_seconds.labels("commit").time():
-                self._until_stored("commit", functools.partial(recorder.commit, results, commits))
-            del results
+        while messages := self._get(self._to_record):
+            for message in messages:
+                recorder.take(message)
+                del message
+            del messages
         self._recorded.set()
 
     def _until_stored(self, stage: str, action: Callable[[], Result]) -> Result:

@@ -4,7 +4,8 @@
 --       oldest frame id kept, oldest score id kept, start of the oldest event kept,
 --       number of labels, labels.., number of scored frames, (frame id, a score per label)..,
 --       number of transitions, (kind, event id, start, event as JSON)..
--- Returns nothing to a stale owner, else one number a stream: 1 committed now, 2 committed before, 0 refused.
+-- Returns nothing to a stale owner, else one number a stream: 1 committed now, 2 committed before, 0 refused,
+-- 3 not registered any more.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 local outcomes, at = {}, 3
 local function take() at = at + 1; return ARGV[at - 1] end
@@ -48,7 +49,7 @@ while at <= #ARGV do
     redis.call('XTRIM', KEYS[key + 1], 'MINID', '~', oldest_score)
     outcomes[#outcomes + 1] = 1
   else
-    outcomes[#outcomes + 1] = current == wanted and 2 or 0
+    outcomes[#outcomes + 1] = not current and 3 or current == wanted and 2 or 0
   end
   key = key + 4
 end
