@@ -15,7 +15,7 @@ import redis
 from shared.events import Event
 from shared.store.client import translated
 from shared.store.keys import PARTITIONS, keys_of
-from shared.store.leases import Lease
+from shared.store.leases import OWNS, Lease
 from shared.store.scripts import Script, lua
 from shared.streams import Progress
 
@@ -93,7 +93,7 @@ class Committer:
     """Sends commits, each under the lease it was made under."""
 
     def __init__(self, client: redis.Redis, retention: Retention) -> None:
-        self._script = Script(client, COMMIT)
+        self._script = Script(client, OWNS + COMMIT)
         self._retention = retention
 
     def commit(self, commits: Sequence[StreamCommit]) -> dict[str, CommitOutcome]:
@@ -114,7 +114,7 @@ class Committer:
 
     def _call(self, lease: Lease, group: Sequence[StreamCommit]) -> tuple[list[str], list[Any]]:
         keys = PARTITIONS[lease.partition]
-        all_keys = [keys.lease("inference"), keys.progress, keys.state, keys.feed]
+        all_keys = [*keys.ownership("inference"), keys.progress, keys.state, keys.feed]
         arguments: list[Any] = [str(lease), MAX_FEED_ENTRIES]
         for commit in group:
             all_keys += commit.keys()

@@ -17,7 +17,7 @@ import redis
 
 from shared.store.client import replies_of, translated
 from shared.store.keys import PartitionKeys, keys_of
-from shared.store.leases import Lease
+from shared.store.leases import OWNS, Lease
 from shared.store.scripts import Script, lua
 
 MAX_LIVE_FRAMES = 512
@@ -146,11 +146,11 @@ class FrameWriter:
     """Publishes one stream's frames under a lease of its partition."""
 
     def __init__(self, client: redis.Redis, stream_id: str, generation: int, pace: str, lease: Lease) -> None:
-        self._script = Script(client, PUBLISH)
+        self._script = Script(client, OWNS + PUBLISH)
         self._client = client
         keys = keys_of(stream_id)
         self._frames_key = keys.frames(stream_id)
-        self._keys = [keys.lease("ingest"), self._frames_key, keys.published, keys.progress]
+        self._keys = [*keys.ownership("ingest"), self._frames_key, keys.published, keys.progress]
         self._head = [str(lease), stream_id, generation, pace]
         self._large_bytes = 0.0
 

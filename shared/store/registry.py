@@ -11,7 +11,7 @@ from shared.errors import Fenced, StreamExists, StreamUnknown
 from shared.records import StreamRecord, Unreadable, parsed_spec
 from shared.store.client import replies_of, translated
 from shared.store.keys import PARTITIONS, keys_of
-from shared.store.leases import Lease
+from shared.store.leases import OWNS, Lease
 from shared.store.scripts import Script, lua
 from shared.streams import STREAM_ID_PATTERN, InferenceStatus, Progress, StreamSpec, StreamStatus
 
@@ -125,17 +125,17 @@ class Registry:
         """Stores what ingest sees; returns False where that generation of the stream is gone. Raises Fenced."""
         keys = keys_of(stream_id)
         arguments = [stream_id, status.generation, status.model_dump_json(), str(lease)]
-        return self._set_if_current([keys.progress, keys.status, keys.lease("ingest")], arguments)
+        return self._set_if_current([keys.progress, keys.status, *keys.ownership("ingest")], arguments)
 
     def set_inference(self, spec: StreamSpec, status: InferenceStatus, lease: Lease) -> bool:
         """Stores what inference sees; returns False where that generation of the stream is gone. Raises Fenced."""
         keys = keys_of(spec.id)
         arguments = [spec.id, spec.generation, status.model_dump_json(), str(lease)]
-        return self._set_if_current([keys.progress, keys.inference, keys.lease("inference")], arguments)
+        return self._set_if_current([keys.progress, keys.inference, *keys.ownership("inference")], arguments)
 
     def _set_if_current(self, keys: list[str], arguments: list[Any]) -> bool:
         with translated():
-            outcome = Script(self._client, SET_IF_CURRENT)(keys, arguments)
+            outcome = Script(self._client, OWNS + SET_IF_CURRENT)(keys, arguments)
         if outcome == FENCED:
             raise Fenced(f"stream {arguments[0]!r}: its partition is another worker's")
         return bool(outcome)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Final, Protocol
 
 from services.inference.metrics import InferenceMetrics
 from services.inference.pipeline.compute import SCORE_DECIMALS
@@ -22,11 +22,14 @@ from services.inference.pipeline.messages import (
 )
 from services.inference.pipeline.saved_state import SavedState
 from services.inference.pipeline.tracker import Tracker, Transition
-from shared.clock import now_ms
+from shared.clock import ClockSteps, now_ms, steady_ms, wall_offset_ms
 from shared.events import Event, event_id
 from shared.store.commit import CommitOutcome, Committer, StreamCommit
 from shared.store.leases import Lease
 from shared.streams import Progress, StreamSpec
+
+REMEMBERED_MS: Final = 120_000
+"""A frame of a live stream waits no longer: its queue is full by then."""
 
 Outcomes = dict[str, CommitOutcome]
 
@@ -121,6 +124,33 @@ class Course:
         )
 
 
+class Lateness:
+    """How late a frame is committed, though the clock that it was dated by was set meanwhile: pure policy.
+
+    Looks at this host's clock from time to time, and remembers for two minutes that it was set.
+
+    What was dated meanwhile was dated before that or after. Of both readings of a date the later one is meant, unless
+    it lies in the future.
+    """
+
+    def __init__(self) -> None:
+        self._steps = ClockSteps()
+        self._step_ms = 0.0
+        self._stepped_ms = 0.0
+
+    def look(self, offset_ms: float, steady_ms: float) -> None:
+        """The clock is `offset_ms` ahead of the steady one now."""
+        if step_ms := self._steps.step_ms(offset_ms, steady_ms):
+            self._step_ms, self._stepped_ms = step_ms, steady_ms
+        elif steady_ms - self._stepped_ms > REMEMBERED_MS:
+            self._step_ms = 0.0
+
+    def seconds(self, due_at_ms: int, now_ms: int) -> float:
+        """From when a frame was due until now; 0 where it was dated by the clock of another host that is ahead."""
+        late_ms = now_ms - due_at_ms
+        return min((each for each in (late_ms, late_ms - self._step_ms) if each >= 0), default=0.0) / 1000
+
+
 class Repeating(Protocol):
     """How often a commit is sent: until Redis lets it through."""
 
@@ -145,6 +175,7 @@ class Recorder:
         self._lose = lose
         self._answer = answer
         self._courses: dict[Stream, Course] = {}
+        self._lateness = Lateness()
 
     def take(self, message: ToRecord) -> None:
         """Does what a message asks for."""
@@ -165,6 +196,7 @@ class Recorder:
         with self._metrics.stage_seconds.labels("commit").time():
             outcomes = self._until_stored("commit", partial(self._committer.commit, commits))
         at_ms = now_ms()
+        self._lateness.look(wall_offset_ms(), steady_ms())
         for result, commit in zip(results, commits, strict=True):
             outcome = outcomes[commit.stream_id]
             if outcome is CommitOutcome.COMMITTED:
@@ -198,7 +230,7 @@ class Recorder:
         latency = metrics.latency.labels(result.stream.spec.pace)
         for entry in result.entries:
             if entry.frame.jpeg is not None:
-                latency.observe(max(0, at_ms - entry.frame.due_at_ms) / 1000)
+                latency.observe(self._lateness.seconds(entry.frame.due_at_ms, at_ms))
             if entry.reset:
                 metrics.state_resets.labels(entry.reset).inc()
         for kind, event in commit.transitions:

@@ -31,6 +31,8 @@ from shared.waiting import Stopped
 
 POLL_SECONDS: Final = 0.1
 GRACE_SECONDS: Final = 0.5
+END_SECONDS: Final = 5.0
+"""How long it may take until it is known how a reader ended that says no more: the machine may be busy."""
 """A reader that gives up by itself says why; it has so much longer for that."""
 
 _starter = Starter()
@@ -147,8 +149,8 @@ class Reading:
             raise self._how_it_ended() from err
 
     def _how_it_ended(self) -> SourceFailed:
-        code = self._process.exit_code(GRACE_SECONDS)
-        if code is None and self._process.is_lost(GRACE_SECONDS):
+        code = self._process.exit_code(END_SECONDS)
+        if code is None and self._process.is_lost(0):
             return ReaderLost(LOST)
         if code is not None and code < 0:
             return SourceCrashed(f"the decoder crashed ({signal.Signals(-code).name})")

@@ -1,5 +1,6 @@
 """The packets of a source's best video track, no longer waited for than a source may be silent."""
 
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -7,6 +8,7 @@ from itertools import chain, islice
 from typing import Final
 
 import av
+import av.logging
 from av.container import InputContainer
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
@@ -24,6 +26,8 @@ NUM_FOLLOWING: Final = 8
 NEAR_ITS_END: Final = 0.9
 """Of a file: where the chosen track's last packet lies behind that, it has ended with the file."""
 TRACKS_CHANGE: Final = "its tracks change in mid-stream: what follows is not read"
+TRACK: Final = re.compile("^  Stream #", re.MULTILINE)
+"""As FFmpeg begins a track's line where it lists them."""
 MAX_AHEAD_PACKETS: Final = 1_000
 MAX_AHEAD_BYTES: Final = 16 << 20
 AHEAD_SECONDS: Final = 3.0
@@ -113,10 +117,8 @@ class Packets:
             began = time.monotonic()
             try:
                 packet = next(self._demuxed, None)
-            except IndexError as err:  # PyAV's, at the end, where a track has begun that was not there at first
-                if self._is_near_its_end():
-                    return
-                raise SourceFailed(TRACKS_CHANGE) from err
+            except IndexError:  # PyAV's, now and then, at the end, where a track has begun that was not there at first
+                packet = None
             except (av.FFmpegError, OSError) as err:
                 timed_out = not self._source.is_file and time.monotonic() - began >= self._options.stall_seconds
                 silent_seconds = self._options.stall_seconds
@@ -124,12 +126,24 @@ class Packets:
             waited = time.monotonic() - began
             self._tally.read_seconds += waited
             if packet is None:
+                if self._has_new_tracks() and not self._is_near_its_end():
+                    raise SourceFailed(TRACKS_CHANGE)
                 return
             self._last_at = packet.pos or self._last_at
             yield packet
             if waited >= self._options.stall_seconds and not self._source.is_file:
                 # a time-out flushes FFmpeg's parser
                 raise SourceSilent(f"no data for {self._options.stall_seconds:g} s")
+
+    def _has_new_tracks(self) -> bool:
+        """Whether FFmpeg has found some since it was opened, of which PyAV tells nothing."""
+        level = av.logging.get_level()
+        av.logging.set_level(av.logging.INFO)  # else it lists none
+        try:
+            listed: str = self._container.dumps_format()  # type: ignore[attr-defined]
+            return len(TRACK.findall(listed)) > len(self._container.streams)
+        finally:
+            av.logging.set_level(level)
 
     def _is_near_its_end(self) -> bool:
         return self._last_at >= NEAR_ITS_END * self._container.size
