@@ -14,7 +14,7 @@ DEFAULT_FPS = 8.0
 MIN_FPS = 0.01
 DEFAULT_MODEL = "camera-events"
 FIRST_CURSOR = "0-0"
-PROGRESS = re.compile("([0-9]{1,19}) ([0-9]{1,19}-[0-9]{1,19}) ([0-9]{1,19}) ([0-9]{1,19})")
+PROGRESS = re.compile("([0-9]{1,19}) ([0-9]{1,19}-[0-9]{1,19}) ([0-9]{1,19}) ([0-9]{1,19}) ([0-9]{1,19}-[0-9]{1,19})")
 """Within what Redis takes for an entry's id: one that it does not take would break off the reading of all streams."""
 
 RtspTransport = Literal["tcp", "udp", "http", "https"]
@@ -137,16 +137,18 @@ class Progress:
     """How far inference has come in a stream, written by each commit and compared by the next.
 
     `cursor` is the Redis id of the last entry passed, `sequence` the publishing number of the last frame passed;
-    `sequence - frames_processed` frames were lost on the way (dropped from a full queue).
+    `sequence - frames_processed` frames were lost on the way (dropped from a full queue). After the entry `checkpoint`
+    the stored memory was taken: those since are kept for whoever takes over.
     """
 
     generation: int
     cursor: str = FIRST_CURSOR
     sequence: int = 0
     frames_processed: int = 0
+    checkpoint: str = FIRST_CURSOR
 
     def __str__(self) -> str:
-        return f"{self.generation} {self.cursor} {self.sequence} {self.frames_processed}"
+        return f"{self.generation} {self.cursor} {self.sequence} {self.frames_processed} {self.checkpoint}"
 
     @classmethod
     def parse(cls, text: bytes | str) -> Self:
@@ -154,5 +156,5 @@ class Progress:
         found = PROGRESS.fullmatch(text.decode() if isinstance(text, bytes) else text)
         if found is None:
             raise ValueError("is no progress")
-        generation, cursor, sequence, processed = found.groups()
-        return cls(int(generation), cursor, int(sequence), int(processed))
+        generation, cursor, sequence, processed, checkpoint = found.groups()
+        return cls(int(generation), cursor, int(sequence), int(processed), checkpoint)

@@ -22,6 +22,8 @@ class InferenceSettings(ServiceSettings):
     batch_deadline_seconds: float = Field(default=0.01, ge=0, le=1, description="a batch waits so long for more")
     torch_threads: int = Field(default=0, ge=0, le=256, description="threads of one operator; 0: half the cores")
     decode_threads: int = Field(default=0, ge=0, le=64, description="threads that decode JPEGs; 0: all cores, most 8")
+    checkpoint_frames: int = Field(default=16, ge=1, le=256, description="a memory is stored after so many frames")
+    checkpoint_seconds: float = Field(default=2.0, ge=0, le=60, description="or so many seconds, whichever comes first")
     keep_frames_seconds: float = Field(default=10, ge=1, le=600, description="frames, once looked at")
     keep_scores_seconds: float = Field(default=3600, ge=60, le=604_800, description="a score per label and frame")
     keep_events_seconds: float = Field(

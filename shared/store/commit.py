@@ -35,7 +35,10 @@ class Retention:
 
 @dataclass(frozen=True, slots=True)
 class StreamCommit:
-    """What one stream adds: `scores` are (frame id, a text per label), `transitions` (kind, event)."""
+    """What one stream adds: `scores` are (frame id, a text per label), `transitions` (kind, event).
+
+    With a `memory`, `wanted.checkpoint` is the entry after which that was taken.
+    """
 
     stream_id: str
     lease: Lease
@@ -45,6 +48,7 @@ class StreamCommit:
     labels: Sequence[str]
     scores: Sequence[tuple[str, Sequence[str]]]
     transitions: Sequence[tuple[str, Event]] = field(default=())
+    memory: bytes = b""
 
     def keys(self) -> list[str]:
         """The stream's own keys, in the script's order."""
@@ -54,10 +58,11 @@ class StreamCommit:
 
     def arguments(self, retention: Retention) -> list[Any]:
         """The stream's part of the script's arguments."""
-        at_ms = int(self.wanted.cursor.partition("-")[0])
-        arguments: list[Any] = [self.stream_id, str(self.expected), str(self.wanted), self.state]
+        at_ms, checkpoint_ms = _ms_of(self.wanted.cursor), _ms_of(self.wanted.checkpoint)
+        arguments: list[Any] = [self.stream_id, str(self.expected), str(self.wanted), self.state, self.memory]
         kept = (retention.frames_seconds, retention.scores_seconds, retention.events_seconds)
-        arguments += [max(0, at_ms - int(seconds * 1000)) for seconds in kept]
+        frames, scores, events = (max(0, at_ms - int(seconds * 1000)) for seconds in kept)
+        arguments += [min(frames, checkpoint_ms), scores, events]
         arguments += [len(self.labels), *self.labels, len(self.scores)]
         for entry_id, texts in self.scores:
             arguments += (entry_id, *texts)
@@ -65,6 +70,10 @@ class StreamCommit:
         for kind, event in self.transitions:
             arguments += (kind, event.id, event.started_at_ms, event.model_dump_json())
         return arguments
+
+
+def _ms_of(entry_id: str) -> int:
+    return int(entry_id.partition("-")[0])
 
 
 class CommitOutcome(Enum):
@@ -114,7 +123,7 @@ class Committer:
 
     def _call(self, lease: Lease, group: Sequence[StreamCommit]) -> tuple[list[str], list[Any]]:
         keys = PARTITIONS[lease.partition]
-        all_keys = [*keys.ownership("inference"), keys.progress, keys.state, keys.feed]
+        all_keys = [*keys.ownership("inference"), keys.progress, keys.state, keys.memory, keys.feed]
         arguments: list[Any] = [str(lease), MAX_FEED_ENTRIES]
         for commit in group:
             all_keys += commit.keys()

@@ -70,8 +70,13 @@ class PartitionKeys:
 
     @property
     def state(self) -> str:
-        """Hash: stream id → recurrent state and open events (bytes)."""
+        """Hash: stream id → SavedTracks (JSON): what is under way in it, written by every commit."""
         return self._key("state")
+
+    @property
+    def memory(self) -> str:
+        """Hash: stream id → SavedMemory (bytes): the recurrent state, and the entry after which it was taken."""
+        return self._key("memory")
 
     @property
     def feed(self) -> str:

@@ -63,7 +63,7 @@ class Registry:
     def remove(self, stream_id: str) -> None:
         """Removes a stream and all its keys; raises StreamUnknown."""
         keys = keys_of(stream_id)
-        hashes = [keys.status, keys.inference, keys.published, keys.progress, keys.state]
+        hashes = [keys.status, keys.inference, keys.published, keys.progress, keys.state, keys.memory]
         own = [keys.frames(stream_id), keys.scores(stream_id), keys.events(stream_id), keys.event_data(stream_id)]
         with translated():
             known = Script(self._client, REMOVE)([keys.streams, *hashes, *own], [stream_id])

@@ -28,7 +28,11 @@ def entry(seconds: float) -> str:
 def commit_of(seconds: float, expected: Progress, **changes: Any) -> StreamCommit:
     cursor = entry(seconds)
     wanted = replace(
-        expected, cursor=cursor, sequence=expected.sequence + 1, frames_processed=expected.frames_processed + 1
+        expected,
+        cursor=cursor,
+        sequence=expected.sequence + 1,
+        frames_processed=expected.frames_processed + 1,
+        checkpoint=cursor,
     )
     scores = [(cursor, ("0.10000", "0.90000"))]
     commit = StreamCommit("cam", LEASE, expected, wanted, b"state", ("moved", "frozen"), scores)
@@ -82,7 +86,7 @@ def test_one_commit_writes_everything(redis_client: redis.Redis, committer: Comm
     commit = commit_of(0.125, START, transitions=[("opened", opened)])
     assert committer.commit([commit]) == {"cam": CommitOutcome.COMMITTED}
     stored = everything(redis_client)
-    assert stored["progress"] == f"7 {entry(0.125)} 1 1".encode()
+    assert stored["progress"] == f"7 {entry(0.125)} 1 1 {entry(0.125)}".encode()
     assert stored["state"] == b"state"
     assert stored["scores"] == [(entry(0.125).encode(), {b"moved": b"0.10000", b"frozen": b"0.90000"})]
     assert stored["events"] == [(opened.id.encode(), float(BASE_MS))]

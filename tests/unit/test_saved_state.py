@@ -1,34 +1,72 @@
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
-from services.inference.pipeline.saved_state import SavedState, StateUnreadable
+from services.inference.pipeline.messages import Remembered
+from services.inference.pipeline.saved_state import SavedMemory, SavedTracks, StateUnreadable
 from services.inference.pipeline.tracker import Track, TrackerState
 
 TRACK = Track(1_000, 1.0, 2, 1_500, 0.9, 2.4, 3, in_gap=True, is_event=True, frames_missed=4, memory_reset="gap")
+TRACKS = SavedTracks("m@12345678", TrackerState({"frozen": TRACK}, 5, "gap"))
+EMPTY = SavedMemory("m@12345678", "1500-0", 12, Remembered(None, 1_500, 2))
 
 
-def test_a_state_comes_back_bit_for_bit() -> None:
+def test_a_memory_comes_back_bit_for_bit() -> None:
     vector = np.random.default_rng(0).normal(size=100).astype(np.float32)
-    saved = SavedState("m@12345678", vector, 1_500, 2, TrackerState({"frozen": TRACK}, 5, "gap"))
-    restored = SavedState.from_bytes(saved.to_bytes())
-    assert restored.vector is not None
-    assert restored.vector.tobytes() == vector.tobytes()
-    assert (restored.model, restored.at_ms, restored.epoch) == ("m@12345678", 1_500, 2)
-    assert restored.tracking == saved.tracking
+    saved = SavedMemory("m@12345678", "1500-0", 12, Remembered(vector, 1_500, 2))
+    restored = SavedMemory.from_bytes(saved.to_bytes())
+    assert restored.memory.vector is not None
+    assert restored.memory.vector.tobytes() == vector.tobytes()
+    assert (restored.memory.at_ms, restored.memory.epoch) == (1_500, 2)
+    assert (restored.model, restored.cursor, restored.frames_processed) == ("m@12345678", "1500-0", 12)
 
 
 def test_an_empty_memory_stays_empty() -> None:
-    restored = SavedState.from_bytes(SavedState("m@12345678", None).to_bytes())
-    assert restored.vector is None
-    assert restored.at_ms is None
+    assert SavedMemory.from_bytes(EMPTY.to_bytes()) == EMPTY
 
 
-def otherwise(**changes: object) -> bytes:
-    """A state whose header says something else."""
-    saved = SavedState("m", None, 1_500, 2, TrackerState({"frozen": TRACK})).to_bytes()
-    return json.dumps(json.loads(saved) | changes).encode() + b"\n"
+def test_tracks_come_back_as_they_were() -> None:
+    assert SavedTracks.from_bytes(TRACKS.to_bytes()) == TRACKS
+
+
+def test_a_tracks_fields_are_told_by_name() -> None:
+    stored = json.loads(TRACKS.to_bytes())
+    assert stored["tracks"] == {"frozen": asdict(TRACK)}
+    turned = {**stored, "tracks": {"frozen": dict(reversed(asdict(TRACK).items()))}}
+    assert SavedTracks.from_bytes(json.dumps(turned).encode()) == TRACKS
+
+
+def tracks(**changes: object) -> bytes:
+    return json.dumps(json.loads(TRACKS.to_bytes()) | changes).encode()
+
+
+def memory(**changes: object) -> bytes:
+    return json.dumps(json.loads(EMPTY.to_bytes()) | changes).encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "damaged"),
+        (b"not json", "damaged"),
+        (b"[]", "damaged"),
+        (b'{"version":2}', "damaged"),
+        (b'{"version":1}', "unknown version"),
+        (tracks(version=99), "unknown version"),
+        (tracks(model=None), "damaged"),
+        (tracks(frames_missed="many"), "damaged"),
+        (tracks(tracks=[]), "damaged"),
+        (tracks(tracks={"frozen": asdict(TRACK) | {"started_at_ms": "noon"}}), "damaged"),
+        (tracks(tracks={"frozen": asdict(TRACK) | {"num_frames": 0}}), "damaged"),
+        (tracks(tracks={"frozen": asdict(TRACK) | {"of_a_later_version": 1}}), "damaged"),
+        (tracks(tracks={"frozen": {"started_at_ms": 1_000}}), "damaged"),
+    ],
+)
+def test_other_tracks_are_refused_with_a_reason(content: bytes, reason: str) -> None:
+    with pytest.raises(StateUnreadable, match=reason):
+        SavedTracks.from_bytes(content)
 
 
 @pytest.mark.parametrize(
@@ -36,19 +74,15 @@ def otherwise(**changes: object) -> bytes:
     [
         (b"", "damaged"),
         (b"not json\n", "damaged"),
-        (b"[]\n", "damaged"),
-        (b'{"version":1}\n', "damaged"),
-        (b'{"version":99}\n', "unknown version"),
-        (SavedState("m", np.zeros(4, np.float32)).to_bytes()[:-1], "damaged"),
-        (otherwise(model=None), "damaged"),
-        (otherwise(at_ms="noon"), "damaged"),
-        (otherwise(epoch=None), "damaged"),
-        (otherwise(frames_missed="many"), "damaged"),
-        (otherwise(tracks={"frozen": ["noon", 1.0, 2, 1_500, 0.9, 2.4, 3]}), "damaged"),
-        (otherwise(tracks={"frozen": [1_000, 1.0, 2, 1_500, 0.9, 2.4, 0]}), "damaged"),
-        (otherwise(tracks={"frozen": [1_000, 1.0, 2, 1_500, 0.9, 2.4]}), "damaged"),
+        (memory(version=1), "unknown version"),
+        (memory(model=None), "damaged"),
+        (memory(cursor=5), "damaged"),
+        (memory(at_ms="noon"), "damaged"),
+        (memory(epoch=None), "damaged"),
+        (memory(frames_processed=None), "damaged"),
+        (SavedMemory("m", "1-0", 1, Remembered(np.zeros(4, np.float32), 1)).to_bytes()[:-1], "damaged"),
     ],
 )
-def test_anything_else_is_refused_with_a_reason(content: bytes, reason: str) -> None:
+def test_other_memories_are_refused_with_a_reason(content: bytes, reason: str) -> None:
     with pytest.raises(StateUnreadable, match=reason):
-        SavedState.from_bytes(content)
+        SavedMemory.from_bytes(content)

@@ -92,6 +92,11 @@ class Runner:
         states = self._slab[self._index(rows)]
         return Computed(scores.cpu().numpy(), states.cpu().numpy())
 
+    def state(self, row: int) -> NDArray[np.float32]:
+        """What a row holds, [state_size]."""
+        held: NDArray[np.float32] = self._slab[row].cpu().numpy().copy()
+        return held
+
     def warm_up(self, batch_size: int) -> None:
         """Runs one empty batch, so that the first real one finds its kernels chosen and its memory taken."""
         shape = (batch_size, self.manifest.input.height, self.manifest.input.width, 3)

@@ -7,11 +7,11 @@ import redis
 
 from services.inference.metrics import InferenceMetrics
 from services.inference.pipeline.messages import Opening, Remembered, Stream
-from services.inference.pipeline.saved_state import SavedState, StateUnreadable
+from services.inference.pipeline.saved_state import SavedMemory, SavedTracks, StateUnreadable
 from shared.manifest import Manifest
 from shared.store.client import replies_of
 from shared.store.keys import keys_of
-from shared.streams import Progress
+from shared.streams import FIRST_CURSOR, Progress
 
 log = logging.getLogger(__name__)
 
@@ -25,14 +25,16 @@ def admit(client: redis.Redis, wanted: Iterable[Stream], metrics: InferenceMetri
     pipeline = client.pipeline(transaction=False)
     for stream in chosen:
         keys = keys_of(stream.id)
-        pipeline.hget(keys.progress, stream.id)
-        pipeline.hget(keys.state, stream.id)
+        for key in (keys.progress, keys.state, keys.memory):
+            pipeline.hget(key, stream.id)
     replies = replies_of(pipeline)
-    stored = zip(replies[::2], replies[1::2], strict=True)
+    stored = zip(replies[::3], replies[1::3], replies[2::3], strict=True)
     return [
-        _opened(stream, progress, state, metrics)
-        for stream, (text, state) in zip(chosen, stored, strict=True)
-        if (progress := _readable(text)) is not None and not isinstance(state, Exception)
+        _opening(stream, progress, state, memory, metrics)
+        for stream, (text, state, memory) in zip(chosen, stored, strict=True)
+        if (progress := _readable(text)) is not None
+        and not isinstance(state, Exception)
+        and not isinstance(memory, Exception)
     ]
 
 
@@ -43,31 +45,54 @@ def _readable(stored: bytes | Exception | None) -> Progress | None:
         return None
 
 
-def _opened(stream: Stream, progress: Progress, state: bytes | None, metrics: InferenceMetrics) -> Opening:
+def _opening(
+    stream: Stream, progress: Progress, state: bytes | None, memory: bytes | None, metrics: InferenceMetrics
+) -> Opening:
     manifest = stream.runner.manifest
-    saved, problem = _usable_state(state, manifest)
     metrics.add_stream(stream.id, manifest.labels)
+    tracks, problem = _tracks(state, manifest)
+    saved = SavedMemory(manifest.reference, progress.checkpoint, 0, Remembered())
+    if problem is None:
+        saved, problem = _memory(memory, progress, manifest)
     if problem is None:
         if state:
             metrics.state_restores.inc()
-        return Opening(stream, progress, Remembered(saved.vector, saved.at_ms, saved.epoch), saved.tracking)
-    saved.tracking.memory_reset = problem
+        num_replayed = progress.frames_processed - saved.frames_processed
+        return Opening(stream, progress, saved.memory, tracks.tracking, num_replayed)
+    tracks.tracking.memory_reset = problem
     metrics.state_resets.labels(problem).inc()
     log.warning("stream %s: memory reset: %s", stream.id, problem, extra={"stream_id": stream.id})
-    return Opening(stream, progress, Remembered(epoch=saved.epoch), saved.tracking, stale_model=saved.model)
+    return Opening(stream, progress, Remembered(), tracks.tracking, stale_model=tracks.model)
 
 
-def _usable_state(content: bytes | None, manifest: Manifest) -> tuple[SavedState, str | None]:
-    """The stored state, and why its memory cannot be used by this model, if so."""
-    empty = SavedState(manifest.reference, None)
+def _tracks(content: bytes | None, manifest: Manifest) -> tuple[SavedTracks, str | None]:
+    """The stored tracks, and why this model cannot go on with them, if so."""
+    empty = SavedTracks(manifest.reference)
     if content is None:
         return empty, None
     try:
-        saved = SavedState.from_bytes(content)
+        saved = SavedTracks.from_bytes(content)
     except StateUnreadable as err:
         return empty, f"state_{err}"
     if saved.model != manifest.reference or saved.tracking.tracks.keys() - set(manifest.labels):
         return saved, "model_changed"
-    if saved.vector is not None and saved.vector.shape != (manifest.state_size,):
-        return saved, "state_size"
+    return saved, None
+
+
+def _memory(content: bytes | None, progress: Progress, manifest: Manifest) -> tuple[SavedMemory, str | None]:
+    """The memory of the last checkpoint, and why it cannot be gone on with, if so."""
+    empty = SavedMemory(manifest.reference, FIRST_CURSOR, 0, Remembered())
+    if content is None:
+        return empty, None if progress.checkpoint == FIRST_CURSOR else "state_lost"
+    try:
+        saved = SavedMemory.from_bytes(content)
+    except StateUnreadable as err:
+        return empty, f"state_{err}"
+    vector = saved.memory.vector
+    if saved.cursor != progress.checkpoint:
+        return empty, "state_lost"
+    if saved.model != manifest.reference:
+        return empty, "model_changed"
+    if vector is not None and vector.shape != (manifest.state_size,):
+        return empty, "state_size"
     return saved, None

@@ -1,12 +1,15 @@
 """The second stage: pictures to scores, and every stream's memory one batch further."""
 
+import logging
+import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.inference.metrics import InferenceMetrics
-from services.inference.models.runner import Computed, Runner
+from services.inference.models.runner import Computed
 from services.inference.models.steps import Elapsed, arrange, elapsed
 from services.inference.pipeline.messages import (
     Batch,
@@ -28,16 +31,34 @@ SCORE_DECIMALS = 5
 
 Picture = NDArray[np.uint8]
 
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoints:
+    """How often a memory is stored: after so many frames, or so many seconds of the stream's time or of silence."""
+
+    frames: int = 16
+    seconds: float = 2.0
+
 
 class Recollection:
-    """A stream's place in the state slab, taken with its first frame, and the time of the last frame in its memory."""
+    """What a stream's memory holds: its place in the state slab, taken with the first frame, and its last frame."""
 
-    def __init__(self, memory: Remembered, runner: Runner, reset_after_seconds: float) -> None:
-        self.reset_after_seconds = reset_after_seconds
-        self.at_ms, self.epoch = memory.at_ms, memory.epoch
+    def __init__(self, opening: Opening) -> None:
+        memory = opening.memory
+        self.reset_after_seconds = opening.stream.spec.reset_after_seconds
+        self._runner = opening.stream.runner
         self._vector = memory.vector
-        self._runner = runner
         self._row: int | None = None
+        self._at_ms, self._epoch = memory.at_ms, memory.epoch
+        self._cursor = opening.progress.cursor
+        self._is_replaying = opening.position != self._cursor
+        self._num_replays = opening.num_replayed
+        self._is_due = opening.stale_model is not None
+        self._num_unsaved = 0
+        self._saved_ms = memory.at_ms
+        self._moved_at = 0.0
 
     @property
     def row(self) -> int:
@@ -48,15 +69,49 @@ class Recollection:
         return self._row
 
     def advance(self, item: Item, picture: Picture | None) -> Elapsed | None:
-        """Moves the clock on; None for an entry that does not reach the model. A source's end empties the memory."""
+        """Moves on; None for an entry that does not reach the model. A source's end empties the memory."""
         frame = item.frame
+        self._num_unsaved += 1
+        self._moved_at = time.monotonic()
         if frame.jpeg is None:
-            self.at_ms = None
+            self._at_ms = None
+            self._is_due = True
+        if self._is_replaying:
+            self._replay(item)
         if picture is None:
             return None
-        time = elapsed(self.at_ms, frame.captured_at_ms, self.reset_after_seconds)
-        self.at_ms, self.epoch = frame.captured_at_ms, frame.epoch
-        return time
+        passed = elapsed(self._at_ms, frame.captured_at_ms, self.reset_after_seconds)
+        self._at_ms, self._epoch = frame.captured_at_ms, frame.epoch
+        return passed
+
+    def _replay(self, item: Item) -> None:
+        frame = item.frame
+        self._num_replays -= item.is_replay and frame.jpeg is not None
+        self._is_replaying = item.is_replay and frame.entry_id != self._cursor
+        if self._num_replays and not self._is_replaying:
+            said = "stream %s: %d frames since its last checkpoint are gone: its memory goes on without them"
+            log.warning(said, item.stream.id, self._num_replays, extra={"stream_id": item.stream.id})
+
+    def is_due(self, often: Checkpoints) -> bool:
+        """Whether the memory is to be stored after this batch."""
+        if not self.is_unsaved:
+            return False
+        passed_ms = (self._at_ms or 0) - (self._saved_ms or 0)
+        return self._is_due or self._num_unsaved >= often.frames or passed_ms >= often.seconds * 1000
+
+    def is_overdue(self, often: Checkpoints, now: float) -> bool:
+        """Whether it is to be stored though nothing more comes."""
+        return self.is_unsaved and now - self._moved_at >= often.seconds
+
+    def saved(self, state: NDArray[np.float32]) -> Remembered:
+        """The memory as it is now, to be stored."""
+        self._is_due, self._num_unsaved, self._saved_ms = False, 0, self._at_ms
+        return Remembered(None if self._at_ms is None else state, self._at_ms, self._epoch)
+
+    @property
+    def is_unsaved(self) -> bool:
+        """Whether it has changed since it was stored, and is where the stream's cursor is."""
+        return self._num_unsaved > 0 and not self._is_replaying
 
     def release(self) -> None:
         """Gives the place back."""
@@ -67,23 +122,36 @@ class Recollection:
 class Compute:
     """Runs batches; owns what the memories hold. Used by one thread."""
 
-    def __init__(self, metrics: InferenceMetrics) -> None:
+    def __init__(self, metrics: InferenceMetrics, often: Checkpoints) -> None:
         self._metrics = metrics
+        self._often = often
         self._known: dict[Stream, Recollection] = {}
+        self._looked_at = 0.0
 
-    def take(self, message: ToCompute) -> ToRecord:
+    def take(self, message: ToCompute) -> Iterator[ToRecord]:
         """What becomes of a message."""
         match message:
             case Batch():
-                return Results(self._run(message))
+                yield Results(self._run(message))
+                return
             case Opening(stream):
-                reset_after_seconds = stream.spec.reset_after_seconds
-                self._known[stream] = Recollection(message.memory, stream.runner, reset_after_seconds)
+                self._known[stream] = Recollection(message)
             case Change(stream, spec):
                 self._known[stream].reset_after_seconds = spec.reset_after_seconds
             case Closing(stream):
-                self._known.pop(stream).release()
-        return message
+                known = self._known.pop(stream)
+                if known.is_unsaved:
+                    yield Results([_stored(stream, known)])
+                known.release()
+        yield message
+
+    def overdue(self) -> list[ToRecord]:
+        """The memories of streams that have fallen silent, looked for now and then."""
+        if (now := time.monotonic()) - self._looked_at < self._often.seconds / 4:
+            return []
+        self._looked_at = now
+        silent = [(stream, known) for stream, known in self._known.items() if known.is_overdue(self._often, now)]
+        return [Results([_stored(stream, known) for stream, known in silent])] if silent else []
 
     def _run(self, batch: Batch) -> list[StreamResult]:
         with self._metrics.stage_seconds.labels("decode").time():
@@ -96,22 +164,27 @@ class Compute:
         pairs = zip(batch.items, pictures, strict=True)
         times = [memories[item.stream].advance(item, picture) for item, picture in pairs]
         blocks = arrange(
-            [memories[item.stream].row for item, time in zip(batch.items, times, strict=True) if time],
-            [time for time in times if time],
+            [memories[item.stream].row for item, passed in zip(batch.items, times, strict=True) if passed],
+            [passed for passed in times if passed],
         )
         images = np.stack([picture for picture in pictures if picture is not None] or [_blank(batch)])
-        computed = batch.runner.run(images, blocks, [memory.row for memory in memories.values()])
+        due = {stream: known for stream, known in memories.items() if known.is_due(self._often)}
+        computed = batch.runner.run(images, blocks, [known.row for known in due.values()])
+        pairs_due = zip(due.items(), computed.states, strict=True)
+        checkpoints = {stream: known.saved(state) for (stream, known), state in pairs_due}
         entries: dict[Stream, list[Scored]] = {stream: [] for stream in memories}
         for item, scored in zip(batch.items, _entries(batch, times, computed), strict=True):
-            entries[item.stream].append(scored)
+            if not item.is_replay:
+                entries[item.stream].append(scored)
         return [
-            StreamResult(stream, entries[stream], _memory(memory, state))
-            for (stream, memory), state in zip(memories.items(), computed.states, strict=True)
+            StreamResult(stream, told, checkpoints.get(stream))
+            for stream, told in entries.items()
+            if told or stream in checkpoints
         ]
 
 
-def _memory(known: Recollection, state: NDArray[np.float32]) -> Remembered:
-    return Remembered(None if known.at_ms is None else state, known.at_ms, known.epoch)
+def _stored(stream: Stream, known: Recollection) -> StreamResult:
+    return StreamResult(stream, (), known.saved(stream.runner.state(known.row)))
 
 
 def _picture(item: Item) -> Picture | None:
@@ -128,9 +201,9 @@ def _blank(batch: Batch) -> Picture:
 
 def _entries(batch: Batch, times: Sequence[Elapsed | None], computed: Computed) -> Iterator[Scored]:
     rows = iter(computed.scores.tolist())
-    for item, time in zip(batch.items, times, strict=True):
-        if time is None:
+    for item, passed in zip(batch.items, times, strict=True):
+        if passed is None:
             yield Scored(item.frame, None)
         else:
             scores = [round(score, SCORE_DECIMALS) for score in next(rows)]
-            yield Scored(item.frame, scores, "gap" if time.reset == "gap" else None)
+            yield Scored(item.frame, scores, "gap" if passed.reset == "gap" else None)

@@ -31,11 +31,19 @@ LIVE_SHARE = 16
 
 @dataclass(slots=True)
 class Place:
-    """Where an open stream's queue is read: after the entry `position`; `spec` is what the user wants now."""
+    """Where an open stream's queue is read: after the entry `position`; `spec` is what the user wants now.
+
+    What lies up to the entry `known` is read for the memory's sake alone.
+    """
 
     stream: Stream
     spec: StreamSpec
     position: str
+    known: str
+
+    def is_replay(self, entry_id: str) -> bool:
+        """Whether everything else is known of the entry."""
+        return _place_of(entry_id) <= _place_of(self.known)
 
 
 @dataclass(slots=True, eq=False)
@@ -102,6 +110,11 @@ class Intake:
                 self._metrics.batch_size.observe(len(batch.items))
                 yield [batch]
 
+    def close(self) -> None:
+        """Closes all streams, which stores their memories; nothing is read any more."""
+        for place in list(self._open.values()):
+            self._close(place.stream)
+
     def hear(self, answer: Answer) -> None:
         """What record has to say of a stream."""
         stream = answer.stream
@@ -131,14 +144,16 @@ class Intake:
         for frame in frames:
             place = ready[frame.stream_id]
             place.position = frame.entry_id
-            batcher.put(place.stream, self._item(place.stream, frame), now)
+            batcher.put(place.stream, self._item(place, frame), now)
         return len(frames)
 
-    def _item(self, stream: Stream, frame: QueuedFrame) -> Item:
+    def _item(self, place: Place, frame: QueuedFrame) -> Item:
+        stream, is_replay = place.stream, place.is_replay(frame.entry_id)
         if frame.jpeg is None:
-            return Item(stream, frame, None)
+            return Item(stream, frame, None, is_replay)
         size = stream.runner.manifest.input
-        return Item(stream, frame, self._decoders.submit(decode_image, frame.jpeg, size.height, size.width))
+        picture = self._decoders.submit(decode_image, frame.jpeg, size.height, size.width)
+        return Item(stream, frame, picture, is_replay)
 
     def _refresh(self) -> None:
         specs = self._registry.specs(self._held)
@@ -200,7 +215,7 @@ class Intake:
         if wanted:
             for opened in admit(self._client, wanted, self._metrics):
                 stream = opened.stream
-                self._open[stream.id] = Place(stream, stream.spec, opened.progress.cursor)
+                self._open[stream.id] = Place(stream, stream.spec, opened.position, opened.progress.cursor)
                 self._counted.add(stream.id)
                 self._news.append(opened)
 
@@ -229,3 +244,8 @@ class Intake:
                     self._registry.set_inference(spec, status, self._held[partition_of(spec.id)])
                     self._told[spec.id] = seen
         self._told = {stream_id: seen for stream_id, seen in self._told.items() if stream_id in specs}
+
+
+def _place_of(entry_id: str) -> tuple[int, int]:
+    at_ms, _, number = entry_id.partition("-")
+    return int(at_ms), int(number)

@@ -42,6 +42,7 @@ class Remembered:
 class Opening:
     """A stream begins where the last commit left it.
 
+    The memory is that of the last checkpoint; `num_replayed` frames since then are to go through the network once more.
     `stale_model` is the model that events still open were found by, where it is not the stream's.
     """
 
@@ -49,7 +50,13 @@ class Opening:
     progress: Progress
     memory: Remembered
     tracking: TrackerState
+    num_replayed: int = 0
     stale_model: str | None = None
+
+    @property
+    def position(self) -> str:
+        """The entry after which the queue is read."""
+        return self.progress.cursor if self.stale_model else self.progress.checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +76,15 @@ class Closing:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An entry read from a stream's queue; `picture` decodes to [H, W, 3] uint8, None for the end of a source."""
+    """An entry read from a stream's queue; `picture` decodes to [H, W, 3] uint8, None for the end of a source.
+
+    Of one that `is_replay` everything is known already but what it left in the memory.
+    """
 
     stream: Stream
     frame: QueuedFrame
     picture: Future[NDArray[np.uint8]] | None
+    is_replay: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +107,11 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class StreamResult:
-    """One stream's part of a batch: its entries in order and the memory after them."""
+    """One stream's part of a batch: its entries in order and, at a checkpoint, the memory after them."""
 
     stream: Stream
     entries: Sequence[Scored]
-    memory: Remembered
+    memory: Remembered | None
 
 
 @dataclass(frozen=True, slots=True)

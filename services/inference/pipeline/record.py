@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final, Protocol
 
@@ -13,6 +14,7 @@ from services.inference.pipeline.messages import (
     Closing,
     Opening,
     Refused,
+    Remembered,
     Results,
     Scored,
     Settled,
@@ -20,13 +22,13 @@ from services.inference.pipeline.messages import (
     StreamResult,
     ToRecord,
 )
-from services.inference.pipeline.saved_state import SavedState
+from services.inference.pipeline.saved_state import SavedMemory, SavedTracks
 from services.inference.pipeline.tracker import Tracker, Transition
 from shared.clock import ClockSteps, now_ms, steady_ms, wall_offset_ms
 from shared.events import Event, event_id
 from shared.store.commit import CommitOutcome, Committer, StreamCommit
 from shared.store.leases import Lease
-from shared.streams import Progress, StreamSpec
+from shared.streams import StreamSpec
 
 REMEMBERED_MS: Final = 120_000
 """A frame of a live stream waits no longer: its queue is full by then."""
@@ -59,14 +61,13 @@ class Course:
             self._pass(entry)
             model = self._manifest.reference
             transitions += [(each.kind, self._event(each, model)) for each in self._tracked(entry)]
-        memory, model = result.memory, self._manifest.reference
-        state = SavedState(model, memory.vector, memory.at_ms, memory.epoch, self._tracker.state)
+        memory = self._checkpoint(result.memory) if result.memory else b""
         return StreamCommit(
             stream_id=self._stream.id,
             lease=self._stream.lease,
             expected=expected,
             wanted=self._progress,
-            state=state.to_bytes(),
+            state=SavedTracks(self._manifest.reference, self._tracker.state).to_bytes(),
             labels=self._manifest.labels,
             scores=[
                 (entry.frame.entry_id, [f"{score:.{SCORE_DECIMALS}f}" for score in entry.scores])
@@ -74,7 +75,13 @@ class Course:
                 if entry.scores is not None
             ],
             transitions=transitions,
+            memory=memory,
         )
+
+    def _checkpoint(self, memory: Remembered) -> bytes:
+        passed = self._progress
+        self._progress = replace(passed, checkpoint=passed.cursor)
+        return SavedMemory(self._manifest.reference, passed.cursor, passed.frames_processed, memory).to_bytes()
 
     def _pass(self, entry: Scored) -> None:
         """Moves the progress past an entry; a hole in the frames' numbers is noted for the next event."""
@@ -83,7 +90,7 @@ class Course:
         if missed := frame.sequence - passed.sequence - is_frame:
             self._tracker.note_missed(missed)
         processed = passed.frames_processed + is_frame
-        self._progress = Progress(passed.generation, frame.entry_id, frame.sequence, processed)
+        self._progress = replace(passed, cursor=frame.entry_id, sequence=frame.sequence, frames_processed=processed)
 
     def _tracked(self, entry: Scored) -> list[Transition]:
         tracker, frame = self._tracker, entry.frame
@@ -221,7 +228,8 @@ class Recorder:
         processed = commit.wanted.frames_processed - commit.expected.frames_processed
         dropped = commit.wanted.sequence - commit.expected.sequence - processed
         metrics.frames_processed.labels(stream_id).inc(processed)
-        metrics.checkpointed_at.labels(stream_id).set(at_ms / 1000)
+        if commit.memory:
+            metrics.checkpointed_at.labels(stream_id).set(at_ms / 1000)
         if dropped:
             metrics.frames_dropped.labels(stream_id, "queue_full").inc(dropped)
         scored = next((entry.scores for entry in reversed(result.entries) if entry.scores is not None), None)

@@ -1,16 +1,22 @@
-"""What a commit keeps of a stream so that any worker can go on with the next frame: memory, tracks, time."""
+"""What is stored of a stream so that any worker can go on with the next frame.
+
+The tracks are stored with every commit. The memory is large, so it is a checkpoint, stored now and then with the cursor
+that it belongs to; who takes over has the frames since go through the network once more.
+"""
 
 import json
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass, field
-from typing import Any, get_type_hints
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, Self, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.inference.pipeline.messages import Remembered
 from services.inference.pipeline.tracker import Track, TrackerState
 
-VERSION = 1
+VERSION: Final = 2
+KINDS: Final = get_type_hints(Track)
 
 
 class StateUnreadable(ValueError):
@@ -18,56 +24,97 @@ class StateUnreadable(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class SavedState:
-    """A stream between two frames.
-
-    `vector` is the network's recurrent state, float32 [state_size], None for an empty memory; `at_ms` and `epoch` are
-    those of the last frame that went into it (None and 0: none yet).
-    """
+class SavedTracks:
+    """What is under way in a stream, and the model that found it."""
 
     model: str
-    vector: NDArray[np.float32] | None
-    at_ms: int | None = None
-    epoch: int = 0
     tracking: TrackerState = field(default_factory=TrackerState)
 
     def to_bytes(self) -> bytes:
-        """A line of JSON and then the vector's bytes, little-endian; no bytes for an empty memory."""
-        body = b"" if self.vector is None else self.vector.astype("<f4").tobytes()
-        header = {
-            "version": VERSION,
-            "model": self.model,
-            "at_ms": self.at_ms,
-            "epoch": self.epoch,
-            "tracks": {label: astuple(track) for label, track in self.tracking.tracks.items()},
-            "frames_missed": self.tracking.frames_missed,
-            "memory_reset": self.tracking.memory_reset,
-        }
-        return json.dumps(header, separators=(",", ":")).encode() + b"\n" + body
+        """JSON, the tracks' fields by their names."""
+        tracking = self.tracking
+        return _packed(
+            {
+                "version": VERSION,
+                "model": self.model,
+                "tracks": {label: asdict(track) for label, track in tracking.tracks.items()},
+                "frames_missed": tracking.frames_missed,
+                "memory_reset": tracking.memory_reset,
+            }
+        )
 
     @classmethod
-    def from_bytes(cls, content: bytes) -> "SavedState":
+    def from_bytes(cls, content: bytes) -> Self:
         """The inverse of `to_bytes`; raises StateUnreadable."""
-        line, _, body = content.partition(b"\n")
+        stored = _unpacked(content)
         try:
-            header = json.loads(line)
-            if header["version"] != VERSION:
-                raise StateUnreadable("unknown version")
             return cls(
-                model=_checked(header["model"], str),
-                vector=np.frombuffer(body, "<f4").astype(np.float32) if body else None,
-                at_ms=_checked(header["at_ms"], int | None),
-                epoch=_checked(header["epoch"], int),
+                model=_checked(stored["model"], str),
                 tracking=TrackerState(
-                    tracks={label: _track(values) for label, values in header["tracks"].items()},
-                    frames_missed=_checked(header["frames_missed"], int),
-                    memory_reset=_checked(header["memory_reset"], str | None),
+                    tracks={_checked(label, str): _track(values) for label, values in stored["tracks"].items()},
+                    frames_missed=_checked(stored["frames_missed"], int),
+                    memory_reset=_checked(stored["memory_reset"], str | None),
                 ),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as err:
-            if isinstance(err, StateUnreadable):
-                raise
             raise StateUnreadable("damaged") from err
+
+
+@dataclass(frozen=True, slots=True)
+class SavedMemory:
+    """A stream's memory by a model, as it was after the entry `cursor`, with so many frames processed."""
+
+    model: str
+    cursor: str
+    frames_processed: int
+    memory: Remembered
+
+    def to_bytes(self) -> bytes:
+        """A line of JSON and then the vector's bytes, float32, little-endian; no bytes for an empty memory."""
+        memory = self.memory
+        header = {
+            "version": VERSION,
+            "model": self.model,
+            "cursor": self.cursor,
+            "frames_processed": self.frames_processed,
+            "at_ms": memory.at_ms,
+            "epoch": memory.epoch,
+        }
+        return _packed(header) + b"\n" + (b"" if memory.vector is None else memory.vector.astype("<f4").tobytes())
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self:
+        """The inverse of `to_bytes`; raises StateUnreadable."""
+        line, _, body = content.partition(b"\n")
+        stored = _unpacked(line)
+        try:
+            return cls(
+                model=_checked(stored["model"], str),
+                cursor=_checked(stored["cursor"], str),
+                frames_processed=_checked(stored["frames_processed"], int),
+                memory=Remembered(_vector(body), _checked(stored["at_ms"], int | None), _checked(stored["epoch"], int)),
+            )
+        except (ValueError, KeyError, TypeError) as err:
+            raise StateUnreadable("damaged") from err
+
+
+def _packed(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content, separators=(",", ":")).encode()
+
+
+def _unpacked(content: bytes) -> dict[str, Any]:
+    try:
+        stored = json.loads(content)
+        version = stored["version"]
+    except (ValueError, KeyError, TypeError) as err:
+        raise StateUnreadable("damaged") from err
+    if version != VERSION:
+        raise StateUnreadable("unknown version")
+    return dict(stored)
+
+
+def _vector(body: bytes) -> NDArray[np.float32] | None:
+    return np.frombuffer(body, "<f4").astype(np.float32) if body else None
 
 
 def _checked(value: Any, kind: Any) -> Any:  # noqa: ANN401
@@ -76,10 +123,8 @@ def _checked(value: Any, kind: Any) -> Any:  # noqa: ANN401
     return value
 
 
-def _track(values: Sequence[Any]) -> Track:
-    track = Track(*values)
-    for name, kind in get_type_hints(Track).items():
-        _checked(getattr(track, name), kind)
+def _track(values: Mapping[str, Any]) -> Track:
+    track = Track(**{name: _checked(value, KINDS[name]) for name, value in values.items()})
     if track.num_frames < 1:
         raise StateUnreadable("damaged")
     return track

@@ -11,7 +11,7 @@ import redis
 
 from services.inference.metrics import InferenceMetrics
 from services.inference.models.catalog import Catalog
-from services.inference.pipeline.compute import Compute
+from services.inference.pipeline.compute import Checkpoints, Compute
 from services.inference.pipeline.intake import Intake
 from services.inference.pipeline.messages import Answer, ToCompute, ToRecord
 from services.inference.pipeline.record import Recorder
@@ -46,7 +46,7 @@ class Worker:
         self._metrics = metrics
         self._stop = stop
         self._intake = Intake(client, tenancy, catalog, decoders, metrics, batch_size, settings.batch_deadline_seconds)
-        self._compute = Compute(metrics)
+        self._compute = Compute(metrics, Checkpoints(settings.checkpoint_frames, settings.checkpoint_seconds))
         self._to_compute: queue.Queue[list[ToCompute] | None] = queue.Queue(QUEUED_BATCHES)
         self._to_record: queue.Queue[list[ToRecord] | None] = queue.Queue(QUEUED_BATCHES)
         self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
@@ -97,6 +97,8 @@ class Worker:
             else:
                 self._stop.wait(idle_seconds)
                 idle_seconds = min(2 * idle_seconds, LONGEST_IDLE_SECONDS)
+        self._intake.close()
+        self._pass_on()
         self._put(self._to_compute, None)
 
     def _listen(self) -> None:
@@ -109,9 +111,10 @@ class Worker:
             self._put(self._to_compute, messages)
 
     def _work(self) -> None:
-        while messages := self._get(self._to_compute):
-            self._put(self._to_record, [self._compute.take(message) for message in messages])
+        while (messages := self._get(self._to_compute, self._put_overdue)) is not None:
+            self._put(self._to_record, [done for message in messages for done in self._compute.take(message)])
             del messages  # else an idle thread holds on to the last batch's model
+            self._put_overdue()
         self._put(self._to_record, None)
 
     def _record(self, recorder: Recorder) -> None:
@@ -135,10 +138,14 @@ class Worker:
                 continue
         return None
 
-    def _get(self, line: queue.Queue[Result | None]) -> Result | None:
+    def _put_overdue(self) -> None:
+        if overdue := self._compute.overdue():
+            self._put(self._to_record, overdue)
+
+    def _get(self, line: queue.Queue[Result | None], meanwhile: Callable[[], None] = lambda: None) -> Result | None:
         while not self._recorded.is_set():
             try:
                 return line.get(timeout=0.2)
             except queue.Empty:
-                continue
+                meanwhile()
         return None

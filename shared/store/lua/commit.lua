@@ -1,7 +1,7 @@
 -- Commits a partition's streams if the caller owns it; a stream that is not where the caller thinks is left alone.
--- KEYS: 1 lease, 2 fence, 3 progress, 4 state, 5 feed, then per stream: frames, scores, events, event data
+-- KEYS: 1 lease, 2 fence, 3 progress, 4 state, 5 memory, 6 feed, then per stream: frames, scores, events, event data
 -- ARGV: 1 lease, 2 most feed entries, then per stream: id, progress expected, new progress, state,
---       oldest frame id kept, oldest score id kept, start of the oldest event kept,
+--       memory (nothing: no checkpoint), oldest frame id kept, oldest score id kept, start of the oldest event kept,
 --       number of labels, labels.., number of scored frames, (frame id, a score per label)..,
 --       number of transitions, (kind, event id, start, event as JSON)..
 -- Returns nothing to a stale owner, else one number a stream: 1 committed now, 2 committed before, 0 refused,
@@ -9,9 +9,9 @@
 if not owns(KEYS[1], KEYS[2], ARGV[1]) then return false end
 local outcomes, at = {}, 3
 local function take() at = at + 1; return ARGV[at - 1] end
-local key = 6
+local key = 7
 while at <= #ARGV do
-  local id, expected, wanted, state = take(), take(), take(), take()
+  local id, expected, wanted, state, memory = take(), take(), take(), take(), take()
   local oldest_frame, oldest_score, oldest_event = take(), take(), take()
   local labels = {}
   for i = 1, tonumber(take()) do labels[i] = take() end
@@ -35,7 +35,7 @@ while at <= #ARGV do
     for i = first_transition, at - 1, 4 do
       redis.call('ZADD', KEYS[key + 2], ARGV[i + 2], ARGV[i + 1])
       redis.call('HSET', KEYS[key + 3], ARGV[i + 1], ARGV[i + 3])
-      redis.call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[2], '*', 'kind', ARGV[i], 'event', ARGV[i + 3])
+      redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[2], '*', 'kind', ARGV[i], 'event', ARGV[i + 3])
     end
     if num_transitions > 0 then
       local old = redis.call('ZRANGEBYSCORE', KEYS[key + 2], '-inf', '(' .. oldest_event, 'LIMIT', 0, 100)
@@ -45,6 +45,7 @@ while at <= #ARGV do
       end
     end
     redis.call('HSET', KEYS[4], id, state)
+    if memory ~= '' then redis.call('HSET', KEYS[5], id, memory) end
     redis.call('HSET', KEYS[3], id, wanted)
     redis.call('XTRIM', KEYS[key + 1], 'MINID', '~', oldest_score)
     outcomes[#outcomes + 1] = 1

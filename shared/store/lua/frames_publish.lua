@@ -6,7 +6,7 @@
 if not owns(KEYS[1], KEYS[2], ARGV[1]) then return {'fenced', 0} end
 local progress = redis.call('HGET', KEYS[5], ARGV[2])
 if not progress then return {'gone', 0} end
-local generation, passed = string.match(progress, '^(%d+) %S+ (%d+) ')
+local generation, cursor, passed, checkpoint = string.match(progress, '^(%d+) (%S+) (%d+) %d+ ?(%S*)')
 if generation ~= ARGV[3] then return {'gone', 0} end
 local sequence = tonumber(redis.call('HGET', KEYS[4], ARGV[2]) or '0')
 local first = sequence
@@ -28,5 +28,13 @@ while at <= #ARGV do
   at = at + 2 + count
 end
 if sequence ~= first then redis.call('HSET', KEYS[4], ARGV[2], sequence) end
-if ARGV[4] == 'live' then redis.call('XTRIM', KEYS[3], 'MAXLEN', ARGV[6]) end
+local excess = ARGV[4] == 'live' and redis.call('XLEN', KEYS[3]) - ARGV[6] or 0
+if excess > 0 and checkpoint ~= cursor then -- frames since the checkpoint stay: the oldest that wait go instead
+  local passed_by = redis.call('XRANGE', KEYS[3], '-', checkpoint, 'COUNT', excess)
+  for _, entry in ipairs(redis.call('XRANGE', KEYS[3], '(' .. cursor, '+', 'COUNT', excess - #passed_by)) do
+    redis.call('XDEL', KEYS[3], entry[1])
+  end
+  excess = #passed_by
+end
+if excess > 0 then redis.call('XTRIM', KEYS[3], 'MAXLEN', redis.call('XLEN', KEYS[3]) - excess) end
 return {at <= #ARGV and 'full' or 'ok', accepted}

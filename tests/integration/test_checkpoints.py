@@ -1,0 +1,166 @@
+"""The memory is stored now and then; who takes over has the frames since go through the network once more."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import redis
+from patience import eventually
+from worker_runner import BASE_MS, FRAME_MS, WorkerRunner, pictures, save_random_model, spec_of
+
+from shared.store.commit import CommitOutcome, Committer, StreamCommit
+from shared.store.keys import keys_of
+from shared.store.registry import Registry
+from shared.streams import Progress
+
+FILM = pictures(60)
+CRASH_AFTER = 25
+CHECKPOINT = 16
+
+
+class Crash(Exception):
+    """The worker ends in the middle of its work, as it is."""
+
+
+@pytest.fixture
+def runner(redis_client: redis.Redis, tmp_path: Path) -> Iterator[WorkerRunner]:
+    save_random_model(tmp_path)
+    with WorkerRunner(redis_client, tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def crash(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Has the worker crash with the commit after the one that passes 25 frames of `cam`; the call lets it be."""
+    send, seen = Committer.commit, [0]
+
+    def commit(self: Committer, commits: Sequence[StreamCommit]) -> dict[str, CommitOutcome]:
+        if seen[0] >= CRASH_AFTER:
+            raise Crash
+        seen[0] = max([each.wanted.frames_processed for each in commits if each.stream_id == "cam"], default=seen[0])
+        return send(self, commits)
+
+    monkeypatch.setattr(Committer, "commit", commit)
+    return lambda: monkeypatch.setattr(Committer, "commit", send)
+
+
+def crashed_in_between(runner: WorkerRunner, crash: Callable[[], None]) -> Progress:
+    """Progress of `cam` where a worker crashed between two checkpoints; the rest of the film waits."""
+    spec = spec_of("cam")
+    runner.registry.add(spec)
+    runner.publish(spec, FILM)
+    runner.start(batch_size=3)
+    runner.join()
+    assert isinstance(runner.failure, Crash)
+    crash()
+    progress = runner.record("cam").progress
+    assert progress.frames_processed >= CRASH_AFTER
+    assert BASE_MS < ms_of(progress.checkpoint) < ms_of(progress.cursor)
+    return progress
+
+
+def ms_of(entry_id: str) -> int:
+    return int(entry_id.partition("-")[0])
+
+
+def undisturbed(runner: WorkerRunner) -> np.ndarray[Any, Any]:
+    spec = spec_of("whole")
+    runner.registry.add(spec)
+    runner.publish(spec, FILM)
+    runner.wait_processed("whole", len(FILM))
+    return np.array(list(runner.scores("whole").values()))
+
+
+def gone_on(runner: WorkerRunner) -> np.ndarray[Any, Any]:
+    runner.start(batch_size=3)
+    runner.wait_processed("cam", len(FILM))
+    scores = runner.scores("cam")
+    assert list(scores) == [f"{BASE_MS + number * FRAME_MS}-0" for number in range(len(FILM))]
+    return np.array(list(scores.values()))
+
+
+def test_who_takes_over_between_two_checkpoints_goes_on_as_if_nothing_had_been(
+    runner: WorkerRunner, crash: Callable[[], None]
+) -> None:
+    crashed_in_between(runner, crash)
+    scores = gone_on(runner)
+    assert np.allclose(scores, undisturbed(runner), atol=1e-4)
+    assert runner.value("afterimage_state_restores_total") == 1
+    assert runner.value("afterimage_frames_processed_total", stream_id="cam") == len(FILM) - CRASH_AFTER // 3 * 3 - 3
+
+
+def test_a_checkpoint_that_is_gone_is_told_and_seen(runner: WorkerRunner, crash: Callable[[], None]) -> None:
+    crashed_in_between(runner, crash)
+    runner.client.hdel(keys_of("cam").memory, "cam")
+    scores = gone_on(runner)
+    assert runner.value("afterimage_state_resets_total", reason="state_lost") == 1
+    assert not np.allclose(scores, undisturbed(runner), atol=1e-3)
+
+
+def test_kept_frames_that_are_gone_are_told_and_seen(
+    runner: WorkerRunner, crash: Callable[[], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    progress = crashed_in_between(runner, crash)
+    frames: Any = runner.client.xrange(keys_of("cam").frames("cam"), f"({progress.checkpoint}", progress.cursor)
+    runner.client.xdel(keys_of("cam").frames("cam"), *(name for name, _ in frames))
+    with caplog.at_level(logging.WARNING):
+        scores = gone_on(runner)
+    assert f"{len(frames)} frames since its last checkpoint are gone" in caplog.text
+    assert not np.allclose(scores, undisturbed(runner), atol=1e-3)
+
+
+def test_a_full_live_queue_loses_what_waits_and_not_what_may_be_replayed(
+    runner: WorkerRunner, crash: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    progress = crashed_in_between(runner, crash)
+    monkeypatch.setattr("shared.store.frame_queue.MAX_LIVE_FRAMES", 30)
+    runner.publish(spec_of("cam"), pictures(5), first=len(FILM))
+    kept = {name.decode() for name, _ in xrange(runner.client, "cam")}
+    since = [f"{BASE_MS + number * FRAME_MS}-0" for number in range(len(FILM))]
+    since = [name for name in since if ms_of(progress.checkpoint) < ms_of(name) <= ms_of(progress.cursor)]
+    assert set(since) <= kept
+    assert len(kept) == 30
+    runner.start(batch_size=3)
+    newest = f"{BASE_MS + (len(FILM) + 4) * FRAME_MS}-0"
+    eventually(lambda: runner.record("cam").progress.cursor == newest, "the newest frame")
+    assert runner.value("afterimage_frames_dropped_total", stream_id="cam", reason="queue_full")
+
+
+def xrange(client: redis.Redis, stream_id: str) -> list[Any]:
+    entries: Any = client.xrange(keys_of(stream_id).frames(stream_id))
+    return list(entries)
+
+
+def test_a_stream_that_falls_silent_is_stored_as_it_is(runner: WorkerRunner) -> None:
+    spec = spec_of("cam")
+    runner.registry.add(spec)
+    runner.start()
+    runner.publish(spec, FILM[: CHECKPOINT + 3])
+    runner.wait_processed("cam", CHECKPOINT + 3)
+    eventually(lambda: is_stored(runner.registry, "cam"), "a checkpoint at its end")
+
+
+def test_a_worker_that_stops_in_order_leaves_nothing_to_replay(runner: WorkerRunner) -> None:
+    spec = spec_of("cam")
+    runner.registry.add(spec)
+    runner.publish(spec, FILM)
+    runner.start(batch_size=3)
+    runner.wait_processed("cam", CRASH_AFTER)
+    runner.stop()
+    assert is_stored(runner.registry, "cam")
+    scores = gone_on(runner)
+    assert np.allclose(scores, undisturbed(runner), atol=1e-4)
+
+
+def is_stored(registry: Registry, stream_id: str) -> bool:
+    progress = registry.get(stream_id).progress
+    return progress.checkpoint == progress.cursor
+
+
+def test_between_checkpoints_a_commit_is_small(runner: WorkerRunner, crash: Callable[[], None]) -> None:
+    crashed_in_between(runner, crash)
+    stored: Any = runner.client.hget(keys_of("cam").state, "cam")
+    assert len(stored) < 400
