@@ -63,11 +63,12 @@ def frame(at_ms: int) -> NewFrame:
 
 def commit_of(stream_id: str, lease: Lease, number: int) -> StreamCommit:
     """The commit of a stream's n-th frame, of which one is at each millisecond."""
-    before = Progress(7, f"{number - 1}-0", number - 1, number - 1) if number > 1 else Progress(7)
-    after = replace(before, cursor=f"{number}-0", sequence=number, frames_processed=number)
-    event = an_event(stream_id, BASE_MS + number)
-    scores = [(f"{number}-0", ("0.5",))]
-    return StreamCommit(stream_id, lease, before, after, b"state", ("moved",), scores, [("closed", event)])
+    last = f"{number - 1}-0"
+    before = Progress(7, last, number - 1, number - 1, last) if number > 1 else Progress(7)
+    at = f"{number}-0"
+    after = replace(before, cursor=at, sequence=number, frames_processed=number, checkpoint=at)
+    changes = [("closed", an_event(stream_id, BASE_MS + number))]
+    return StreamCommit(stream_id, lease, before, after, b"state", ("moved",), [(at, ("0.5",))], changes, b"memory")
 
 
 def in_the_end(action: Callable[[], object]) -> None:
