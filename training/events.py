@@ -53,7 +53,8 @@ def detections_of(
     reset_after_seconds: float = DEFAULT_RESET_SECONDS,
 ) -> list[Detection]:
     """The events of one sequence's scores [T, L], as the worker would record them; a long gap ends them."""
-    tracker = Tracker(labels, thresholds, TrackerState())
+    frame_ms = 1000 * float(np.median(np.diff(times_seconds))) if len(times_seconds) > 1 else 0.0
+    tracker = Tracker(labels, thresholds, TrackerState(), frame_ms)
     opened: dict[tuple[str, int], float] = {}
     closed: list[Transition] = []
     previous_ms: int | None = None

@@ -10,9 +10,9 @@ FRAME_MS = 125
 THRESHOLDS = Thresholds(enter=0.6, exit=0.4, min_seconds=0.5, merge_seconds=1.0)
 
 
-def tracker(*labels: str, state: TrackerState | None = None) -> Tracker:
+def tracker(*labels: str, state: TrackerState | None = None, frame_ms: float = FRAME_MS) -> Tracker:
     names = labels or ("frozen",)
-    return Tracker(names, dict.fromkeys(names, THRESHOLDS), state or TrackerState())
+    return Tracker(names, dict.fromkeys(names, THRESHOLDS), state or TrackerState(), frame_ms)
 
 
 def play(one: Tracker, scores: list[float], first_frame: int = 0) -> list[tuple[int, Transition]]:
@@ -52,6 +52,35 @@ def test_a_dip_shorter_than_the_merge_gap_does_not_end_an_event() -> None:
     found = play(tracker(), [0.9] * 6 + [0.1] * 6 + [0.9] * 3 + [0.1] * 20)
     assert kinds(found) == [(4, "opened"), (22, "closed")]
     assert found[-1][1].track.num_frames == 9
+
+
+def test_two_faults_with_lost_frames_between_them_are_two() -> None:
+    one = tracker()
+    assert kinds(play(one, [0.9] * 8)) == [(4, "opened")]
+    found = play(one, [0.9] * 8, first_frame=80)
+    assert kinds(found) == [(80, "closed"), (84, "opened")]
+    assert (found[0][1].close_reason, found[0][1].track.last_above_ms) == ("gap", 7 * FRAME_MS)
+    assert found[1][1].track.started_at_ms == 80 * FRAME_MS
+
+
+def test_a_fault_that_comes_again_after_a_dip_with_lost_frames_is_another() -> None:
+    one = tracker()
+    assert kinds(play(one, [0.9] * 8 + [0.1])) == [(4, "opened")]
+    found = play(one, [0.9] * 8, first_frame=8 + 9)
+    assert kinds(found) == [(17, "closed"), (21, "opened")]
+    assert found[0][1].close_reason == "score"
+
+
+def test_frames_that_are_far_apart_are_no_hole() -> None:
+    one = tracker(frame_ms=4000)
+    found = [kind.kind for at_ms in range(0, 40_000, 4000) for kind in one.update(at_ms, at_ms / 1000, 1, [0.9])]
+    assert found == ["opened"]
+
+
+def test_a_few_lost_frames_end_nothing() -> None:
+    one = tracker()
+    play(one, [0.9] * 8)
+    assert play(one, [0.9] * 8, first_frame=14) == []
 
 
 def test_after_a_dip_only_the_entry_threshold_continues_an_event() -> None:

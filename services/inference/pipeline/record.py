@@ -46,12 +46,14 @@ class Course:
         self._manifest = opened.stream.runner.manifest
         self._progress = opened.progress
         self._stale_model = opened.stale_model
-        thresholds = opened.stream.spec.thresholds_for(self._manifest)
-        self._tracker = Tracker(self._manifest.labels, thresholds, opened.tracking)
+        spec = opened.stream.spec
+        thresholds = spec.thresholds_for(self._manifest)
+        self._tracker = Tracker(self._manifest.labels, thresholds, opened.tracking, 1000 / spec.fps)
 
     def change(self, spec: StreamSpec) -> None:
         """Follows what the user wants."""
         self._tracker.thresholds = spec.thresholds_for(self._manifest)
+        self._tracker.frame_ms = 1000 / spec.fps
 
     def go_on(self, result: StreamResult) -> StreamCommit:
         """What a part of a batch adds; from here on the tracker has seen it."""

@@ -12,6 +12,9 @@ from typing import Literal
 from shared.events import CloseReason
 from shared.manifest import Thresholds
 
+HOLE_FRAMES = 2.0
+"""So many times the usual distance between frames is a hole."""
+
 
 @dataclass(frozen=True, slots=True)
 class Track:
@@ -66,18 +69,27 @@ class TrackerState:
 
 
 class Tracker:
-    """Follows every label of one stream; frames must come in time order."""
+    """Follows every label of one stream; frames must come in time order, as a rule `frame_ms` apart.
 
-    def __init__(self, labels: Sequence[str], thresholds: Mapping[str, Thresholds], state: TrackerState) -> None:
+    What lies in a hole between frames is not known: one of `merge_seconds` ends an event, as a dip of the score does.
+    """
+
+    def __init__(
+        self, labels: Sequence[str], thresholds: Mapping[str, Thresholds], state: TrackerState, frame_ms: float
+    ) -> None:
         self._labels = tuple(labels)
         self.thresholds = thresholds
         self.state = state
+        self.frame_ms = frame_ms
 
     def update(self, at_ms: int, media_seconds: float, epoch: int, scores: Sequence[float]) -> list[Transition]:
         """Takes one frame's scores, in the order of the labels; returns what opened or closed by it."""
         transitions = []
         for label, score in zip(self._labels, scores, strict=True):
             track, thresholds = self.state.tracks.get(label), self.thresholds[label]
+            if track and self._is_over(track, at_ms, thresholds):
+                transitions += self._end(label, "score" if track.in_gap else "gap")
+                track = None
             if track is None:
                 if score < thresholds.enter:
                     continue
@@ -95,6 +107,13 @@ class Tracker:
                 transitions.append(Transition("opened", label, track))
             self.state.tracks[label] = track
         return transitions
+
+    def _is_over(self, track: Track, at_ms: int, thresholds: Thresholds) -> bool:
+        """Whether so long has passed that what comes now is another."""
+        longest_ms = thresholds.merge_seconds * 1000
+        if not track.in_gap:
+            longest_ms = max(longest_ms, HOLE_FRAMES * self.frame_ms)
+        return at_ms - track.last_above_ms >= longest_ms
 
     def close_all(self, reason: CloseReason) -> list[Transition]:
         """Ends every track, as when a source ends or the memory is reset."""
