@@ -1,5 +1,7 @@
 """The one error tree: everything Afterimage raises on purpose."""
 
+from typing import Literal
+
 
 class AfterimageError(Exception):
     """Whatever went wrong, in words meant for the person who must act; never holds a secret."""
@@ -46,7 +48,11 @@ class ReaderLost(SourceFailed):
 
 
 class FrameUnreadable(AfterimageError):
-    """A frame's JPEG does not decode."""
+    """A frame's JPEG does not decode; `reason` is one of a few words, to count by."""
+
+    def __init__(self, said: str, reason: Literal["size", "header", "damaged"]) -> None:
+        super().__init__(said)
+        self.reason = reason
 
 
 class StreamUnknown(AfterimageError):

@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 from shared.service.lease_metrics import LeaseMetrics
 from shared.service.metrics_server import new_registry
 
+UNREADABLE = ("size", "header", "damaged")
 STAGE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 LATENCY_BUCKETS = (0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 30, 60, 300)
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
@@ -22,15 +23,7 @@ class InferenceMetrics:
 
     def __init__(self) -> None:
         self.registry = new_registry()
-        self.frames_processed = Counter(
-            "afterimage_frames_processed_total", "Frames committed", ["stream_id"], registry=self.registry
-        )
-        self.frames_dropped = Counter(
-            "afterimage_frames_dropped_total",
-            "Published frames that were never scored",
-            ["stream_id", "reason"],
-            registry=self.registry,
-        )
+        self._add_frames()
         self.stage_seconds = Histogram(
             "afterimage_stage_seconds",
             "Time of one batch in one stage",
@@ -67,6 +60,24 @@ class InferenceMetrics:
         self._labels: dict[str, set[str]] = {}
         """The labels that a stream has series for: the library has no other way to find them but to search them all."""
 
+    def _add_frames(self) -> None:
+        """What becomes of the frames."""
+        self.frames_processed = Counter(
+            "afterimage_frames_processed_total", "Frames committed", ["stream_id"], registry=self.registry
+        )
+        self.frames_dropped = Counter(
+            "afterimage_frames_dropped_total",
+            "Published frames that were never scored",
+            ["stream_id", "reason"],
+            registry=self.registry,
+        )
+        self.frames_unreadable = Counter(
+            "afterimage_frames_unreadable_total",
+            "Frames whose picture does not decode: they count as processed and have no scores",
+            ["stream_id", "reason"],
+            registry=self.registry,
+        )
+
     def _add_memory(self) -> None:
         """What becomes of the memories."""
         self.state_resets = Counter(
@@ -96,6 +107,8 @@ class InferenceMetrics:
         """A stream is admitted: its counters begin at 0, so that a first count shows as a rise."""
         self.frames_processed.labels(stream_id)
         self.frames_dropped.labels(stream_id, "queue_full")
+        for reason in UNREADABLE:
+            self.frames_unreadable.labels(stream_id, reason)
         known = self._labels.setdefault(stream_id, set())
         known.update(labels)
         for label in known:
@@ -109,6 +122,8 @@ class InferenceMetrics:
         """Removes the series of a stream that is gone."""
         self.frames_processed.remove(stream_id)
         self.frames_dropped.remove(stream_id, "queue_full")
+        for reason in UNREADABLE:
+            self.frames_unreadable.remove(stream_id, reason)
         self.checkpointed_at.remove(stream_id)
         for label in self._labels.pop(stream_id, ()):
             self.events.remove(stream_id, label)

@@ -1,6 +1,7 @@
 """The inference worker on a real Redis: what is published comes out once, and memories never mix."""
 
 import json
+import logging
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -154,6 +155,27 @@ def test_a_model_that_cannot_be_loaded_troubles_its_own_streams_only(runner: Wor
     assert "SHA-256" in runner.wait_reason("bad")
     assert runner.record("bad").inference.model is None
     assert runner.record("bad").progress.frames_processed == 0
+
+
+def test_pictures_that_do_not_decode_are_counted_and_told_once(
+    runner: WorkerRunner, caplog: pytest.LogCaptureFixture
+) -> None:
+    spec, film = spec_of("cam"), pictures(10)
+    broken = [b"no JPEG", film[3][:200], *[film[4][:200]] * 3]
+    runner.registry.add(spec)
+    runner.publish(spec, [*film[:3], *broken, *film[8:]])
+    with caplog.at_level(logging.WARNING):
+        runner.start()
+        runner.wait_processed("cam", 10)
+        eventually(lambda: unreadable(runner, "damaged") == 4, "four pictures that do not decode")
+    assert unreadable(runner, "header") == 1
+    assert unreadable(runner, "size") == 0
+    assert caplog.text.count("stream cam: no picture: ") == 1
+    assert len(runner.scores("cam")) == 5
+
+
+def unreadable(runner: WorkerRunner, reason: str) -> float | None:
+    return runner.value("afterimage_frames_unreadable_total", stream_id="cam", reason=reason)
 
 
 def test_a_stream_removed_while_it_runs_leaves_no_key(runner: WorkerRunner) -> None:

@@ -28,27 +28,27 @@ def decode_image(jpeg: bytes, height: int, width: int) -> NDArray[np.uint8]:
     try:
         picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), flag | cv2.IMREAD_IGNORE_ORIENTATION)
         if picture is None:
-            raise FrameUnreadable(f"JPEG of {len(jpeg)} bytes, {full_width}x{full_height}, does not decode")
+            raise FrameUnreadable(f"JPEG of {len(jpeg)} bytes, {full_width}x{full_height}, does not decode", "damaged")
         if picture.shape[:2] != (height, width):
             picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
         rgb: NDArray[np.uint8] = np.ascontiguousarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), dtype=np.uint8)
     except cv2.error as err:
-        raise FrameUnreadable(f"JPEG of {len(jpeg)} bytes, {full_width}x{full_height}: {err.err}") from err
+        raise FrameUnreadable(f"JPEG of {len(jpeg)} bytes, {full_width}x{full_height}: {err.err}", "damaged") from err
     return rgb
 
 
 def jpeg_size(jpeg: bytes) -> tuple[int, int]:
     """Height and width from the header, before anything is decoded; raises FrameUnreadable beyond 4096 a side."""
     if len(jpeg) > MAX_JPEG_BYTES:
-        raise FrameUnreadable(f"JPEG of {len(jpeg)} bytes; allowed are {MAX_JPEG_BYTES}")
+        raise FrameUnreadable(f"JPEG of {len(jpeg)} bytes; allowed are {MAX_JPEG_BYTES}", "size")
     for marker, start in _segments(jpeg):
         if marker in _FRAME_HEADERS and start + 7 <= len(jpeg):
             height = int.from_bytes(jpeg[start + 3 : start + 5], "big")
             width = int.from_bytes(jpeg[start + 5 : start + 7], "big")
             if not (0 < height <= MAX_SIDE and 0 < width <= MAX_SIDE):
-                raise FrameUnreadable(f"picture of {width}x{height}; allowed are 1 to {MAX_SIDE} pixels a side")
+                raise FrameUnreadable(f"picture of {width}x{height}; allowed are 1 to {MAX_SIDE} pixels a side", "size")
             return height, width
-    raise FrameUnreadable(f"{len(jpeg)} bytes without a JPEG frame header")
+    raise FrameUnreadable(f"{len(jpeg)} bytes without a JPEG frame header", "header")
 
 
 def _segments(jpeg: bytes) -> Iterator[tuple[int, int]]:

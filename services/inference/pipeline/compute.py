@@ -59,6 +59,8 @@ class Recollection:
         self._num_unsaved = 0
         self._saved_ms = memory.at_ms
         self._moved_at = 0.0
+        self.is_unreadable = False
+        """whether the last picture did not decode"""
 
     @property
     def row(self) -> int:
@@ -155,9 +157,26 @@ class Compute:
 
     def _run(self, batch: Batch) -> list[StreamResult]:
         with self._metrics.stage_seconds.labels("decode").time():
-            pictures = [_picture(item) for item in batch.items]
+            pictures = [self._picture(item) for item in batch.items]
         with self._metrics.stage_seconds.labels("model").time():
             return self._scored(batch, pictures)
+
+    def _picture(self, item: Item) -> Picture | None:
+        """What the item shows; a picture that does not decode is counted, and the first of several is told."""
+        if item.picture is None:
+            return None
+        known, stream_id = self._known[item.stream], item.stream.id
+        try:
+            picture = item.picture.result()
+        except FrameUnreadable as err:
+            if not item.is_replay:
+                self._metrics.frames_unreadable.labels(stream_id, err.reason).inc()
+                if not known.is_unreadable:
+                    log.warning("stream %s: no picture: %s", stream_id, err, extra={"stream_id": stream_id})
+            known.is_unreadable = True
+            return None
+        known.is_unreadable = False
+        return picture
 
     def _scored(self, batch: Batch, pictures: Sequence[Picture | None]) -> list[StreamResult]:
         memories = {item.stream: self._known[item.stream] for item in batch.items}
@@ -185,13 +204,6 @@ class Compute:
 
 def _stored(stream: Stream, known: Recollection) -> StreamResult:
     return StreamResult(stream, (), known.saved(stream.runner.state(known.row)))
-
-
-def _picture(item: Item) -> Picture | None:
-    try:
-        return item.picture.result() if item.picture else None
-    except FrameUnreadable:
-        return None
 
 
 def _blank(batch: Batch) -> Picture:
