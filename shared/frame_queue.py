@@ -16,7 +16,7 @@ from typing import Any, Self
 import redis
 
 from shared.keys import PartitionKeys, keys_of
-from shared.leases import Lease
+from shared.leases import OWNS, Lease
 from shared.scripts import Script
 from shared.store import replies_of, translated
 
@@ -34,16 +34,16 @@ Figures = tuple[float, ...]
 
 PUBLISH = """
 -- Appends frames to a stream's queue, in order, until one must wait.
--- KEYS: 1 lease, 2 frames, 3 published, 4 progress
+-- KEYS: 1 lease, 2 fence, 3 frames, 4 published, 5 progress
 -- ARGV: 1 lease, 2 stream id, 3 generation, 4 pace, 5 most waiting (fast), 6 most kept (live), then per entry:
 --       id, number of arguments, the entry's fields and values
 -- Returns {outcome, entries accepted}; a duplicate counts as accepted.
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'fenced', 0} end
-local progress = redis.call('HGET', KEYS[4], ARGV[2])
+if not owns(KEYS[1], KEYS[2], ARGV[1]) then return {'fenced', 0} end
+local progress = redis.call('HGET', KEYS[5], ARGV[2])
 if not progress then return {'gone', 0} end
 local generation, passed = string.match(progress, '^(%d+) %S+ (%d+) ')
 if generation ~= ARGV[3] then return {'gone', 0} end
-local sequence = tonumber(redis.call('HGET', KEYS[3], ARGV[2]) or '0')
+local sequence = tonumber(redis.call('HGET', KEYS[4], ARGV[2]) or '0')
 local first = sequence
 local accepted, at = 0, 7
 while at <= #ARGV do
@@ -53,7 +53,7 @@ while at <= #ARGV do
   local fields = {}
   for i = at + 2, at + 1 + count do fields[#fields + 1] = ARGV[i] end
   local number = is_frame and sequence + 1 or sequence
-  local added = redis.pcall('XADD', KEYS[2], id, 'n', number, unpack(fields))
+  local added = redis.pcall('XADD', KEYS[3], id, 'n', number, unpack(fields))
   if type(added) == 'table' and added.err then
     if not string.find(added.err, 'equal or smaller', 1, true) then return redis.error_reply(added.err) end
   else
@@ -62,8 +62,8 @@ while at <= #ARGV do
   accepted = accepted + 1
   at = at + 2 + count
 end
-if sequence ~= first then redis.call('HSET', KEYS[3], ARGV[2], sequence) end
-if ARGV[4] == 'live' then redis.call('XTRIM', KEYS[2], 'MAXLEN', ARGV[6]) end
+if sequence ~= first then redis.call('HSET', KEYS[4], ARGV[2], sequence) end
+if ARGV[4] == 'live' then redis.call('XTRIM', KEYS[3], 'MAXLEN', ARGV[6]) end
 return {at <= #ARGV and 'full' or 'ok', accepted}
 """
 
@@ -179,11 +179,11 @@ class FrameWriter:
     """Publishes one stream's frames under a lease of its partition."""
 
     def __init__(self, client: redis.Redis, stream_id: str, generation: int, pace: str, lease: Lease) -> None:
-        self._script = Script(client, PUBLISH)
+        self._script = Script(client, OWNS + PUBLISH)
         self._client = client
         keys = keys_of(stream_id)
         self._frames_key = keys.frames(stream_id)
-        self._keys = [keys.lease("ingest"), self._frames_key, keys.published, keys.progress]
+        self._keys = [*keys.ownership("ingest"), self._frames_key, keys.published, keys.progress]
         self._head = [str(lease), stream_id, generation, pace]
         self._large_bytes = 0.0
 

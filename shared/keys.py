@@ -102,6 +102,10 @@ class PartitionKeys:
         """Counter that fencing tokens are drawn from."""
         return self._key("fence", role)
 
+    def ownership(self, role: Role) -> list[str]:
+        """Both, by which a script tells the owner."""
+        return [self.lease(role), self.fence(role)]
+
 
 PARTITIONS = tuple(PartitionKeys(partition) for partition in range(NUM_PARTITIONS))
 

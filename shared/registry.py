@@ -9,7 +9,7 @@ import redis
 
 from shared.errors import Fenced, StreamExists, StreamUnknown
 from shared.keys import PARTITIONS, keys_of
-from shared.leases import Lease
+from shared.leases import OWNS, Lease
 from shared.records import StreamRecord, Unreadable, parsed_spec
 from shared.scripts import Script
 from shared.store import replies_of, translated
@@ -47,8 +47,8 @@ return known
 
 SET_IF_CURRENT = """
 -- Writes a hash field of a stream only under a lease that stands, while that generation of the stream is registered.
--- KEYS: 1 progress, 2 hash, 3 lease    ARGV: 1 stream id, 2 generation, 3 value, 4 lease
-if redis.call('GET', KEYS[3]) ~= ARGV[4] then return 2 end
+-- KEYS: 1 progress, 2 hash, 3 lease, 4 fence    ARGV: 1 stream id, 2 generation, 3 value, 4 lease
+if not owns(KEYS[3], KEYS[4], ARGV[4]) then return 2 end
 local progress = redis.call('HGET', KEYS[1], ARGV[1])
 if not progress or string.match(progress, '^%d+') ~= ARGV[2] then return 0 end
 redis.call('HDEL', KEYS[2], ARGV[1]) -- before what takes memory
@@ -160,17 +160,17 @@ class Registry:
         """Stores what ingest sees; returns False where that generation of the stream is gone. Raises Fenced."""
         keys = keys_of(stream_id)
         arguments = [stream_id, status.generation, status.model_dump_json(), str(lease)]
-        return self._set_if_current([keys.progress, keys.status, keys.lease("ingest")], arguments)
+        return self._set_if_current([keys.progress, keys.status, *keys.ownership("ingest")], arguments)
 
     def set_inference(self, spec: StreamSpec, status: InferenceStatus, lease: Lease) -> bool:
         """Stores what inference sees; returns False where that generation of the stream is gone. Raises Fenced."""
         keys = keys_of(spec.id)
         arguments = [spec.id, spec.generation, status.model_dump_json(), str(lease)]
-        return self._set_if_current([keys.progress, keys.inference, keys.lease("inference")], arguments)
+        return self._set_if_current([keys.progress, keys.inference, *keys.ownership("inference")], arguments)
 
     def _set_if_current(self, keys: list[str], arguments: list[Any]) -> bool:
         with translated():
-            outcome = Script(self._client, SET_IF_CURRENT)(keys, arguments)
+            outcome = Script(self._client, OWNS + SET_IF_CURRENT)(keys, arguments)
         if outcome == FENCED:
             raise Fenced(f"stream {arguments[0]!r}: its partition is another worker's")
         return bool(outcome)

@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import SettingsInvalid
-from shared.leases import LEASE_SECONDS
+from shared.leases import LEASE_SECONDS, MAX_LEASE_SECONDS
 from shared.logs import LogFormat
 from shared.validation import first_problem
 
@@ -27,7 +27,9 @@ class ServiceSettings(BaseSettings):
     media_root: Path = Field(default_factory=Path.cwd, description="file sources must lie under this folder")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="and what is worse")
     log_format: LogFormat = Field(default="text", description="lines for people, or one JSON object a line")
-    lease_seconds: float = Field(default=LEASE_SECONDS, ge=1, le=60, description="silent so long: dead, and replaced")
+    lease_seconds: float = Field(
+        default=LEASE_SECONDS, ge=1, le=MAX_LEASE_SECONDS, description="silent so long: dead, and replaced"
+    )
     metrics_host: str = Field(default="127.0.0.1", description="where Prometheus may ask; the api has /metrics")
     metrics_port: int = Field(default=0, ge=0, le=65535, description="0: no metrics server")
 

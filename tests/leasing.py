@@ -7,17 +7,15 @@ from prometheus_client import CollectorRegistry
 
 from shared.keys import NUM_PARTITIONS, PARTITIONS, Role, partition_of
 from shared.lease_metrics import LeaseMetrics
-from shared.leases import LEASE_SECONDS, Lease, LeaseBook, worker_id
+from shared.leases import LEASE_SECONDS, MAX_LEASE_SECONDS, Lease, LeaseBook, worker_id
 from shared.tenancy import Tenancy
-
-AN_HOUR_SECONDS = 3600.0
 
 
 def seize(client: redis.Redis, role: Role, partitions: Iterable[int] = range(NUM_PARTITIONS)) -> dict[int, Lease]:
     """Makes the test the owner of partitions, whoever held them before."""
     wanted = list(partitions)
     client.delete(*(PARTITIONS[partition].lease(role) for partition in wanted))
-    return {lease.partition: lease for lease in LeaseBook(client, role, "the-test", AN_HOUR_SECONDS).take(wanted)}
+    return {lease.partition: lease for lease in LeaseBook(client, role, "the-test", MAX_LEASE_SECONDS).take(wanted)}
 
 
 def lease_of(client: redis.Redis, role: Role, stream_id: str) -> Lease:

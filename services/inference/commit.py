@@ -14,7 +14,7 @@ import redis
 
 from shared.events import Event
 from shared.keys import PARTITIONS, keys_of
-from shared.leases import Lease
+from shared.leases import OWNS, Lease
 from shared.scripts import Script
 from shared.store import translated
 from shared.streams import Progress
@@ -23,16 +23,16 @@ MAX_FEED_ENTRIES = 10_000
 
 COMMIT = """
 -- Commits a partition's streams if the caller owns it; a stream that is not where the caller thinks is left alone.
--- KEYS: 1 lease, 2 progress, 3 state, 4 feed, then per stream: frames, scores, events, event data
+-- KEYS: 1 lease, 2 fence, 3 progress, 4 state, 5 feed, then per stream: frames, scores, events, event data
 -- ARGV: 1 lease, 2 most feed entries, then per stream: id, progress expected, new progress, state,
 --       oldest frame id kept, oldest score id kept, start of the oldest event kept,
 --       number of labels, labels.., number of scored frames, (frame id, a score per label)..,
 --       number of transitions, (kind, event id, start, event as JSON)..
 -- Returns nothing to a stale owner, else one number a stream: 1 committed now, 2 committed before, 0 refused.
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
+if not owns(KEYS[1], KEYS[2], ARGV[1]) then return false end
 local outcomes, at = {}, 3
 local function take() at = at + 1; return ARGV[at - 1] end
-local key = 5
+local key = 6
 while at <= #ARGV do
   local id, expected, wanted, state = take(), take(), take(), take()
   local oldest_frame, oldest_score, oldest_event = take(), take(), take()
@@ -44,7 +44,7 @@ while at <= #ARGV do
   local num_transitions = tonumber(take())
   local first_transition = at
   at = at + num_transitions * 4
-  local current = redis.call('HGET', KEYS[2], id)
+  local current = redis.call('HGET', KEYS[3], id)
   if current == expected then
     redis.call('XTRIM', KEYS[key], 'MINID', oldest_frame) -- before what takes memory
     local entry = {}
@@ -58,7 +58,7 @@ while at <= #ARGV do
     for i = first_transition, at - 1, 4 do
       redis.call('ZADD', KEYS[key + 2], ARGV[i + 2], ARGV[i + 1])
       redis.call('HSET', KEYS[key + 3], ARGV[i + 1], ARGV[i + 3])
-      redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[2], '*', 'kind', ARGV[i], 'event', ARGV[i + 3])
+      redis.call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[2], '*', 'kind', ARGV[i], 'event', ARGV[i + 3])
     end
     if num_transitions > 0 then
       local old = redis.call('ZRANGEBYSCORE', KEYS[key + 2], '-inf', '(' .. oldest_event, 'LIMIT', 0, 100)
@@ -67,8 +67,8 @@ while at <= #ARGV do
         redis.call('HDEL', KEYS[key + 3], unpack(old))
       end
     end
-    redis.call('HSET', KEYS[3], id, state)
-    redis.call('HSET', KEYS[2], id, wanted)
+    redis.call('HSET', KEYS[4], id, state)
+    redis.call('HSET', KEYS[3], id, wanted)
     redis.call('XTRIM', KEYS[key + 1], 'MINID', '~', oldest_score)
     outcomes[#outcomes + 1] = 1
   else
@@ -137,7 +137,7 @@ class Committer:
     """Sends commits, each under the lease it was made under."""
 
     def __init__(self, client: redis.Redis, retention: Retention) -> None:
-        self._script = Script(client, COMMIT)
+        self._script = Script(client, OWNS + COMMIT)
         self._retention = retention
 
     def commit(self, commits: Sequence[StreamCommit]) -> dict[str, CommitOutcome]:
@@ -158,7 +158,7 @@ class Committer:
 
     def _call(self, lease: Lease, group: Sequence[StreamCommit]) -> tuple[list[str], list[Any]]:
         keys = PARTITIONS[lease.partition]
-        all_keys = [keys.lease("inference"), keys.progress, keys.state, keys.feed]
+        all_keys = [*keys.ownership("inference"), keys.progress, keys.state, keys.feed]
         arguments: list[Any] = [str(lease), MAX_FEED_ENTRIES]
         for commit in group:
             all_keys += commit.keys()

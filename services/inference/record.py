@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from services.inference.batch import Scored, StreamResult
 from services.inference.commit import CommitOutcome, Committer, StreamCommit
 from services.inference.compute import SCORE_DECIMALS
+from services.inference.lateness import Lateness
 from services.inference.metrics import InferenceMetrics
 from services.inference.saved_state import SavedState
 from services.inference.session import Session
 from services.inference.tracker import Transition
-from shared.clock import now_ms
+from shared.clock import now_ms, steady_ms, wall_offset_ms
 from shared.events import Event, event_id
 from shared.leases import Lease
 from shared.streams import Progress
@@ -25,6 +26,7 @@ class Recorder:
         self._committer = committer
         self._on_lost = on_lost
         self._metrics = metrics
+        self._lateness = Lateness()
 
     def prepare(self, results: Sequence[StreamResult]) -> list[StreamCommit]:
         """The commits for a batch; from here on the trackers have seen it, so it is prepared once."""
@@ -38,6 +40,7 @@ class Recorder:
         outcomes = self._committer.commit(commits)
         wanted = {commit.stream_id: commit for commit in commits}
         at_ms = now_ms()
+        self._lateness.look(wall_offset_ms(), steady_ms())
         for result in results:
             session = result.session
             if session.stream_id in wanted and not session.is_lost:
@@ -73,7 +76,7 @@ class Recorder:
         latency = self._metrics.latency.labels(result.session.spec.pace)
         for entry in result.entries:
             if entry.frame.jpeg is not None:
-                latency.observe(max(0, at_ms - entry.frame.due_at_ms) / 1000)
+                latency.observe(self._lateness.seconds(entry.frame.due_at_ms, at_ms))
         for kind, event in commit.transitions:
             if kind == "opened":
                 self._metrics.events.labels(stream_id, event.label).inc()

@@ -15,10 +15,10 @@ import httpx
 import pytest
 import redis
 from api_server import RunningApi, running_api
-from ingest_process import ingest_process
 from ingest_runner import stream_spec
 from patience import eventually
 from secret_forms import MISTYPED, SOURCES, reference_forms
+from service_process import ingest_process
 from web_server import WebServer, web_server
 
 from services.api.settings import ApiSettings

@@ -14,11 +14,11 @@ import pytest
 from cameras import camera_server
 from faked_time import FakedTime
 from films import VideoFile
-from ingest_process import ingest_process
 from ingest_runner import BASE_MS, IngestRunner, Passing, stream_spec
 from leasing import seize
 from outages import LIVE
 from patience import PATIENCE_SECONDS, eventually
+from service_process import ingest_process
 
 from services.ingest.captures import inlet
 from services.ingest.captures.clock import SLEW

@@ -14,10 +14,10 @@ import redis
 from cameras import camera_server
 from films import VideoFile
 from hostile import become_fifo, endless, huge_film, huge_jpeg, signal_readers_of, without_keyframes
-from ingest_process import IngestProcess, ingest_process
 from ingest_runner import Passing, stream_spec
 from outages import LIVE, Streams
 from process_tree import readers
+from service_process import ServiceProcess, ingest_process
 from web_server import web_server
 
 from shared.clock import now_ms
@@ -52,7 +52,7 @@ EXPECTED = {
 class System:
     """A service and where its streams are."""
 
-    ingest: IngestProcess
+    ingest: ServiceProcess
     client: redis.Redis
     neighbours: list[StreamSpec]
 

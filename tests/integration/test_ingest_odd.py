@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import redis
-from ingest_process import IngestProcess, ingest_process
 from ingest_runner import OVER, Passing, stream_spec
 from patience import eventually
 from process_tree import Usage, usage
+from service_process import ServiceProcess, ingest_process
 
 from shared.records import StreamRecord
 from shared.registry import Registry
@@ -93,7 +93,7 @@ def played(client: redis.Redis, specs: list[StreamSpec]) -> Iterator[list[Stream
         registry.remove(spec.id)
 
 
-def settled(ingest: IngestProcess, client: redis.Redis) -> Usage:
+def settled(ingest: ServiceProcess, client: redis.Redis) -> Usage:
     """What the service takes up once it has forgotten the streams, without its connections to Redis: they stay open."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while "stream_id=" in ingest.page() or usage(ingest.pid).num_processes > 1:

@@ -11,11 +11,11 @@ import pytest
 from api_server import running_api
 from cameras import camera_server
 from films import VideoFile
-from ingest_process import IngestProcess, ingest_process
 from ingest_runner import Passing, stream_spec
 from outages import LIVE, WAITING, Streams, lateness_after_restart
 from patience import eventually
 from process_tree import command_lines, readers, usage
+from service_process import ServiceProcess, ingest_process
 
 from services.ingest.sources.options import STALL_SECONDS as DEFAULT_STALL_SECONDS
 from shared.registry import Registry
@@ -34,7 +34,7 @@ AWAY_TIMES = 2
 class Watched:
     """A service that watches cameras."""
 
-    ingest: IngestProcess
+    ingest: ServiceProcess
     streams: Streams
 
 

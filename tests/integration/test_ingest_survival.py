@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from cameras import camera_server
 from films import VideoFile
-from ingest_process import ingest_process
 from ingest_runner import IngestRunner, stream_spec
 from patience import eventually
 from process_tree import children, readers
+from service_process import ingest_process
 
 from services.ingest.captures import attempts, capture, inlet, playback
 from services.ingest.captures.publisher import LivePublisher

@@ -21,10 +21,10 @@ import redis
 from api_server import RunningApi, running_api
 from cameras import camera_server
 from films import VideoFile
-from ingest_process import ingest_process
 from patience import eventually
 from process_tree import readers
 from pydantic import SecretStr
+from service_process import ingest_process
 from test_probe_queue import asked, desk_of, kept
 
 from services.api.errors import ApiError

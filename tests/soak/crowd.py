@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cameras import camera_server
-from ingest_process import IngestProcess, ingest_process
 from ingest_runner import Passing, stream_spec
 from outages import LIVE
 from process_tree import cpu_seconds, usage
 from redis_cluster import free_port
 from redis_process import redis_process
+from service_process import ServiceProcess, ingest_process
 
 from shared.registry import Registry
 from shared.store import connect
@@ -47,7 +47,7 @@ class Span:
 class Crowd:
     """A running service with streams that live and streams that do not."""
 
-    def __init__(self, ingest: IngestProcess, registry: Registry, passing: Passing, living: Sequence[str]) -> None:
+    def __init__(self, ingest: ServiceProcess, registry: Registry, passing: Passing, living: Sequence[str]) -> None:
         self._ingest, self._registry, self._passing, self._living = ingest, registry, passing, living
 
     def until(self, stream_ids: Sequence[str], state: StreamState) -> float:

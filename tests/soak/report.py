@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from ingest_process import Samples
 from process_tree import Usage
 from rich.table import Table
+from service_process import Samples
 
 SETTLING = 0.25
 """Share of the run that memory is given to settle before its slope counts."""

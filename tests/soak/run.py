@@ -9,11 +9,11 @@ from pathlib import Path
 import redis
 from cameras import camera_server
 from faked_time import FakedTime
-from ingest_process import IngestProcess, ingest_process
 from ingest_runner import Passing, stream_spec
 from outages import LIVE, Streams, lateness_after_restart
 from process_tree import Usage, readers, usage
 from redis_process import redis_process
+from service_process import ServiceProcess, ingest_process
 
 from shared.registry import Registry
 from shared.store import connect
@@ -48,7 +48,7 @@ class Plan:
 class System:
     """What runs."""
 
-    ingest: IngestProcess
+    ingest: ServiceProcess
     registry: Registry
     specs: Sequence[StreamSpec]
 

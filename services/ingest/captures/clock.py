@@ -5,16 +5,13 @@ from typing import Final
 
 from services.ingest.captures.account import Account
 from services.ingest.readers.messages import Picture
-from shared.clock import wall_offset_ms
+from shared.clock import STEP_MS, ClockSteps, wall_offset_ms
 
 FURTHEST_APART_MS: Final = 2_000.0
 SLEW: Final = 0.02
 """By how much a stream's time runs faster or slower than time, until it agrees with the host's clock again."""
 FAR_BEHIND_MS: Final = 86_400_000.0
 """A host's clock that is set forward by more than a day had never been set: it is followed at once."""
-STEP_MS: Final = 500.0
-DRIFT: Final = 0.001
-"""What a clock that is disciplined, not set, may gain or lose on a steady one."""
 NEWS_MS: Final = 60_000
 FURTHEST_STEP_MS: Final = 1_000.0
 """Where a host's clock is behind, the first frame follows the last by a step of the grid, but by no more than this."""
@@ -117,26 +114,13 @@ class CameraTimes:
         return self._stream_clock.date(taken_ms, offset_ms), picture.decoded_at_ms + offset_ms
 
 
-class HostClock:
+class HostClock(ClockSteps):
     """Notices that this host's clock was set, and says what is worth a line in the log; all threads share it."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._lock = threading.Lock()
-        self._seen: tuple[float, float] | None = None
         self._told_at_ms: float | None = None
-
-    def step_ms(self, offset_ms: float, steady_ms: float) -> float:
-        """By how much it was set since the last call, negative for back; 0 where it was not.
-
-        It is `offset_ms` ahead of the steady clock.
-        """
-        with self._lock:
-            former, self._seen = self._seen, (offset_ms, steady_ms)
-        if former is None:
-            return 0.0
-        former_ms, at_ms = former
-        moved_ms = offset_ms - former_ms
-        return moved_ms if abs(moved_ms) > STEP_MS + DRIFT * (steady_ms - at_ms) else 0.0
 
     def is_news(self, ahead_ms: float, steady_ms: float) -> bool:
         """Whether to tell that a stream which is taken up lies so far ahead: for the first of many, once a minute."""

@@ -1,4 +1,4 @@
-"""The ingest service as a process of its own, `python -m services.ingest`, with what it says of itself."""
+"""Services as processes of their own, as `python -m services.ingest`, with what they say of themselves."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ Key = tuple[str, frozenset[tuple[str, str]]]
 
 
 @dataclass(frozen=True, slots=True)
-class IngestProcess:
+class ServiceProcess:
     """A running service."""
 
     process: subprocess.Popen[bytes]
@@ -72,25 +72,44 @@ class Samples:
 
 
 @contextmanager
-def ingest_process(
-    redis_url: str, media_root: Path, log: Path, extra: Mapping[str, str] = MappingProxyType({}), **variables: str
-) -> Iterator[IngestProcess]:
-    """Runs the service as long as the block does, with `extra` and more `AFTERIMAGE_*` variables; ends it in order.
+def service_process(
+    service: str, redis_url: str, log: Path, extra: Mapping[str, str], variables: Mapping[str, str]
+) -> Iterator[ServiceProcess]:
+    """Runs a service as long as the block does, with `extra` and more `AFTERIMAGE_*` variables; ends it in order.
 
     It must then end with 0, unless the block has killed it.
     """
     port = free_port()
-    settings = {"REDIS_URL": redis_url, "MEDIA_ROOT": str(media_root), "METRICS_PORT": str(port), **variables}
+    settings = {"REDIS_URL": redis_url, "METRICS_PORT": str(port), **variables}
     environment = os.environ | dict(extra) | {f"AFTERIMAGE_{name}": value for name, value in settings.items()}
     with log.open("wb") as output:
-        command = [sys.executable, "-m", "services.ingest"]
+        command = [sys.executable, "-m", f"services.{service}"]
         process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-    running = IngestProcess(process, f"http://127.0.0.1:{port}/metrics", log)
+    running = ServiceProcess(process, f"http://127.0.0.1:{port}/metrics", log)
     try:
-        eventually(running.answers, "ingest's metrics")
+        eventually(running.answers, f"{service}'s metrics")
         yield running
         process.terminate()
         assert process.wait(20) in {0, -signal.SIGKILL}, log.read_text()
     finally:
         process.kill()
         process.wait()
+
+
+@contextmanager
+def ingest_process(
+    redis_url: str, media_root: Path, log: Path, extra: Mapping[str, str] = MappingProxyType({}), **variables: str
+) -> Iterator[ServiceProcess]:
+    """Runs ingest as long as the block does."""
+    with service_process("ingest", redis_url, log, extra, {"MEDIA_ROOT": str(media_root), **variables}) as running:
+        yield running
+
+
+@contextmanager
+def inference_process(
+    redis_url: str, models_dir: Path, log: Path, extra: Mapping[str, str] = MappingProxyType({}), **variables: str
+) -> Iterator[ServiceProcess]:
+    """Runs an inference worker on the CPU as long as the block does."""
+    settings = {"MODELS_DIR": str(models_dir), "DEVICE": "cpu", **variables}
+    with service_process("inference", redis_url, log, extra, settings) as running:
+        yield running
