@@ -21,6 +21,9 @@ MAX_LEAP_STEPS: Final = 4.0
 NUM_STILL: Final = 3
 """So many packets in a row of one timestamp are more than the fields or slices of a picture."""
 MAX_STEP_BACK_SECONDS: Final = 1.0
+MAX_DISORDER_SECONDS: Final = 0.25
+"""What times of decoding fall back by where they are only stated inexactly."""
+LONGEST_STEP_SECONDS: Final = 1.0
 MAX_LATE_SECONDS: Final = 2.0
 MAX_EARLY_SECONDS: Final = 5.0
 MAX_REORDERED: Final = 24
@@ -78,6 +81,37 @@ def is_stray(before: float, stamp: float, following: Sequence[float]) -> bool:
         return False
     num_near = sum(abs(later - before) < abs(later - stamp) for later in following)
     return num_near > len(following) / 2
+
+
+class Splices:
+    """Has the times of a recording, or of HLS, go on where they begin anew: one step after the last.
+
+    A segment may count from 0, and so may each of the clips that a file was put together from. Times of decoding show
+    it, which else only rise: those of showing fall back between pictures that refer to each other, too.
+    """
+
+    def __init__(self) -> None:
+        self._shift = 0.0
+        self._last: float | None = None
+        self._step = 0.0
+        self._before: tuple[float, float] | None = None
+        """the shift and the last time before the newest packet, where that began anew"""
+
+    def shift_seconds(self, decoded: float | None) -> float:
+        """By how much later the next packet is, whose own time of decoding is given, than it says."""
+        if decoded is None:
+            return self._shift
+        if self._before and 0 < decoded + self._before[0] - self._before[1] <= STRAY_SECONDS:
+            self._shift, self._last = self._before  # it strayed alone
+        self._before = None
+        step = decoded + self._shift - self._last if self._last is not None else 0.0
+        if self._last is not None and step < -MAX_DISORDER_SECONDS:
+            self._before = self._shift, self._last
+            self._shift += self._step - step
+        elif step > 0:
+            self._step = min(step, LONGEST_STEP_SECONDS)
+        self._last = decoded + self._shift
+        return self._shift
 
 
 @dataclass(frozen=True, slots=True)
