@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from odd_rtsp import Manners, odd_camera
+from odd_rtsp import CLOCK, Manners, odd_camera
 from patience import eventually
 from test_opening_rtsp import failure, read, self_signed
 
@@ -217,6 +217,25 @@ def test_a_camera_may_ask_too() -> None:
 def test_times_are_those_of_the_camera(transport: RtspTransport) -> None:
     with odd_camera(Manners(swaps=True, rate=50)) as camera:
         assert seconds_of(camera.url(), 30, transport) == pytest.approx([index / 10 for index in range(30)])
+
+
+@pytest.mark.parametrize("ticks", [400, CLOCK])
+def test_a_clock_of_a_wrong_rate_is_replaced_by_ours(ticks: int) -> None:
+    """Of 300 pictures in 15 s, every tenth is wanted; while the rate is not known, few or all are taken."""
+    stop, taken = threading.Event(), list[int]()
+    with (
+        odd_camera(Manners(rate=20, ticks=ticks)) as camera,
+        open_video(parse_source(camera.url(), Path("/")), ReadOptions()) as video,
+    ):
+
+        def count() -> None:
+            if video.tally.decoded >= 300:
+                stop.set()
+
+        for _ in video.frames(2.0, stop, heard=count):
+            taken.append(video.tally.decoded)
+            count()
+    assert 5 <= sum(200 <= number < 300 for number in taken) <= 50
 
 
 def test_sessions_are_kept_alive_and_ended() -> None:
