@@ -155,10 +155,27 @@ def test_a_name_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert looked_up == ["camera.invalid"]
 
 
-@pytest.mark.parametrize("to", ["rtsp://169.254.169.254/x", "http://127.0.0.1/", "rtsp:///x", "rtsp://[/x", "", "/x"])
+@pytest.mark.parametrize("to", ["rtsp://169.254.169.254/x", "http://127.0.0.1/", "rtsp:///x", "rtsp://[/x", ""])
 def test_a_redirect_that_leads_nowhere(to: str) -> None:
     with odd_camera(Manners(answers={"DESCRIBE": ("302 Found", f"Location: {to}\r\n")})) as camera:
         assert re.search("is refused|neither rtsp:// nor rtsps://", failure(camera.url()))
+
+
+class Once(dict[str, tuple[str, str]]):
+    """Answers that a camera gives once."""
+
+    def __getitem__(self, method: str) -> tuple[str, str]:
+        return self.pop(method)
+
+
+@pytest.mark.parametrize(("to", "path"), [("/other", "/other"), ("other?to=1", "/other?to=1")])
+def test_a_redirect_may_name_a_path_of_the_camera(to: str, path: str) -> None:
+    answers = Once(DESCRIBE=("302 Found", f"Location: {to}\r\n"))
+    with odd_camera(Manners(auth=("SHA-256",), answers=answers)) as camera:
+        assert read(camera.url(LOGIN)) == "h264"
+        *_, described = [asked for asked in camera.asked if asked.method == "DESCRIBE"]
+        assert described.url == f"rtsp://127.0.0.1:{camera.port}{path}"
+        assert "authorization" in described.headers
 
 
 def test_a_circle_of_redirects() -> None:
