@@ -189,7 +189,7 @@ def test_a_second_ctrl_c_kills_what_hangs(tmp_path: Path, media: Path) -> None:
         started = time.monotonic()
         system.interrupt()
         assert system.wait(60) == 0
-        assert time.monotonic() - started < 6
+        assert time.monotonic() - started < 15
         assert any("ingest was killed" in line for line in system.lines)
         assert system.alive() == {}
 
@@ -198,7 +198,7 @@ def test_two_never_share_a_data_folder(tmp_path: Path, media: Path) -> None:
     with running(*up(tmp_path / "data", media), home=tmp_path) as first:
         assert first.url
         with running(*up(tmp_path / "data", media), home=tmp_path / "other") as second:
-            assert second.wait(30) == 1
+            assert second.wait(60) == 1
             assert "another afterimage uses it" in second.errors[0]
         assert get(first, "/readyz")
 
@@ -231,7 +231,7 @@ def test_batch_mates_never_touch_each_others_memory(tmp_path: Path, media: Path)
 def test_the_command_line_talks_to_it(tmp_path: Path, media: Path) -> None:
     def command(*arguments: str) -> list[str]:
         with running(*arguments, "--url", system.url, home=tmp_path / "client") as client:
-            assert client.wait(30) == 0, client.errors
+            assert client.wait(60) == 0, client.errors
             return client.lines
 
     with running(*up(tmp_path / "data", media), home=tmp_path) as system:
@@ -246,14 +246,14 @@ def test_the_command_line_talks_to_it(tmp_path: Path, media: Path) -> None:
             followed = [json.loads(line) for line in follower.lines]
             assert [event["state"] for event in followed if event["id"] == history[0]["id"]] == ["open", "closed"]
             follower.interrupt()
-            assert follower.wait(10) == 0
+            assert follower.wait(60) == 0
         assert json.loads("".join(command("streams", "show", "front-door")))["state"] == "ended"
         assert [json.loads(line)["id"] for line in command("streams", "list", "--json")] == ["front-door"]
         assert any("front-door" in line for line in command("streams", "list"))
         assert command("streams", "remove", "front-door") == []
         assert command("streams", "list", "--json") == []
         with running("streams", "show", "front-door", "--url", system.url, home=tmp_path / "client") as unknown:
-            assert unknown.wait(30) == 1
+            assert unknown.wait(60) == 1
             assert "front-door" in unknown.errors[0]
         system.interrupt()
         assert system.wait(60) == 0
