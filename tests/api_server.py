@@ -72,7 +72,7 @@ def running_api(redis_url: str, **settings: Any) -> Iterator[RunningApi]:
                 yield RunningApi(url, client, context_of(app))
         finally:
             stop.set()
-            server.join(10)
+            server.join(60)
             assert not server.is_alive()
 
 
@@ -134,7 +134,7 @@ class LiveClient:
     def __exit__(self, *_exception: object) -> None:
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        self._thread.join(30)
+        self._thread.join(60)
         assert not self._thread.is_alive()
         self._connection.close()
 

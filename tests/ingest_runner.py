@@ -73,7 +73,7 @@ class IngestRunner:
         """Stops it in order."""
         if self._thread:
             self._stop.set()
-            self._thread.join(timeout=10)
+            self._thread.join(timeout=60)
             assert not self._thread.is_alive()
             self._thread = None
 

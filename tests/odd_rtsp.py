@@ -102,7 +102,9 @@ class Manners:
     first_number: int = 65_530
     first_ticks: int = 2**32 - CLOCK
     rate: float = 200.0
-    """pictures a second; each is a tenth of a second by its timestamp"""
+    """pictures a second..."""
+    ticks: int = CLOCK // 10
+    """...each of which is so much by its timestamp"""
 
 
 @dataclass(frozen=True)
@@ -364,7 +366,7 @@ class Talk:
         manners, number = self._manners, self._manners.first_number
         with suppress(OSError):
             for index in range(manners.stops_after or 1_000_000):
-                ticks = manners.first_ticks + index * CLOCK // 10
+                ticks = manners.first_ticks + index * manners.ticks
                 packets = packets_of(clip()[index % len(clip())], number, ticks)
                 number += len(packets)
                 self._send(packets)

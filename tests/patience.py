@@ -7,7 +7,7 @@ from typing import NoReturn, TypeVar
 
 import pytest
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 T = TypeVar("T")
 
 

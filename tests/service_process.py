@@ -90,7 +90,7 @@ def service_process(
         eventually(running.answers, f"{service}'s metrics")
         yield running
         process.terminate()
-        assert process.wait(20) in {0, -signal.SIGKILL}, log.read_text()
+        assert process.wait(60) in {0, -signal.SIGKILL}, log.read_text()
     finally:
         process.kill()
         process.wait()

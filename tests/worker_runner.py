@@ -103,7 +103,7 @@ class WorkerRunner:
     def join(self) -> None:
         """Waits for the worker to end by itself."""
         if self._thread:
-            self._thread.join(timeout=30)
+            self._thread.join(timeout=60)
             assert not self._thread.is_alive()
 
     def stop(self) -> None:

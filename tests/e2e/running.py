@@ -66,7 +66,7 @@ class Running:
         """Its exit code, once it has ended and all that it said is read."""
         code = self.process.wait(timeout_seconds)
         for reader in self._readers:
-            reader.join(10)
+            reader.join(60)
         return code
 
     def alive(self) -> dict[int, str]:

@@ -50,7 +50,7 @@ def test_a_process_plays_and_stops_in_order(
     assert 'afterimage_frames_published_total{stream_id="clip"} 16.0' in page
     assert 'afterimage_stream_up{stream_id="endless"} 1.0' in page
     process.send_signal(number)
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=60) == 0
     assert process.stderr is not None
     assert "Traceback" not in process.stderr.read()
     assert ingest.registry.get("endless").status.state is StreamState.PENDING
@@ -80,5 +80,5 @@ def test_it_waits_for_redis_without_giving_up(launch: Launch, tmp_path: Path) ->
     line = process.stderr.readline()
     assert "waiting for Redis" in line
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=60) == 0
     assert "secret" not in line + process.stderr.read()

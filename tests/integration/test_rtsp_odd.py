@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from odd_rtsp import Manners, odd_camera
+from odd_rtsp import CLOCK, Manners, odd_camera
 from patience import eventually
 from test_opening_rtsp import failure, read, self_signed
 
@@ -155,10 +155,27 @@ def test_a_name_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert looked_up == ["camera.invalid"]
 
 
-@pytest.mark.parametrize("to", ["rtsp://169.254.169.254/x", "http://127.0.0.1/", "rtsp:///x", "rtsp://[/x", "", "/x"])
+@pytest.mark.parametrize("to", ["rtsp://169.254.169.254/x", "http://127.0.0.1/", "rtsp:///x", "rtsp://[/x", ""])
 def test_a_redirect_that_leads_nowhere(to: str) -> None:
     with odd_camera(Manners(answers={"DESCRIBE": ("302 Found", f"Location: {to}\r\n")})) as camera:
         assert re.search("is refused|neither rtsp:// nor rtsps://", failure(camera.url()))
+
+
+class Once(dict[str, tuple[str, str]]):
+    """Answers that a camera gives once."""
+
+    def __getitem__(self, method: str) -> tuple[str, str]:
+        return self.pop(method)
+
+
+@pytest.mark.parametrize(("to", "path"), [("/other", "/other"), ("other?to=1", "/other?to=1")])
+def test_a_redirect_may_name_a_path_of_the_camera(to: str, path: str) -> None:
+    answers = Once(DESCRIBE=("302 Found", f"Location: {to}\r\n"))
+    with odd_camera(Manners(auth=("SHA-256",), answers=answers)) as camera:
+        assert read(camera.url(LOGIN)) == "h264"
+        *_, described = [asked for asked in camera.asked if asked.method == "DESCRIBE"]
+        assert described.url == f"rtsp://127.0.0.1:{camera.port}{path}"
+        assert "authorization" in described.headers
 
 
 def test_a_circle_of_redirects() -> None:
@@ -217,6 +234,25 @@ def test_a_camera_may_ask_too() -> None:
 def test_times_are_those_of_the_camera(transport: RtspTransport) -> None:
     with odd_camera(Manners(swaps=True, rate=50)) as camera:
         assert seconds_of(camera.url(), 30, transport) == pytest.approx([index / 10 for index in range(30)])
+
+
+@pytest.mark.parametrize("ticks", [400, CLOCK])
+def test_a_clock_of_a_wrong_rate_is_replaced_by_ours(ticks: int) -> None:
+    """Of 300 pictures in 15 s, every tenth is wanted; while the rate is not known, few or all are taken."""
+    stop, taken = threading.Event(), list[int]()
+    with (
+        odd_camera(Manners(rate=20, ticks=ticks)) as camera,
+        open_video(parse_source(camera.url(), Path("/")), ReadOptions()) as video,
+    ):
+
+        def count() -> None:
+            if video.tally.decoded >= 300:
+                stop.set()
+
+        for _ in video.frames(2.0, stop, heard=count):
+            taken.append(video.tally.decoded)
+            count()
+    assert 5 <= sum(200 <= number < 300 for number in taken) <= 50
 
 
 def test_sessions_are_kept_alive_and_ended() -> None:

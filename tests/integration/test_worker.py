@@ -239,7 +239,7 @@ def test_a_commit_that_comes_after_the_lease_is_refused(runner: WorkerRunner, mo
 
     def late(self: Committer, commits: Sequence[StreamCommit]) -> dict[str, CommitOutcome]:
         reached.set()
-        assert go_on.wait(30)
+        assert go_on.wait(60)
         return send(self, commits)
 
     monkeypatch.setattr(Committer, "commit", late)
@@ -247,7 +247,7 @@ def test_a_commit_that_comes_after_the_lease_is_refused(runner: WorkerRunner, mo
     runner.registry.add(spec)
     runner.publish(spec, pictures(6), end=True)
     runner.start()
-    assert reached.wait(30)
+    assert reached.wait(60)
     lease = lease_of(runner.client, "inference", "cam")
     go_on.set()
     eventually(lambda: runner.value("afterimage_commits_fenced_total"), "a refused commit")

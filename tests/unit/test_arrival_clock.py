@@ -76,6 +76,47 @@ def test_a_pause_is_a_gap_even_where_what_was_held_back_comes_first() -> None:
     assert corrected(list(zip(sent, arrivals, strict=True))) == sent
 
 
+SOON = 150
+"""So many packets, ten a second, show a rate that is wrong by a good part."""
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.089, 0.5, 0.7, 1.4, 2.0, 11.1, 50.0])
+def test_where_timestamps_run_at_a_wrong_rate_arrival_counts(rate: float) -> None:
+    times = steady(SOON + 300)
+    jitter = [0.05 * (index % 7) for index in range(len(times))]
+    arrivals = [time + late for time, late in zip(times, jitter, strict=True)]
+    found = corrected([(rate * time, at) for time, at in zip(times, arrivals, strict=True)])[SOON:]
+    assert found == pytest.approx([(found[0] or 0.0) + at - arrivals[SOON] for at in arrivals[SOON:]])
+
+
+@pytest.mark.parametrize("rate", [0.9, 0.99, 1.01, 1.1])
+def test_a_clock_that_is_a_little_wrong_is_believed(rate: float) -> None:
+    stamps = [rate * time for time in steady(3000)]
+    assert corrected(list(zip(stamps, steady(3000), strict=True))) == stamps
+
+
+@pytest.mark.parametrize("begin", range(0, 60, 3))
+@pytest.mark.parametrize("seconds", [1.0, 4.0, 8.0])
+def test_what_the_network_holds_back_is_no_wrong_rate(begin: int, seconds: float) -> None:
+    times = steady(200)
+    arrivals = [max(time, times[begin] + seconds) if time >= times[begin] else time for time in times]
+    assert corrected(list(zip(times, arrivals, strict=True))) == times
+
+
+@pytest.mark.parametrize("seconds", [3.0, 10.0, 60.0])
+def test_what_a_server_sends_ahead_at_first_is_no_wrong_rate(seconds: float) -> None:
+    times = steady(1000)
+    arrivals = [0.001 * index + max(0.0, time - seconds) for index, time in enumerate(times)]
+    assert corrected(list(zip(times, arrivals, strict=True))) == times
+
+
+def test_a_rate_that_is_right_again_counts_again() -> None:
+    times = steady(600)
+    packets = [(0.1 * time if time < 20 else time - 18, time + 0.05 * (index % 7)) for index, time in enumerate(times)]
+    found = corrected(packets)[200 + SOON :]
+    assert found == pytest.approx([(found[0] or 0.0) + time for time in steady(len(found))])
+
+
 @given(st.lists(st.tuples(st.none() | st.floats(-1e9, 1e9), st.floats(0, 100)), max_size=60))
 def test_no_timestamps_carry_time_away(packets: list[tuple[float | None, float]]) -> None:
     """Whatever comes, a packet's time is at most so far ahead of any earlier one's as a burst can explain."""

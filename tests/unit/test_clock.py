@@ -5,10 +5,11 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ingest_runner import stream_spec
 
 from services.ingest.captures.account import Account
 from services.ingest.captures.clock import (
-    FAR_BEHIND_MS,
+    FAR_MS,
     FURTHEST_APART_MS,
     NEWS_MS,
     SLEW,
@@ -16,6 +17,7 @@ from services.ingest.captures.clock import (
     HostClock,
     MediaClock,
     StreamClock,
+    outlook,
 )
 from shared import clock as shared_clock
 from shared.clock import now_ms, steady_ms, wall_offset_ms
@@ -74,6 +76,7 @@ def test_no_picture_was_taken_after_it_came_nor_much_before(arrivals: list[tuple
 
 
 STEP_MS = 125.0
+GAP_MS = 10_000.0
 BACK_MS = (40_000.0, 3_600_000.0)
 
 
@@ -86,21 +89,22 @@ def distances(times: list[int]) -> list[int]:
     return [later - earlier for earlier, later in pairwise(times)]
 
 
-@pytest.mark.parametrize("step_ms", [*(-back for back in BACK_MS), *BACK_MS, -0.5 * FAR_BEHIND_MS, -1e12])
+@pytest.mark.parametrize("step_ms", [*(-back for back in BACK_MS), *BACK_MS, -0.5 * FAR_MS, -1e12])
 def test_a_clock_that_is_set_leaves_distances_as_they_are(step_ms: float) -> None:
-    clock = StreamClock(0, STEP_MS)
+    clock = StreamClock(0, STEP_MS, GAP_MS)
     times = dated(clock, 100, first_ms=1000.0, offset_ms=START_MS)
     assert times[0] == START_MS + 1000
     assert clock.ahead_ms == 0
     times += dated(clock, 1000, first_ms=1000 + 100 * STEP_MS, offset_ms=START_MS + step_ms)
     assert all(abs(each - STEP_MS) <= SLEW * STEP_MS + 1 for each in distances(times))
     passed = 1000 * STEP_MS
-    assert abs(-step_ms - clock.ahead_ms) == pytest.approx(min(abs(step_ms), SLEW * passed), abs=1)
+    slewed = min(abs(step_ms), SLEW * passed) if abs(step_ms) <= FAR_MS else 0.0  # it would take months
+    assert abs(-step_ms - clock.ahead_ms) == pytest.approx(slewed, abs=1)
 
 
 @pytest.mark.parametrize("step_ms", [-40_000.0, 40_000.0])
 def test_the_stream_agrees_with_the_clock_again(step_ms: float) -> None:
-    clock = StreamClock(0, STEP_MS)
+    clock = StreamClock(0, STEP_MS, GAP_MS)
     dated(clock, 1, first_ms=0.0, offset_ms=START_MS)
     num_frames = round(40_000 / SLEW / STEP_MS)
     dated(clock, num_frames - 100, first_ms=STEP_MS, offset_ms=START_MS + step_ms)
@@ -112,39 +116,53 @@ def test_the_stream_agrees_with_the_clock_again(step_ms: float) -> None:
 
 def test_a_gap_stays_one_when_the_clock_is_set_in_it() -> None:
     for step_ms in (-40_000.0, 40_000.0):
-        clock = StreamClock(0, STEP_MS)
+        clock = StreamClock(0, STEP_MS, GAP_MS)
         first = clock.date(0.0, START_MS)
         clock.begin()
         gap_ms = clock.date(60_000.0, START_MS + step_ms) - first
         assert gap_ms == (100_000 if step_ms > 0 else 60_000 * (1 - SLEW))
 
 
-def test_a_clock_set_forward_is_followed_once_the_source_is_opened_anew_or_where_it_had_never_been_set() -> None:
-    clock = StreamClock(0, STEP_MS)
+def test_a_clock_set_forward_is_followed_after_a_gap_that_resets_the_memory_and_no_other() -> None:
+    clock, step_ms = StreamClock(0, STEP_MS, GAP_MS), 3_600_000
     dated(clock, 10, first_ms=0.0, offset_ms=START_MS)
-    dated(clock, 10, first_ms=10 * STEP_MS, offset_ms=START_MS + 3_600_000)
-    assert clock.ahead_ms < -3_590_000
+    before = dated(clock, 10, first_ms=10 * STEP_MS, offset_ms=START_MS + step_ms)[-1]
     clock.begin()
-    assert clock.date(5_000.0, START_MS + 3_600_000) == START_MS + 3_605_000
-    assert clock.date(5_125.0, START_MS + 3_600_000 + 2 * FAR_BEHIND_MS) == START_MS + 3_605_125 + 2 * FAR_BEHIND_MS
+    after = clock.date(20 * STEP_MS + 1_000, START_MS + step_ms)
+    assert after - before == pytest.approx(1_000 + STEP_MS, abs=1 + SLEW * (1_000 + STEP_MS))
+    clock.begin()
+    assert clock.date(60_000.0, START_MS + step_ms) == START_MS + step_ms + 60_000
+
+
+def test_a_clock_that_had_never_been_set_is_followed_at_once() -> None:
+    clock = StreamClock(0, STEP_MS, GAP_MS)
+    dated(clock, 10, first_ms=0.0, offset_ms=START_MS)
+    assert clock.date(5_125.0, START_MS + 2 * FAR_MS) == START_MS + 5_125 + 2 * FAR_MS
+
+
+def test_what_becomes_of_times_far_ahead_is_said() -> None:
+    assert outlook(-1e12) == outlook(40_000.0) == ""
+    assert "in 8 days" in outlook(4 * 3_600_000.0)
+    assert "until they are registered anew" in outlook(1e12)
 
 
 def test_a_stream_of_a_host_whose_clock_is_ahead_goes_on_from_there() -> None:
     last_ms = START_MS + 40_000
-    clock = StreamClock(last_ms, STEP_MS)
+    clock = StreamClock(last_ms, STEP_MS, GAP_MS)
     times = [last_ms, *dated(clock, 1000, first_ms=500.0, offset_ms=START_MS)]
     assert all(abs(each - STEP_MS) <= SLEW * STEP_MS + 1 for each in distances(times))
     assert 0 < clock.ahead_ms < 40_000
 
 
 def test_a_stream_that_is_taken_up_soon_goes_on_now_however_seldom_its_pictures_are() -> None:
-    clock = StreamClock(START_MS, 100_000.0)
+    clock = StreamClock(START_MS, 100_000.0, GAP_MS)
     assert clock.date(0.0, START_MS + 2_000) == START_MS + 2_000
-    assert CameraTimes(Account("door", last_ms=START_MS), 0.01)._stream_clock._step_ms <= 1_000
+    spec = stream_spec("door", "rtsp://camera/", fps=0.01)
+    assert CameraTimes(spec, Account("door", last_ms=START_MS))._stream_clock._step_ms <= 1_000
 
 
 def test_a_stream_that_was_left_a_while_ago_goes_on_now() -> None:
-    clock = StreamClock(START_MS - 60_000, STEP_MS)
+    clock = StreamClock(START_MS - 60_000, STEP_MS, GAP_MS)
     assert clock.date(500.0, START_MS) == START_MS + 500
 
 
@@ -153,7 +171,7 @@ def test_a_stream_that_was_left_a_while_ago_goes_on_now() -> None:
     st.integers(0, START_MS + 100_000),
 )
 def test_times_rise_whatever_clocks_do(frames: list[tuple[float, float, bool]], last_ms: int) -> None:
-    clock, times = StreamClock(last_ms, STEP_MS), [last_ms]
+    clock, times = StreamClock(last_ms, STEP_MS, GAP_MS), [last_ms]
     for taken_ms, set_by_ms, is_new in frames:
         if is_new:
             clock.begin()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from films import VideoFile, render
+from odd_rtsp import Manners, odd_camera
 from patience import PATIENCE_SECONDS, eventually
 from process_tree import readers
 from stuck import StuckSource
@@ -19,7 +20,7 @@ from services.ingest.readers.reading import Reading, reading
 from services.ingest.sources.decoding.tally import Tally
 from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.video import VideoInfo
-from shared.errors import SourceCrashed, SourceFailed
+from shared.errors import SourceCrashed, SourceFailed, SourceSilent
 from shared.sources import Source
 from shared.waiting import Stopped
 
@@ -93,7 +94,7 @@ def test_a_reader_that_dies_is_a_failure_of_its_source(number: signal.Signals, f
 
 def test_a_reader_that_hangs_in_open_is_ended(film: Path) -> None:
     began = time.monotonic()
-    with pytest.raises(SourceCrashed, match="no sign of life for 1 s"), reading(stuck(film), threading.Event()):
+    with pytest.raises(SourceCrashed, match="no sign of life for 4 s"), reading(stuck(film), threading.Event()):
         pytest.fail("it cannot be open")
     assert time.monotonic() - began >= STALL_SECONDS
 
@@ -120,6 +121,15 @@ def test_a_host_that_does_not_speak_is_given_up_by_the_reader_itself(monkeypatch
         with pytest.raises(SourceFailed) as raised:
             everything(ReadJob(Source(location, "rtsp"), 8.0, options=OPTIONS))
     assert not isinstance(raised.value, SourceCrashed)
+
+
+def test_a_camera_that_falls_silent_is_not_a_reader_that_hangs() -> None:
+    """Its last pictures were not sampled, so the reader had nothing to say of them."""
+    options = ReadOptions(stall_seconds=2.0)
+    with odd_camera(Manners(rate=10, stops_after=29)) as camera:
+        job = ReadJob(Source(camera.url(), "rtsp"), 1.0, options=options)
+        with reading(job, threading.Event()) as source, pytest.raises(SourceSilent, match="no data for 2 s"):
+            read_to_the_end(source)
 
 
 def test_time_that_the_service_takes_is_not_the_reader_s(film: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 
 from services.ingest.captures.account import Account
 from services.ingest.captures.attempts import Attempts
-from services.ingest.captures.clock import CameraTimes
+from services.ingest.captures.clock import CameraTimes, outlook
 from services.ingest.captures.inlet import Inlet, Workplace
 from services.ingest.captures.playback import FileTimes, GivenUp
 from services.ingest.captures.publisher import FastPublisher, FullStore, LivePublisher, Publisher, QueueEnd
@@ -131,10 +131,10 @@ class Capture:
         account.last_ms = max(_time_of(newest), _time_of(progress.cursor))
         ahead_ms = account.last_ms - now_ms()
         if not source.is_file and place.host_clock.is_news(ahead_ms, steady_ms()):
-            said = "stream %s: its last frame lies %.1f s ahead of this host's clock: so may others'"
-            logger.warning(said, spec.id, ahead_ms / 1000, extra={"stream_id": spec.id})
+            said = "stream %s: its last frame lies %.1f s ahead of this host's clock: so may others'%s"
+            logger.warning(said, spec.id, ahead_ms / 1000, outlook(ahead_ms), extra={"stream_id": spec.id})
         queue = QueueEnd(account, writer, place.metrics, place.full)
-        times = FileTimes(spec, account, stop) if source.is_file else CameraTimes(account, spec.fps)
+        times = FileTimes(spec, account, stop) if source.is_file else CameraTimes(spec, account)
         if isinstance(times, CameraTimes):
             place.metrics.tell_ahead(spec.id, times.ahead_seconds)
         return Passage(

@@ -6,12 +6,15 @@ from typing import Final
 from services.ingest.captures.account import Account
 from services.ingest.readers.messages import Picture
 from shared.clock import STEP_MS, ClockSteps, wall_offset_ms
+from shared.streams import StreamSpec
 
 FURTHEST_APART_MS: Final = 2_000.0
 SLEW: Final = 0.02
 """By how much a stream's time runs faster or slower than time, until it agrees with the host's clock again."""
-FAR_BEHIND_MS: Final = 86_400_000.0
-"""A host's clock that is set forward by more than a day had never been set: it is followed at once."""
+FAR_MS: Final = 86_400_000.0
+"""A host's clock that is set forward by more than a day had never been set: it is followed at once. One that was ahead
+by more than that would be agreed with again in months: that is not tried."""
+LONG_MS: Final = 3_600_000.0
 NEWS_MS: Final = 60_000
 FURTHEST_STEP_MS: Final = 1_000.0
 """Where a host's clock is behind, the first frame follows the last by a step of the grid, but by no more than this."""
@@ -46,15 +49,17 @@ class StreamClock:
     Frames are identified by their times, so these must rise, and what happens is told by their distances. Between two
     frames passes as much time as on the steady clock, give or take 2 % while the host's clock says otherwise. A clock
     that is set back by 40 s has the stream ahead of it, and agrees with it again half an hour later. One that is set
-    forward has it behind, until the source is opened anew: then there is a gap anyway.
+    forward has it behind, until the source is opened anew after more than `gap_ms`: then the memory of what was is
+    reset anyway.
 
     `last_ms` is when another process's last frame was, maybe by a host whose clock is ahead. Pure policy.
     """
 
-    def __init__(self, last_ms: int, step_ms: float) -> None:
+    def __init__(self, last_ms: int, step_ms: float, gap_ms: float) -> None:
         self._last_ms = last_ms
         self._ms = float(last_ms)
         self._step_ms = step_ms
+        self._gap_ms = gap_ms
         self._steady_ms: float | None = None
         self._is_new = True
         self.ahead_ms = 0.0
@@ -74,10 +79,11 @@ class StreamClock:
         else:
             step = max(0.0, taken_ms - self._steady_ms)
             behind_ms = wall_ms - (self._ms + step)
-            if behind_ms > FAR_BEHIND_MS or (self._is_new and behind_ms > 0):
+            if behind_ms > FAR_MS or (behind_ms > 0 and self._is_new and step > self._gap_ms):
                 self._ms = wall_ms
             else:
-                self._ms += step + max(-SLEW * step, min(behind_ms, SLEW * step))
+                slew = SLEW * step if behind_ms >= -FAR_MS else 0.0
+                self._ms += step + max(-slew, min(behind_ms, slew))
             self._steady_ms += step
         self._is_new = False
         self._last_ms = max(round(self._ms), self._last_ms + 1)
@@ -89,8 +95,9 @@ class StreamClock:
 class CameraTimes:
     """A camera's frames: each has its picture's time, by the camera's clock and the stream's."""
 
-    def __init__(self, account: Account, fps: float) -> None:
-        self._stream_clock = StreamClock(account.last_ms, min(1000 / fps, FURTHEST_STEP_MS))
+    def __init__(self, spec: StreamSpec, account: Account) -> None:
+        step_ms = min(1000 / spec.fps, FURTHEST_STEP_MS)
+        self._stream_clock = StreamClock(account.last_ms, step_ms, 1000 * spec.reset_after_seconds)
         self._media_clock = MediaClock()
 
     def ahead_seconds(self) -> float:
@@ -112,6 +119,15 @@ class CameraTimes:
         offset_ms = wall_offset_ms()
         taken_ms = self._media_clock.taken_at_ms(picture.media_seconds, picture.decoded_at_ms)
         return self._stream_clock.date(taken_ms, offset_ms), picture.decoded_at_ms + offset_ms
+
+
+def outlook(ahead_ms: float) -> str:
+    """What becomes of times that lie so far ahead of the host's clock, for the log, where that takes long."""
+    if ahead_ms <= LONG_MS:
+        return ""
+    if ahead_ms > FAR_MS:
+        return "; cameras' times stay ahead of it until they are registered anew"
+    return f"; cameras' times agree with it again in {ahead_ms / SLEW / FAR_MS:.0f} days, or once registered anew"
 
 
 class HostClock(ClockSteps):

@@ -10,6 +10,7 @@ from typing import Final
 
 from services.ingest.captures.account import Account
 from services.ingest.captures.capture import Capture
+from services.ingest.captures.clock import outlook
 from services.ingest.captures.inlet import Workplace
 from services.ingest.captures.playback import Lookout
 from shared.clock import now_ms, steady_ms, wall_offset_ms
@@ -177,8 +178,8 @@ class Supervisor:
         if step_ms := self._place.host_clock.step_ms(wall_offset_ms(), steady_ms()):
             self._place.metrics.clock_stepped(step_ms)
             way = "back" if step_ms < 0 else "forward"
-            said = "this host's clock was set %s by %.1f s: frames keep their distances"
-            logger.warning(said, way, abs(step_ms) / 1000)
+            said = "this host's clock was set %s by %.1f s: frames keep their distances%s"
+            logger.warning(said, way, abs(step_ms) / 1000, outlook(-step_ms))
 
     def _hand_back(self) -> None:
         """Frees the partitions that fall to other workers, once their captures have ended."""

@@ -30,10 +30,14 @@ from shared.errors import ReaderLost, SourceCrashed, SourceFailed, SourceSilent
 from shared.waiting import Stopped
 
 POLL_SECONDS: Final = 0.1
-GRACE_SECONDS: Final = 0.5
+STALLS: Final = 2
+GRACE_SECONDS: Final = 2.0
+"""A reader that lives gives a silent source up by itself, and says why: after `stall_seconds` from the last picture,
+of which it need not have told, or from what came last of something else. One that says nothing for twice as long and
+so much longer hangs."""
+CLOSING_SECONDS: Final = LAST_SECONDS + 0.5
 END_SECONDS: Final = 5.0
 """How long it may take until it is known how a reader ended that says no more: the machine may be busy."""
-"""A reader that gives up by itself says why; it has so much longer for that."""
 
 _starter = Starter()
 atexit.register(_starter.close)
@@ -78,7 +82,7 @@ def reading(
             yield source
         finally:
             ours.close()
-            process.end(LAST_SECONDS + GRACE_SECONDS)
+            process.end(CLOSING_SECONDS)
 
 
 class Reading:
@@ -97,7 +101,7 @@ class Reading:
         self._process = process
         self._connection = connection
         self._stop = stop
-        self._stall_seconds = stall_seconds
+        self._limit_seconds = STALLS * stall_seconds + GRACE_SECONDS
         self._hear = listeners
 
     def open(self) -> None:
@@ -135,7 +139,7 @@ class Reading:
 
     def _receive(self) -> bytes:
         """The next message; the time that passes before it is asked for is no silence. Raises Stopped."""
-        deadline = time.monotonic() + self._stall_seconds + GRACE_SECONDS
+        deadline = time.monotonic() + self._limit_seconds
         try:
             while True:
                 if self._stop.is_set():  # however quickly they come
@@ -144,7 +148,7 @@ class Reading:
                     return self._connection.recv_bytes(MAX_MESSAGE_BYTES)
                 if time.monotonic() >= deadline:
                     self._process.kill()
-                    raise SourceCrashed(f"no sign of life for {self._stall_seconds:g} s: its reader was ended")
+                    raise SourceCrashed(f"no sign of life for {self._limit_seconds:g} s: its reader was ended")
         except (EOFError, OSError) as err:
             raise self._how_it_ended() from err
 

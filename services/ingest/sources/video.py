@@ -29,6 +29,7 @@ from services.ingest.sources.decoding.timeline import (
     ArrivalClock,
     Pace,
     Reordering,
+    Splices,
 )
 from services.ingest.sources.mjpeg.picture_file import says_nothing_new
 from services.ingest.sources.opening import OpenFootage, open_footage
@@ -118,6 +119,7 @@ class Video:
         is_stamped_so = container.format.name in STAMPED_AS_DECODED and options.skip != "keyframes"
         self._reordering = Reordering() if is_stamped_so else None
         self._clock = ArrivalClock()
+        self._splices = Splices()
         self.tally = Tally()
         self._packets = Packets(container, source, options, self.tally)
 
@@ -213,9 +215,10 @@ class Video:
             if packet.stream is not self._stream:
                 self._stream = packet.stream
                 self._tick = packet.stream.time_base or Fraction(1)
+                self._splices = Splices()
+            if packet.size:
+                (self._correct if self._is_live else self._splice)(packet)
             self._hold(packet, stop)
-            if self._is_live and packet.size:
-                self._correct(packet)
             if stop.is_set():
                 return
             if says_nothing_new(packet):
@@ -258,6 +261,11 @@ class Video:
         seconds = self._clock.seconds(stamp, time.monotonic())
         if seconds is not None and seconds != stamp:
             packet.pts, packet.dts = round(seconds / self._tick), None
+
+    def _splice(self, packet: "av.Packet[VideoStream]") -> None:
+        """The same, where times begin anew in what is not live."""
+        if shift := round(self._splices.shift_seconds(self._seconds_of(packet.dts)) / self._tick):
+            packet.pts, packet.dts = ((None if time is None else time + shift) for time in (packet.pts, packet.dts))
 
     def _hold(self, packet: "av.Packet[VideoStream]", stop: threading.Event) -> None:
         if self._pace and (seconds := self._seconds_of(packet.dts)) is not None:

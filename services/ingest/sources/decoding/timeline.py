@@ -18,9 +18,21 @@ MAX_LEAP_SECONDS: Final = 5.0
 """How much more or less a live source's timestamps may advance at once than time does..."""
 MAX_LEAP_STEPS: Final = 4.0
 """...or, where its packets are seldom, by how many times as much: those of B-frames leap to and fro."""
+RATE_SECONDS: Final = 2.5
+RATE_PACKETS: Final = 5
+"""A span in which a live source's timestamps are compared with time has so many at least."""
+MAX_RATE: Final = 1.25
+"""How much quicker than time they may run in a span, or slower..."""
+LEAST_DRIFT_SECONDS: Final = 0.4
+MAX_DRIFT_SECONDS: Final = 2.0
+"""...or by how much, in one and in several together."""
+NUM_SPANS: Final = 2
 NUM_STILL: Final = 3
 """So many packets in a row of one timestamp are more than the fields or slices of a picture."""
 MAX_STEP_BACK_SECONDS: Final = 1.0
+MAX_DISORDER_SECONDS: Final = 0.25
+"""What times of decoding fall back by where they are only stated inexactly."""
+LONGEST_STEP_SECONDS: Final = 1.0
 MAX_LATE_SECONDS: Final = 2.0
 MAX_EARLY_SECONDS: Final = 5.0
 MAX_REORDERED: Final = 24
@@ -80,6 +92,37 @@ def is_stray(before: float, stamp: float, following: Sequence[float]) -> bool:
     return num_near > len(following) / 2
 
 
+class Splices:
+    """Has the times of a recording, or of HLS, go on where they begin anew: one step after the last.
+
+    A segment may count from 0, and so may each of the clips that a file was put together from. Times of decoding show
+    it, which else only rise: those of showing fall back between pictures that refer to each other, too.
+    """
+
+    def __init__(self) -> None:
+        self._shift = 0.0
+        self._last: float | None = None
+        self._step = 0.0
+        self._before: tuple[float, float] | None = None
+        """the shift and the last time before the newest packet, where that began anew"""
+
+    def shift_seconds(self, decoded: float | None) -> float:
+        """By how much later the next packet is, whose own time of decoding is given, than it says."""
+        if decoded is None:
+            return self._shift
+        if self._before and 0 < decoded + self._before[0] - self._before[1] <= STRAY_SECONDS:
+            self._shift, self._last = self._before  # it strayed alone
+        self._before = None
+        step = decoded + self._shift - self._last if self._last is not None else 0.0
+        if self._last is not None and step < -MAX_DISORDER_SECONDS:
+            self._before = self._shift, self._last
+            self._shift += self._step - step
+        elif step > 0:
+            self._step = min(step, LONGEST_STEP_SECONDS)
+        self._last = decoded + self._shift
+        return self._shift
+
+
 @dataclass(frozen=True, slots=True)
 class Stamped:
     """A live source's packet: what its timestamp says, when it came, and what its time was taken to be."""
@@ -95,12 +138,52 @@ class Stamped:
         return leap if abs(leap) > max(MAX_LEAP_SECONDS, MAX_LEAP_STEPS * passed) else 0.0
 
 
+class StampRate:
+    """Notices that a live source's timestamps run much quicker or slower than time, or no longer do.
+
+    Of each span the packet that came quickest counts, and several spans must agree: what the network holds back and
+    brings at once, or a server sends ahead at first, is no other rate.
+    """
+
+    def __init__(self) -> None:
+        self.is_wrong = False
+        self._began_at = 0.0
+        self._num_packets = 0
+        self._quickest = self._former = (-math.inf, 0.0)
+        """timestamp and time of arrival; that of the span before"""
+        self._drift, self._num_off, self._num_right = 0.0, 0, 0
+
+    def saw(self, stamp: float, at: float) -> None:
+        """A packet came, whose timestamp may be true."""
+        if not self._num_packets:
+            self._began_at, self._quickest = at, (stamp, at)
+        self._num_packets += 1
+        self._quickest = max(self._quickest, (stamp, at), key=lambda seen: seen[0] - seen[1])
+        if self._num_packets >= RATE_PACKETS and at - self._began_at >= RATE_SECONDS:
+            (stamp, at), (former, former_at) = self._quickest, self._former
+            self._former, self._num_packets = self._quickest, 0
+            if former > -math.inf:
+                self._judge(stamp - former, at - former_at)
+
+    def _judge(self, advanced: float, passed: float) -> None:
+        drift = advanced - passed
+        if passed / MAX_RATE <= advanced <= passed * MAX_RATE or abs(drift) < LEAST_DRIFT_SECONDS:
+            self._drift, self._num_off, self._num_right = 0.0, 0, self._num_right + 1
+            self.is_wrong = self.is_wrong and self._num_right < NUM_SPANS
+            return
+        if drift * self._drift < 0:
+            self._drift, self._num_off = 0.0, 0
+        self._drift, self._num_off, self._num_right = self._drift + drift, self._num_off + 1, 0
+        self.is_wrong |= self._num_off >= NUM_SPANS and abs(self._drift) >= MAX_DRIFT_SECONDS
+
+
 class ArrivalClock:
     """Corrects a live source's timestamps by when its packets arrive; those that can be true stay as they are.
 
-    Timestamps that stand still are replaced by times of arrival. One that leaps, forward or back, by more than 5 s
-    while time does not, is replaced, too; where those that follow go on from there, it was the camera's clock that was
-    set, and they are shifted. Forward leaps that only make up for time in which nothing came are gaps, and true.
+    Timestamps that stand still, or run at a wrong rate, are replaced by times of arrival. One that leaps, forward or
+    back, by more than 5 s while time does not, is replaced, too; where those that follow go on from there, it was the
+    camera's clock that was set, and they are shifted. Forward leaps that only make up for time in which nothing came
+    are gaps, and true.
     """
 
     def __init__(self) -> None:
@@ -112,22 +195,23 @@ class ArrivalClock:
         self._lead: float = -math.inf
         """the most by which a packet was ever ahead of time, in `seconds` - `at`"""
         self._num_still = 0
+        self._rate = StampRate()
 
     def seconds(self, stamp: float | None, at: float) -> float | None:
         """The time of the next packet in decoding order, that arrived `at`, on a clock that only runs forward.
 
         `stamp` is its own, None where it has none; then nothing is known of it here either, unless the clock of the
-        source stands still.
+        source stands still, or runs at a wrong rate.
         """
-        last, is_still = self._last, self._num_still >= NUM_STILL
+        last, is_useless = self._last, self._num_still >= NUM_STILL or self._rate.is_wrong
         if stamp is None:
-            return last.seconds + at - last.at if last and is_still else None
+            return last.seconds + at - last.at if last and is_useless else None
         if last is None:
             return self._believed(stamp, at)
         if stamp == last.stamp:
             self._num_still += 1
-            return last.seconds + (at - last.at if is_still else 0.0)
-        if is_still:
+            return last.seconds + (at - last.at if is_useless else 0.0)
+        if is_useless:
             self._shift = last.seconds + at - last.at - stamp
         elif not self._is_true(last, stamp, at):
             return self._strayed(last, stamp, at)
@@ -152,6 +236,7 @@ class ArrivalClock:
         seconds = stamp + self._shift
         self._last, self._stray, self._num_still = Stamped(stamp, at, seconds), None, 0
         self._lead = max(self._lead, seconds - at)
+        self._rate.saw(stamp, at)
         return seconds
 
 

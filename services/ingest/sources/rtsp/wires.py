@@ -11,7 +11,7 @@ import time
 from base64 import b64encode
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from services.ingest.sources.failures import AUTHENTICATION_REFUSED, rtsp_refused
 from services.ingest.sources.network.addresses import DEFAULT_PORTS, AddressPolicy
@@ -67,12 +67,14 @@ class Destination:
         raise SourceFailed(NOT_A_CAMERA)
 
     def redirected(self, location: str, peer: str) -> "Destination":
-        """Where a camera sends us. The login goes along to the same scheme, host and port only; then it is gone.
+        """Where a camera sends us, maybe to another path of its own.
 
+        The login goes along to the same scheme, host and port only; then it is gone.
         `peer` is the numeric address that we are connected to: the same host, if a camera calls itself by that.
         """
         try:
-            other = Destination.of(location, self.transport)
+            is_relative = location and not urlsplit(location).scheme
+            other = Destination.of(urljoin(self.url, location) if is_relative else location, self.transport)
         except ValueError:
             raise SourceFailed(NOT_A_CAMERA) from None
         scheme, host, port = self.endpoint
