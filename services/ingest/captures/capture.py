@@ -234,6 +234,7 @@ class Passage:
                     self._send(picture, captured_at_ms, due_at_ms)
                 if isinstance(self.times, CameraTimes) and not source.info.is_recording:
                     raise SourceFailed("the camera ended the stream")
+                self.account.mark = None  # a further pass begins at its beginning
             if not self.spec.loop:
                 return
             first_point = self.times.begin_pass()

@@ -28,6 +28,9 @@ NEAR_ITS_END: Final = 0.9
 TRACKS_CHANGE: Final = "its tracks change in mid-stream: what follows is not read"
 TRACK: Final = re.compile("^  Stream #", re.MULTILINE)
 """As FFmpeg begins a track's line where it lists them."""
+MIN_RATE: Final = 1 / 86_400
+"""A time-lapse may have a picture a day."""
+MAX_RATE: Final = 500.0
 MAX_AHEAD_PACKETS: Final = 1_000
 MAX_AHEAD_BYTES: Final = 16 << 20
 AHEAD_SECONDS: Final = 3.0
@@ -165,6 +168,14 @@ def without_strays(
                 packet.pts = packet.dts = stamp = None
         before = before if stamp is None else stamp
         yield packet
+
+
+def nominal_rate(stream: VideoStream) -> float | None:
+    """Nominal frames per second, where the source states something believable."""
+    for rate in (stream.guessed_rate, stream.average_rate):
+        if rate and MIN_RATE <= rate <= MAX_RATE:
+            return float(rate)
+    return None
 
 
 def _track(stream: VideoStream) -> VideoTrack:

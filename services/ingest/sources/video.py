@@ -3,6 +3,7 @@
 Only the sampled frames are converted, and straight to their transport size (swscale does both in one pass).
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -33,16 +34,15 @@ from services.ingest.sources.decoding.timeline import (
 from services.ingest.sources.mjpeg.picture_file import says_nothing_new
 from services.ingest.sources.opening import OpenFootage, open_footage
 from services.ingest.sources.options import ReadOptions
-from services.ingest.sources.packets import Packets, without_strays
+from services.ingest.sources.packets import Packets, nominal_rate, without_strays
 from services.ingest.sources.patience import Patience
 from shared.clock import steady_ms
 from shared.errors import SourceFailed
 from shared.sources import Source
 
 DEFAULT_RATE: Final = 25.0
-MIN_RATE: Final = 1 / 86_400
-"""A time-lapse may have a picture a day."""
-MAX_RATE: Final = 500.0
+NEAR_POINT: Final = 0.01
+"""Of a step: by so much a time of the grid may be rounded down where it is noted."""
 LARGE_PART: Final = 1 / 3
 """Of a source's packets: if so many were refused, its end is a failure, with that as the reason."""
 NONREF_EXACT: Final = frozenset({"h264", "hevc", "mpeg2video", "mpeg4"})
@@ -118,6 +118,9 @@ class Video:
         is_stamped_so = container.format.name in STAMPED_AS_DECODED and options.skip != "keyframes"
         self._reordering = Reordering() if is_stamped_so else None
         self._clock = ArrivalClock()
+        self._timeless_seconds: float | None = 0.0 if footage.is_recording else None
+        """the time of the next packet of a recording, as long as none had a time; None once one had"""
+        self._is_catching_up = False
         self.tally = Tally()
         self._packets = Packets(container, source, options, self.tally)
 
@@ -139,12 +142,17 @@ class Video:
         has_duration = self._source.is_file or (is_recording and not self._footage.follower)
         duration = self._container.duration if has_duration else None
         seconds = duration / av.time_base if duration else None
-        return VideoInfo(self.codec, *self.size, _rate(stream), seconds, self.decoder, is_recording)
+        return VideoInfo(self.codec, *self.size, nominal_rate(stream), seconds, self.decoder, is_recording)
 
     @property
     def codec(self) -> str:
         """The codec of the last packet, as FFmpeg names it: it may change, too."""
         return self._decoder.codec
+
+    @property
+    def _frame_seconds(self) -> float:
+        """The nominal time of a picture."""
+        return 1 / (nominal_rate(self._stream) or DEFAULT_RATE)
 
     @property
     def mark(self) -> str | None:
@@ -172,7 +180,11 @@ class Video:
         """
         is_proven = self._pace is None  # when a packet came tells how much time has passed
         max_gap_seconds = MAX_GAP_SECONDS if is_proven else MAX_UNPROVEN_GAP_SECONDS
-        sampler = Sampler(fps, 1 / (_rate(self._stream) or DEFAULT_RATE), max_gap_seconds)
+        sampler = Sampler(fps, self._frame_seconds, max_gap_seconds)
+        played = self._footage.played
+        if played and played.seconds is not None:
+            first_point = max(first_point, math.floor(played.seconds * fps + NEAR_POINT) + 1)
+            self._is_catching_up = True
         nothing = True
         for frame in self._decoded(stop, self._thinning(sampler, first_point), heard):
             nothing = False
@@ -183,6 +195,9 @@ class Video:
             if point is not None and point >= first_point:
                 image = self._small(frame)
                 self.tally.decoded += 1
+                self._is_catching_up = False
+                if played:
+                    played.seconds = point / fps
                 yield SampledFrame(point, sampler.seconds, decoded_at_ms, image, is_damaged)
             else:
                 self.tally.decoded += 1
@@ -260,7 +275,15 @@ class Video:
             packet.pts, packet.dts = round(seconds / self._tick), None
 
     def _hold(self, packet: "av.Packet[VideoStream]", stop: threading.Event) -> None:
-        if self._pace and (seconds := self._seconds_of(packet.dts)) is not None:
+        if not self._pace or self._is_catching_up:
+            return
+        seconds = self._seconds_of(packet.dts)
+        if seconds is not None:
+            self._timeless_seconds = None
+        elif self._timeless_seconds is not None:  # a bare stream of a codec
+            seconds = self._timeless_seconds
+            self._timeless_seconds += self._frame_seconds
+        if seconds is not None:
             stop.wait(self._pace.early_seconds(seconds, time.monotonic()))
 
     def _small(self, frame: VideoFrame) -> NDArray[np.uint8]:
@@ -268,11 +291,3 @@ class Video:
         image = self._shrinker.small(frame, self._decoder.pixel_aspect)
         self.tally.convert_seconds += time.monotonic() - began
         return image
-
-
-def _rate(stream: VideoStream) -> float | None:
-    """Nominal frames per second, where the source states something believable."""
-    for rate in (stream.guessed_rate, stream.average_rate):
-        if rate and MIN_RATE <= rate <= MAX_RATE:
-            return float(rate)
-    return None
