@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import av
 import pytest
 from damaged import noise_film
-from films import VideoFile
+from films import VideoFile, index_first
 from jpegs import pictures
 from picture_cameras import stream
 from web_server import Answer, Handler, WebServer, web_server
@@ -48,18 +47,6 @@ def breaking_off(content: bytes, share: float) -> Answer:
         handler.wfile.write(content[: round(share * len(content))])
 
     return answer
-
-
-def index_first(path: Path) -> bytes:
-    """An MP4 file rewritten with its index before its pictures."""
-    rewritten = path.with_name("first.mp4")
-    with av.open(str(path)) as source, av.open(str(rewritten), "w", options={"movflags": "faststart"}) as target:
-        stream = target.add_stream_from_template(source.streams.video[0])
-        for packet in source.demux(source.streams.video[0]):
-            if packet.dts is not None:
-                packet.stream = stream
-                target.mux(packet)
-    return rewritten.read_bytes()
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])

@@ -31,6 +31,7 @@ from services.ingest.sources.decoding.timeline import (
     Pace,
     Reordering,
 )
+from services.ingest.sources.failures import check_packets, shortfall
 from services.ingest.sources.mjpeg.picture_file import says_nothing_new
 from services.ingest.sources.opening import OpenFootage, open_footage
 from services.ingest.sources.options import ReadOptions
@@ -43,8 +44,6 @@ from shared.sources import Source
 DEFAULT_RATE: Final = 25.0
 NEAR_POINT: Final = 0.01
 """Of a step: by so much a time of the grid may be rounded down where it is noted."""
-LARGE_PART: Final = 1 / 3
-"""Of a source's packets: if so many were refused, its end is a failure, with that as the reason."""
 NONREF_EXACT: Final = frozenset({"h264", "hevc", "mpeg2video", "mpeg4"})
 """Codecs whose pictures tell reliably whether others refer to them."""
 STAMPED_AS_DECODED: Final = frozenset({"dhav", "hxvs", "ifv", "iv8", "luodat"})
@@ -121,6 +120,8 @@ class Video:
         self._timeless_seconds: float | None = 0.0 if footage.is_recording else None
         """the time of the next packet of a recording, as long as none had a time; None once one had"""
         self._is_catching_up = False
+        self.remark: str | None = None
+        """what is odd about its end, where that is no failure"""
         self.tally = Tally()
         self._packets = Packets(container, source, options, self.tally)
 
@@ -204,17 +205,18 @@ class Video:
                 self.tally.skipped += 1
                 heard()
         if not stop.is_set():
-            self._footage.check_end()
-            self._check_end(nothing=nothing)
+            self._judge_end(0.0 if nothing else sampler.seconds + self._frame_seconds)
 
-    def _check_end(self, *, nothing: bool) -> None:
-        """A source of which a large part could not be read has not just ended."""
-        num_refused, num_packets = self._decoder.num_refused, self._decoder.num_packets
-        if nothing:
+    def _judge_end(self, seconds: float) -> None:
+        """Raises SourceFailed where too little could be read; `seconds` are what came, 0 for nothing."""
+        self._footage.check_end()
+        if not seconds:
             check_size(*self.size)
             raise SourceFailed("no picture could be decoded")
-        if num_refused >= LARGE_PART * num_packets and not self._is_live:
-            raise SourceFailed(f"{num_refused} of its {num_packets} packets could not be decoded")
+        if not self._is_live:
+            check_packets(self._decoder.num_refused, self._decoder.num_packets)
+        if self._options.skip != "keyframes":
+            self.remark = shortfall(seconds, self.info.duration_seconds)
 
     def _thinning(self, sampler: Sampler, first_point: int) -> Thinning | None:
         is_exact = self._decoder.codec in NONREF_EXACT and self._container.format.name not in TIMELESS
