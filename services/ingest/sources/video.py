@@ -189,7 +189,8 @@ class Video:
         nothing = True
         for frame in self._decoded(stop, self._thinning(sampler, first_point), heard):
             nothing = False
-            point, decoded_at_ms = sampler.point(frame.time), steady_ms()
+            point = None if self._packets.was_shown(frame.time) else sampler.point(frame.time)
+            decoded_at_ms = steady_ms()
             self.size = frame.width, frame.height
             is_damaged = self._decoder.is_damaged(frame)
             self.tally.damaged += is_damaged
