@@ -20,6 +20,7 @@ from services.ingest.sources.files import opened_file
 from services.ingest.sources.hls.follower import HlsFollower
 from services.ingest.sources.hls.playlist import begins_one
 from services.ingest.sources.mjpeg import picture_file
+from services.ingest.sources.mjpeg.jpeg import other_kind
 from services.ingest.sources.mjpeg.multipart import gives_pictures
 from services.ingest.sources.mjpeg.picture_file import PictureFile
 from services.ingest.sources.network.addresses import AddressPolicy
@@ -52,7 +53,6 @@ USUAL_STALL_SECONDS: Final = 30.0
 """A source that may be silent for longer gives few pictures: it is not asked for several before it counts as open,
 though these would tell its rate better."""
 
-STILLS: Final = {b"\x89PNG": "PNG", b"GIF8": "GIF", b"BM": "BMP", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
 MULTIPART_MARK: Final = b"--"
 NUM_PEEKED: Final = 256
 NUM_TELLING: Final = 4096
@@ -214,7 +214,7 @@ def _web_footage(client: HttpClient, body: HttpBody, options: ReadOptions, after
             follower.check_end()
             raise
         return OpenFootage(container, bool(follower.trail.is_recording), comes_as_filmed=False, follower=follower)
-    if name := next((name for mark, name in STILLS.items() if first.startswith(mark)), None):
+    if name := other_kind(first):
         raise SourceFailed(f"a {name} picture: of still pictures only JPEG is asked for again and again")
     if _index_comes_last(first) and not body.seekable():
         raise SourceFailed(

@@ -142,8 +142,12 @@ class PictureFile:
                         return
                     patience_seconds = self._client.patience_seconds
                     deadline = time.monotonic() + patience_seconds
+                if parser.others.total() > 1 and not num_pictures:
+                    break
                 if time.monotonic() >= deadline:
                     raise SourceSilent(f"no picture for {patience_seconds:.2g} s")
+            if parser.others and not num_pictures:
+                raise SourceFailed(f"its pictures are {min(parser.others)}: of those over HTTP only JPEG is read")
             if not num_pictures and stated == str(num_bytes) and (rest := parser.rest()):
                 yield rest
         finally:
