@@ -12,6 +12,7 @@ from jpegs import pictures
 from picture_cameras import stream
 from web_server import Answer, Handler, WebServer, web_server
 
+from services.ingest.sources.opening import Played
 from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.video import VideoInfo, open_video
 from shared.errors import SourceFailed
@@ -94,6 +95,11 @@ def test_a_recording_goes_on_where_its_connection_broke(web: WebServer, tmp_path
     rest, _ = played(web.url("/film"), mark)
     assert first + rest == list(range(30))
     assert rest
+
+
+@pytest.mark.parametrize(("seconds", "passed", "is_live"), [(8.0, 9.0, False), (12.0, 12.0, True), (60.0, 12.0, False)])
+def test_a_camera_is_no_recording_though_it_begins_alike(seconds: float, passed: float, *, is_live: bool) -> None:
+    assert Played.is_live(seconds, passed) == is_live
 
 
 def test_another_recording_begins_at_its_beginning(web: WebServer, video_file: VideoFile) -> None:

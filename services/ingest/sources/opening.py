@@ -57,6 +57,8 @@ MULTIPART_MARK: Final = b"--"
 NUM_PEEKED: Final = 256
 NUM_TELLING: Final = 4096
 """First bytes by which a recording is known again: those of a live stream, whatever length it states, are others."""
+SOUGHT_SECONDS: Final = 10.0
+"""So long it is looked for where a recording was left before it is asked whether it is one."""
 BEFORE_INDEX: Final = frozenset({b"ftyp", b"free", b"skip", b"wide", b"pnot"})
 
 
@@ -74,6 +76,11 @@ class Played:
         whose = blake2b(body.peek(NUM_TELLING), digest_size=8, salt=str(body.size).encode()[:16]).hexdigest()
         before, _, seconds = (after or "").partition(" ")
         return cls(whose, float(seconds) if before == whose else None)
+
+    @staticmethod
+    def is_live(seconds: float, passed_seconds: float) -> bool:
+        """Whether it comes about as fast as it is filmed as it is sought through: some cameras state a length, too."""
+        return passed_seconds >= SOUGHT_SECONDS and seconds < 2 * passed_seconds
 
     @property
     def mark(self) -> str | None:

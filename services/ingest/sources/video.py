@@ -33,7 +33,7 @@ from services.ingest.sources.decoding.timeline import (
 )
 from services.ingest.sources.failures import check_packets, shortfall
 from services.ingest.sources.mjpeg.picture_file import says_nothing_new
-from services.ingest.sources.opening import OpenFootage, open_footage
+from services.ingest.sources.opening import OpenFootage, Played, open_footage
 from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.packets import Packets, nominal_rate, without_strays
 from services.ingest.sources.patience import Patience
@@ -186,11 +186,13 @@ class Video:
         if played and played.seconds is not None:
             first_point = max(first_point, math.floor(played.seconds * fps + NEAR_POINT) + 1)
             self._is_catching_up = True
-        nothing = True
+        nothing, began = True, time.monotonic()
         for frame in self._decoded(stop, self._thinning(sampler, first_point), heard):
             nothing = False
             point = None if self._packets.was_shown(frame.time) else sampler.point(frame.time)
             decoded_at_ms = steady_ms()
+            if self._is_catching_up and Played.is_live(sampler.seconds, time.monotonic() - began):
+                first_point, self._is_catching_up = 0, False
             self.size = frame.width, frame.height
             is_damaged = self._decoder.is_damaged(frame)
             self.tally.damaged += is_damaged
