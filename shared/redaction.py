@@ -43,7 +43,8 @@ _SPOKEN: Final = re.compile(
     r"(?P<value>\"[^\"]*\"?|'[^']*'?|[^\s\"'<>]+)",
     re.IGNORECASE,
 )
-_HALF_URL: Final = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+\s?[:;]\s?[/\\]", re.IGNORECASE)
+_HALF_URL: Final = re.compile(rf"\b(?!file|unix)(?:{KNOWN_SCHEME.pattern})\s?[:;]\s?[/\\].*", re.IGNORECASE | re.DOTALL)
+"""A URL that was mistyped: nobody can say where it ends."""
 MAX_URL: Final = 4096
 
 
@@ -87,6 +88,7 @@ def _url_in_text(scheme: str, text: str, begin: int) -> tuple[str, int]:
 
 def _redact_loose(text: str) -> str:
     """What is no URL: one that was mistyped, a login, an assignment."""
+    text = _HALF_URL.sub(MASK, text)
     text = _SPOKEN.sub(lambda said: said[0][: said.start("value") - said.start()] + MASK, text)
     return _LOOSE_WORD.sub(lambda word: _redact_word(word[0]), text)
 
@@ -169,7 +171,7 @@ def _shown_path(path: str, port: str, *, is_web: bool) -> str:
 
 def _shown_file(path: str) -> str:
     """A file's path, but for what is no name of a file: `password=…`, `user:…@…`, a key, a URL mistyped."""
-    if _SPOKEN.search(path) or _HALF_URL.match(path):
+    if _SPOKEN.search(path) or _HALF_URL.search(path):
         return MASK
 
     def shown(segment: str) -> str:

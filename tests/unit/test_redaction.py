@@ -123,6 +123,7 @@ def test_scheme_host_port_and_path_are_shown(text: str, shown: str) -> None:
         ('lost http://h/v?q={"password":"x y","n":"x&z"}!', "lost http://h/v?q=***&***}!"),
         ("{'pin': 1, 'password': 'x y'}", "{'pin': 1, 'password': ***}"),
         ("-user x -pass x rtsp://h/s", "-user *** -pass *** rtsp://h/s"),
+        ("no rtsp:/h/admin x: wrong", "no ***"),
         ("password: x rtsp://h/s", "password: *** rtsp://h/s"),
         ("fps=8, frames 3 of 4 @ 2x", "fps=8, frames 3 of 4 @ 2x"),
     ],
