@@ -2,13 +2,17 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-import av
 import pytest
-from films import VideoFile
-from web_server import Handler, WebServer, web_server
+from damaged import noise_film
+from films import VideoFile, index_first
+from jpegs import pictures
+from picture_cameras import stream
+from web_server import Answer, Handler, WebServer, web_server
 
+from services.ingest.sources.opening import Played
 from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.video import VideoInfo, open_video
 from shared.errors import SourceFailed
@@ -33,16 +37,17 @@ def failure(url: str) -> str:
     return str(caught.value)
 
 
-def index_first(path: Path) -> bytes:
-    """An MP4 file rewritten with its index before its pictures."""
-    rewritten = path.with_name("first.mp4")
-    with av.open(str(path)) as source, av.open(str(rewritten), "w", options={"movflags": "faststart"}) as target:
-        stream = target.add_stream_from_template(source.streams.video[0])
-        for packet in source.demux(source.streams.video[0]):
-            if packet.dts is not None:
-                packet.stream = stream
-                target.mux(packet)
-    return rewritten.read_bytes()
+def breaking_off(content: bytes, share: float) -> Answer:
+    """Says that there is all of it, and sends a share."""
+
+    def answer(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.send_header("Accept-Ranges", "none")
+        handler.end_headers()
+        handler.wfile.write(content[: round(share * len(content))])
+
+    return answer
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
@@ -52,6 +57,67 @@ def test_a_recording_is_one_by_its_servers_word(web: WebServer, video_file: Vide
     assert info.is_recording
     assert info.duration_seconds == pytest.approx(1.0, abs=0.2)
     assert num_pictures == 10
+
+
+@pytest.mark.parametrize(("suffix", "rate"), [(".ts", 10), (".h264", 10), (".mjpeg", 25)])
+def test_a_length_makes_a_recording_that_takes_its_time(
+    web: WebServer, video_file: VideoFile, suffix: str, rate: int
+) -> None:
+    """Also where nobody says how long it takes, or when its pictures were taken."""
+    content = b"".join(pictures(10)) if suffix == ".mjpeg" else video_file(f"film{suffix}", seconds=1).read_bytes()
+    web.give("/film", content)
+    with open_video(parse_source(web.url("/film"), Path("/")), ReadOptions(stall_seconds=5.0)) as video:
+        frames = list(video.frames(500.0, threading.Event()))
+        assert video.info.is_recording
+    assert len(frames) == 10
+    took_ms = frames[-1].decoded_at_ms - frames[0].decoded_at_ms
+    assert took_ms >= 0.6 * 9 * 1000 / rate  # a decoder may hold back the first
+
+
+def test_pictures_without_a_length_are_a_cameras(web: WebServer) -> None:
+    def send(handler: Handler) -> None:
+        handler.wfile.write(b"".join(pictures(3)))
+
+    web.answers["/cam"] = stream(send, "")
+    info, num_pictures = read(web.url("/cam"))
+    assert not info.is_recording
+    assert num_pictures
+
+
+@pytest.mark.parametrize("suffix", [".h264", ".mkv"])
+def test_a_recording_goes_on_where_its_connection_broke(web: WebServer, tmp_path: Path, suffix: str) -> None:
+    content = noise_film(tmp_path / f"film{suffix}", "libx264").read_bytes()
+    web.answers["/film"] = breaking_off(content, 0.8)
+    first, mark = played(web.url("/film"), None)
+    assert first
+    assert played(web.url("/film"), mark) == ([], mark)
+    web.give("/film", content)
+    rest, _ = played(web.url("/film"), mark)
+    assert first + rest == list(range(30))
+    assert rest
+
+
+@pytest.mark.parametrize(("seconds", "passed", "is_live"), [(8.0, 9.0, False), (12.0, 12.0, True), (60.0, 12.0, False)])
+def test_a_camera_is_no_recording_though_it_begins_alike(seconds: float, passed: float, *, is_live: bool) -> None:
+    assert Played.is_live(seconds, passed) == is_live
+
+
+def test_another_recording_begins_at_its_beginning(web: WebServer, video_file: VideoFile) -> None:
+    mark = None
+    for rate in (10, 20):
+        web.give("/film", video_file("film.ts", seconds=1, fps=rate).read_bytes())
+        points, mark = played(web.url("/film"), mark)
+        assert points == list(range(10))
+
+
+def played(url: str, mark: str | None) -> tuple[list[int], str | None]:
+    """The grid's points that are played after a mark, until the end or until the connection breaks; the next mark."""
+    points: list[int] = []
+    with suppress(SourceFailed), open_video(parse_source(url, Path("/")), after=mark) as video:
+        for frame in video.frames(10.0, threading.Event()):
+            points.append(frame.point)
+            mark = video.mark
+    return points, mark
 
 
 def test_what_has_no_length_is_no_recording(web: WebServer, video_file: VideoFile) -> None:
@@ -101,13 +167,5 @@ def test_a_server_without_parts_is_read_from_front_to_end(web: WebServer, video_
 
 def test_a_recording_that_breaks_off_has_not_ended(web: WebServer, video_file: VideoFile) -> None:
     content = index_first(video_file("film.mp4", seconds=5))
-
-    def break_off(handler: Handler) -> None:
-        handler.send_response(200)
-        handler.send_header("Content-Length", str(len(content)))
-        handler.send_header("Accept-Ranges", "none")
-        handler.end_headers()
-        handler.wfile.write(content[: len(content) * 3 // 4])
-
-    web.answers["/film"] = break_off
+    web.answers["/film"] = breaking_off(content, 0.75)
     assert failure(web.url("/film")) == "the connection broke"

@@ -204,7 +204,7 @@ class Passage:
         """Attempt after attempt; how it ended, and why."""
         while True:
             try:
-                self._attempt()
+                remark = self._attempt()
             except (Stopped, StreamUnknown, Fenced):
                 raise
             except Exception as err:  # noqa: BLE001 (told in the status and the log: no error ends a camera)
@@ -218,10 +218,13 @@ class Passage:
                 self.status.retries(retry.state, reason, retry.seconds, failure if is_defect else None)
                 pause(self.stop, retry.seconds)
             else:
-                return StreamState.ENDED, None
+                return StreamState.ENDED, remark
 
-    def _attempt(self) -> None:
-        """One go at the source: a recording to its end, or for ever where it is looped; a camera until it fails."""
+    def _attempt(self) -> str | None:
+        """One go at the source: a recording to its end, or for ever where it is looped; a camera until it fails.
+
+        What is odd about the end.
+        """
         first_point = self.times.begin()
         while True:
             told = self._counted, self.status.resized, self.status.waiting
@@ -234,8 +237,9 @@ class Passage:
                     self._send(picture, captured_at_ms, due_at_ms)
                 if isinstance(self.times, CameraTimes) and not source.info.is_recording:
                     raise SourceFailed("the camera ended the stream")
+                self.account.mark = None  # a further pass begins at its beginning
             if not self.spec.loop:
-                return
+                return source.remark
             first_point = self.times.begin_pass()
 
     def _send(self, picture: Picture, captured_at_ms: int, due_at_ms: int) -> None:

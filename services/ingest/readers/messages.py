@@ -67,6 +67,8 @@ class Over:
     reason: str | None
     is_silent: bool = False
     """whether the reason is that nothing came for too long"""
+    remark: str | None = None
+    """what is odd about an end that is no failure"""
 
 
 Message = Opened | Marked | Counted | Waiting | Picture | Over
@@ -99,9 +101,14 @@ def pack_picture(
     return b"P" + tally.take() + _PICTURE.pack(point, media_seconds, decoded_at_ms, damaged) + jpeg
 
 
-def pack_over(tally: Tally, reason: str | None, *, is_silent: bool = False) -> bytes:
-    """Over, as bytes; the tally begins anew."""
-    return (b"S" if is_silent else b"E") + tally.take() + (reason or "")[:MAX_REASON].encode()
+def pack_failed(tally: Tally, reason: str, *, is_silent: bool = False) -> bytes:
+    """Over, where the source has failed, as bytes; the tally begins anew."""
+    return (b"S" if is_silent else b"E") + tally.take() + reason[:MAX_REASON].encode()
+
+
+def pack_ended(tally: Tally, remark: str | None) -> bytes:
+    """Over, where the source has ended, as bytes; the tally begins anew."""
+    return b"R" + tally.take() + (remark or "")[:MAX_REASON].encode()
 
 
 def unpack(message: bytes) -> Message:
@@ -118,8 +125,10 @@ def unpack(message: bytes) -> Message:
         if kind == b"P":
             point, media_seconds, decoded_at_ms, damaged = _PICTURE.unpack(rest[: _PICTURE.size])
             return Picture(tally, point, media_seconds, decoded_at_ms, rest[_PICTURE.size :], damaged)
-        if kind in {b"E", b"S"}:
-            return Over(tally, rest.decode() or None, is_silent=kind == b"S")
+        if kind in {b"E", b"R", b"S"}:
+            said, has_failed = rest.decode() or None, kind != b"R"
+            reason, remark = (said or "failed", None) if has_failed else (None, said)
+            return Over(tally, reason, kind == b"S", remark)
         if kind == b"C" and not rest:
             return Counted(tally)
     except (ValueError, struct.error) as err:

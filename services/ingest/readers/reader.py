@@ -19,9 +19,10 @@ import cv2
 
 from services.ingest.readers.messages import (
     pack_counted,
+    pack_ended,
+    pack_failed,
     pack_marked,
     pack_opened,
-    pack_over,
     pack_picture,
     pack_waiting,
 )
@@ -90,7 +91,11 @@ class Reader:
             reason, is_silent = str(err), isinstance(err, SourceSilent)
         except MemoryError:
             reason = "out of memory"
-        self._send(pack_over(video.tally if video else Tally(), reason, is_silent=is_silent))
+        tally = video.tally if video else Tally()
+        if reason is None:
+            self._send(pack_ended(tally, video.remark if video else None))
+        else:
+            self._send(pack_failed(tally, reason, is_silent=is_silent))
 
     def _send_all(self, video: Video) -> None:
         info = video.info

@@ -103,6 +103,8 @@ class Reading:
         self._stop = stop
         self._limit_seconds = STALLS * stall_seconds + GRACE_SECONDS
         self._hear = listeners
+        self.remark: str | None = None
+        """what is odd about the source's end, where it is no failure"""
 
     def open(self) -> None:
         """Waits until the source is open: as long as it lives, since one may tell its size with a late keyframe."""
@@ -124,7 +126,8 @@ class Reading:
                     self._hear.marked(mark)
                 case Picture():
                     yield message
-                case Over(_, reason, is_silent):
+                case Over(_, reason, is_silent, remark):
+                    self.remark = remark
                     if reason:
                         raise SourceSilent(reason) if is_silent else SourceFailed(reason)
                     return

@@ -159,7 +159,8 @@ class HttpBody:
         if answer.response.status_code == 206:
             return True
         ahead, self._ahead = self._ahead, b""
-        self._ahead = ahead + self.peek(here)[here:]
+        self.peek(here)
+        self._ahead = ahead + self._ahead[here:]
         return False
 
 
