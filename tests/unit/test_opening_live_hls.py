@@ -299,3 +299,13 @@ def test_parts_of_one_file_are_read(channel: Channel, kind: str) -> None:
 def test_a_server_without_parts_says_so(channel: Channel, parts: list[bytes]) -> None:
     channel.show("#EXT-X-BYTERANGE:1000@0", "0", first=0, end="#EXT-X-ENDLIST")
     assert Look(channel.url).reason == "its playlist names parts of a file, and its server gives no parts"
+
+
+@pytest.mark.parametrize("said", ["bytes 0-999/3000", "bytes */3000", ""])
+def test_a_part_that_was_not_asked_for_is_not_believed(channel: Channel, parts: list[bytes], said: str) -> None:
+    """Else the first segment would be played for each of them."""
+    headers = {"Content_Range": said} if said else {}
+    channel.web.answers["/whole.ts"] = lambda handler: handler.reply(206, parts[0], **headers)
+    channel.show(f"#EXT-X-BYTERANGE:{len(parts[1])}@{len(parts[0])}", "whole", first=0, end="#EXT-X-ENDLIST")
+    look = Look(channel.url)
+    assert (look.shades, look.reason) == ([], "its playlist names parts of a file, and its server gives no parts")

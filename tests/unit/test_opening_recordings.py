@@ -99,6 +99,36 @@ def test_a_server_without_parts_is_read_from_front_to_end(web: WebServer, video_
     assert failure(web.url("/last")) == reason
 
 
+def index_far_away(film: bytes, distance: int = 1 << 20) -> bytes:
+    """The film with so many bytes more before its index that nobody reads on until there."""
+    start, end = film.index(b"mdat") - 4, film.index(b"moov") - 4
+    size = int.from_bytes(film[start : start + 4]) + distance
+    return film[:start] + size.to_bytes(4) + film[start + 4 : end] + bytes(distance) + film[end:]
+
+
+@pytest.mark.parametrize("about_parts", ["bytes", ""])
+@pytest.mark.parametrize("said", ["bytes 0-9/10", "", "bytes 1-9/*"])
+def test_a_part_that_was_not_asked_for_is_not_believed(
+    web: WebServer, video_file: VideoFile, said: str, about_parts: str
+) -> None:
+    """Whatever the server calls it: the film from its beginning, as if it went on there."""
+    content = index_far_away(video_file("film.mp4", seconds=1).read_bytes())
+    headers = {"Content_Range": said} if said else {}
+
+    def answer(handler: Handler) -> None:
+        if "Range" in handler.headers:
+            handler.reply(206, content, **headers)
+        else:
+            handler.reply(200, content, **({"Accept_Ranges": about_parts} if about_parts else {}))
+
+    web.answers["/film"] = answer
+    assert failure(web.url("/film")) == (
+        "its server does not give parts of it, though it says so"
+        if about_parts
+        else "its index comes after its pictures, and its server gives no parts of it to look there first"
+    )
+
+
 def test_a_recording_that_breaks_off_has_not_ended(web: WebServer, video_file: VideoFile) -> None:
     content = index_first(video_file("film.mp4", seconds=5))
 

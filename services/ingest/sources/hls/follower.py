@@ -12,7 +12,7 @@ from typing import Final
 from services.ingest.sources.failures import NOT_FOUND
 from services.ingest.sources.hls.playlist import FilePart, HlsSegment, Playlist, begins_one, parse
 from services.ingest.sources.hls.trail import Trail
-from services.ingest.sources.network.http_body import HttpBody, fetch
+from services.ingest.sources.network.http_body import HttpBody, fetch, is_part
 from services.ingest.sources.network.http_client import HttpClient, origin_of
 from shared.errors import SourceFailed
 
@@ -197,7 +197,7 @@ class HlsFollower:
         if body.status in GONE:
             body.close()
             return None
-        if piece.length is not None and body.status != 206:
+        if piece.length is not None and not is_part(answer.response, piece.offset):
             body.close()
             raise SourceFailed("its playlist names parts of a file, and its server gives no parts")
         return body
