@@ -4,15 +4,16 @@ FFmpeg's own follower knows nothing of what was read before it was started, so i
 stands still again and again; and its network code opens whatever a playlist names.
 """
 
+import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Final
 
 from services.ingest.sources.failures import NOT_FOUND
-from services.ingest.sources.hls.playlist import FilePart, HlsSegment, Playlist, begins_one, parse
+from services.ingest.sources.hls.playlist import FilePart, HlsSegment, Playlist, begins_one, elsewhere, parse
 from services.ingest.sources.hls.trail import Trail
-from services.ingest.sources.network.http_body import HttpBody, fetch, is_part
+from services.ingest.sources.network.http_body import HttpBody
 from services.ingest.sources.network.http_client import HttpClient, origin_of
 from shared.errors import SourceFailed
 
@@ -101,11 +102,11 @@ class HlsFollower:
         """The first of the variants that is there."""
         *others, last = urls
         for url in others:
-            body = HttpBody(self._client, self._client.get(url, self._origin, None, GONE))
+            body = self._fetched(url, None, GONE)
             if body.status not in GONE:
                 return self._parsed(body)
             body.close()
-        return self._parsed(fetch(self._client, last, self._origin))
+        return self._parsed(self._fetched(last))
 
     def _parsed(self, body: HttpBody) -> Playlist:
         self._fetched_at = time.monotonic()
@@ -129,7 +130,7 @@ class HlsFollower:
             time.sleep(max(0.0, min(due, self._hungry_until) - time.monotonic()))
             if due > self._hungry_until:
                 raise self._at_its_end()
-            playlist = self._parsed(fetch(self._client, playlist.url, self._origin))
+            playlist = self._parsed(self._fetched(playlist.url))
             if playlist.is_over or self.trail.unread(playlist):
                 return playlist
             interval = playlist.target_seconds / 2
@@ -192,15 +193,27 @@ class HlsFollower:
         headers = {}
         if piece.length is not None:
             headers["Range"] = f"bytes={piece.offset}-{piece.offset + piece.length - 1}"
-        answer = self._client.get(piece.url, self._origin, headers, GONE)
-        body = HttpBody(self._client, answer, max_bytes)
+        body = self._fetched(piece.url, headers, GONE, max_bytes)
         if body.status in GONE:
             body.close()
             return None
-        if piece.length is not None and not is_part(answer.response, piece.offset):
+        if piece.length is not None and not body.begins_at(piece.offset):
             body.close()
             raise SourceFailed("its playlist names parts of a file, and its server gives no parts")
         return body
+
+    def _fetched(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        also_accepted: Collection[int] = (),
+        max_bytes: float = math.inf,
+    ) -> HttpBody:
+        """What the playlist's own server gives; raises SourceFailed where that is another's address."""
+        own_url = self._client.at_home(url, self._origin)
+        if own_url is None:
+            raise elsewhere(url)
+        return HttpBody(self._client, self._client.get(own_url, self._origin, headers, also_accepted), max_bytes)
 
 
 def _content(body: HttpBody, piece: FilePart) -> Iterator[bytes]:

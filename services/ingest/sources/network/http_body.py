@@ -83,6 +83,10 @@ class HttpBody:
                 raise SourceFailed(f"{what} is larger than {max_bytes} bytes")
         return bytes(whole)
 
+    def begins_at(self, offset: int) -> bool:
+        """Whether it is a part of the file, the one that begins there: some servers send another, or all of it."""
+        return _is_part(self._response, offset)
+
     def seekable(self) -> bool:
         """Whether the server gives parts of it, which it is asked where it does not say."""
         if self.size is None or self.content_type.startswith("multipart/"):
@@ -143,7 +147,7 @@ class HttpBody:
 
     def _reopen(self) -> None:
         answer = self._client.get(self.name, origin_of(self.name), {"Range": f"bytes={self._position}-"})
-        if not is_part(answer.response, self._position):
+        if not _is_part(answer.response, self._position):
             answer.response.close()
             raise SourceFailed("its server does not give parts of it, though it says so")
         self._take(answer)
@@ -155,7 +159,7 @@ class HttpBody:
         self.close()
         try:
             answer = self._client.get(self.name, origin, {"Range": f"bytes={here}-"})
-            is_there = is_part(answer.response, here)
+            is_there = _is_part(answer.response, here)
         except SourceFailed:
             answer, is_there = self._client.get(self.name, origin), False
         if answer.response.status_code == 206 and not is_there:
@@ -169,8 +173,7 @@ class HttpBody:
         return False
 
 
-def is_part(response: httpx.Response, offset: int) -> bool:
-    """Whether an answer is the part that begins there: some servers send another, or all, as if it had been asked."""
+def _is_part(response: httpx.Response, offset: int) -> bool:
     found = _CONTENT_RANGE.match(response.headers.get("Content-Range", "").strip())
     return response.status_code == 206 and found is not None and int(found[1]) == offset
 
