@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 from av.video.stream import VideoStream
-from web_server import Handler, WebServer, web_server
+from web_server import Answer, Handler, WebServer, web_server
 
 from services.ingest.sources.failures import NOT_FOUND
 from services.ingest.sources.hls import follower
@@ -211,6 +211,65 @@ def test_a_playlist_is_not_asked_for_too_often(channel: Channel) -> None:
     look = Look(channel.url, stall_seconds=10.0)
     assert look.shades == times(0, 1, 2)
     assert 2 <= channel.num_asked("/live.m3u8") <= 1 + round(10.0 * SHARE / 0.5)
+
+
+def in_turn(*answers: Answer) -> Answer:
+    """One after the other, and the last for ever."""
+    left = list(answers)
+
+    def answer(handler: Handler) -> None:
+        now = left.pop(0) if len(left) > 1 else left[0]
+        now(handler)
+
+    return answer
+
+
+def refuse(handler: Handler) -> None:
+    handler.reply(503)
+
+
+def hang_up(handler: Handler) -> None:
+    handler.connection.close()
+
+
+def break_off(handler: Handler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    handler.wfile.write(b"#EXTM3U\n")
+
+
+def half_written(handler: Handler) -> None:
+    handler.reply(200)
+
+
+@pytest.mark.parametrize("stumble", [refuse, hang_up, break_off, half_written])
+def test_a_server_that_stumbles_is_asked_again(channel: Channel, stumble: Answer) -> None:
+    """Whether it is its playlist or a segment that it does not give now."""
+    playlist, segment = channel.web.answers["/live.m3u8"], channel.web.answers["/2.ts"]
+    channel.web.answers["/live.m3u8"] = in_turn(playlist, stumble, playlist)
+    channel.web.answers["/2.ts"] = in_turn(stumble, segment)
+    channel.show(0, 1, 2)
+
+    def move_on() -> None:
+        if channel.num_asked("/live.m3u8") > 1:
+            channel.show(0, 1, 2, 3)
+
+    channel.moves_on = move_on
+    look = Look(channel.url, stall_seconds=10.0)
+    assert (look.shades, look.reason) == (times(0, 1, 2, 3), STANDS_STILL)
+
+
+def test_a_server_that_stumbles_for_too_long_says_why(channel: Channel) -> None:
+    def fall() -> None:
+        channel.web.answers["/live.m3u8"] = refuse
+
+    channel.show(0, 1, 2)
+    channel.moves_on = fall
+    look = Look(channel.url)
+    assert look.shades == times(0, 1, 2)
+    assert look.reason == "the camera answers with an error of its own (HTTP status 503)"
+    assert channel.num_asked("/live.m3u8") > 2
 
 
 def test_a_session_cookie_is_sent_back(channel: Channel, parts: list[bytes]) -> None:

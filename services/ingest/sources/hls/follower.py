@@ -23,9 +23,9 @@ MAX_PLAYLIST_BYTES: Final = 1 << 20
 MAX_SEGMENT_BYTES: Final = 256 << 20
 MAX_INIT_BYTES: Final = 1 << 20
 MAX_MISSING: Final = 3
+"""How many segments in a row may be missing on the server."""
 EARLY_TRIES: Final = 3
 EARLY_SECONDS: Final = 0.6
-"""How many segments in a row may be missing on the server."""
 LEAST_REFETCH_SECONDS: Final = 0.5
 HEAD_BYTES: Final = 4096
 CHUNK_BYTES: Final = 64 << 10
@@ -120,19 +120,24 @@ class HlsFollower:
         return parse(content.decode("utf-8-sig", errors="replace"), body.name)
 
     def _moved_on(self, playlist: Playlist) -> Playlist:
-        """The playlist, once something new is in it; raises SourceFailed where that takes too long."""
+        """The playlist, once something new is in it; raises SourceFailed, for the last reason, if it takes too long."""
         patience_seconds = SHARE_OF_PATIENCE * self._client.patience_seconds
         if self._hungry_until is None:
             self._hungry_until = time.monotonic() + patience_seconds
         interval = playlist.target_seconds
+        failure: SourceFailed | None = None
         while True:
             due = self._fetched_at + max(LEAST_REFETCH_SECONDS, min(interval, patience_seconds / 3))
             time.sleep(max(0.0, min(due, self._hungry_until) - time.monotonic()))
             if due > self._hungry_until:
-                raise self._at_its_end()
-            playlist = self._parsed(self._fetched(playlist.url))
-            if playlist.is_over or self.trail.unread(playlist):
-                return playlist
+                raise failure or self._at_its_end()
+            try:
+                playlist, failure = self._parsed(self._fetched(playlist.url)), None
+            except SourceFailed as err:  # a server may be busy or confused for a moment
+                self._fetched_at, self._client.has_failed, failure = time.monotonic(), False, err
+            else:
+                if playlist.is_over or self.trail.unread(playlist):
+                    return playlist
             interval = playlist.target_seconds / 2
 
     def _at_its_end(self) -> SourceFailed:
@@ -140,20 +145,15 @@ class HlsFollower:
 
     def _segment(self, segment: HlsSegment) -> Iterator[bytes]:
         """What a segment holds; nothing where it is missing on the server, or was read under another name."""
-        body = self._opened(segment.piece, MAX_SEGMENT_BYTES)
-        for _ in range(0 if self.trail.is_recording else EARLY_TRIES):
-            if body:
-                break
-            time.sleep(EARLY_SECONDS)  # some name it a moment before it is there
-            body = self._opened(segment.piece, MAX_SEGMENT_BYTES)
-        head = body.peek(HEAD_BYTES) if body else b""
-        if not body or not head:
+        body = self._begun(segment.piece)
+        if not body:
             self.trail.passed(segment)
             self._num_missing += 1
             if self._num_missing > MAX_MISSING:
                 raise SourceFailed(NOT_FOUND)
             return
         try:
+            head = body.peek(HEAD_BYTES)
             if self.trail.is_known(segment, head):
                 return
             init = self._prepared(segment)
@@ -164,6 +164,27 @@ class HlsFollower:
             yield from _content(body, segment.piece)
         finally:
             body.close()
+
+    def _begun(self, piece: FilePart) -> HttpBody | None:
+        """A segment, whose first bytes are here; None where the server has none.
+
+        Some name it a moment before it is there, and any connection may break: something live is asked for again.
+        """
+        until = time.monotonic() + SHARE_OF_PATIENCE * self._client.patience_seconds
+        for num_left in reversed(range(1 if self.trail.is_recording else 1 + EARLY_TRIES)):
+            body = None
+            try:
+                body = self._opened(piece, MAX_SEGMENT_BYTES)
+                if body and body.peek(HEAD_BYTES):
+                    return body
+            except SourceFailed:
+                if not num_left or time.monotonic() >= until:
+                    raise
+            if body:
+                body.close()
+            if num_left:
+                time.sleep(EARLY_SECONDS)
+        return None
 
     def _prepared(self, segment: HlsSegment) -> bytes:
         """What FFmpeg must have before a segment and was not given yet; raises SourceFailed where it cannot take it.
