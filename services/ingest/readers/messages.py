@@ -9,10 +9,11 @@ from pydantic import TypeAdapter
 
 from services.ingest.sources.decoding.tally import TALLY_BYTES, Tally
 from services.ingest.sources.video import VideoInfo
-from shared.errors import SourceFailed
+from shared.errors import SourceChanged, SourceFailed, SourceSilent
 from shared.frame_queue import MAX_JPEG_BYTES
 
 _PICTURE: Final = struct.Struct("<qdq?")
+_ENDS: Final[dict[bytes, type[SourceFailed]]] = {b"E": SourceFailed, b"S": SourceSilent, b"A": SourceChanged}
 _INFO: Final = TypeAdapter(VideoInfo)
 MAX_REASON: Final = 500
 MAX_MARK: Final = 500
@@ -65,8 +66,8 @@ class Over:
 
     tally: Tally
     reason: str | None
-    is_silent: bool = False
-    """whether the reason is that nothing came for too long"""
+    kind: type[SourceFailed] = SourceFailed
+    """as what it failed, where it did"""
 
 
 Message = Opened | Marked | Counted | Waiting | Picture | Over
@@ -99,9 +100,10 @@ def pack_picture(
     return b"P" + tally.take() + _PICTURE.pack(point, media_seconds, decoded_at_ms, damaged) + jpeg
 
 
-def pack_over(tally: Tally, reason: str | None, *, is_silent: bool = False) -> bytes:
+def pack_over(tally: Tally, failure: SourceFailed | None) -> bytes:
     """Over, as bytes; the tally begins anew."""
-    return (b"S" if is_silent else b"E") + tally.take() + (reason or "")[:MAX_REASON].encode()
+    letter = next((letter for letter, kind in _ENDS.items() if kind is type(failure)), b"E")
+    return letter + tally.take() + str(failure or "")[:MAX_REASON].encode()
 
 
 def unpack(message: bytes) -> Message:
@@ -118,8 +120,8 @@ def unpack(message: bytes) -> Message:
         if kind == b"P":
             point, media_seconds, decoded_at_ms, damaged = _PICTURE.unpack(rest[: _PICTURE.size])
             return Picture(tally, point, media_seconds, decoded_at_ms, rest[_PICTURE.size :], damaged)
-        if kind in {b"E", b"S"}:
-            return Over(tally, rest.decode() or None, is_silent=kind == b"S")
+        if kind in _ENDS:
+            return Over(tally, rest.decode() or None, _ENDS[kind])
         if kind == b"C" and not rest:
             return Counted(tally)
     except (ValueError, struct.error) as err:

@@ -15,7 +15,7 @@ from services.ingest.sources.hls.playlist import FilePart, HlsSegment, Playlist,
 from services.ingest.sources.hls.trail import Trail
 from services.ingest.sources.network.http_body import HttpBody
 from services.ingest.sources.network.http_client import HttpClient, origin_of
-from shared.errors import SourceFailed
+from shared.errors import SourceChanged, SourceFailed
 
 STANDS_STILL: Final = "its playlist does not move on"
 CHANGES_FORMAT: Final = "its format changes: it is opened anew"
@@ -193,7 +193,7 @@ class HlsFollower:
         """
         init = segment.init
         if init and self._init is not None and (segment.breaks or not self.trail.continues(segment)):
-            raise SourceFailed(CHANGES_FORMAT)
+            raise SourceChanged(CHANGES_FORMAT)
         if self._init is not None and init == self._init_piece:
             return b""
         content = b""
@@ -204,7 +204,7 @@ class HlsFollower:
             content = b"".join(_content(body, init))
             body.close()
         if self._init is not None and content != self._init:
-            raise SourceFailed(CHANGES_FORMAT)
+            raise SourceChanged(CHANGES_FORMAT)
         is_given = self._init is not None
         self._init, self._init_piece = content, init
         return b"" if is_given else content
