@@ -36,7 +36,7 @@ def test_a_playlist_that_stands_still_is_waited_for(
         return ingest.value("afterimage_source_failures_total", stream_id="still") or 0
 
     web.give("/0.ts", video_file("0.ts", seconds=1).read_bytes())
-    web.give("/1.ts", video_file("1.ts", seconds=1).read_bytes())
+    web.give("/1.ts", video_file("1.ts", seconds=2).read_bytes())
     web.give("/live.m3u8", HEAD + b"#EXTINF:1,\n0.ts\n")
     ingest.add("still", web.url("/live.m3u8"), pace="live")
     ingest.start()
@@ -65,8 +65,8 @@ def test_nothing_is_played_again_by_the_next_process_nor_is_it_over(
         reason = ingest.registry.get("still").status.reason or ""
         return reason.endswith("its playlist does not move on")
 
-    for name in ("0.ts", "1.ts"):
-        web.give(f"/{name}", video_file(name, seconds=1).read_bytes())
+    for number in range(2):
+        web.give(f"/{number}.ts", video_file(f"{number}.ts", seconds=1 + number).read_bytes())
     over = HEAD + b"#EXTINF:1,\n0.ts\n#EXT-X-ENDLIST\n"
     web.give("/live.m3u8", HEAD + b"#EXTINF:1,\n0.ts\n")
     ingest.add("still", web.url("/live.m3u8"), pace="live")

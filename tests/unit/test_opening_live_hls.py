@@ -10,7 +10,7 @@ from web_server import Answer, Handler, WebServer, web_server
 
 from services.ingest.sources.failures import NOT_FOUND
 from services.ingest.sources.hls import follower
-from services.ingest.sources.hls.follower import CHANGES_FORMAT, STANDS_STILL
+from services.ingest.sources.hls.follower import CHANGES_FORMAT, REPEATS, STANDS_STILL
 from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.video import VideoInfo, open_video
 from shared.errors import SourceFailed
@@ -163,6 +163,60 @@ def test_numbers_that_begin_anew_and_missing_segments_are_borne(channel: Channel
     channel.show(0, 1, 2, first=1000)
     look = Look(channel.url, then=go_on)
     assert (look.shades, look.reason) == (times(0, 1, 2, 3, 4, 5, 6), STANDS_STILL)
+
+
+def test_numbers_that_jump_over_the_same_segments_bring_nothing_again(channel: Channel) -> None:
+    def jump(shade: int) -> None:
+        if shade == 3:
+            channel.show(2, 3, 4, first=1002)
+
+    channel.show(1, 2, 3)
+    look = Look(channel.url, then=jump)
+    assert (look.shades, look.reason) == (times(1, 2, 3, 4), STANDS_STILL)
+
+
+@pytest.mark.parametrize("first", [5000, 0])
+def test_addresses_that_come_again_are_read_again(channel: Channel, parts: list[bytes], first: int) -> None:
+    """A server that writes five files in turns is started anew, or does not count at all."""
+    newest = 2
+
+    def move_on(shade: int) -> None:
+        nonlocal newest
+        newest = max(newest, min(shade + 1, 9))
+        channel.web.give(f"/ring{newest % 5}.ts", parts[newest])
+        names = [f"ring{number % 5}" for number in range(newest - 2, newest + 1)]
+        channel.show(*names, first=first + newest if first and newest < 5 else 0)
+
+    for number in range(3):
+        channel.web.give(f"/ring{number}.ts", parts[number])
+    move_on(0)
+    look = Look(channel.url, then=move_on)
+    assert (look.shades, look.reason) == (times(*range(10)), STANDS_STILL)
+
+
+def test_new_numbers_over_the_same_bytes_are_said_to_be_that(channel: Channel, parts: list[bytes]) -> None:
+    num_asked = 0
+
+    def move_on() -> None:
+        nonlocal num_asked
+        num_asked += 1
+        for number in range(num_asked, num_asked + 3):
+            channel.web.give(f"/again{number}.ts", parts[5])
+        channel.show(*(f"again{number}" for number in range(num_asked, num_asked + 3)), first=num_asked)
+
+    move_on()
+    channel.moves_on = move_on
+    look = Look(channel.url)
+    assert (look.shades, look.reason) == (times(5), REPEATS)
+    look = Look(channel.url, look.mark)
+    assert (look.shades, look.reason) == ([], REPEATS)
+
+
+def test_a_recording_may_show_the_same_again(channel: Channel) -> None:
+    channel.show(0, 1, 1, 0, first=0, end="#EXT-X-ENDLIST")
+    look = Look(channel.url)
+    assert (set(look.shades), look.reason) == ({0, 1}, None)
+    assert [channel.num_asked(f"/{number}.ts") for number in range(2)] == [2, 2]
 
 
 def test_a_playlist_whose_segments_are_all_missing_says_so(channel: Channel) -> None:

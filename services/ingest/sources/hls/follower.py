@@ -12,12 +12,13 @@ from typing import Final
 
 from services.ingest.sources.failures import NOT_FOUND
 from services.ingest.sources.hls.playlist import FilePart, HlsSegment, Playlist, begins_one, elsewhere, parse
-from services.ingest.sources.hls.trail import Trail
+from services.ingest.sources.hls.trail import Trail, new_digest
 from services.ingest.sources.network.http_body import HttpBody
 from services.ingest.sources.network.http_client import HttpClient, origin_of
 from shared.errors import SourceChanged, SourceFailed
 
 STANDS_STILL: Final = "its playlist does not move on"
+REPEATS: Final = "its playlist names the same video again and again"
 CHANGES_FORMAT: Final = "its format changes: it is opened anew"
 MAX_PLAYLIST_BYTES: Final = 1 << 20
 MAX_SEGMENT_BYTES: Final = 256 << 20
@@ -55,6 +56,7 @@ class HlsFollower:
         """what came before the first segment; None before that"""
         self._init_piece: FilePart | None = None
         self._num_missing = 0
+        self._is_repeated = False
         self._fetched_at = 0.0
         self._age_seconds = 0.0
         """of the playlist, by its server's clock"""
@@ -141,7 +143,9 @@ class HlsFollower:
             interval = playlist.target_seconds / 2
 
     def _at_its_end(self) -> SourceFailed:
-        return SourceFailed(NOT_FOUND if self._num_missing else STANDS_STILL)
+        if self._num_missing:
+            return SourceFailed(NOT_FOUND)
+        return SourceFailed(REPEATS if self._is_repeated else STANDS_STILL)
 
     def _segment(self, segment: HlsSegment) -> Iterator[bytes]:
         """What a segment holds; nothing where it is missing on the server, or was read under another name."""
@@ -156,14 +160,28 @@ class HlsFollower:
             head = body.peek(HEAD_BYTES)
             if self.trail.is_known(segment, head):
                 return
+            content = _content(body, segment.piece)
+            if not self.trail.is_recording and self.trail.seems_known(head):
+                whole = b"".join(content)
+                if self.trail.repeats(segment, whole):
+                    self._is_repeated = True
+                    return
+                content = iter((whole,))
             init = self._prepared(segment)
             self.trail.passed(segment, head)
-            self._num_missing, self._hungry_until = 0, None
+            self._num_missing, self._is_repeated, self._hungry_until = 0, False, None
             if init:
                 yield init  # an empty piece would read as the end
-            yield from _content(body, segment.piece)
+            yield from self._noted(content)
         finally:
             body.close()
+
+    def _noted(self, content: Iterator[bytes]) -> Iterator[bytes]:
+        digest = new_digest()
+        for data in content:
+            digest.update(data)
+            yield data
+        self.trail.held(digest.hexdigest())
 
     def _begun(self, piece: FilePart) -> HttpBody | None:
         """A segment, whose first bytes are here; None where the server has none.
