@@ -52,6 +52,17 @@ def test_a_playlist_says_whether_it_is_whole(line: str, is_over: bool) -> None:
     assert names("#EXTINF:6,", "a.ts", line).is_over is is_over
 
 
+@pytest.mark.parametrize("gap", [0, 1, 2])
+def test_a_part_that_is_left_out_takes_its_place(gap: int) -> None:
+    lines = []
+    for number in range(4):
+        place = "@16" if number == 0 else ""
+        lines += ["#EXT-X-GAP"] * (number == gap) + [f"#EXT-X-BYTERANGE:100{place}", "#EXTINF:6,", "a.ts"]
+    left = [number for number in range(4) if number != gap]
+    segments = names(*lines).segments
+    assert [(segment.number, segment.piece.offset) for segment in segments] == [(k, 16 + 100 * k) for k in left]
+
+
 def test_variants_of_sound_alone_are_left_out() -> None:
     playlist = names(
         '#EXT-X-STREAM-INF:BANDWIDTH=9,CODECS="mp4a.40.2"',

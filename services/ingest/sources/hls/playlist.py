@@ -104,6 +104,8 @@ class _PlaylistReader:
     number: int = 0
     init: FilePart | None = None
     part: tuple[int, int | None] | None = None
+    last: FilePart | None = None
+    """what was named last, be it left out"""
     variant_codecs: str | None = None
     variant_is_seen: bool = False
     is_gap: bool = False
@@ -154,14 +156,13 @@ class _PlaylistReader:
         if not self.is_gap:
             self.segments.append(HlsSegment(self.number, piece, self.init, self.breaks))
             self.breaks = False
-        self.number, self.part, self.is_gap = self.number + 1, None, False
+        self.number, self.part, self.last, self.is_gap = self.number + 1, None, piece, False
 
     def _after(self, url: str) -> int:
         """Where a part begins that does not say it: at the end of the one before."""
-        last = self.segments[-1].piece if self.segments else FilePart("")
-        if last.url != url or last.length is None:
+        if not self.last or self.last.url != url or self.last.length is None:
             raise SourceFailed("its playlist makes no sense: it names a part of a file without its beginning")
-        return last.offset + last.length
+        return self.last.offset + self.last.length
 
     def _init(self, attributes: dict[str, str]) -> FilePart:
         url = _joined(self.url, attributes.get("URI", ""))
