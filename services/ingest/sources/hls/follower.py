@@ -4,23 +4,21 @@ FFmpeg's own follower knows nothing of what was read before it was started, so i
 stands still again and again; and its network code opens whatever a playlist names.
 """
 
-import math
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from email.utils import parsedate_to_datetime
+from collections.abc import Iterator
 from typing import Final
 
 from services.ingest.sources.failures import NOT_FOUND
-from services.ingest.sources.hls.playlist import FilePart, HlsSegment, Playlist, begins_one, elsewhere, parse
+from services.ingest.sources.hls.channel import HlsChannel
+from services.ingest.sources.hls.playlist import FilePart, HlsSegment, Playlist
 from services.ingest.sources.hls.trail import Trail, new_digest
 from services.ingest.sources.network.http_body import HttpBody
-from services.ingest.sources.network.http_client import HttpClient, origin_of
+from services.ingest.sources.network.http_client import HttpClient
 from shared.errors import SourceChanged, SourceFailed
 
 STANDS_STILL: Final = "its playlist does not move on"
 REPEATS: Final = "its playlist names the same video again and again"
 CHANGES_FORMAT: Final = "its format changes: it is opened anew"
-MAX_PLAYLIST_BYTES: Final = 1 << 20
 MAX_SEGMENT_BYTES: Final = 256 << 20
 MAX_INIT_BYTES: Final = 1 << 20
 MAX_MISSING: Final = 3
@@ -35,7 +33,6 @@ SHARE_OF_PATIENCE: Final = 0.8
 OLD_SECONDS: Final = 60.0
 OLD_TARGETS: Final = 10.0
 """How old a live playlist is, in seconds and in segments, that must be seen to move on before anything is played."""
-GONE: Final = frozenset({404, 410, 500, 502, 503, 504})
 
 
 class HlsFollower:
@@ -49,7 +46,7 @@ class HlsFollower:
         self.name = body.name
         self.trail = Trail(after)
         self._client = client
-        self._origin = origin_of(body.name)
+        self._channel = HlsChannel(client, body.name)
         self._bytes = self._all(body)
         self._ahead = memoryview(b"")
         self._init: bytes | None = None
@@ -57,9 +54,6 @@ class HlsFollower:
         self._init_piece: FilePart | None = None
         self._num_missing = 0
         self._is_repeated = False
-        self._fetched_at = 0.0
-        self._age_seconds = 0.0
-        """of the playlist, by its server's clock"""
         self._hungry_until: float | None = None
         self._failure: SourceFailed | None = None
 
@@ -85,10 +79,8 @@ class HlsFollower:
             return b""
 
     def _all(self, body: HttpBody) -> Iterator[bytes]:
-        playlist = self._parsed(body)
-        if playlist.variants and not playlist.segments:
-            playlist = self._variant(playlist.variants)
-        is_old = self._age_seconds > max(OLD_SECONDS, OLD_TARGETS * playlist.target_seconds)
+        playlist = self._channel.first(body)
+        is_old = self._channel.age_seconds > max(OLD_SECONDS, OLD_TARGETS * playlist.target_seconds)
         if self.trail.mark is None and (is_old or playlist.is_over):  # what is left of something live is old as well
             self.trail.leave_out(playlist)
         while True:
@@ -100,47 +92,40 @@ class HlsFollower:
         if self._num_missing or self._init is None or not self.trail.is_recording:
             raise self._at_its_end()
 
-    def _variant(self, urls: Sequence[str]) -> Playlist:
-        """The first of the variants that is there."""
-        *others, last = urls
-        for url in others:
-            body = self._fetched(url, None, GONE)
-            if body.status not in GONE:
-                return self._parsed(body)
-            body.close()
-        return self._parsed(self._fetched(last))
-
-    def _parsed(self, body: HttpBody) -> Playlist:
-        self._fetched_at = time.monotonic()
-        self._age_seconds = _age_seconds(body)
-        try:
-            content = body.read_whole(MAX_PLAYLIST_BYTES, "its playlist")
-        finally:
-            body.close()
-        if not begins_one(content):
-            raise SourceFailed("what should be its playlist is none")
-        return parse(content.decode("utf-8-sig", errors="replace"), body.name)
-
     def _moved_on(self, playlist: Playlist) -> Playlist:
         """The playlist, once something new is in it; raises SourceFailed, for the last reason, if it takes too long."""
         patience_seconds = SHARE_OF_PATIENCE * self._client.patience_seconds
         if self._hungry_until is None:
             self._hungry_until = time.monotonic() + patience_seconds
         interval = playlist.target_seconds
-        failure: SourceFailed | None = None
+        failures: list[SourceFailed] = []
         while True:
-            due = self._fetched_at + max(LEAST_REFETCH_SECONDS, min(interval, patience_seconds / 3))
+            due = self._channel.asked_at + max(LEAST_REFETCH_SECONDS, min(interval, patience_seconds / 3))
             time.sleep(max(0.0, min(due, self._hungry_until) - time.monotonic()))
-            if due > self._hungry_until:
-                raise failure or self._at_its_end()
+            if max(due, time.monotonic()) > self._hungry_until:
+                raise failures[-1] if failures else self._at_its_end()
             try:
-                playlist, failure = self._parsed(self._fetched(playlist.url)), None
+                is_late = time.monotonic() > self._hungry_until - patience_seconds / 2
+                playlist = self._asked(playlist, len(failures), is_late=is_late)
             except SourceFailed as err:  # a server may be busy or confused for a moment
-                self._fetched_at, self._client.has_failed, failure = time.monotonic(), False, err
+                self._client.has_failed = False
+                failures.append(err)
             else:
+                failures.clear()
                 if playlist.is_over or self.trail.unread(playlist):
                     return playlist
             interval = playlist.target_seconds / 2
+
+    def _asked(self, playlist: Playlist, num_failures: int, *, is_late: bool) -> Playlist:
+        """The playlist as it is now; after a failure as the source's own URL leads to it: a session may have ended.
+
+        Of one that has stood still for long it is another variant's that goes on, where there is one.
+        """
+        if num_failures % 2:
+            return self._channel.anew()
+        if is_late and (other := self._channel.another()) and self.trail.is_ahead(other):
+            return other
+        return self._channel.again(playlist)
 
     def _at_its_end(self) -> SourceFailed:
         if self._num_missing:
@@ -192,7 +177,7 @@ class HlsFollower:
         for num_left in reversed(range(1 if self.trail.is_recording else 1 + EARLY_TRIES)):
             body = None
             try:
-                body = self._opened(piece, MAX_SEGMENT_BYTES)
+                body = self._channel.part(piece, MAX_SEGMENT_BYTES)
                 if body and body.peek(HEAD_BYTES):
                     return body
             except SourceFailed:
@@ -216,7 +201,7 @@ class HlsFollower:
             return b""
         content = b""
         if init:
-            body = self._opened(init, MAX_INIT_BYTES)
+            body = self._channel.part(init, MAX_INIT_BYTES)
             if not body:
                 raise SourceFailed(NOT_FOUND)
             content = b"".join(_content(body, init))
@@ -227,45 +212,9 @@ class HlsFollower:
         self._init, self._init_piece = content, init
         return b"" if is_given else content
 
-    def _opened(self, piece: FilePart, max_bytes: int) -> HttpBody | None:
-        """A file or the part of it that is asked for; None where the server has none."""
-        headers = {}
-        if piece.length is not None:
-            headers["Range"] = f"bytes={piece.offset}-{piece.offset + piece.length - 1}"
-        body = self._fetched(piece.url, headers, GONE, max_bytes)
-        if body.status in GONE:
-            body.close()
-            return None
-        if piece.length is not None and not body.begins_at(piece.offset):
-            body.close()
-            raise SourceFailed("its playlist names parts of a file, and its server gives no parts")
-        return body
-
-    def _fetched(
-        self,
-        url: str,
-        headers: Mapping[str, str] | None = None,
-        also_accepted: Collection[int] = (),
-        max_bytes: float = math.inf,
-    ) -> HttpBody:
-        """What the playlist's own server gives; raises SourceFailed where that is another's address."""
-        own_url = self._client.at_home(url, self._origin)
-        if own_url is None:
-            raise elsewhere(url)
-        return HttpBody(self._client, self._client.get(own_url, self._origin, headers, also_accepted), max_bytes)
-
 
 def _content(body: HttpBody, piece: FilePart) -> Iterator[bytes]:
     left = piece.length
     while data := body.read(CHUNK_BYTES if left is None else min(CHUNK_BYTES, left)):
         left = None if left is None else left - len(data)
         yield data
-
-
-def _age_seconds(body: HttpBody) -> float:
-    """How long before the answer its content was changed last; 0 where the server does not say."""
-    try:
-        dates = [parsedate_to_datetime(body.headers[name]) for name in ("Date", "Last-Modified")]
-        return (dates[0] - dates[1]).total_seconds()
-    except (KeyError, ValueError, TypeError, OverflowError):
-        return 0.0

@@ -66,6 +66,10 @@ class Trail:
             for segment in playlist.segments:
                 self.passed(segment)
 
+    def is_ahead(self, playlist: Playlist) -> bool:
+        """Whether a playlist's last segment has a new number."""
+        return bool(playlist.segments) and self.continues(playlist.segments[-1])
+
     def continues(self, segment: HlsSegment) -> bool:
         """Whether a segment's number is a new one."""
         return self._number is None or segment.number > self._number
