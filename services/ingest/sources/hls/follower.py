@@ -84,13 +84,26 @@ class HlsFollower:
         if self.trail.mark is None and (is_old or playlist.is_over):  # what is left of something live is old as well
             self.trail.leave_out(playlist)
         while True:
-            for segment in self.trail.unread(playlist):
+            for segment in self._new(self.trail.unread(playlist)):
                 yield from self._segment(segment)
             if playlist.is_over:
                 break
             playlist = self._moved_on(playlist)
         if self._num_missing or self._init is None or not self.trail.is_recording:
             raise self._at_its_end()
+
+    def _new(self, segments: list[HlsSegment]) -> list[HlsSegment]:
+        """Those that are new by their content, where their addresses do not say it."""
+        if not self.trail.is_in_doubt:
+            return segments
+        for num_new, segment in enumerate(reversed(segments)):
+            body = self._begun(segment.piece)
+            head = body.peek(HEAD_BYTES) if body else b""
+            if body:
+                body.close()
+            if head and self.trail.is_known(segment, head):
+                return segments[len(segments) - num_new :]
+        return segments
 
     def _moved_on(self, playlist: Playlist) -> Playlist:
         """The playlist, once something new is in it; raises SourceFailed, for the last reason, if it takes too long."""

@@ -17,7 +17,7 @@ NUM_BEHIND: Final = 3
 """How many segments before its end a live playlist is taken up."""
 NUM_REMEMBERED: Final = 6
 NUM_IN_MEMORY: Final = 64
-"""More than a live playlist names: of one that counts anew, all may have been read."""
+"""More than a live playlist names: where its numbers jump, all of it may have been read."""
 MAX_MARK: Final = 400
 DIGEST_BYTES: Final = 8
 
@@ -36,6 +36,9 @@ class Trail:
     def __init__(self, mark: str | None = None) -> None:
         self.is_recording: bool | None = None
         """whether the first playlist was a recording's; None before that"""
+        self.is_in_doubt = False
+        """whether the last of those that came next has an address that was read: then none up to one that `is_known` is
+        new"""
         self._number: int | None = None
         self._past: deque[PastSegment] = deque(maxlen=NUM_IN_MEMORY)
         self._is_taken_up = False
@@ -51,7 +54,7 @@ class Trail:
 
     def unread(self, playlist: Playlist) -> list[HlsSegment]:
         """The playlist's segments that come next, in order."""
-        segments = list(playlist.segments)
+        segments, self.is_in_doubt = list(playlist.segments), False
         is_first, self._is_taken_up = not self._is_taken_up, True
         if self.is_recording is None:
             self.is_recording = playlist.is_recording
@@ -78,8 +81,8 @@ class Trail:
         """Whether a segment that begins with `head`, and does not follow on the last, was read before."""
         if self._number is None or segment.number == self._number + 1:
             return False
-        digest = _digest(head)
-        return self._seen_again(segment, next((past for past in self._past if past.head == digest), None))
+        digest, among = _digest(head), self._past if segment.number > self._number else self._latest()
+        return self._seen_again(segment, next((past for past in among if past.head == digest), None))
 
     def seems_known(self, head: bytes) -> bool:
         """Whether one of the last segments began with `head`, so that all of it should be compared."""
@@ -118,8 +121,9 @@ class Trail:
         names, past = [_name(segment.piece) for segment in found], [past.name for past in self._past]
         if past and past[-1] in names[:-1]:
             return found[len(names) - names[::-1].index(past[-1]) :]
-        if names[-1] in past:  # it stands still, is a copy from before, or uses its addresses again
-            return [] if (found[-1].number, names[-1]) == (number, past[-1]) else found[-1:]
+        if past and (found[-1].number, names[-1]) == (number, past[-1]):
+            return []  # it stands still
+        self.is_in_doubt = names[-1] in past  # a copy from before, or its addresses are used again
         return newer or segments[-NUM_BEHIND:]
 
     def _recall(self, mark: str) -> None:
