@@ -23,7 +23,7 @@ from services.ingest.readers.messages import Picture
 from services.ingest.readers.starting import REASONS, lost
 from services.ingest.sources.decoding.tally import Tally
 from shared.clock import now_ms, steady_ms
-from shared.errors import Fenced, ReaderLost, SourceFailed, SourceRefused, StreamUnknown
+from shared.errors import Fenced, ReaderLost, SourceChanged, SourceFailed, SourceRefused, StreamUnknown
 from shared.frame_queue import FrameWriter, NewFrame
 from shared.leases import Lease
 from shared.sources import Source, parse_source
@@ -209,6 +209,8 @@ class Passage:
                 raise
             except Exception as err:  # noqa: BLE001 (told in the status and the log: no error ends a camera)
                 failure = machine_trouble(err)
+                if isinstance(failure, SourceChanged) and self.attempts.goes_on():
+                    continue
                 is_defect = not isinstance(failure, SourceFailed)
                 reason = said_of(failure) if is_defect else str(failure)
                 self.metrics.failed(self.spec.id, failure)
