@@ -35,6 +35,10 @@ class SourceSilent(SourceFailed):
     """A source is connected, and has given nothing for too long."""
 
 
+class SourceChanged(SourceFailed):
+    """A source goes on in a way for which it must be opened anew."""
+
+
 class SourceCrashed(SourceFailed):
     """Reading a source ended the process that did it, or hung in native code until that was ended."""
 

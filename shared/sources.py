@@ -33,6 +33,7 @@ ALLOWED: Final = (
 )
 
 _FILE_URI: Final = re.compile(r"\s*file:(?://(?P<host>[^/?#]*))?(?P<path>/.*?)?\s*", re.DOTALL | re.IGNORECASE)
+_RELATIVE_URI: Final = re.compile(r"\s*file:(?!/)", re.IGNORECASE)
 _DEVICE: Final = re.compile(r"\s*device:(?P<number>.*?)\s*", re.DOTALL | re.IGNORECASE)
 _LONE_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _MISTYPED: Final = re.compile(
@@ -95,6 +96,8 @@ def path_named(text: str) -> str:
 
     Raises SourceRefused for a URI of another host's file, or of none.
     """
+    if _RELATIVE_URI.match(text):
+        raise SourceRefused("source: a file URI holds an absolute path; give a relative one without file:")
     uri = _FILE_URI.fullmatch(text)
     if not uri or not (uri["path"] or "//" in text):
         return text

@@ -41,3 +41,15 @@ def render(path: Path, *, seconds: float, fps: int, size: tuple[int, int], rotat
         container.mux(stream.encode(None))
     written_at = time.time() - 60
     os.utime(path, (written_at, written_at))  # ingest waits a little whether more comes
+
+
+def index_first(path: Path) -> bytes:
+    """An MP4 file rewritten with its index before its pictures."""
+    rewritten = path.with_name("first.mp4")
+    with av.open(str(path)) as source, av.open(str(rewritten), "w", options={"movflags": "faststart"}) as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    return rewritten.read_bytes()

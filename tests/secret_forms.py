@@ -7,6 +7,8 @@ from patience import unavailable
 
 CASES = Path(__file__).resolve().parents[2] / "shared" / "cases" / "secrets.json"
 
+SECRETS_FOLLOW = ("streamkey", "accesskey", "bearer", "passwort", "mdp", "pin", "adm", "root")
+
 SOURCES = (
     "rtsp://user:{}@127.0.0.1:9/s",
     "RTSP://user:{}@127.0.0.1:9/s",
@@ -47,6 +49,8 @@ SOURCES = (
     "http://127.0.0.1:9/accessToken-{}/1",
     "http://127.0.0.1:9/redir/http%3A%2F%2Fu%3A{}%40127.0.0.1%2Fx",
     "http://127.0.0.1:9/http://u:{}@127.0.0.1/x",
+    *(f"http://127.0.0.1:9/s/{name}/{{}}" for name in SECRETS_FOLLOW),
+    *(f"rtsp://127.0.0.1:9/{name}{mark}{{}}" for name in ("admin", "superuser", "streamkey") for mark in "_-."),
     "rtsps://127.0.0.1:7441/{}?enableSrtp",
     "rtsp://127.0.0.1:7447/{}",
 )
@@ -94,6 +98,10 @@ MISTYPED = (
     "-rtsp_transport tcp -i rtsp://user:{}@127.0.0.1/s",
     "rtsp%3A%2F%2Fuser%3A{}%40127.0.0.1%2Fs",
     "rtsp://user:***@127.0.0.1/s?token={}",
+    'http://127.0.0.1:9/v?q={"password":"{}"}',
+    "-user admin -pass {} rtsp://127.0.0.1/s",
+    "password: {} rtsp://127.0.0.1/s",
+    "rtsp:/127.0.0.1/admin {}",
 )
 """Refused, or a file that is not there."""
 

@@ -4,11 +4,19 @@ import re
 from typing import Final
 
 TELLING_NAMES: Final = (
-    "account|apikey|auth|authorization|code|credentials?|hash|jwt|key|login|pass|passphrase|passwd|password|psk|pss|psw|"
-    "pw|pwd|secret|session|sessionid|sid|sig|signature|token|user|username|usr"
+    "account|apikey|auth|authorization|bearer|clave|code|contrasena|credentials?|haslo|hash|jwt|kennwort|key|login|mdp|"
+    "motdepasse|parola|pass|passphrase|passwd|password|passwort|pin|psk|pss|psw|pw|pwd|secret|senha|session|sessionid|"
+    "sid|sig|signature|token|user|username|usr|wachtwoord"
 )
-_SECRET: Final = re.compile(TELLING_NAMES)
-_USER: Final = re.compile("admin|administrator|guest|operator|root|ubnt")
+_SECRET: Final = re.compile(
+    rf"(?:{TELLING_NAMES})s?"
+    "|(?!bypass|compass|donkey|hockey|jockey|monkey|overpass|turkey|underpass)"
+    r"\w+(?:key|pass|passcode|passwd|password|pincode|pwd|secret|signature|token)"
+)
+"""Also what ends like one (streamkey)."""
+_ADMIN: Final = re.compile("adm|admin|administrator|root|superuser|ubnt")
+_USER: Final = re.compile(f"{_ADMIN.pattern}|guest|operator")
+"""Guests and operators may have a room that a camera is named after: they are a login only before another segment."""
 _PLAIN: Final = re.compile(r"[\w .~+-]*")
 _RUN: Final = re.compile(r"[^\W_]+")
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W_A-Za-z0-9]+")
@@ -31,9 +39,9 @@ def awaits_secret(word: str) -> bool:
 
 
 def names_secret(word: str) -> bool:
-    """Whether a segment has both name and value: `pwd_…`."""
+    """Whether a segment has both name and value: `pwd_…`, `admin-…`."""
     words = _words(word)
-    return len(words) > 1 and any(map(_SECRET.fullmatch, words))
+    return len(words) > 1 and any(_SECRET.fullmatch(word) or _ADMIN.fullmatch(word) for word in words)
 
 
 def _words(text: str) -> list[str]:

@@ -27,7 +27,8 @@ _MANY_HOSTS: Final = re.compile(
 )
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}$")
-_URL_WORD: Final = re.compile(r"[^\s\"<>]*")
+_URL_WORD: Final = re.compile(r"(?:[^\s\"<>]|(?<=[={\[:,])\"[^\"]*\"?)*")
+"""With quoted words where one assigns them: `?q={"password":"…"}`."""
 _LOOSE_WORD: Final = re.compile(r"[^\s\"'<>]+")
 _TELLING: Final = re.compile("[%@=?/]")
 _SENTENCE_END: Final = re.compile(r"[;:,.!?)'\]}]*$")
@@ -36,6 +37,14 @@ _MODEL: Final = r"[0-9a-f]{8}(?![\w.])"
 _LOGIN_END: Final = re.compile(f"@(?!{_MODEL})")
 _HOST_IN_TEXT: Final = re.compile(r"[\w-]*[.:/\\\[{]|localhost")
 _ASSIGNED: Final = re.compile(f"(?:{TELLING_NAMES})=", re.IGNORECASE)
+_SPOKEN: Final = re.compile(
+    rf"(?:(?<!\S)--?(?:{TELLING_NAMES})\s+"  # -user admin -pass …
+    r"|\b(?:\w{0,16}[_-])?(?:pass|passw\w{1,8}|pwd|psw|secret|token|api_?key)\b[\"']?\s{0,4}:\s{0,4})"  # password: …
+    r"(?P<value>\"[^\"]*\"?|'[^']*'?|[^\s\"'<>]+)",
+    re.IGNORECASE,
+)
+_HALF_URL: Final = re.compile(rf"\b(?!file|unix)(?:{KNOWN_SCHEME.pattern})\s?[:;]\s?[/\\].*", re.IGNORECASE | re.DOTALL)
+"""A URL that was mistyped: nobody can say where it ends."""
 MAX_URL: Final = 4096
 
 
@@ -79,6 +88,8 @@ def _url_in_text(scheme: str, text: str, begin: int) -> tuple[str, int]:
 
 def _redact_loose(text: str) -> str:
     """What is no URL: one that was mistyped, a login, an assignment."""
+    text = _HALF_URL.sub(MASK, text)
+    text = _SPOKEN.sub(lambda said: said[0][: said.start("value") - said.start()] + MASK, text)
     return _LOOSE_WORD.sub(lambda word: _redact_word(word[0]), text)
 
 
@@ -159,7 +170,9 @@ def _shown_path(path: str, port: str, *, is_web: bool) -> str:
 
 
 def _shown_file(path: str) -> str:
-    """A file's path, but for what is no name of a file: `password=…`, `user:…@…`, a key."""
+    """A file's path, but for what is no name of a file: `password=…`, `user:…@…`, a key, a URL mistyped."""
+    if _SPOKEN.search(path) or _HALF_URL.search(path):
+        return MASK
 
     def shown(segment: str) -> str:
         word = plain_form(segment)

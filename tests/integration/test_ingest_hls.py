@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from films import VideoFile
+from grey_films import NUM_FRAMES, fragments
 from ingest_runner import IngestRunner
 from patience import eventually
 from web_server import WebServer, web_server
@@ -35,7 +36,7 @@ def test_a_playlist_that_stands_still_is_waited_for(
         return ingest.value("afterimage_source_failures_total", stream_id="still") or 0
 
     web.give("/0.ts", video_file("0.ts", seconds=1).read_bytes())
-    web.give("/1.ts", video_file("1.ts", seconds=1).read_bytes())
+    web.give("/1.ts", video_file("1.ts", seconds=2).read_bytes())
     web.give("/live.m3u8", HEAD + b"#EXTINF:1,\n0.ts\n")
     ingest.add("still", web.url("/live.m3u8"), pace="live")
     ingest.start()
@@ -64,8 +65,8 @@ def test_nothing_is_played_again_by_the_next_process_nor_is_it_over(
         reason = ingest.registry.get("still").status.reason or ""
         return reason.endswith("its playlist does not move on")
 
-    for name in ("0.ts", "1.ts"):
-        web.give(f"/{name}", video_file(name, seconds=1).read_bytes())
+    for number in range(2):
+        web.give(f"/{number}.ts", video_file(f"{number}.ts", seconds=1 + number).read_bytes())
     over = HEAD + b"#EXTINF:1,\n0.ts\n#EXT-X-ENDLIST\n"
     web.give("/live.m3u8", HEAD + b"#EXTINF:1,\n0.ts\n")
     ingest.add("still", web.url("/live.m3u8"), pace="live")
@@ -95,3 +96,20 @@ def test_a_recording_ends_as_a_file_does(web: WebServer, ingest: IngestRunner, v
         assert ingest.until(stream_id, StreamState.ENDED, passing=False).status.reason is None
         assert len(ingest.frames(stream_id)) == 16
         assert len(ingest.entries(stream_id)) == 17, "the end is marked"
+
+
+def test_a_source_that_changes_again_and_again_does_not_fail(web: WebServer, ingest: IngestRunner) -> None:
+    """Every segment comes from another encoder, as between advertisements: each is a reader's last."""
+    lines, num_changes = "", 6
+    for number in range(num_changes):
+        init, [fragment] = fragments(number)
+        web.give(f"/init{number}.mp4", init)
+        web.give(f"/{number}.m4s", fragment)
+        lines += f'#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI="init{number}.mp4"\n#EXTINF:0.5,\n{number}.m4s\n'
+    web.give("/ads.m3u8", f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n{lines}#EXT-X-ENDLIST\n".encode())
+    ingest.add("ads", web.url("/ads.m3u8"), pace="live", fps=10)
+    ingest.start()
+    status = ingest.until("ads", StreamState.ENDED, passing=False).status
+    assert (status.reason, status.epoch) == (None, num_changes)
+    assert len(ingest.frames("ads")) == num_changes * NUM_FRAMES
+    assert ingest.value("afterimage_source_failures_total", stream_id="ads") in (None, 0)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from cameras import camera_server
-from films import VideoFile
+from films import VideoFile, index_first
 from ingest_runner import IngestRunner, stream_spec
 from patience import eventually
 from process_tree import children, readers
@@ -243,6 +243,19 @@ def test_a_damaged_file_has_failed_until_it_changes(
     path.write_bytes(whole)
     os.utime(path, (2, 2))
     ingest.until("door", LIVE if changes else ENDED)
+
+
+def test_a_film_that_was_cut_off_says_so(ingest: IngestRunner, video_file: VideoFile) -> None:
+    whole = index_first(video_file("whole.mp4", seconds=8))
+    cut = ingest.media_root / "cut.mp4"
+    pictures_at = whole.index(b"mdat")
+    cut.write_bytes(whole[: pictures_at + (len(whole) - pictures_at) * 7 // 10])
+    os.utime(cut, (1, 1))
+    for name in ("whole", "cut"):
+        ingest.add(name, f"{name}.mp4")
+    ingest.start()
+    assert ingest.until("whole", ENDED).status.reason is None
+    assert "s of the 8.0 s that it states" in (ingest.until("cut", ENDED).status.reason or "")
 
 
 def test_of_a_file_that_was_given_up_nothing_is_told_after_an_hour(tmp_path: Path) -> None:

@@ -138,6 +138,21 @@ def test_the_systems_own_redis_is_no_source(api: RunningApi, desk: Desk, silent_
     assert "this system's own Redis" in tried(api, f"rtsp://localhost:{silent_port}/x")["reason"]
 
 
+def test_a_refused_source_is_not_even_logged_with_a_mask(
+    desk: Desk, redis_client: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    desk.open()
+    queue = ProbeQueue(redis_client)
+    eventually(queue.desks, "a desk")
+    probe_id = queue.ask(ProbeRequest(source=f"rtsp:/door/admin {SECRET}"), queue.desks())
+    assert probe_id
+    report = eventually(lambda: queue.answer_to(probe_id), "an answer")
+    assert report is not None
+    assert str(report.reason) in caplog.text
+    assert SECRET not in caplog.text
+
+
 def test_a_camera_that_says_nothing_is_given_up_and_its_password_is_nowhere(
     api: RunningApi, desk: Desk, silent_port: int, redis_client: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -122,6 +122,17 @@ def test_a_file_that_is_there_and_gives_nothing_is_given_up() -> None:
     assert [attempts.failed(CRASH, 0.0).seconds is None for _ in range(MAX_CRASHES)] == [False] * 4 + [True]
 
 
+def test_a_source_that_must_be_opened_anew_goes_on_at_once_where_it_gave_a_picture() -> None:
+    attempts, found = Attempts(), []
+    for num_pictures in (0, 1, 2, 0, 1):
+        for _ in range(num_pictures):
+            attempts.live(0.0)
+        found.append(attempts.goes_on())
+    assert found == [False, True, True, False, True]
+    assert seconds_of(attempts.failed(GONE, HEALTHY_SECONDS)) <= LIMITS[0]
+    assert attempts.patience == 1
+
+
 def test_a_source_that_falls_silent_after_few_pictures_gets_more_patience_each_time() -> None:
     attempts, found = Attempts(), []
     for num_pictures in (0, 1, 3, 4, 1, 1):

@@ -2,11 +2,15 @@
 
 import threading
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import pytest
 from damaged import FPS, NUM_PICTURES, flipped, harmed, joined_late, lost, noise_film
 from films import VideoFile
+from jpegs import part, pictures
+from picture_cameras import frames_of, opened, stream
+from web_server import Handler, web_server
 
 from services.ingest.sources.decoding.tally import Tally
 from services.ingest.sources.options import ReadOptions, Skip
@@ -74,3 +78,31 @@ def test_damage_that_is_not_sampled_counts_all_the_same(tmp_path: Path) -> None:
 def test_sound_footage_has_no_damage(reference_data: Path, video_file: VideoFile) -> None:
     for path in (reference_data / "video" / "vtest.avi", video_file("clip.mp4")):
         assert read(path, num_threads=4)[1].damaged == 0
+
+
+CUT, MARKLESS = 2 / 3, 1.0
+"""Which share of a picture comes; of one that is all there, the mark of its end may be missing."""
+
+
+@pytest.mark.parametrize("manner", ["one by one", "in parts"])
+def test_a_jpeg_that_is_cut_off_is_marked(manner: str) -> None:
+    whole = pictures(6)
+    sent = [whole[0], whole[1], cut_off(whole[2], CUT), whole[3], cut_off(whole[4], MARKLESS), whole[5]]
+    left = iter(sent)
+
+    def still(handler: Handler) -> None:
+        handler.reply(200, next(left, whole[5]), Content_Type="image/jpeg")
+
+    def in_parts(handler: Handler) -> None:
+        handler.wfile.write(b"".join(map(part, sent)))
+
+    with web_server() as web:
+        web.answers["/cam"] = still if manner == "one by one" else stream(in_parts, "multipart/x-mixed-replace")
+        with opened(web.url("/cam")) as video:
+            damaged = [frame.damaged for frame in islice(frames_of(video), len(sent))]
+            assert damaged == [False, False, True, False, False, False]
+            assert video.tally.damaged == 1
+
+
+def cut_off(picture: bytes, share: float) -> bytes:
+    return picture[: round(share * len(picture)) - 2]

@@ -210,3 +210,27 @@ def test_a_refusal_without_end_is_not_read(web: WebServer) -> None:
         assert content(web.url("/cam", "a:b@")) == b"hello"
     finally:
         over.set()
+
+
+def test_no_byte_is_lost_where_a_server_gives_no_parts(web: WebServer) -> None:
+    """It is asked for one while some was read already, and then sends the whole again."""
+    whole, may_go_on = bytes(range(256)) * 4, threading.Event()
+
+    def answer(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(whole)))
+        handler.end_headers()
+        handler.wfile.write(whole[:300])
+        if "Range" not in handler.headers:
+            may_go_on.wait(30)  # so that only this much is read
+        handler.wfile.write(whole[300:])
+
+    web.answers["/film"] = answer
+    asking = client(web.url("/film"))
+    body = fetch(asking, asking.url)
+    assert body.peek(100) == whole[:100]
+    assert not body.seekable()
+    assert body.read_whole(1 << 20, "it") == whole
+    may_go_on.set()
+    body.close()
+    asking.close()

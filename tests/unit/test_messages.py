@@ -15,16 +15,17 @@ from services.ingest.readers.messages import (
     Picture,
     Waiting,
     pack_counted,
+    pack_ended,
+    pack_failed,
     pack_marked,
     pack_opened,
-    pack_over,
     pack_picture,
     pack_waiting,
     unpack,
 )
 from services.ingest.sources.decoding.tally import TALLY_BYTES, Tally
 from services.ingest.sources.video import VideoInfo
-from shared.errors import SourceFailed
+from shared.errors import SourceChanged, SourceFailed, SourceSilent
 from shared.store.frame_queue import MAX_JPEG_BYTES
 
 INFO = VideoInfo(codec="h264", width=1920, height=1080, fps=25.0, duration_seconds=None)
@@ -47,9 +48,10 @@ def test_every_message_comes_out_as_it_went_in() -> None:
     )
     assert unpack(pack_waiting("waiting for a keyframe")) == Waiting("waiting for a keyframe")
     assert unpack(pack_marked("[1,false]")) == Marked("[1,false]")
-    assert unpack(pack_over(tally(), None)) == Over(TALLY, None)
-    assert unpack(pack_over(tally(), "gone")) == Over(TALLY, "gone")
-    assert unpack(pack_over(tally(), "no data", is_silent=True)) == Over(TALLY, "no data", is_silent=True)
+    assert unpack(pack_ended(tally(), None)) == Over(TALLY, None)
+    assert unpack(pack_ended(tally(), "cut off")) == Over(TALLY, None, remark="cut off")
+    for kind in (SourceFailed, SourceSilent, SourceChanged):
+        assert unpack(pack_failed(tally(), kind("gone"))) == Over(TALLY, "gone", kind)
 
 
 def test_packing_takes_the_counts() -> None:
@@ -63,7 +65,7 @@ def test_the_largest_picture_fits() -> None:
 
 
 def test_a_reason_is_cut() -> None:
-    told = unpack(pack_over(tally(), "ö" * 10_000))
+    told = unpack(pack_failed(tally(), SourceFailed("ö" * 10_000)))
     assert isinstance(told, Over)
     assert told.reason == "ö" * MAX_REASON
 

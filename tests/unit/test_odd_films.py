@@ -2,7 +2,7 @@
 
 import struct
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -241,6 +241,22 @@ def test_a_film_may_go_on_in_another_track(codec: str, seconds: int, tmp_path: P
     assert film.tally.refused == 0
     assert len(film.frames) >= 100 + 25 * seconds - 6
     assert film.seconds[-1] == pytest.approx(4 + seconds, abs=0.5)
+
+
+@pytest.mark.parametrize("name", ["film.mkv", "film.mp4", "film.ts"])
+@pytest.mark.parametrize("num_threads", [1, 4])
+def test_a_track_that_ran_beside_goes_on_where_the_larger_one_ends(name: str, num_threads: int, tmp_path: Path) -> None:
+    """From the middle of a group of its pictures, and none is shown twice."""
+    larger = Film(every(100, 30), size=(128, 96), options={"bf": "2", "b_strategy": "0"})
+    beside = Film(every(100, 120), options={"bf": "2", "b_strategy": "0", "g": "25"})
+    film = seen(write(tmp_path / name, larger, beside), 10, num_threads=num_threads)
+    assert [frame.point for frame in film.frames] == list(range(120))
+    assert [frame.image.shape[1] for frame in film.frames] == [128] * 30 + [64] * 90
+
+
+def test_a_track_that_ends_with_the_larger_one_is_left_out(tmp_path: Path) -> None:
+    film = seen(write(tmp_path / "film.mkv", FILM, replace(FILM, size=(32, 24), times=every(100, 35))), 10)
+    assert [frame.image.shape[1] for frame in film.frames] == [64] * 30
 
 
 def test_a_track_that_begins_too_late_to_be_found_is_said(tmp_path: Path) -> None:

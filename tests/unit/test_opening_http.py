@@ -92,13 +92,7 @@ def test_mjpeg_without_parts_is_read(web: WebServer) -> None:
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
 def test_a_plain_video_is_read(web: WebServer, video_file: VideoFile, suffix: str) -> None:
-    content = video_file(f"film{suffix}", seconds=1, fps=25).read_bytes()
-
-    def part(handler: Handler) -> None:
-        start = int(handler.headers.get("Range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
-        handler.reply(206 if "Range" in handler.headers else 200, content[start:], Accept_Ranges="bytes")
-
-    web.answers["/film"] = part
+    web.give_parts("/film", video_file(f"film{suffix}", seconds=1, fps=25).read_bytes())
     codec, frames = read(web.url("/film"), 25)
     assert codec == "h264"
     assert [frame.point for frame in frames] == list(range(0, 500, 20))

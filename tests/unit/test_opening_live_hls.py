@@ -1,55 +1,22 @@
 """Live HLS, read from a real server: nothing is played twice, and what the playlist does is said."""
 
-import io
-import re
 import threading
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from pathlib import Path
 
-import av
-import numpy as np
 import pytest
-from av.video.stream import VideoStream
-from web_server import Handler, WebServer, web_server
+from grey_films import NUM_FRAMES, STEP, film, fragments
+from web_server import Answer, Handler, WebServer, web_server
 
-from services.ingest.sources.failures import NOT_FOUND
+from services.ingest.sources.failures import NOT_FOUND, status_failed
 from services.ingest.sources.hls import follower
-from services.ingest.sources.hls.follower import CHANGES_FORMAT, STANDS_STILL
+from services.ingest.sources.hls.follower import CHANGES_FORMAT, REPEATS, STANDS_STILL
 from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.video import VideoInfo, open_video
 from shared.errors import SourceFailed
 from shared.sources import parse_source
 
-FPS, NUM_FRAMES, STEP = 10, 5, 10
 SHARE = 0.2
-FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
-
-
-def film(*shades: int, kind: str = "mpegts", codec: str = "libx264", size: tuple[int, int] = (64, 48)) -> bytes:
-    """Half a second of grey for each shade, which begin with a keyframe; the time of a shade is that of its number."""
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format=kind, options=FRAGMENTS if kind == "mp4" else {}) as container:
-        stream = container.add_stream(codec, rate=FPS)
-        assert isinstance(stream, VideoStream)
-        stream.width, stream.height, stream.pix_fmt, stream.gop_size = *size, "yuv420p", NUM_FRAMES
-        stream.options = {"x264-params": "bframes=0:scenecut=0", "x265-params": "bframes=0:scenecut=0:log-level=none"}
-        for shade in shades:
-            for index in range(NUM_FRAMES):
-                picture = np.full((size[1], size[0], 3), shade * STEP, np.uint8)
-                frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
-                frame.pts, frame.time_base = shade * NUM_FRAMES + index, Fraction(1, FPS)
-                container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return buffer.getvalue()
-
-
-def fragments(*shades: int, size: tuple[int, int] = (64, 48)) -> tuple[bytes, list[bytes]]:
-    """What comes before fragments of MP4, and one for each shade."""
-    content = film(*shades, kind="mp4", size=size)
-    places = [found.start() - 4 for found in re.finditer(b"moof", content)]
-    ends = [*places[1:], content.index(b"mfra") - 4]
-    return content[: places[0]], [content[start:end] for start, end in zip(places, ends, strict=True)]
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +165,60 @@ def test_numbers_that_begin_anew_and_missing_segments_are_borne(channel: Channel
     assert (look.shades, look.reason) == (times(0, 1, 2, 3, 4, 5, 6), STANDS_STILL)
 
 
+def test_numbers_that_jump_over_the_same_segments_bring_nothing_again(channel: Channel) -> None:
+    def jump(shade: int) -> None:
+        if shade == 3:
+            channel.show(2, 3, 4, first=1002)
+
+    channel.show(1, 2, 3)
+    look = Look(channel.url, then=jump)
+    assert (look.shades, look.reason) == (times(1, 2, 3, 4), STANDS_STILL)
+
+
+@pytest.mark.parametrize("first", [5000, 0])
+def test_addresses_that_come_again_are_read_again(channel: Channel, parts: list[bytes], first: int) -> None:
+    """A server that writes five files in turns is started anew, or does not count at all."""
+    newest = 2
+
+    def move_on(shade: int) -> None:
+        nonlocal newest
+        newest = max(newest, min(shade + 1, 9))
+        channel.web.give(f"/ring{newest % 5}.ts", parts[newest])
+        names = [f"ring{number % 5}" for number in range(newest - 2, newest + 1)]
+        channel.show(*names, first=first + newest if first and newest < 5 else 0)
+
+    for number in range(3):
+        channel.web.give(f"/ring{number}.ts", parts[number])
+    move_on(0)
+    look = Look(channel.url, then=move_on)
+    assert (look.shades, look.reason) == (times(*range(10)), STANDS_STILL)
+
+
+def test_new_numbers_over_the_same_bytes_are_said_to_be_that(channel: Channel, parts: list[bytes]) -> None:
+    num_asked = 0
+
+    def move_on() -> None:
+        nonlocal num_asked
+        num_asked += 1
+        for number in range(num_asked, num_asked + 3):
+            channel.web.give(f"/again{number}.ts", parts[5])
+        channel.show(*(f"again{number}" for number in range(num_asked, num_asked + 3)), first=num_asked)
+
+    move_on()
+    channel.moves_on = move_on
+    look = Look(channel.url)
+    assert (look.shades, look.reason) == (times(5), REPEATS)
+    look = Look(channel.url, look.mark)
+    assert (look.shades, look.reason) == ([], REPEATS)
+
+
+def test_a_recording_may_show_the_same_again(channel: Channel) -> None:
+    channel.show(0, 1, 1, 0, first=0, end="#EXT-X-ENDLIST")
+    look = Look(channel.url)
+    assert (set(look.shades), look.reason) == ({0, 1}, None)
+    assert [channel.num_asked(f"/{number}.ts") for number in range(2)] == [2, 2]
+
+
 def test_a_playlist_whose_segments_are_all_missing_says_so(channel: Channel) -> None:
     channel.show("a", "b", "c", first=0)
     look = Look(channel.url)
@@ -211,6 +232,141 @@ def test_a_playlist_is_not_asked_for_too_often(channel: Channel) -> None:
     look = Look(channel.url, stall_seconds=10.0)
     assert look.shades == times(0, 1, 2)
     assert 2 <= channel.num_asked("/live.m3u8") <= 1 + round(10.0 * SHARE / 0.5)
+
+
+def in_turn(*answers: Answer) -> Answer:
+    """One after the other, and the last for ever."""
+    left = list(answers)
+
+    def answer(handler: Handler) -> None:
+        now = left.pop(0) if len(left) > 1 else left[0]
+        now(handler)
+
+    return answer
+
+
+def refuse(handler: Handler) -> None:
+    handler.reply(503)
+
+
+def hang_up(handler: Handler) -> None:
+    handler.connection.close()
+
+
+def break_off(handler: Handler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    handler.wfile.write(b"#EXTM3U\n")
+
+
+def half_written(handler: Handler) -> None:
+    handler.reply(200)
+
+
+@pytest.mark.parametrize("stumble", [refuse, hang_up, break_off, half_written])
+def test_a_server_that_stumbles_is_asked_again(channel: Channel, stumble: Answer) -> None:
+    """Whether it is its playlist or a segment that it does not give now."""
+    playlist, segment = channel.web.answers["/live.m3u8"], channel.web.answers["/2.ts"]
+    channel.web.answers["/live.m3u8"] = in_turn(playlist, stumble, playlist)
+    channel.web.answers["/2.ts"] = in_turn(stumble, segment)
+    channel.show(0, 1, 2)
+
+    def move_on() -> None:
+        if channel.num_asked("/live.m3u8") > 1:
+            channel.show(0, 1, 2, 3)
+
+    channel.moves_on = move_on
+    look = Look(channel.url, stall_seconds=10.0)
+    assert (look.shades, look.reason) == (times(0, 1, 2, 3), STANDS_STILL)
+
+
+def test_a_server_that_stumbles_for_too_long_says_why(channel: Channel) -> None:
+    def fall() -> None:
+        channel.web.answers["/live.m3u8"] = refuse
+
+    channel.show(0, 1, 2)
+    channel.moves_on = fall
+    look = Look(channel.url)
+    assert look.shades == times(0, 1, 2)
+    assert look.reason == "the camera answers with an error of its own (HTTP status 503)"
+    assert channel.num_asked("/live.m3u8") > 2
+
+
+def give_variants(web: WebServer, num_variants: int = 2) -> str:
+    lines = "".join(f"#EXT-X-STREAM-INF:BANDWIDTH={number}\n{number}.m3u8\n" for number in range(num_variants))
+    web.give("/main.m3u8", f"#EXTM3U\n{lines}".encode())
+    return web.url("/main.m3u8")
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 500])
+def test_a_variant_that_is_refused_is_left_for_the_next(channel: Channel, status: int) -> None:
+    url = give_variants(channel.web, 3)
+    channel.web.answers["/0.m3u8"] = lambda handler: handler.reply(status)
+    channel.web.give("/1.m3u8", b"#EXTM3U\n#EXT-X-KEY:METHOD=AES-128\n#EXTINF:1,\n0.ts\n")
+    channel.web.answers["/2.m3u8"] = channel.web.answers["/live.m3u8"]
+    channel.show(0, 1, end="#EXT-X-ENDLIST")
+    look = Look(url)
+    assert (look.shades, look.reason) == (times(0, 1), None)
+    channel.web.answers["/2.m3u8"] = channel.web.answers["/0.m3u8"]
+    assert Look(url).reason == str(status_failed(status))
+
+
+def test_a_variant_that_stands_still_is_left_for_one_that_goes_on(channel: Channel, parts: list[bytes]) -> None:
+    url, shown = give_variants(channel.web), 3
+    still = Channel(channel.web, parts)
+    still.show(0, 1, 2)
+    channel.web.answers["/0.m3u8"] = channel.web.answers["/live.m3u8"]
+    moving = Channel(channel.web, parts)
+    channel.web.answers["/1.m3u8"] = channel.web.answers["/live.m3u8"]
+
+    def move_on() -> None:
+        nonlocal shown
+        shown = min(shown + 1, 6)
+        moving.show(*range(shown - 3, shown))
+
+    move_on()
+    moving.moves_on = move_on
+    look = Look(url, stall_seconds=12.0)
+    assert (look.shades, look.reason) == (times(*range(6)), STANDS_STILL)
+
+
+def test_variants_that_all_stand_still_are_played_once(channel: Channel, parts: list[bytes]) -> None:
+    url = give_variants(channel.web)
+    channel.web.answers["/0.m3u8"] = channel.web.answers["/live.m3u8"]
+    channel.show(0, 1, 2)
+    for number in range(3):
+        channel.web.give(f"/other{number}.ts", film(number + 6))
+    channel.web.give("/1.m3u8", b"#EXTM3U\n" + b"".join(b"#EXTINF:1,\nother%d.ts\n" % k for k in range(3)))
+    look = Look(url)
+    assert (look.shades, look.reason) == (times(0, 1, 2), STANDS_STILL)
+    assert channel.num_asked("/1.m3u8") > 0
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+def test_a_session_that_has_ended_is_begun_anew(channel: Channel, status: int) -> None:
+    """Each is good for one answer."""
+    playlist, num_sessions = channel.web.answers["/live.m3u8"], 0
+
+    def begin(handler: Handler) -> None:
+        nonlocal num_sessions
+        num_sessions += 1
+        path = f"/{num_sessions}/live.m3u8"
+        channel.web.answers[path] = in_turn(playlist, lambda handler: handler.reply(status))
+        handler.reply(302, Location=path)
+
+    def move_on() -> None:
+        newest = min(num_sessions + 2, 4)
+        channel.show(*range(newest - 2, newest + 1))
+
+    channel.web.answers["/begin"] = begin
+    for number in range(5):
+        channel.web.answers.update({f"/{k}/{number}.ts": channel.web.answers[f"/{number}.ts"] for k in range(1, 9)})
+    channel.show(0, 1, 2)
+    channel.moves_on = move_on
+    look = Look(channel.web.url("/begin"), stall_seconds=12.0)
+    assert look.shades == times(*range(5))
+    assert num_sessions >= 3
 
 
 def test_a_session_cookie_is_sent_back(channel: Channel, parts: list[bytes]) -> None:
@@ -299,3 +455,13 @@ def test_parts_of_one_file_are_read(channel: Channel, kind: str) -> None:
 def test_a_server_without_parts_says_so(channel: Channel, parts: list[bytes]) -> None:
     channel.show("#EXT-X-BYTERANGE:1000@0", "0", first=0, end="#EXT-X-ENDLIST")
     assert Look(channel.url).reason == "its playlist names parts of a file, and its server gives no parts"
+
+
+@pytest.mark.parametrize("said", ["bytes 0-999/3000", "bytes */3000", ""])
+def test_a_part_that_was_not_asked_for_is_not_believed(channel: Channel, parts: list[bytes], said: str) -> None:
+    """Else the first segment would be played for each of them."""
+    headers = {"Content_Range": said} if said else {}
+    channel.web.answers["/whole.ts"] = lambda handler: handler.reply(206, parts[0], **headers)
+    channel.show(f"#EXT-X-BYTERANGE:{len(parts[1])}@{len(parts[0])}", "whole", first=0, end="#EXT-X-ENDLIST")
+    look = Look(channel.url)
+    assert (look.shades, look.reason) == ([], "its playlist names parts of a file, and its server gives no parts")

@@ -157,11 +157,35 @@ def test_a_camera_that_is_busy_for_a_moment_is_not_given_up(web: WebServer) -> N
     assert next(answers, None) is None
 
 
-@pytest.mark.parametrize(("head", "name"), [(b"\x89PNG\r\n\x1a\n", "PNG"), (b"GIF89a", "GIF"), (b"BM", "BMP")])
+PNG, WEBP = b"\x89PNG\r\n\x1a\n", b"RIFF\x94\x01\0\0WEBPVP8 "
+OTHERS = [(PNG, "PNG"), (b"GIF89a", "GIF"), (b"BM", "BMP"), (WEBP, "WebP"), (b"\0\0\0\x1cftypavif", "AVIF")]
+
+
+@pytest.mark.parametrize(("head", "name"), OTHERS)
 def test_a_still_picture_of_another_kind_is_called_by_its_name(web: WebServer, head: bytes, name: str) -> None:
     web.give("/snap", head + bytes(500))
     with pytest.raises(SourceFailed, match=f"a {name} picture: of still pictures only JPEG"), opened(web.url("/snap")):
         pytest.fail("it cannot be open")
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+@pytest.mark.parametrize(("head", "name"), OTHERS)
+def test_pictures_of_another_kind_in_parts_are_called_by_their_name(
+    web: WebServer, head: bytes, name: str, *, goes_on: bool
+) -> None:
+    taken = part(head + bytes(40_000), headers=b"Content-Type: image/other\r\n")
+    end = threading.Event()
+
+    def send(handler: Handler) -> None:
+        for _ in range(3 if goes_on else 1):
+            handler.wfile.write(taken)
+        if goes_on:
+            end.wait(30)
+
+    web.answers["/cam"] = stream(send, "multipart/x-mixed-replace; boundary=frame")
+    with pytest.raises(SourceFailed, match=f"its pictures are {name}: .* only JPEG"), opened(web.url("/cam")):
+        pytest.fail("it cannot be open")
+    end.set()
 
 
 def test_a_picture_is_unpacked_where_a_server_packs_it_unasked(web: WebServer) -> None:

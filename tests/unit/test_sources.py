@@ -49,6 +49,8 @@ def test_file_uris_are_read_as_rfc_8089_says(uri: str, tmp_path: Path) -> None:
         ("file://127.0.0.1/a.mp4", "another host's file"),
         ("file://a.mp4", "another host's file"),
         ("file://", "an absolute path"),
+        ("file:a.mp4", "an absolute path; give a relative one without file:"),
+        (" FILE:films/a.mp4", "without file:"),
         ("file://localhost", "an absolute path"),
         ("file:///a.mp4?x=1", "write ? as %3F"),
         ("file:///a.mp4#t=10", "# as %23"),

@@ -58,6 +58,11 @@ class Attempts:
             self._live_since = now
             self._away_since = None
 
+    def goes_on(self) -> bool:
+        """Whether a source that must be opened anew may be at once, which is no failure then: it gave a picture."""
+        gave_pictures, self._num_pictures = self._num_pictures > 0, 0
+        return gave_pictures
+
     def failed(self, err: Exception, now: float) -> Retry:
         """The attempt is over; whatever is no SourceFailed is a defect of ours."""
         if self._live_since is not None and now - self._live_since >= HEALTHY_SECONDS:

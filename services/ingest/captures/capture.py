@@ -23,7 +23,7 @@ from services.ingest.readers.messages import Picture
 from services.ingest.readers.starting import REASONS, lost
 from services.ingest.sources.decoding.tally import Tally
 from shared.clock import now_ms, steady_ms
-from shared.errors import Fenced, ReaderLost, SourceFailed, SourceRefused, StreamUnknown
+from shared.errors import Fenced, ReaderLost, SourceChanged, SourceFailed, SourceRefused, StreamUnknown
 from shared.sources import Source, parse_source
 from shared.store.frame_queue import FrameWriter, NewFrame
 from shared.store.leases import Lease
@@ -204,11 +204,13 @@ class Passage:
         """Attempt after attempt; how it ended, and why."""
         while True:
             try:
-                self._attempt()
+                remark = self._attempt()
             except (Stopped, StreamUnknown, Fenced):
                 raise
             except Exception as err:  # noqa: BLE001 (told in the status and the log: no error ends a camera)
                 failure = machine_trouble(err)
+                if isinstance(failure, SourceChanged) and self.attempts.goes_on():
+                    continue
                 is_defect = not isinstance(failure, SourceFailed)
                 reason = said_of(failure) if is_defect else str(failure)
                 self.metrics.failed(self.spec.id, failure)
@@ -218,10 +220,13 @@ class Passage:
                 self.status.retries(retry.state, reason, retry.seconds, failure if is_defect else None)
                 pause(self.stop, retry.seconds)
             else:
-                return StreamState.ENDED, None
+                return StreamState.ENDED, remark
 
-    def _attempt(self) -> None:
-        """One go at the source: a recording to its end, or for ever where it is looped; a camera until it fails."""
+    def _attempt(self) -> str | None:
+        """One go at the source: a recording to its end, or for ever where it is looped; a camera until it fails.
+
+        What is odd about the end.
+        """
         first_point = self.times.begin()
         while True:
             told = self._counted, self.status.resized, self.status.waiting
@@ -234,8 +239,9 @@ class Passage:
                     self._send(picture, captured_at_ms, due_at_ms)
                 if isinstance(self.times, CameraTimes) and not source.info.is_recording:
                     raise SourceFailed("the camera ended the stream")
+                self.account.mark = None  # a further pass begins at its beginning
             if not self.spec.loop:
-                return
+                return source.remark
             first_point = self.times.begin_pass()
 
     def _send(self, picture: Picture, captured_at_ms: int, due_at_ms: int) -> None:

@@ -108,6 +108,7 @@ class FileWatch:
         self._path = Path(location)
         self._stop = stop
         self._seen: Signature | None = None
+        self._was_file = False
 
     @property
     def given_up(self) -> "GivenUp":
@@ -121,7 +122,8 @@ class FileWatch:
         """
         found = self._stat()
         is_file = stat.S_ISREG(found.st_mode)
-        if not (is_file or self._seen):
+        self._seen = _signature(found)
+        if not (is_file or self._was_file):
             is_folder = stat.S_ISDIR(found.st_mode)
             raise SourceFailed("is a directory; give one video file" if is_folder else "not a regular file")
         try:
@@ -129,7 +131,7 @@ class FileWatch:
                 self._path.open("rb").close()
         except OSError as err:
             raise _unreadable(err) from err
-        self._seen = _signature(found)
+        self._was_file = True
 
     def goes_on(self) -> bool:
         """Whether more was written to it since it was opened; raises Stopped."""
@@ -140,7 +142,7 @@ class FileWatch:
     def judged(self, err: SourceFailed) -> SourceFailed:
         """The error of a reader, or SourceAbsent where that may be for want of a whole file; raises Stopped."""
         try:
-            is_unfinished = self._seen is not None and self._is_unfinished()
+            is_unfinished = self._was_file and self._is_unfinished()
         except SourceFailed as found:
             return found
         return SourceAbsent(f"{err} (it is still being written)") if is_unfinished else err
@@ -218,4 +220,7 @@ def _unreadable(err: OSError) -> SourceFailed:
 
 
 def _signature(found: os.stat_result) -> Signature:
+    """What changes with a file; of what is none, it changes as something else takes its place."""
+    if not stat.S_ISREG(found.st_mode):
+        return found.st_ino, -1, -1
     return found.st_ino, found.st_size, found.st_mtime_ns

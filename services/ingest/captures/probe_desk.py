@@ -68,19 +68,21 @@ class ProbeDesk:
 
     def _tried(self, request: ProbeRequest) -> ProbeReport:
         """What came of it, good or bad."""
-        began = time.monotonic()
+        began, shown = time.monotonic(), shown_source(request.source)
         try:
             source = parse_source(request.source, self._settings.media_root)
             check_file(source)
             report = probe(source, self._options(request), self._stop, self._limit_seconds)
-        except (SourceRefused, SourceFailed) as err:
+        except SourceRefused as err:  # nobody can say where the login in a mistyped URL ends
+            reason, shown = redact(str(err)), "a refused source"
+        except SourceFailed as err:
             reason = redact(str(err))
         except Stopped:
             reason = "the ingest worker that tried it was stopped: try again"
         else:
-            logger.info("probe of %s: %s", shown_source(request.source), report.codec)
+            logger.info("probe of %s: %s", shown, report.codec)
             return report
-        logger.info("probe of %s: %s", shown_source(request.source), reason)
+        logger.info("probe of %s: %s", shown, reason)
         return ProbeReport(took_seconds=round(time.monotonic() - began, 3), reason=reason)
 
     def _options(self, request: ProbeRequest) -> ReadOptions:

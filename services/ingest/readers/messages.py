@@ -9,10 +9,11 @@ from pydantic import TypeAdapter
 
 from services.ingest.sources.decoding.tally import TALLY_BYTES, Tally
 from services.ingest.sources.video import VideoInfo
-from shared.errors import SourceFailed
+from shared.errors import SourceChanged, SourceFailed, SourceSilent
 from shared.store.frame_queue import MAX_JPEG_BYTES
 
 _PICTURE: Final = struct.Struct("<qdq?")
+_FAILURES: Final[dict[bytes, type[SourceFailed]]] = {b"E": SourceFailed, b"S": SourceSilent, b"A": SourceChanged}
 _INFO: Final = TypeAdapter(VideoInfo)
 MAX_REASON: Final = 500
 MAX_MARK: Final = 500
@@ -65,8 +66,10 @@ class Over:
 
     tally: Tally
     reason: str | None
-    is_silent: bool = False
-    """whether the reason is that nothing came for too long"""
+    kind: type[SourceFailed] = SourceFailed
+    """as what it failed, where it did"""
+    remark: str | None = None
+    """what is odd about an end that is no failure"""
 
 
 Message = Opened | Marked | Counted | Waiting | Picture | Over
@@ -99,9 +102,15 @@ def pack_picture(
     return b"P" + tally.take() + _PICTURE.pack(point, media_seconds, decoded_at_ms, damaged) + jpeg
 
 
-def pack_over(tally: Tally, reason: str | None, *, is_silent: bool = False) -> bytes:
-    """Over, as bytes; the tally begins anew."""
-    return (b"S" if is_silent else b"E") + tally.take() + (reason or "")[:MAX_REASON].encode()
+def pack_failed(tally: Tally, failure: SourceFailed) -> bytes:
+    """Over, where the source has failed, as bytes; the tally begins anew."""
+    letter = next((letter for letter, kind in _FAILURES.items() if kind is type(failure)), b"E")
+    return letter + tally.take() + str(failure)[:MAX_REASON].encode()
+
+
+def pack_ended(tally: Tally, remark: str | None) -> bytes:
+    """Over, where the source has ended, as bytes; the tally begins anew."""
+    return b"R" + tally.take() + (remark or "")[:MAX_REASON].encode()
 
 
 def unpack(message: bytes) -> Message:
@@ -118,8 +127,9 @@ def unpack(message: bytes) -> Message:
         if kind == b"P":
             point, media_seconds, decoded_at_ms, damaged = _PICTURE.unpack(rest[: _PICTURE.size])
             return Picture(tally, point, media_seconds, decoded_at_ms, rest[_PICTURE.size :], damaged)
-        if kind in {b"E", b"S"}:
-            return Over(tally, rest.decode() or None, is_silent=kind == b"S")
+        if kind == b"R" or kind in _FAILURES:
+            said, failure = rest.decode() or None, _FAILURES.get(kind)
+            return Over(tally, said or "failed", failure) if failure else Over(tally, None, remark=said)
         if kind == b"C" and not rest:
             return Counted(tally)
     except (ValueError, struct.error) as err:

@@ -19,9 +19,10 @@ import cv2
 
 from services.ingest.readers.messages import (
     pack_counted,
+    pack_ended,
+    pack_failed,
     pack_marked,
     pack_opened,
-    pack_over,
     pack_picture,
     pack_waiting,
 )
@@ -29,7 +30,7 @@ from services.ingest.sources.decoding.tally import Tally
 from services.ingest.sources.decoding.transport import JPEG_QUALITY, encode_jpeg
 from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.video import SampledFrame, Video, open_video
-from shared.errors import SourceFailed, SourceSilent
+from shared.errors import SourceFailed
 from shared.sources import Source
 
 SIGN_OF_LIFE_SECONDS: Final = 1.0
@@ -79,18 +80,21 @@ class Reader:
 
     def run(self) -> None:
         """Opens the source, sends its frames and at last why there are no more."""
-        reason: str | None = None
-        is_silent = False
+        failure: SourceFailed | None = None
         video: Video | None = None
         try:
             options = replace(self._job.options, poll_fps=self._job.fps)
             with open_video(self._job.source, options, self._job.after) as video:
                 self._send_all(video)
         except SourceFailed as err:
-            reason, is_silent = str(err), isinstance(err, SourceSilent)
+            failure = err
         except MemoryError:
-            reason = "out of memory"
-        self._send(pack_over(video.tally if video else Tally(), reason, is_silent=is_silent))
+            failure = SourceFailed("out of memory")
+        tally = video.tally if video else Tally()
+        if failure:
+            self._send(pack_failed(tally, failure))
+        else:
+            self._send(pack_ended(tally, video.remark if video else None))
 
     def _send_all(self, video: Video) -> None:
         info = video.info

@@ -26,7 +26,7 @@ from services.ingest.readers.reader_process import ReaderProcess
 from services.ingest.readers.starting import LOST, Starter
 from services.ingest.sources.decoding.tally import Tally
 from services.ingest.sources.video import VideoInfo
-from shared.errors import ReaderLost, SourceCrashed, SourceFailed, SourceSilent
+from shared.errors import ReaderLost, SourceCrashed, SourceFailed
 from shared.waiting import Stopped
 
 POLL_SECONDS: Final = 0.1
@@ -103,6 +103,8 @@ class Reading:
         self._stop = stop
         self._limit_seconds = STALLS * stall_seconds + GRACE_SECONDS
         self._hear = listeners
+        self.remark: str | None = None
+        """what is odd about the source's end, where it is no failure"""
 
     def open(self) -> None:
         """Waits until the source is open: as long as it lives, since one may tell its size with a late keyframe."""
@@ -124,9 +126,10 @@ class Reading:
                     self._hear.marked(mark)
                 case Picture():
                     yield message
-                case Over(_, reason, is_silent):
+                case Over(_, reason, kind, remark):
+                    self.remark = remark
                     if reason:
-                        raise SourceSilent(reason) if is_silent else SourceFailed(reason)
+                        raise kind(reason)
                     return
 
     def _next(self) -> Message:

@@ -15,6 +15,12 @@ UNANSWERED: Final = "timed out: the camera does not answer"
 NOT_FOUND: Final = "not found: the camera knows no stream of this path"
 NOT_RTSP: Final = "what answers at this address gives no RTSP video"
 
+LARGE_PART: Final = 1 / 3
+"""Of a source's packets: if so many were refused, its end is a failure, with that as the reason."""
+SHORT_SECONDS: Final = 2.0
+SHORT_SHARE: Final = 0.05
+"""By how much a recording's pictures may be shorter than it states: it has sound, or states rough figures."""
+
 _REASONS: Final[tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...]] = (
     ((av.HTTPUnauthorizedError, av.HTTPForbiddenError), AUTHENTICATION_REFUSED),
     (av.HTTPNotFoundError, NOT_FOUND),
@@ -81,6 +87,22 @@ def rtsp_refused(status: int) -> SourceFailed:
         return status_failed(status)
     problem = "refuses the request" if status < 500 else "answers with an error of its own"
     return SourceFailed(f"the camera {problem} (RTSP status {status})")
+
+
+def check_packets(num_refused: int, num_packets: int) -> None:
+    """Raises SourceFailed where a large part of a recording's packets did not decode."""
+    if num_refused >= LARGE_PART * num_packets:
+        raise SourceFailed(f"{num_refused} of its {num_packets} packets could not be decoded")
+
+
+def shortfall(seconds: float, stated_seconds: float | None) -> str | None:
+    """What to say of a recording whose pictures end well before it says that they do; None where all is well.
+
+    It may have been cut off, on the way or as it was copied; or only its sound goes on.
+    """
+    if stated_seconds is None or stated_seconds - seconds <= max(SHORT_SECONDS, SHORT_SHARE * stated_seconds):
+        return None
+    return f"its pictures end after {seconds:.1f} s of the {stated_seconds:.1f} s that it states"
 
 
 def _silent(seconds: float | None) -> SourceFailed:

@@ -5,8 +5,9 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import av
 from av.container import InputContainer
@@ -19,6 +20,7 @@ from services.ingest.sources.files import opened_file
 from services.ingest.sources.hls.follower import HlsFollower
 from services.ingest.sources.hls.playlist import begins_one
 from services.ingest.sources.mjpeg import picture_file
+from services.ingest.sources.mjpeg.jpeg import other_kind
 from services.ingest.sources.mjpeg.multipart import gives_pictures
 from services.ingest.sources.mjpeg.picture_file import PictureFile
 from services.ingest.sources.network.addresses import AddressPolicy
@@ -51,10 +53,39 @@ USUAL_STALL_SECONDS: Final = 30.0
 """A source that may be silent for longer gives few pictures: it is not asked for several before it counts as open,
 though these would tell its rate better."""
 
-STILLS: Final = {b"\x89PNG": "PNG", b"GIF8": "GIF", b"BM": "BMP", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
 MULTIPART_MARK: Final = b"--"
 NUM_PEEKED: Final = 256
+NUM_TELLING: Final = 4096
+"""First bytes by which a recording is known again: those of a live stream, whatever length it states, are others."""
+SOUGHT_SECONDS: Final = 10.0
+"""So long it is looked for where a recording was left before it is asked whether it is one."""
 BEFORE_INDEX: Final = frozenset({b"ftyp", b"free", b"skip", b"wide", b"pnot"})
+
+
+@dataclass(slots=True)
+class Played:
+    """How far a recording over HTTP was played: where its connection broke, it goes on there when it is read again."""
+
+    whose: str
+    seconds: float | None = None
+    """the time of its last sampled picture, since the first; None: it is at its beginning"""
+
+    @classmethod
+    def of(cls, body: HttpBody, after: str | None) -> Self:
+        """What a mark says of this very recording."""
+        whose = blake2b(body.peek(NUM_TELLING), digest_size=8, salt=str(body.size).encode()[:16]).hexdigest()
+        before, _, seconds = (after or "").partition(" ")
+        return cls(whose, float(seconds) if before == whose else None)
+
+    @staticmethod
+    def is_live(seconds: float, passed_seconds: float) -> bool:
+        """Whether it comes about as fast as it is filmed as it is sought through: some cameras state a length, too."""
+        return passed_seconds >= SOUGHT_SECONDS and seconds < 2 * passed_seconds
+
+    @property
+    def mark(self) -> str | None:
+        """What the next one to play it should know."""
+        return None if self.seconds is None else f"{self.whose} {self.seconds:.6f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +99,13 @@ class OpenFootage:
     """whether what is read at once was filmed at once, or it is a file, whose reader sets the pace: not so HLS, which
     comes in segments, and recordings over HTTP"""
     follower: HlsFollower | None = None
+    played: Played | None = None
 
     @property
     def mark(self) -> str | None:
         """How far it was read, where whoever opens it next should know that."""
+        if self.played:
+            return self.played.mark
         return self.follower.trail.mark if self.follower else None
 
     def check_end(self) -> None:
@@ -174,8 +208,11 @@ def _web_footage(client: HttpClient, body: HttpBody, options: ReadOptions, after
     """Pictures, HLS or a plain video, as its first bytes say: what cameras state of the type is often wrong."""
     first = body.peek(NUM_PEEKED)
     if gives_pictures(body.content_type, first):
+        played = Played.of(body, after) if picture_file.may_be_film(body) else None
         file = PictureFile(client, body, options.poll_fps)
-        return OpenFootage(_container(file, options, PICTURES_OPTIONS, format_name=picture_file.FORMAT))
+        container = _container(file, options, PICTURES_OPTIONS, format_name=picture_file.FORMAT)
+        is_film = file.is_film
+        return OpenFootage(container, is_film, comes_as_filmed=not is_film, played=played if is_film else None)
     if begins_one(first):
         follower = HlsFollower(client, body, after)
         try:
@@ -184,15 +221,15 @@ def _web_footage(client: HttpClient, body: HttpBody, options: ReadOptions, after
             follower.check_end()
             raise
         return OpenFootage(container, bool(follower.trail.is_recording), comes_as_filmed=False, follower=follower)
-    if name := next((name for mark, name in STILLS.items() if first.startswith(mark)), None):
+    if name := other_kind(first):
         raise SourceFailed(f"a {name} picture: of still pictures only JPEG is asked for again and again")
     if _index_comes_last(first) and not body.seekable():
         raise SourceFailed(
             "its index comes after its pictures, and its server gives no parts of it to look there first"
         )
+    played = None if body.size is None else Played.of(body, after)
     container = _container(body, options, HTTP_OPTIONS)
-    is_recording = body.size is not None and (container.duration or 0) > 0
-    return OpenFootage(container, is_recording, comes_as_filmed=False)
+    return OpenFootage(container, played is not None, comes_as_filmed=False, played=played)
 
 
 def _index_comes_last(head: bytes) -> bool:

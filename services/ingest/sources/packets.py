@@ -28,8 +28,13 @@ NEAR_ITS_END: Final = 0.9
 TRACKS_CHANGE: Final = "its tracks change in mid-stream: what follows is not read"
 TRACK: Final = re.compile("^  Stream #", re.MULTILINE)
 """As FFmpeg begins a track's line where it lists them."""
+MIN_RATE: Final = 1 / 86_400
+"""A time-lapse may have a picture a day."""
+MAX_RATE: Final = 500.0
 MAX_AHEAD_PACKETS: Final = 1_000
 MAX_AHEAD_BYTES: Final = 16 << 20
+LEAD_SECONDS: Final = 10.0
+"""How long before the place where another track goes on a keyframe of it is looked for: some containers tell none."""
 AHEAD_SECONDS: Final = 3.0
 AHEAD_SHARE: Final = 0.25
 """How long a live source is waited for the packets of a better track, at most by its share of `stall_seconds`."""
@@ -45,6 +50,7 @@ class Packets:
         self._tally = tally
         self._last_at = 0
         self._ahead: list[av.Packet[VideoStream]] = []
+        self._behind_seconds: float | None = None
 
     def open(self) -> VideoStream:
         """The best track that can be decoded and has packets; raises SourceFailed where there is none.
@@ -55,6 +61,7 @@ class Packets:
         candidates = ranked([_track(stream) for stream in streams.values()])
         self._demuxed = self._container.demux(tuple(streams[index] for index in candidates))
         chosen = candidates[0] if len(candidates) == 1 else self._look_ahead(candidates)
+        self._candidates = candidates
         self._succession = Succession(chosen, candidates)
         self._leave_out()
         return streams[chosen]
@@ -72,9 +79,8 @@ class Packets:
             if not packet.size:
                 ends[index] = packet
             elif index == succession.chosen:
-                if succession.others:
-                    succession.saw_chosen(_seconds_of(packet))
-                elif waiting:
+                succession.saw_chosen(_seconds_of(packet))
+                if waiting and not succession.others:
                     waiting.clear()
                     self._leave_out()
                 yield packet
@@ -88,6 +94,38 @@ class Packets:
         if succession.at_end() is not None:
             yield from (packet for packet in waiting if packet.stream.index == succession.chosen)
         yield from (packet for index, packet in ends.items() if index == succession.chosen)
+        if self._source.is_file:
+            yield from self._behind()
+
+    def was_shown(self, seconds: float | None) -> bool:
+        """Whether a picture of this time only leads up to those with which another track goes on."""
+        return self._behind_seconds is not None and seconds is not None and seconds <= self._behind_seconds
+
+    def _behind(self) -> Iterator["av.Packet[VideoStream]"]:
+        """What a track that ran beside the chosen one still has when that has ended, from a keyframe before that on."""
+        succession = self._succession
+        for index in self._candidates:
+            if index not in succession.beside or succession.newest_seconds is None:
+                continue
+            stream = next(stream for stream in self._container.streams.video if stream.index == index)
+            stream.discard = Discard.default
+            begin = succession.newest_seconds - LEAD_SECONDS
+            try:
+                self._container.seek(max(round(begin / (stream.time_base or 1)), stream.start_time or 0), stream=stream)
+            except av.FFmpegError:
+                return
+            self._demuxed = self._container.demux(stream)
+            held: list[av.Packet[VideoStream]] = []
+            for packet in self._read():
+                held.append(packet)
+                is_over = not packet.size or len(held) > MAX_AHEAD_PACKETS
+                if is_over or succession.goes_on(index, _seconds_of(packet) or 0.0):
+                    break
+            if succession.chosen == index:
+                self._behind_seconds = succession.newest_seconds
+                yield from chain(held, self._read())
+                return
+            stream.discard = Discard.all
 
     def _leave_out(self) -> None:
         """FFmpeg need not read what nobody will look at."""
@@ -165,6 +203,14 @@ def without_strays(
                 packet.pts = packet.dts = stamp = None
         before = before if stamp is None else stamp
         yield packet
+
+
+def nominal_rate(stream: VideoStream) -> float | None:
+    """Nominal frames per second, where the source states something believable."""
+    for rate in (stream.guessed_rate, stream.average_rate):
+        if rate and MIN_RATE <= rate <= MAX_RATE:
+            return float(rate)
+    return None
 
 
 def _track(stream: VideoStream) -> VideoTrack:

@@ -3,6 +3,7 @@
 Only the sampled frames are converted, and straight to their transport size (swscale does both in one pass).
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,21 +32,19 @@ from services.ingest.sources.decoding.timeline import (
     Reordering,
     Splices,
 )
+from services.ingest.sources.failures import check_packets, shortfall
 from services.ingest.sources.mjpeg.picture_file import says_nothing_new
-from services.ingest.sources.opening import OpenFootage, open_footage
+from services.ingest.sources.opening import OpenFootage, Played, open_footage
 from services.ingest.sources.options import ReadOptions
-from services.ingest.sources.packets import Packets, without_strays
+from services.ingest.sources.packets import Packets, nominal_rate, without_strays
 from services.ingest.sources.patience import Patience
 from shared.clock import steady_ms
 from shared.errors import SourceFailed
 from shared.sources import Source
 
 DEFAULT_RATE: Final = 25.0
-MIN_RATE: Final = 1 / 86_400
-"""A time-lapse may have a picture a day."""
-MAX_RATE: Final = 500.0
-LARGE_PART: Final = 1 / 3
-"""Of a source's packets: if so many were refused, its end is a failure, with that as the reason."""
+NEAR_POINT: Final = 0.01
+"""Of a step: by so much a time of the grid may be rounded down where it is noted."""
 NONREF_EXACT: Final = frozenset({"h264", "hevc", "mpeg2video", "mpeg4"})
 """Codecs whose pictures tell reliably whether others refer to them."""
 STAMPED_AS_DECODED: Final = frozenset({"dhav", "hxvs", "ifv", "iv8", "luodat"})
@@ -120,6 +119,9 @@ class Video:
         self._reordering = Reordering() if is_stamped_so else None
         self._clock = ArrivalClock()
         self._splices = Splices()
+        self._is_catching_up = False
+        self.remark: str | None = None
+        """what is odd about its end, where that is no failure"""
         self.tally = Tally()
         self._packets = Packets(container, source, options, self.tally)
 
@@ -141,12 +143,17 @@ class Video:
         has_duration = self._source.is_file or (is_recording and not self._footage.follower)
         duration = self._container.duration if has_duration else None
         seconds = duration / av.time_base if duration else None
-        return VideoInfo(self.codec, *self.size, _rate(stream), seconds, self.decoder, is_recording)
+        return VideoInfo(self.codec, *self.size, nominal_rate(stream), seconds, self.decoder, is_recording)
 
     @property
     def codec(self) -> str:
         """The codec of the last packet, as FFmpeg names it: it may change, too."""
         return self._decoder.codec
+
+    @property
+    def _frame_seconds(self) -> float:
+        """The nominal time of a picture."""
+        return 1 / (nominal_rate(self._stream) or DEFAULT_RATE)
 
     @property
     def mark(self) -> str | None:
@@ -173,35 +180,45 @@ class Video:
         nothing or too little decodes, but not while packets come and no keyframe does: `waiting_for` says so.
         """
         is_proven = self._pace is None  # when a packet came tells how much time has passed
-        max_gap_seconds = MAX_GAP_SECONDS if is_proven else MAX_UNPROVEN_GAP_SECONDS
-        sampler = Sampler(fps, 1 / (_rate(self._stream) or DEFAULT_RATE), max_gap_seconds)
-        nothing = True
+        sampler = Sampler(fps, self._frame_seconds, MAX_GAP_SECONDS if is_proven else MAX_UNPROVEN_GAP_SECONDS)
+        played = self._footage.played
+        if played and played.seconds is not None:
+            first_point = max(first_point, math.floor(played.seconds * fps + NEAR_POINT) + 1)
+            self._is_catching_up = True
+        nothing, began = True, time.monotonic()
         for frame in self._decoded(stop, self._thinning(sampler, first_point), heard):
             nothing = False
-            point, decoded_at_ms = sampler.point(frame.time), steady_ms()
+            point = None if self._packets.was_shown(frame.time) else sampler.point(frame.time)
+            decoded_at_ms = steady_ms()
+            if self._is_catching_up and Played.is_live(sampler.seconds, time.monotonic() - began):
+                first_point, self._is_catching_up = 0, False
             self.size = frame.width, frame.height
             is_damaged = self._decoder.is_damaged(frame)
             self.tally.damaged += is_damaged
             if point is not None and point >= first_point:
                 image = self._small(frame)
                 self.tally.decoded += 1
+                self._is_catching_up = False
+                if played:
+                    played.seconds = point / fps
                 yield SampledFrame(point, sampler.seconds, decoded_at_ms, image, is_damaged)
             else:
                 self.tally.decoded += 1
                 self.tally.skipped += 1
                 heard()
         if not stop.is_set():
-            self._footage.check_end()
-            self._check_end(nothing=nothing)
+            self._judge_end(0.0 if nothing else sampler.seconds + self._frame_seconds)
 
-    def _check_end(self, *, nothing: bool) -> None:
-        """A source of which a large part could not be read has not just ended."""
-        num_refused, num_packets = self._decoder.num_refused, self._decoder.num_packets
-        if nothing:
+    def _judge_end(self, seconds: float) -> None:
+        """Raises SourceFailed where too little could be read; `seconds` are what came, 0 for nothing."""
+        self._footage.check_end()
+        if not seconds:
             check_size(*self.size)
             raise SourceFailed("no picture could be decoded")
-        if num_refused >= LARGE_PART * num_packets and not self._is_live:
-            raise SourceFailed(f"{num_refused} of its {num_packets} packets could not be decoded")
+        if not self._is_live:
+            check_packets(self._decoder.num_refused, self._decoder.num_packets)
+        if self._options.skip != "keyframes":
+            self.remark = shortfall(seconds, self.info.duration_seconds)
 
     def _thinning(self, sampler: Sampler, first_point: int) -> Thinning | None:
         is_exact = self._decoder.codec in NONREF_EXACT and self._container.format.name not in TIMELESS
@@ -268,7 +285,12 @@ class Video:
             packet.pts, packet.dts = ((None if time is None else time + shift) for time in (packet.pts, packet.dts))
 
     def _hold(self, packet: "av.Packet[VideoStream]", stop: threading.Event) -> None:
-        if self._pace and (seconds := self._seconds_of(packet.dts)) is not None:
+        if not self._pace or self._is_catching_up:
+            return
+        seconds = self._seconds_of(packet.dts)
+        if self._footage.is_recording:
+            seconds = self._pace.of_bare(seconds, self._frame_seconds)
+        if seconds is not None:
             stop.wait(self._pace.early_seconds(seconds, time.monotonic()))
 
     def _small(self, frame: VideoFrame) -> NDArray[np.uint8]:
@@ -276,11 +298,3 @@ class Video:
         image = self._shrinker.small(frame, self._decoder.pixel_aspect)
         self.tally.convert_seconds += time.monotonic() - began
         return image
-
-
-def _rate(stream: VideoStream) -> float | None:
-    """Nominal frames per second, where the source states something believable."""
-    for rate in (stream.guessed_rate, stream.average_rate):
-        if rate and MIN_RATE <= rate <= MAX_RATE:
-            return float(rate)
-    return None

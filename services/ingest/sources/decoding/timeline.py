@@ -250,6 +250,15 @@ class Pace:
 
     def __init__(self) -> None:
         self._anchor: float | None = None
+        self._bare_seconds: float | None = 0.0
+
+    def of_bare(self, seconds: float | None, frame_seconds: float) -> float | None:
+        """A packet's time; of a bare stream of a codec, in which none has one, by its number."""
+        if seconds is not None or self._bare_seconds is None:
+            self._bare_seconds = None
+            return seconds
+        self._bare_seconds += frame_seconds
+        return self._bare_seconds - frame_seconds
 
     def early_seconds(self, media_seconds: float, now: float) -> float:
         """How long to wait at `now`, on a clock that only runs forward; 5 s at most."""

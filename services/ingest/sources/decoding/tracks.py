@@ -82,6 +82,10 @@ class Succession:
         self.chosen = chosen
         self.others = set(others) - {chosen}
         """those that may still follow"""
+        self.beside: set[int] = set()
+        """those that ran beside the chosen one: in a file they may go on behind its end"""
+        self.newest_seconds: float | None = None
+        """the latest time that the chosen track stated"""
         self._times: dict[int, list[float | None]] = {}
         self._turns: Counter[int] = Counter()
         self._alone: Counter[int] = Counter()
@@ -96,8 +100,11 @@ class Succession:
         if seconds is not None and self._chosen_seconds is not None:
             self._longest_pause = max(self._longest_pause, seconds - self._chosen_seconds)
         self._chosen_seconds = seconds
+        if seconds is not None:
+            self.newest_seconds = max(seconds, self.newest_seconds or seconds)
         self._turns.update(self._alone.keys())
-        self.others -= {index for index, num_turns in self._turns.items() if num_turns > MAX_TURNS}
+        self.beside |= {index for index, num_turns in self._turns.items() if num_turns > MAX_TURNS}
+        self.others -= self.beside
         self._alone.clear()
 
     def saw_other(self, index: int, seconds: float | None) -> bool:
@@ -115,6 +122,14 @@ class Succession:
             if self._takes_over(index, self._times[index], TAIL_SECONDS, TAIL_PACKETS):
                 return index
         return None
+
+    def goes_on(self, index: int, seconds: float) -> bool:
+        """Whether a track that ran beside the chosen one goes on long enough behind its end, up to a time."""
+        behind = seconds - (self.newest_seconds or 0.0)
+        if behind < max(TAIL_SECONDS, PAUSES * self._longest_pause):
+            return False
+        self.chosen = index
+        return True
 
     def _takes_over(self, index: int, times: Sequence[float | None], seconds: float, num_packets: int) -> bool:
         known = [time for time in times if time is not None]

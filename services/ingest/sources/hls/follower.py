@@ -5,26 +5,26 @@ stands still again and again; and its network code opens whatever a playlist nam
 """
 
 import time
-from collections.abc import Iterator, Sequence
-from email.utils import parsedate_to_datetime
+from collections.abc import Iterator
 from typing import Final
 
 from services.ingest.sources.failures import NOT_FOUND
-from services.ingest.sources.hls.playlist import FilePart, HlsSegment, Playlist, begins_one, parse
-from services.ingest.sources.hls.trail import Trail
-from services.ingest.sources.network.http_body import HttpBody, fetch
-from services.ingest.sources.network.http_client import HttpClient, origin_of
-from shared.errors import SourceFailed
+from services.ingest.sources.hls.channel import HlsChannel
+from services.ingest.sources.hls.playlist import FilePart, HlsSegment, Playlist
+from services.ingest.sources.hls.trail import Trail, new_digest
+from services.ingest.sources.network.http_body import HttpBody
+from services.ingest.sources.network.http_client import HttpClient
+from shared.errors import SourceChanged, SourceFailed
 
 STANDS_STILL: Final = "its playlist does not move on"
+REPEATS: Final = "its playlist names the same video again and again"
 CHANGES_FORMAT: Final = "its format changes: it is opened anew"
-MAX_PLAYLIST_BYTES: Final = 1 << 20
 MAX_SEGMENT_BYTES: Final = 256 << 20
 MAX_INIT_BYTES: Final = 1 << 20
 MAX_MISSING: Final = 3
+"""How many segments in a row may be missing on the server."""
 EARLY_TRIES: Final = 3
 EARLY_SECONDS: Final = 0.6
-"""How many segments in a row may be missing on the server."""
 LEAST_REFETCH_SECONDS: Final = 0.5
 HEAD_BYTES: Final = 4096
 CHUNK_BYTES: Final = 64 << 10
@@ -33,7 +33,6 @@ SHARE_OF_PATIENCE: Final = 0.8
 OLD_SECONDS: Final = 60.0
 OLD_TARGETS: Final = 10.0
 """How old a live playlist is, in seconds and in segments, that must be seen to move on before anything is played."""
-GONE: Final = frozenset({404, 410, 500, 502, 503, 504})
 
 
 class HlsFollower:
@@ -47,16 +46,14 @@ class HlsFollower:
         self.name = body.name
         self.trail = Trail(after)
         self._client = client
-        self._origin = origin_of(body.name)
+        self._channel = HlsChannel(client, body.name)
         self._bytes = self._all(body)
         self._ahead = memoryview(b"")
         self._init: bytes | None = None
         """what came before the first segment; None before that"""
         self._init_piece: FilePart | None = None
         self._num_missing = 0
-        self._fetched_at = 0.0
-        self._age_seconds = 0.0
-        """of the playlist, by its server's clock"""
+        self._is_repeated = False
         self._hungry_until: float | None = None
         self._failure: SourceFailed | None = None
 
@@ -82,14 +79,12 @@ class HlsFollower:
             return b""
 
     def _all(self, body: HttpBody) -> Iterator[bytes]:
-        playlist = self._parsed(body)
-        if playlist.variants and not playlist.segments:
-            playlist = self._variant(playlist.variants)
-        is_old = self._age_seconds > max(OLD_SECONDS, OLD_TARGETS * playlist.target_seconds)
+        playlist = self._channel.first(body)
+        is_old = self._channel.age_seconds > max(OLD_SECONDS, OLD_TARGETS * playlist.target_seconds)
         if self.trail.mark is None and (is_old or playlist.is_over):  # what is left of something live is old as well
             self.trail.leave_out(playlist)
         while True:
-            for segment in self.trail.unread(playlist):
+            for segment in self._new(self.trail.unread(playlist)):
                 yield from self._segment(segment)
             if playlist.is_over:
                 break
@@ -97,72 +92,115 @@ class HlsFollower:
         if self._num_missing or self._init is None or not self.trail.is_recording:
             raise self._at_its_end()
 
-    def _variant(self, urls: Sequence[str]) -> Playlist:
-        """The first of the variants that is there."""
-        *others, last = urls
-        for url in others:
-            body = HttpBody(self._client, self._client.get(url, self._origin, None, GONE))
-            if body.status not in GONE:
-                return self._parsed(body)
-            body.close()
-        return self._parsed(fetch(self._client, last, self._origin))
-
-    def _parsed(self, body: HttpBody) -> Playlist:
-        self._fetched_at = time.monotonic()
-        self._age_seconds = _age_seconds(body)
-        try:
-            content = body.read_whole(MAX_PLAYLIST_BYTES, "its playlist")
-        finally:
-            body.close()
-        if not begins_one(content):
-            raise SourceFailed("what should be its playlist is none")
-        return parse(content.decode("utf-8-sig", errors="replace"), body.name)
+    def _new(self, segments: list[HlsSegment]) -> list[HlsSegment]:
+        """Those that are new by their content, where their addresses do not say it."""
+        if not self.trail.is_in_doubt:
+            return segments
+        for num_new, segment in enumerate(reversed(segments)):
+            body = self._begun(segment.piece)
+            head = body.peek(HEAD_BYTES) if body else b""
+            if body:
+                body.close()
+            if head and self.trail.is_known(segment, head):
+                return segments[len(segments) - num_new :]
+        return segments
 
     def _moved_on(self, playlist: Playlist) -> Playlist:
-        """The playlist, once something new is in it; raises SourceFailed where that takes too long."""
+        """The playlist, once something new is in it; raises SourceFailed, for the last reason, if it takes too long."""
         patience_seconds = SHARE_OF_PATIENCE * self._client.patience_seconds
         if self._hungry_until is None:
             self._hungry_until = time.monotonic() + patience_seconds
         interval = playlist.target_seconds
+        failures: list[SourceFailed] = []
         while True:
-            due = self._fetched_at + max(LEAST_REFETCH_SECONDS, min(interval, patience_seconds / 3))
+            due = self._channel.asked_at + max(LEAST_REFETCH_SECONDS, min(interval, patience_seconds / 3))
             time.sleep(max(0.0, min(due, self._hungry_until) - time.monotonic()))
-            if due > self._hungry_until:
-                raise self._at_its_end()
-            playlist = self._parsed(fetch(self._client, playlist.url, self._origin))
-            if playlist.is_over or self.trail.unread(playlist):
-                return playlist
+            if max(due, time.monotonic()) > self._hungry_until:
+                raise failures[-1] if failures else self._at_its_end()
+            try:
+                is_late = time.monotonic() > self._hungry_until - patience_seconds / 2
+                playlist = self._asked(playlist, len(failures), is_late=is_late)
+            except SourceFailed as err:  # a server may be busy or confused for a moment
+                self._client.has_failed = False
+                failures.append(err)
+            else:
+                failures.clear()
+                if playlist.is_over or self.trail.unread(playlist):
+                    return playlist
             interval = playlist.target_seconds / 2
 
+    def _asked(self, playlist: Playlist, num_failures: int, *, is_late: bool) -> Playlist:
+        """The playlist as it is now; after a failure as the source's own URL leads to it: a session may have ended.
+
+        Of one that has stood still for long it is another variant's that goes on, where there is one.
+        """
+        if num_failures % 2:
+            return self._channel.anew()
+        if is_late and (other := self._channel.another()) and self.trail.is_ahead(other):
+            return other
+        return self._channel.again(playlist)
+
     def _at_its_end(self) -> SourceFailed:
-        return SourceFailed(NOT_FOUND if self._num_missing else STANDS_STILL)
+        if self._num_missing:
+            return SourceFailed(NOT_FOUND)
+        return SourceFailed(REPEATS if self._is_repeated else STANDS_STILL)
 
     def _segment(self, segment: HlsSegment) -> Iterator[bytes]:
         """What a segment holds; nothing where it is missing on the server, or was read under another name."""
-        body = self._opened(segment.piece, MAX_SEGMENT_BYTES)
-        for _ in range(0 if self.trail.is_recording else EARLY_TRIES):
-            if body:
-                break
-            time.sleep(EARLY_SECONDS)  # some name it a moment before it is there
-            body = self._opened(segment.piece, MAX_SEGMENT_BYTES)
-        head = body.peek(HEAD_BYTES) if body else b""
-        if not body or not head:
+        body = self._begun(segment.piece)
+        if not body:
             self.trail.passed(segment)
             self._num_missing += 1
             if self._num_missing > MAX_MISSING:
                 raise SourceFailed(NOT_FOUND)
             return
         try:
+            head = body.peek(HEAD_BYTES)
             if self.trail.is_known(segment, head):
                 return
+            content = _content(body, segment.piece)
+            if not self.trail.is_recording and self.trail.seems_known(head):
+                whole = b"".join(content)
+                if self.trail.repeats(segment, whole):
+                    self._is_repeated = True
+                    return
+                content = iter((whole,))
             init = self._prepared(segment)
             self.trail.passed(segment, head)
-            self._num_missing, self._hungry_until = 0, None
+            self._num_missing, self._is_repeated, self._hungry_until = 0, False, None
             if init:
                 yield init  # an empty piece would read as the end
-            yield from _content(body, segment.piece)
+            yield from self._noted(content)
         finally:
             body.close()
+
+    def _noted(self, content: Iterator[bytes]) -> Iterator[bytes]:
+        digest = new_digest()
+        for data in content:
+            digest.update(data)
+            yield data
+        self.trail.held(digest.hexdigest())
+
+    def _begun(self, piece: FilePart) -> HttpBody | None:
+        """A segment, whose first bytes are here; None where the server has none.
+
+        Some name it a moment before it is there, and any connection may break: something live is asked for again.
+        """
+        until = time.monotonic() + SHARE_OF_PATIENCE * self._client.patience_seconds
+        for num_left in reversed(range(1 if self.trail.is_recording else 1 + EARLY_TRIES)):
+            body = None
+            try:
+                body = self._channel.part(piece, MAX_SEGMENT_BYTES)
+                if body and body.peek(HEAD_BYTES):
+                    return body
+            except SourceFailed:
+                if not num_left or time.monotonic() >= until:
+                    raise
+            if body:
+                body.close()
+            if num_left:
+                time.sleep(EARLY_SECONDS)
+        return None
 
     def _prepared(self, segment: HlsSegment) -> bytes:
         """What FFmpeg must have before a segment and was not given yet; raises SourceFailed where it cannot take it.
@@ -171,36 +209,21 @@ class HlsFollower:
         """
         init = segment.init
         if init and self._init is not None and (segment.breaks or not self.trail.continues(segment)):
-            raise SourceFailed(CHANGES_FORMAT)
+            raise SourceChanged(CHANGES_FORMAT)
         if self._init is not None and init == self._init_piece:
             return b""
         content = b""
         if init:
-            body = self._opened(init, MAX_INIT_BYTES)
+            body = self._channel.part(init, MAX_INIT_BYTES)
             if not body:
                 raise SourceFailed(NOT_FOUND)
             content = b"".join(_content(body, init))
             body.close()
         if self._init is not None and content != self._init:
-            raise SourceFailed(CHANGES_FORMAT)
+            raise SourceChanged(CHANGES_FORMAT)
         is_given = self._init is not None
         self._init, self._init_piece = content, init
         return b"" if is_given else content
-
-    def _opened(self, piece: FilePart, max_bytes: int) -> HttpBody | None:
-        """A file or the part of it that is asked for; None where the server has none."""
-        headers = {}
-        if piece.length is not None:
-            headers["Range"] = f"bytes={piece.offset}-{piece.offset + piece.length - 1}"
-        answer = self._client.get(piece.url, self._origin, headers, GONE)
-        body = HttpBody(self._client, answer, max_bytes)
-        if body.status in GONE:
-            body.close()
-            return None
-        if piece.length is not None and body.status != 206:
-            body.close()
-            raise SourceFailed("its playlist names parts of a file, and its server gives no parts")
-        return body
 
 
 def _content(body: HttpBody, piece: FilePart) -> Iterator[bytes]:
@@ -208,12 +231,3 @@ def _content(body: HttpBody, piece: FilePart) -> Iterator[bytes]:
     while data := body.read(CHUNK_BYTES if left is None else min(CHUNK_BYTES, left)):
         left = None if left is None else left - len(data)
         yield data
-
-
-def _age_seconds(body: HttpBody) -> float:
-    """How long before the answer its content was changed last; 0 where the server does not say."""
-    try:
-        dates = [parsedate_to_datetime(body.headers[name]) for name in ("Date", "Last-Modified")]
-        return (dates[0] - dates[1]).total_seconds()
-    except (KeyError, ValueError, TypeError, OverflowError):
-        return 0.0

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urljoin
@@ -20,11 +20,10 @@ FIRST_NUMBER: Final = 1
 DEFAULT_TARGET_SECONDS: Final = 4.0
 
 _ATTRIBUTE: Final = re.compile(r"([A-Z0-9-]+)=(?:\"([^\"]*)\"|([^,]*))")
-_URI: Final = re.compile(r"URI=\"([^\"]*)\"")
 _PROTOCOL: Final = re.compile(r"[^/?#]*:")
 """What could be taken for the name of a protocol: more characters than a URL's scheme has."""
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,15}(?=:)")
-_KEY: Final = re.compile(r"#EXT-X-(?:SESSION-)?KEY:(?!METHOD=NONE\b)")
+_KEY: Final = re.compile(r"^\s*#EXT-X-(?:SESSION-)?KEY:(?!METHOD=NONE\b)", re.MULTILINE)
 _NUMBER: Final = re.compile(r"[0-9]{1,18}")
 _RANGE: Final = re.compile(r"([0-9]{1,15})(?:@([0-9]{1,15}))?")
 _AUDIO_CODECS: Final = ("mp4a", "ac-3", "ec-3", "ac-4", "opus", "flac", "alac", "mp3")
@@ -71,9 +70,12 @@ def begins_one(head: bytes) -> bool:
 
 
 def parse(text: str, url: str) -> Playlist:
-    """The playlist that `url` gave; raises SourceFailed where it leads elsewhere, is encrypted or makes no sense."""
-    for uri in _uris(text):
-        _check(url, uri)
+    """The playlist that `url` gave; raises SourceFailed where it is encrypted or makes no sense.
+
+    What it names may lie anywhere: whoever fetches it must look where.
+    """
+    if _KEY.search(text):
+        raise SourceFailed("its video is encrypted, which is not supported")
     reader = _PlaylistReader(url)
     for line in text.splitlines():
         if line := line.strip():
@@ -102,6 +104,8 @@ class _PlaylistReader:
     number: int = 0
     init: FilePart | None = None
     part: tuple[int, int | None] | None = None
+    last: FilePart | None = None
+    """what was named last, be it left out"""
     variant_codecs: str | None = None
     variant_is_seen: bool = False
     is_gap: bool = False
@@ -126,7 +130,7 @@ class _PlaylistReader:
             case _ if line.startswith("#"):
                 self._take_for_segment(tag, value)
             case _:
-                self._name(urljoin(self.url, line))
+                self._name(_joined(self.url, line))
 
     def _take_for_segment(self, tag: str, value: str) -> None:
         """What is said of the next segment, or of all that follow."""
@@ -152,50 +156,42 @@ class _PlaylistReader:
         if not self.is_gap:
             self.segments.append(HlsSegment(self.number, piece, self.init, self.breaks))
             self.breaks = False
-        self.number, self.part, self.is_gap = self.number + 1, None, False
+        self.number, self.part, self.last, self.is_gap = self.number + 1, None, piece, False
 
     def _after(self, url: str) -> int:
         """Where a part begins that does not say it: at the end of the one before."""
-        last = self.segments[-1].piece if self.segments else FilePart("")
-        if last.url != url or last.length is None:
+        if not self.last or self.last.url != url or self.last.length is None:
             raise SourceFailed("its playlist makes no sense: it names a part of a file without its beginning")
-        return last.offset + last.length
+        return self.last.offset + self.last.length
 
     def _init(self, attributes: dict[str, str]) -> FilePart:
-        url = urljoin(self.url, attributes.get("URI", ""))
+        url = _joined(self.url, attributes.get("URI", ""))
         if "BYTERANGE" not in attributes:
             return FilePart(url)
         length, offset = _part(attributes["BYTERANGE"])
         return FilePart(url, offset or 0, length)
 
 
-def _uris(text: str) -> Iterator[str]:
-    """All that a playlist names; raises SourceFailed where it is encrypted."""
-    for line in text.splitlines():
-        if _KEY.match(line):
-            raise SourceFailed("its video is encrypted, which is not supported")
-        if line.startswith("#"):
-            yield from _URI.findall(line)
-        elif line.strip():
-            yield line.strip()
-
-
-def _check(base: str, uri: str) -> None:
-    """Raises SourceFailed, which repeats no more than host and port, for what is not on the playlist's own server."""
-    is_web = not _PROTOCOL.match(uri) or uri.lower().startswith(("http:", "https:"))
-    try:
-        place = origin_of(urljoin(base, uri)) if is_web else None
-    except (SourceFailed, ValueError):
-        place = None
-    if place == origin_of(base):
-        return
-    scheme = _SCHEME.match(uri)
+def elsewhere(url: str) -> SourceFailed:
+    """What is said of an address that is not on the playlist's own server: no more of it than host and port."""
+    scheme = _SCHEME.match(url)
     what = (
         f"a {scheme[0]}: address" if scheme and KNOWN_SCHEMES.issuperset(scheme[0].lower().split("+")) else "an address"
     )
-    if place:
-        what = f"{place[1][:253]} port {place[2]}"
-    raise SourceFailed(f"its playlist names {what}, which is not on the playlist's own server: refused")
+    with suppress(SourceFailed):
+        _, host, port = origin_of(url)
+        what = f"{host[:253]} port {port}"
+    return SourceFailed(f"its playlist names {what}, which is not on the playlist's own server: refused")
+
+
+def _joined(base: str, uri: str) -> str:
+    """Where it lies; what could be of another protocol than HTTP, or is no address, stays as it is."""
+    if _PROTOCOL.match(uri) and not uri.lower().startswith(("http:", "https:")):
+        return uri
+    try:
+        return urljoin(base, uri)
+    except ValueError:
+        return uri
 
 
 def _usable(variants: list[tuple[str, str, bool]]) -> tuple[str, ...]:

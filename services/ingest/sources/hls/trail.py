@@ -1,21 +1,33 @@
 """Which of a playlist's segments come next: each is read once, whoever asks, and however often the source is opened.
 
-Pure policy. A segment is known by its number. Where a server counts anew (it was started again, or does not count at
-all), by its address and the first bytes of its content: addresses change with every session.
+Pure policy. A segment is known by its number where that follows on the last one's. Where a server counts anew (it was
+started again, or does not count at all), or jumps, the first bytes of the content say whether it is a new one:
+addresses change with every session, or come again with new content.
 """
 
 import json
 from collections import deque
 from hashlib import blake2b
-from typing import Any, Final
+from itertools import islice
+from typing import Any, Final, NamedTuple
 
 from services.ingest.sources.hls.playlist import FilePart, HlsSegment, Playlist
 
 NUM_BEHIND: Final = 3
 """How many segments before its end a live playlist is taken up."""
 NUM_REMEMBERED: Final = 6
+NUM_IN_MEMORY: Final = 64
+"""More than a live playlist names: where its numbers jump, all of it may have been read."""
 MAX_MARK: Final = 400
 DIGEST_BYTES: Final = 8
+
+
+class PastSegment(NamedTuple):
+    """What is remembered of a segment: digests of its address, of its first bytes and of all, empty where unknown."""
+
+    name: str
+    head: str = ""
+    whole: str = ""
 
 
 class Trail:
@@ -24,8 +36,11 @@ class Trail:
     def __init__(self, mark: str | None = None) -> None:
         self.is_recording: bool | None = None
         """whether the first playlist was a recording's; None before that"""
+        self.is_in_doubt = False
+        """whether the last of those that came next has an address that was read: then none up to one that `is_known` is
+        new"""
         self._number: int | None = None
-        self._recent: deque[tuple[str, str]] = deque(maxlen=NUM_REMEMBERED)
+        self._past: deque[PastSegment] = deque(maxlen=NUM_IN_MEMORY)
         self._is_taken_up = False
         if mark:
             self._recall(mark)
@@ -35,11 +50,11 @@ class Trail:
         """What was read, as text of at most 400 characters without an address; None where nothing was."""
         if self._number is None:
             return None
-        return json.dumps([self._number, bool(self.is_recording), *self._recent], separators=(",", ":"))
+        return json.dumps([self._number, bool(self.is_recording), *self._latest()], separators=(",", ":"))
 
     def unread(self, playlist: Playlist) -> list[HlsSegment]:
         """The playlist's segments that come next, in order."""
-        segments = list(playlist.segments)
+        segments, self.is_in_doubt = list(playlist.segments), False
         is_first, self._is_taken_up = not self._is_taken_up, True
         if self.is_recording is None:
             self.is_recording = playlist.is_recording
@@ -54,39 +69,75 @@ class Trail:
             for segment in playlist.segments:
                 self.passed(segment)
 
+    def is_ahead(self, playlist: Playlist) -> bool:
+        """Whether a playlist's last segment has a new number."""
+        return bool(playlist.segments) and self.continues(playlist.segments[-1])
+
     def continues(self, segment: HlsSegment) -> bool:
         """Whether a segment's number is a new one."""
         return self._number is None or segment.number > self._number
 
     def is_known(self, segment: HlsSegment, head: bytes) -> bool:
-        """Whether a segment that begins with `head` was read before, under another number and address."""
-        if self.continues(segment):
+        """Whether a segment that begins with `head`, and does not follow on the last, was read before."""
+        if self._number is None or segment.number == self._number + 1:
             return False
-        is_known = _digest(head) in {digest for _, digest in self._recent}
-        if is_known:
-            self._recent.append((_name(segment.piece), _digest(head)))
-        return is_known
+        digest, among = _digest(head), self._past if segment.number > self._number else self._latest()
+        return self._seen_again(segment, next((past for past in among if past.head == digest), None))
+
+    def seems_known(self, head: bytes) -> bool:
+        """Whether one of the last segments began with `head`, so that all of it should be compared."""
+        return _digest(head) in {past.head for past in self._latest()}
+
+    def repeats(self, segment: HlsSegment, content: bytes) -> bool:
+        """Whether a segment holds, to the last byte, what one of the last ones held."""
+        digest = _digest(content)
+        return self._seen_again(segment, next((past for past in self._latest() if past.whole == digest), None))
 
     def passed(self, segment: HlsSegment, head: bytes = b"") -> None:
-        """The segment, which begins with `head`, is read now, or cannot be."""
+        """The segment, which begins with `head`, is being read now, or cannot be."""
         self._number = segment.number
-        self._recent.append((_name(segment.piece), _digest(head) if head else ""))
+        self._past.append(PastSegment(_name(segment.piece), _digest(head) if head else ""))
+
+    def held(self, whole: str) -> None:
+        """The digest of all that was in the segment which was passed last."""
+        self._past[-1] = self._past[-1]._replace(whole=whole)
+
+    def _latest(self) -> list[PastSegment]:
+        return list(islice(self._past, max(0, len(self._past) - NUM_REMEMBERED), None))
+
+    def _seen_again(self, segment: HlsSegment, known: PastSegment | None) -> bool:
+        """Whether it is known; then it counts as read under its new number and address as well."""
+        if known:
+            self._past.remove(known)
+            self._past.append(known._replace(name=_name(segment.piece)))
+            self._number = max(self._number or 0, segment.number)
+        return known is not None
 
     def _later(self, segments: list[HlsSegment], number: int) -> list[HlsSegment]:
-        names = {name for name, _ in self._recent}
-        if segments[-1].number > number:
-            return [segment for segment in segments if segment.number > number]
-        if _name(segments[-1].piece) in names:
-            return []  # it stands still, or is a copy from before
-        return [segment for segment in segments[-NUM_BEHIND:] if _name(segment.piece) not in names]
+        newer = [segment for segment in segments if segment.number > number]
+        if newer and newer[0].number == number + 1:
+            return newer
+        found = newer or segments
+        names, past = [_name(segment.piece) for segment in found], [past.name for past in self._past]
+        if past and past[-1] in names[:-1]:
+            return found[len(names) - names[::-1].index(past[-1]) :]
+        if past and (found[-1].number, names[-1]) == (number, past[-1]):
+            return []  # it stands still
+        self.is_in_doubt = names[-1] in past  # a copy from before, or its addresses are used again
+        return newer or segments[-NUM_BEHIND:]
 
     def _recall(self, mark: str) -> None:
         try:
-            number, is_recording, *recent = json.loads(mark[:MAX_MARK])
-            self._recent.extend((_hex(name), _hex(digest)) for name, digest in recent)
+            number, is_recording, *past = json.loads(mark[:MAX_MARK])
+            self._past.extend(PastSegment(*map(_hex, digests)) for digests in past)
             self._number, self.is_recording = int(number), bool(is_recording)
         except (ValueError, TypeError, OverflowError):
-            self._recent.clear()
+            self._past.clear()
+
+
+def new_digest() -> "blake2b":
+    """What `Trail.held` is told is computed with."""
+    return blake2b(digest_size=DIGEST_BYTES)
 
 
 def _name(piece: FilePart) -> str:

@@ -13,8 +13,19 @@ SEGMENTS: Final = frozenset({*range(0xC0, 0xC8), *range(0xC9, 0xD0), *range(SOS,
 SCAN_LENGTHS: Final = frozenset({8, 10, 12, 14})
 """of a scan's header, with 1 to 4 components"""
 
+_OTHERS: Final = re.compile(
+    rb"(?P<PNG>\x89PNG)|(?P<GIF>GIF8)|(?P<BMP>BM)|(?P<TIFF>II\*\0|MM\0\*)|(?P<WebP>RIFF.{4}WEBP)"
+    rb"|.{4}ftyp(?:(?P<AVIF>avi[fs])|(?P<HEIF>hei[cfmsx]|hev[cx]|mif1|msf1))",
+    re.DOTALL,
+)
 _MARKER: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """What is within a scan no data: data has 0 after each 0xff, and restart markers."""
+
+
+def other_kind(head: bytes) -> str | None:
+    """What a picture that begins so is called, where it is no JPEG."""
+    found = _OTHERS.match(head)
+    return found.lastgroup if found else None
 
 
 class JpegWalk:

@@ -4,16 +4,19 @@ Pure: it sees bytes only.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-from services.ingest.sources.mjpeg.jpeg import JPEG_MARK, JpegWalk
+from services.ingest.sources.mjpeg.jpeg import JPEG_MARK, JpegWalk, other_kind
 from shared.errors import SourceFailed
 
 MAX_PICTURE_BYTES: Final = 16 << 20
 MAX_HEADER_BYTES: Final = 64 << 10
 MAX_LINE_BYTES: Final = 8 << 10
 MAX_DELIMITERS: Final = 3
+NUM_TELLING: Final = 12
+"""Bytes that tell what kind of picture it is."""
 NUM_KEPT: Final = 256
 """Bytes of what is left out that are kept, since the next part's first line may have begun in them."""
 SOUGHT_BYTES: Final = 3
@@ -54,6 +57,8 @@ class PictureParser:
         self._found: list[bytes] = []
         self._delimiters: list[bytes] = []
         self._lengths_hold = False
+        self.others: Counter[str] = Counter()
+        """how many pictures were left out as they are no JPEG, by what they are called"""
         self._num_left_out = 0
         self._await_part()
 
@@ -146,7 +151,10 @@ class PictureParser:
             del self._buffer[:begins]
             self._await_end()
         else:
-            self._leave_out(whole_part=self._type.startswith(WITHOUT_PICTURES))
+            has_pictures = not self._type.startswith(WITHOUT_PICTURES)
+            if has_pictures and (kind := other_kind(bytes(self._buffer[begins : begins + NUM_TELLING]))):
+                self.others[kind] += 1
+            self._leave_out(whole_part=not has_pictures)
         return True
 
     def _in_other(self) -> bool:

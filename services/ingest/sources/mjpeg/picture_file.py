@@ -5,6 +5,7 @@ import math
 import struct
 import time
 from collections.abc import Generator, Iterator
+from itertools import chain, islice
 from typing import Final
 
 import av
@@ -27,6 +28,8 @@ SIGN_OF_LIFE_SECONDS: Final = 0.5
 MORE_IN_ONE: Final = b"MPF\0"
 """The mark of a picture after which more belong to it: a smaller one, or one of another exposure (CIPA DC-007)."""
 FAR_BYTES: Final = 64 << 10
+FILM_SECONDS: Final = 1 / 25
+"""Between the pictures of a film, which say nothing of their times; FFmpeg takes it for that, too."""
 
 _HEADER: Final = struct.pack("<4sHH4sHHIIII", b"DKIF", 0, 32, b"MJPG", 0, 0, TICKS, 1, 0, 0)
 _FRAME: Final = struct.Struct("<IQ")
@@ -35,10 +38,10 @@ _FRAME: Final = struct.Struct("<IQ")
 class PictureFile:
     """What FFmpeg reads where an HTTP server gives JPEG pictures; `name` is its URL, without login.
 
-    Many pictures are passed on as they come. One alone, after which the answer is over, is a still picture: the URL is
-    asked again at `fps`, or as quickly as the server answers, and each picture has the time at which it was asked for.
-    While it stays the same, what FFmpeg gets is NO_PICTURE, which `says_nothing_new`. Reading raises SourceFailed with
-    the reason.
+    Many pictures are passed on as they come; those of a film have times as far apart as if it were played. One alone,
+    after which the answer is over, is a still picture: the URL is asked again at `fps`, or as quickly as the server
+    answers, and each picture has the time at which it was asked for. While it stays the same, what FFmpeg gets is
+    NO_PICTURE, which `says_nothing_new`. Reading raises SourceFailed with the reason.
     """
 
     def __init__(self, client: HttpClient, body: HttpBody, fps: float) -> None:
@@ -50,6 +53,8 @@ class PictureFile:
         self._unread = b""
         self._answered_at = time.monotonic()
         self._packets = self._all(body)
+        self.is_film = False
+        """whether the answer is a recording: it states its length, and holds several pictures; known once it is open"""
 
     def read(self, size: int) -> bytes:
         """The next bytes, up to `size`; none at the end."""
@@ -59,15 +64,21 @@ class PictureFile:
         return data
 
     def _all(self, body: HttpBody) -> Iterator[bytes]:
-        first_at, num_pictures = 0.0, 0
-        for picture in self._pictures(body):
+        first_at, num_pictures, at = 0.0, 0, 0.0
+        pictures = self._pictures(body)
+        if may_be_film(body):
+            ahead = list(islice(pictures, 2))
+            self.is_film = len(ahead) > 1
+            pictures = chain(ahead, pictures)
+        for picture in pictures:
             now = time.monotonic()
+            at = max(now, at + FILM_SECONDS) if self.is_film else now
             if not num_pictures:
                 first_at = now
                 self._is_new(picture, body)
                 yield _HEADER
             num_pictures += 1
-            yield _packet(picture, now)
+            yield _packet(picture, at)
         asked_at = first_at
         while num_pictures == 1:
             yield from _until(next_poll(asked_at, first_at, self._fps))
@@ -131,12 +142,21 @@ class PictureFile:
                         return
                     patience_seconds = self._client.patience_seconds
                     deadline = time.monotonic() + patience_seconds
+                if parser.others.total() > 1 and not num_pictures:
+                    break
                 if time.monotonic() >= deadline:
                     raise SourceSilent(f"no picture for {patience_seconds:.2g} s")
+            if parser.others and not num_pictures:
+                raise SourceFailed(f"its pictures are {min(parser.others)}: of those over HTTP only JPEG is read")
             if not num_pictures and stated == str(num_bytes) and (rest := parser.rest()):
                 yield rest
         finally:
             body.close()
+
+
+def may_be_film(body: HttpBody) -> bool:
+    """Whether an answer with pictures may be a recording, and neither a camera's parts nor one still picture."""
+    return body.size is not None and not body.content_type.startswith(("multipart/", "image/"))
 
 
 def says_nothing_new(packet: "av.Packet[VideoStream]") -> bool:

@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 import zlib
 from collections.abc import Mapping
 from typing import Final
@@ -16,6 +17,7 @@ ANY_WINDOW: Final = 47
 """zlib's word for gzip or zlib, whichever it is."""
 MAX_INFLATED_BYTES: Final = 1 << 20
 _GIVES_PARTS: Final = {"bytes": True, "none": False}
+_CONTENT_RANGE: Final = re.compile(r"bytes\s+([0-9]{1,18})-", re.IGNORECASE)
 
 
 def fetch(
@@ -81,6 +83,10 @@ class HttpBody:
                 raise SourceFailed(f"{what} is larger than {max_bytes} bytes")
         return bytes(whole)
 
+    def begins_at(self, offset: int) -> bool:
+        """Whether it is a part of the file, the one that begins there: some servers send another, or all of it."""
+        return _is_part(self._response, offset)
+
     def seekable(self) -> bool:
         """Whether the server gives parts of it, which it is asked where it does not say."""
         if self.size is None or self.content_type.startswith("multipart/"):
@@ -141,7 +147,7 @@ class HttpBody:
 
     def _reopen(self) -> None:
         answer = self._client.get(self.name, origin_of(self.name), {"Range": f"bytes={self._position}-"})
-        if answer.response.status_code != 206:
+        if not _is_part(answer.response, self._position):
             answer.response.close()
             raise SourceFailed("its server does not give parts of it, though it says so")
         self._take(answer)
@@ -153,14 +159,24 @@ class HttpBody:
         self.close()
         try:
             answer = self._client.get(self.name, origin, {"Range": f"bytes={here}-"})
+            is_there = _is_part(answer.response, here)
         except SourceFailed:
+            answer, is_there = self._client.get(self.name, origin), False
+        if answer.response.status_code == 206 and not is_there:
+            answer.response.close()
             answer = self._client.get(self.name, origin)
         self._take(answer)
-        if answer.response.status_code == 206:
+        if is_there:
             return True
         ahead, self._ahead = self._ahead, b""
-        self._ahead = ahead + self.peek(here)[here:]
+        self.peek(here)
+        self._ahead = ahead + self._ahead[here:]
         return False
+
+
+def _is_part(response: httpx.Response, offset: int) -> bool:
+    found = _CONTENT_RANGE.match(response.headers.get("Content-Range", "").strip())
+    return response.status_code == 206 and found is not None and int(found[1]) == offset
 
 
 def _size(response: httpx.Response) -> int | None:

@@ -64,6 +64,8 @@ class HttpClient:
         self._transport = CheckedTransport(policy, self._patience)
         self._authorizer = Authorizer(login) if login else None
         self._cookies: dict[Origin, httpx.Cookies] = {}
+        self._peers: dict[Origin, str] = {}
+        """the numeric address that each led to"""
 
     @property
     def patience_seconds(self) -> float:
@@ -77,6 +79,19 @@ class HttpClient:
     def failure(self, err: Exception, *, connected: bool) -> SourceFailed:
         """What httpx raised, in words."""
         return http_failed(err, self._patience.stall_seconds, connected=connected)
+
+    def at_home(self, url: str, home: Origin) -> str | None:
+        """The URL, by the name of `home` where it names the address that this led to; None where it lies elsewhere."""
+        try:
+            origin = origin_of(url)
+        except SourceFailed:
+            return None
+        if origin == home:
+            return url
+        if origin != (home[0], self._peers.get(home), home[2]):
+            return None
+        host, port = f"[{home[1]}]" if ":" in home[1] else home[1], urlsplit(url).port
+        return urlunsplit(urlsplit(url)._replace(netloc=f"{host}:{port}" if port else host))
 
     def get(
         self,
@@ -105,7 +120,9 @@ class HttpClient:
         while num_redirects <= MAX_REDIRECTS:
             origin = origin_of(url)
             if only_at and origin != only_at:
-                raise SourceFailed(f"led to another place than its own, {origin[1]} port {origin[2]}: refused")
+                if not (own_url := self.at_home(url, only_at)):
+                    raise SourceFailed(f"led to another place than its own, {origin[1]} port {origin[2]}: refused")
+                url, origin = own_url, only_at
             response = self._request(url, origin, headers)
             if response.status_code in accepted:
                 return Answer(response, url)
@@ -146,6 +163,8 @@ class HttpClient:
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as err:
             raise self.failure(err, connected=True) from err
         response.request = request
+        if peer := response.extensions["network_stream"].get_extra_info("server_addr"):
+            self._peers[origin] = peer[0]
         cookies.extract_cookies(response)
         if len(cookies) > MAX_COOKIES:
             cookies.clear()

@@ -98,18 +98,20 @@ class CheckedNetwork(httpcore.NetworkBackend):
                 continue
             try:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self._policy.check(*connection.getpeername()[:2])
+                peer = connection.getpeername()[:2]
+                self._policy.check(*peer)
             except (OSError, SourceFailed):
                 connection.close()
                 raise
-            return Link(connection, self._patience)
+            return Link(connection, self._patience, peer)
         raise http_failed(refusal, self._patience.stall_seconds, connected=False) from refusal
 
 
 class Link(httpcore.NetworkStream):
     """One connection, for one request; raises SourceFailed with the reason."""
 
-    def __init__(self, connection: socket.socket, patience: HttpPatience) -> None:
+    def __init__(self, connection: socket.socket, patience: HttpPatience, peer: tuple[str, int]) -> None:
+        self._peer = peer
         self._connection = connection
         self._patience = patience
         self._has_answered = False
@@ -147,7 +149,11 @@ class Link(httpcore.NetworkStream):
         except (OSError, ValueError) as err:
             self.close()
             raise http_failed(err, self._patience.stall_seconds, connected=True) from err
-        return Link(encrypted, self._patience)
+        return Link(encrypted, self._patience, self._peer)
+
+    def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 (as httpcore has it)
+        """The address and port that answers here is its `server_addr`."""
+        return self._peer if info == "server_addr" else None
 
     def close(self) -> None:
         """Ends it."""

@@ -1,0 +1,119 @@
+"""Where an HLS source's playlist and segments are had from: its own server, whatever these name."""
+
+import math
+import time
+from collections.abc import Collection, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from services.ingest.sources.hls.playlist import FilePart, Playlist, begins_one, elsewhere, parse
+from services.ingest.sources.network.http_body import HttpBody, fetch
+from services.ingest.sources.network.http_client import HttpClient, origin_of
+from shared.errors import SourceFailed
+
+MAX_PLAYLIST_BYTES: Final = 1 << 20
+GONE: Final = frozenset({404, 410, 500, 502, 503, 504})
+
+
+class HlsChannel:
+    """The server of one source, which `url` led to; whatever is asked of it raises SourceFailed where it refuses."""
+
+    def __init__(self, client: HttpClient, url: str) -> None:
+        self._client = client
+        self._origin = origin_of(url)
+        self._variants: list[str] = []
+        self.asked_at = 0.0
+        """when a playlist was asked for last, on the clock of `time.monotonic`"""
+        self.age_seconds = 0.0
+        """of the last playlist, by its server's clock"""
+
+    def first(self, body: HttpBody) -> Playlist:
+        """The playlist that the source's URL gave, or the first variant in it that can be had."""
+        playlist = self._parsed(body)
+        if not playlist.variants or playlist.segments:
+            return playlist
+        self._variants = list(playlist.variants)
+        failure = None
+        for _ in playlist.variants:
+            try:
+                return self._playlist(self._variants[0])
+            except SourceFailed as err:
+                self._client.has_failed, failure = False, err
+                self._turn()
+        raise failure or SourceFailed("holds no video stream")
+
+    def again(self, playlist: Playlist) -> Playlist:
+        """A playlist as it is now."""
+        return self._playlist(playlist.url)
+
+    def anew(self) -> Playlist:
+        """The playlist that the source's URL leads to now."""
+        self.asked_at = time.monotonic()
+        body = fetch(self._client, self._client.url)
+        self._origin = origin_of(body.name)
+        return self.first(body)
+
+    def another(self) -> Playlist | None:
+        """The next variant's playlist; None where there is none, or the server refuses it."""
+        if len(self._variants) < 2:
+            return None
+        self._turn()
+        try:
+            return self._playlist(self._variants[0])
+        except SourceFailed:
+            self._client.has_failed = False
+            return None
+
+    def part(self, piece: FilePart, max_bytes: int) -> HttpBody | None:
+        """A file or the part of it that is asked for; None where the server has none."""
+        headers = {}
+        if piece.length is not None:
+            headers["Range"] = f"bytes={piece.offset}-{piece.offset + piece.length - 1}"
+        body = self._get(piece.url, headers, GONE, max_bytes)
+        if body.status in GONE:
+            body.close()
+            return None
+        if piece.length is not None and not body.begins_at(piece.offset):
+            body.close()
+            raise SourceFailed("its playlist names parts of a file, and its server gives no parts")
+        return body
+
+    def _turn(self) -> None:
+        self._variants.append(self._variants.pop(0))
+
+    def _playlist(self, url: str) -> Playlist:
+        self.asked_at = time.monotonic()
+        return self._parsed(self._get(url))
+
+    def _parsed(self, body: HttpBody) -> Playlist:
+        self.asked_at = time.monotonic()
+        self.age_seconds = _age_seconds(body)
+        try:
+            content = body.read_whole(MAX_PLAYLIST_BYTES, "its playlist")
+        finally:
+            body.close()
+        if not begins_one(content):
+            raise SourceFailed("what should be its playlist is none")
+        return parse(content.decode("utf-8-sig", errors="replace"), body.name)
+
+    def _get(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        also_accepted: Collection[int] = (),
+        max_bytes: float = math.inf,
+    ) -> HttpBody:
+        """What the playlist's own server gives; raises SourceFailed where that is another's address."""
+        own_url = self._client.at_home(url, self._origin)
+        if own_url is None:
+            raise elsewhere(url)
+        return HttpBody(self._client, self._client.get(own_url, self._origin, headers, also_accepted), max_bytes)
+
+
+def _age_seconds(body: HttpBody) -> float:
+    """How long before the answer its content was changed last; 0 where the server does not say."""
+    try:
+        dates = [parsedate_to_datetime(body.headers[name]) for name in ("Date", "Last-Modified")]
+        return (dates[0] - dates[1]).total_seconds()
+    except (KeyError, ValueError, TypeError, OverflowError):
+        return 0.0
