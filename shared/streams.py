@@ -14,7 +14,9 @@ DEFAULT_FPS = 8.0
 MIN_FPS = 0.01
 DEFAULT_MODEL = "camera-events"
 FIRST_CURSOR = "0-0"
-PROGRESS = re.compile("([0-9]{1,19}) ([0-9]{1,19}-[0-9]{1,19}) ([0-9]{1,19}) ([0-9]{1,19}) ([0-9]{1,19}-[0-9]{1,19})")
+PROGRESS = re.compile(
+    "([0-9]{1,19}) ([0-9]{1,19}-[0-9]{1,19}) ([0-9]{1,19}) ([0-9]{1,19})(?: ([0-9]{1,19}-[0-9]{1,19}))?"
+)
 """Within what Redis takes for an entry's id: one that it does not take would break off the reading of all streams."""
 
 RtspTransport = Literal["tcp", "udp", "http", "https"]
@@ -152,9 +154,9 @@ class Progress:
 
     @classmethod
     def parse(cls, text: bytes | str) -> Self:
-        """The inverse of `str`; raises ValueError on anything else."""
+        """The inverse of `str`; raises ValueError on anything else. An earlier version names no checkpoint."""
         found = PROGRESS.fullmatch(text.decode() if isinstance(text, bytes) else text)
         if found is None:
             raise ValueError("is no progress")
         generation, cursor, sequence, processed, checkpoint = found.groups()
-        return cls(int(generation), cursor, int(sequence), int(processed), checkpoint)
+        return cls(int(generation), cursor, int(sequence), int(processed), checkpoint or FIRST_CURSOR)

@@ -55,8 +55,12 @@ def test_streams_spread_over_the_partitions() -> None:
 
 
 def test_progress_comes_back_as_it_was_written() -> None:
-    progress = Progress(7, "1700000000000-1", 12, 10)
+    progress = Progress(7, "1700000000000-1", 12, 10, "1699999999000-0")
     assert Progress.parse(str(progress).encode()) == progress
+
+
+def test_the_progress_of_an_earlier_version_names_no_checkpoint() -> None:
+    assert Progress.parse("7 1700000000000-1 12 10") == Progress(7, "1700000000000-1", 12, 10)
 
 
 def test_a_lone_threshold_pulls_the_other_along() -> None:

@@ -29,7 +29,7 @@ while at <= #ARGV do
 end
 if sequence ~= first then redis.call('HSET', KEYS[4], ARGV[2], sequence) end
 local excess = ARGV[4] == 'live' and redis.call('XLEN', KEYS[3]) - ARGV[6] or 0
-if excess > 0 and checkpoint ~= cursor then -- frames since the checkpoint stay: the oldest that wait go instead
+if excess > 0 and checkpoint ~= cursor and checkpoint ~= '' then -- frames since the checkpoint stay: the oldest that wait go instead
   local passed_by = redis.call('XRANGE', KEYS[3], '-', checkpoint, 'COUNT', excess)
   for _, entry in ipairs(redis.call('XRANGE', KEYS[3], '(' .. cursor, '+', 'COUNT', excess - #passed_by)) do
     redis.call('XDEL', KEYS[3], entry[1])
