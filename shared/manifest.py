@@ -44,12 +44,22 @@ class Thresholds(Closed):
 
 
 class InputSpec(Closed):
-    """The picture the network sees: RGB, uint8 scaled to 0..1, then (x - mean) / std per channel."""
+    """The picture the network sees: RGB, uint8 scaled to 0..1, then (x - mean) / std per channel.
+
+    Mean and std are no settings: the network counts on them. They are told for whoever runs the weights elsewhere.
+    """
 
     height: int = Field(ge=16, le=1024)
     width: int = Field(ge=16, le=1024)
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.25, 0.25, 0.25)
+
+    @model_validator(mode="after")
+    def _normalised_as_all(self) -> Self:
+        for name in ("mean", "std"):
+            if getattr(self, name) != (usual := type(self).model_fields[name].default):
+                raise ValueError(f"{name} {getattr(self, name)}: allowed is {usual}, which the network counts on")
+        return self
 
 
 class WeightsSpec(Closed):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from shared.errors import ModelUnusable, SettingsInvalid
 from shared.manifest import Thresholds, read_manifest
 from shared.service.logs import RedactingFormatter
-from shared.service.settings import ServiceSettings, read_settings
+from shared.service.settings import PROJECT_ROOT, ServiceSettings, read_settings
 from shared.store.keys import NUM_PARTITIONS, PARTITIONS, keys_of, partition_of
 from shared.streams import Progress, ThresholdOverride
 from shared.words.redaction import redact
@@ -89,4 +89,13 @@ def test_a_corrupt_manifest_is_refused_with_the_reason(content: str | None, prob
     if content is not None:
         (tmp_path / "model.json").write_text(content)
     with pytest.raises(ModelUnusable, match=problem):
+        read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["mean", "std"])
+def test_a_normalisation_that_the_network_does_not_count_on_is_refused(name: str, tmp_path: Path) -> None:
+    shipped = json.loads((PROJECT_ROOT / "models" / "camera-events" / "model.json").read_text())
+    shipped["input"][name][0] = 0.4
+    (tmp_path / "model.json").write_text(json.dumps(shipped))
+    with pytest.raises(ModelUnusable, match=rf"input: .*{name} \(0\.4, .*allowed is \(0\."):
         read_manifest(tmp_path)
