@@ -56,6 +56,9 @@ class InferenceMetrics:
         self._add_memory()
         for stage in ("read", "commit"):
             self.loop_errors.labels(stage)
+        self.streams_damaged = Gauge(
+            "afterimage_streams_damaged", "Streams of which nothing can be stored: see the log", registry=self.registry
+        )
         self.streams = Gauge("afterimage_streams_owned", "Streams that this worker serves", registry=self.registry)
         self._labels: dict[str, set[str]] = {}
         """The labels that a stream has series for: the library has no other way to find them but to search them all."""

@@ -88,6 +88,15 @@ class CommitOutcome(Enum):
     """The stream is not registered any more."""
 
 
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """The stream's keys do not bear the commit, and nothing of it is written."""
+
+    what: str
+
+
+StreamOutcome = CommitOutcome | Damaged
+
 CODES: Final = {
     None: CommitOutcome.FENCED,
     0: CommitOutcome.REFUSED,
@@ -105,7 +114,7 @@ class Committer:
         self._script = Script(client, OWNS + COMMIT)
         self._retention = retention
 
-    def commit(self, commits: Sequence[StreamCommit]) -> dict[str, CommitOutcome]:
+    def commit(self, commits: Sequence[StreamCommit]) -> dict[str, StreamOutcome]:
         """Commits the streams, one script per lease in one pipelined round trip; what became of each stream.
 
         Raises StoreUnavailable where the outcome is unknown: the same commits may then be sent again.
@@ -115,10 +124,10 @@ class Committer:
             by_lease[commit.lease].append(commit)
         with translated():
             replies = self._script.many([self._call(lease, group) for lease, group in by_lease.items()])
-        outcomes: dict[str, CommitOutcome] = {}
+        outcomes: dict[str, StreamOutcome] = {}
         for group, reply in zip(by_lease.values(), replies, strict=True):
             codes = [None] * len(group) if reply is None else reply
-            outcomes |= {commit.stream_id: CODES[code] for commit, code in zip(group, codes, strict=True)}
+            outcomes |= {commit.stream_id: _outcome(code) for commit, code in zip(group, codes, strict=True)}
         return outcomes
 
     def _call(self, lease: Lease, group: Sequence[StreamCommit]) -> tuple[list[str], list[Any]]:
@@ -129,3 +138,7 @@ class Committer:
             all_keys += commit.keys()
             arguments += commit.arguments(self._retention)
         return all_keys, arguments
+
+
+def _outcome(code: int | bytes | None) -> StreamOutcome:
+    return Damaged(code.decode(errors="replace")) if isinstance(code, bytes) else CODES[code]

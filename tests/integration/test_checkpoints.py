@@ -11,7 +11,7 @@ import redis
 from patience import eventually
 from worker_runner import BASE_MS, FRAME_MS, WorkerRunner, pictures, save_random_model, spec_of
 
-from shared.store.commit import CommitOutcome, Committer, StreamCommit
+from shared.store.commit import Committer, StreamCommit, StreamOutcome
 from shared.store.keys import keys_of
 from shared.store.registry import Registry
 from shared.streams import Progress
@@ -37,7 +37,7 @@ def crash(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Has the worker crash with the commit after the one that passes 25 frames of `cam`; the call lets it be."""
     send, seen = Committer.commit, [0]
 
-    def commit(self: Committer, commits: Sequence[StreamCommit]) -> dict[str, CommitOutcome]:
+    def commit(self: Committer, commits: Sequence[StreamCommit]) -> dict[str, StreamOutcome]:
         if seen[0] >= CRASH_AFTER:
             raise Crash
         seen[0] = max([each.wanted.frames_processed for each in commits if each.stream_id == "cam"], default=seen[0])

@@ -14,7 +14,7 @@ from leasing import lease_of
 from patience import eventually
 from worker_runner import BASE_MS, FRAME_MS, WorkerRunner, pictures, save_random_model, spec_of
 
-from shared.store.commit import CommitOutcome, Committer, StreamCommit
+from shared.store.commit import Committer, StreamCommit, StreamOutcome
 from shared.store.keys import NUM_PARTITIONS, keys_of
 from shared.store.leases import LeaseBook
 
@@ -237,7 +237,7 @@ def test_a_commit_that_comes_after_the_lease_is_refused(runner: WorkerRunner, mo
     reached, go_on = threading.Event(), threading.Event()
     send = Committer.commit
 
-    def late(self: Committer, commits: Sequence[StreamCommit]) -> dict[str, CommitOutcome]:
+    def late(self: Committer, commits: Sequence[StreamCommit]) -> dict[str, StreamOutcome]:
         reached.set()
         assert go_on.wait(60)
         return send(self, commits)

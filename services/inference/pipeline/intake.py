@@ -1,5 +1,6 @@
 """The first stage: knows which streams there are, reads what waits in their queues, forms batches."""
 
+import logging
 import time
 from collections.abc import Collection, Iterator
 from concurrent.futures import Executor
@@ -25,8 +26,12 @@ from shared.store.registry import Registry
 from shared.streams import InferenceStatus, StreamSpec
 
 REFRESH_SECONDS = 0.5
+DAMAGED_SECONDS = 30.0
+"""So long a stream with damaged keys is left alone, and so long it goes well before it is called whole."""
 MAX_FRAMES_READ = 1024
 LIVE_SHARE = 16
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -44,6 +49,39 @@ class Place:
     def is_replay(self, entry_id: str) -> bool:
         """Whether everything else is known of the entry."""
         return _place_of(entry_id) <= _place_of(self.known)
+
+
+class DamagedStreams:
+    """Streams whose keys do not bear a commit: each is named once in the log, and tried again now and then."""
+
+    def __init__(self) -> None:
+        self._damages: dict[str, tuple[str, float]] = {}
+
+    def note(self, stream_id: str, damage: str) -> None:
+        """Of the stream nothing can be stored."""
+        if self.damage(stream_id) != damage:
+            said = "stream %s: is not looked at: %s"
+            log.error(said, stream_id, damage, extra={"stream_id": stream_id})
+        self._damages[stream_id] = damage, time.monotonic()
+
+    def damage(self, stream_id: str) -> str | None:
+        """What is wrong with the stream, if anything."""
+        return self._damages.get(stream_id, (None,))[0]
+
+    def rests(self, stream_id: str) -> bool:
+        """Whether it need not be tried again yet."""
+        _, since = self._damages.get(stream_id, ("", -DAMAGED_SECONDS))
+        return time.monotonic() < since + DAMAGED_SECONDS
+
+    def forget(self, stream_ids: Collection[str]) -> int:
+        """Leaves out streams that have been whole for long, and those that are not among these; how many are left."""
+        now = time.monotonic()
+        self._damages = {
+            stream_id: (damage, since)
+            for stream_id, (damage, since) in self._damages.items()
+            if stream_id in stream_ids and now < since + 2 * DAMAGED_SECONDS
+        }
+        return len(self._damages)
 
 
 @dataclass(slots=True, eq=False)
@@ -80,6 +118,7 @@ class Intake:
         self._open: dict[str, Place] = {}
         self._closing: dict[str, Stream] = {}
         self._counted: set[str] = set()
+        self._damaged = DamagedStreams()
         self._news: list[News] = []
         self._told: dict[str, tuple[int, InferenceStatus]] = {}
         self._refresh_at = 0.0
@@ -122,6 +161,8 @@ class Intake:
         if isinstance(answer, Refused):
             if place and place.stream is stream:
                 self._close(stream)
+            if answer.damage:
+                self._damaged.note(stream.id, answer.damage)
             return
         del self._closing[stream.id]
         self._refresh_at = 0.0  # it may be opened anew
@@ -165,6 +206,7 @@ class Intake:
         self._set_lanes()
         self._tell(specs)
         self._forget(self._counted - specs.keys() - self._closing.keys())
+        self._metrics.streams_damaged.set(self._damaged.forget(specs.keys()))
         self._metrics.streams.set(len(self._open) + len(self._closing))
 
     def _update(self, place: Place, spec: StreamSpec | None) -> None:
@@ -210,7 +252,7 @@ class Intake:
         wanted = [
             Stream(spec, self._held[partition_of(spec.id)], runner)
             for spec in specs
-            if (runner := self._choices.runner_for(spec))
+            if not self._damaged.rests(spec.id) and (runner := self._choices.runner_for(spec))
         ]
         if wanted:
             for opened in admit(self._client, wanted, self._metrics):
@@ -237,7 +279,8 @@ class Intake:
         for spec in specs.values():
             place = self._open.get(spec.id)
             model = place.stream.runner.manifest.reference if place else None
-            status = InferenceStatus(model=model, reason=self._choices.problem(spec.id))
+            reason = self._damaged.damage(spec.id) or self._choices.problem(spec.id)
+            status = InferenceStatus(model=model, reason=reason)
             seen = spec.generation, status
             if status != InferenceStatus() and self._told.get(spec.id) != seen:
                 with suppress(Fenced):

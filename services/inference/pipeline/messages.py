@@ -123,9 +123,13 @@ class Results:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Redis takes nothing more of this stream under this opening."""
+    """Redis takes nothing more of this stream under this opening.
+
+    Where its keys are damaged, `damage` says what is wrong: opening it again would not help.
+    """
 
     stream: Stream
+    damage: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

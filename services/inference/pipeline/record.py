@@ -26,14 +26,14 @@ from services.inference.pipeline.saved_state import SavedMemory, SavedTracks
 from services.inference.pipeline.tracker import Tracker, Transition
 from shared.clock import ClockSteps, now_ms, steady_ms, wall_offset_ms
 from shared.events import Event, event_id
-from shared.store.commit import CommitOutcome, Committer, StreamCommit
+from shared.store.commit import CommitOutcome, Committer, Damaged, StreamCommit, StreamOutcome
 from shared.store.leases import Lease
 from shared.streams import StreamSpec
 
 REMEMBERED_MS: Final = 120_000
 """A frame of a live stream waits no longer: its queue is full by then."""
 
-Outcomes = dict[str, CommitOutcome]
+Outcomes = dict[str, StreamOutcome]
 
 log = logging.getLogger(__name__)
 
@@ -213,8 +213,11 @@ class Recorder:
             else:
                 self._refused(result.stream, outcome)
 
-    def _refused(self, stream: Stream, outcome: CommitOutcome) -> None:
+    def _refused(self, stream: Stream, outcome: StreamOutcome) -> None:
         del self._courses[stream]
+        if isinstance(outcome, Damaged):
+            self._answer(Refused(stream, outcome.what))
+            return
         self._answer(Refused(stream))
         level = logging.DEBUG if outcome is CommitOutcome.GONE else logging.WARNING
         extra = {"stream_id": stream.id}

@@ -4,11 +4,32 @@
 --       memory (nothing: no checkpoint), oldest frame id kept, oldest score id kept, start of the oldest event kept,
 --       number of labels, labels.., number of scored frames, (frame id, a score per label)..,
 --       number of transitions, (kind, event id, start, event as JSON)..
--- Returns nothing to a stale owner, else one number a stream: 1 committed now, 2 committed before, 0 refused,
--- 3 not registered any more.
+-- Returns nothing to a stale owner, else for each stream 1: committed now, 2: committed before, 0: refused, 3: not
+-- registered any more, or what is wrong with its keys: then nothing of it is written.
 if not owns(KEYS[1], KEYS[2], ARGV[1]) then return false end
 local outcomes, at = {}, 3
 local function take() at = at + 1; return ARGV[at - 1] end
+local function parts(id) return string.match(id, '^(%d+)-(%d+)$') end
+local function is_after(id, other)
+  local ms, number = parts(id)
+  local other_ms, other_number = parts(other)
+  ms, other_ms = tonumber(ms), tonumber(other_ms)
+  return ms > other_ms or (ms == other_ms and tonumber(number) > tonumber(other_number))
+end
+local function wrong(first, kinds) -- of keys from the first on
+  for i, wanted in ipairs(kinds) do
+    local kind = redis.call('TYPE', KEYS[first + i - 1])['ok']
+    if kind ~= 'none' and kind ~= wanted then return KEYS[first + i - 1] .. ' is a ' .. kind .. ' and no ' .. wanted end
+  end
+end
+local function newest(stream) -- the last id that an entry ever had
+  if redis.call('EXISTS', stream) == 0 then return '0-0' end
+  local told = redis.call('XINFO', 'STREAM', stream)
+  for i = 1, #told, 2 do
+    if told[i] == 'last-generated-id' then return told[i + 1] end
+  end
+end
+local damage = wrong(3, {'hash', 'hash', 'hash', 'stream'})
 local key = 7
 while at <= #ARGV do
   local id, expected, wanted, state, memory = take(), take(), take(), take(), take()
@@ -21,8 +42,14 @@ while at <= #ARGV do
   local num_transitions = tonumber(take())
   local first_transition = at
   at = at + num_transitions * 4
-  local current = redis.call('HGET', KEYS[3], id)
-  if current == expected then
+  local damaged = damage or wrong(key, {'stream', 'stream', 'zset', 'hash'})
+  local current = not damaged and redis.call('HGET', KEYS[3], id)
+  if not damaged and current == expected and num_scored > 0 and not is_after(ARGV[first_scored], newest(KEYS[key + 1])) then
+    damaged = KEYS[key + 1] .. ' goes on beyond the cursor'
+  end
+  if damaged then
+    outcomes[#outcomes + 1] = damaged
+  elseif current == expected then
     redis.call('XTRIM', KEYS[key], 'MINID', oldest_frame) -- before what takes memory
     local entry = {}
     for i = 1, #labels do entry[2 * i - 1] = labels[i] end
