@@ -20,13 +20,15 @@ from shared.store.scripts import Script, lua
 from shared.streams import Progress
 
 MAX_FEED_ENTRIES = 10_000
+DAY_SECONDS = 86_400.0
+"""More by the clock than by the stream's own time: a clock that is set must not take the history of an hour."""
 
 COMMIT: Final = lua("commit")
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long things are kept, in seconds of the stream's own time."""
+    """How long things are kept, in seconds of the stream's own time; of a silent stream by the clock."""
 
     frames_seconds: float = 10
     scores_seconds: float = 3600
@@ -133,7 +135,9 @@ class Committer:
     def _call(self, lease: Lease, group: Sequence[StreamCommit]) -> tuple[list[str], list[Any]]:
         keys = PARTITIONS[lease.partition]
         all_keys = [*keys.ownership("inference"), keys.progress, keys.state, keys.memory, keys.feed]
-        arguments: list[Any] = [str(lease), MAX_FEED_ENTRIES]
+        kept = self._retention
+        silent = (kept.frames_seconds, kept.scores_seconds + DAY_SECONDS, kept.events_seconds + DAY_SECONDS)
+        arguments: list[Any] = [str(lease), MAX_FEED_ENTRIES, *(round(seconds * 1000) for seconds in silent)]
         for commit in group:
             all_keys += commit.keys()
             arguments += commit.arguments(self._retention)

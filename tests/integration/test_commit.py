@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 import redis
+from leasing import seize
 
 from shared.events import Event, event_id
 from shared.store.commit import CommitOutcome, Committer, Retention, StreamCommit
+from shared.store.frame_queue import FrameWriter, NewFrame, Outcome
 from shared.store.keys import keys_of
 from shared.store.leases import Lease
 from shared.store.registry import Registry
@@ -163,3 +165,40 @@ def test_consumed_frames_and_old_events_go(redis_client: redis.Redis) -> None:
     committer.commit([commit_of(4000.0, first.wanted, transitions=[("opened", event(4000.0))])])
     assert redis_client.zcard(KEYS.events("cam")) == 1
     assert redis_client.hkeys(KEYS.event_data("cam")) == [event(4000.0).id.encode()]
+
+
+def writer_of(client: redis.Redis) -> FrameWriter:
+    return FrameWriter(
+        client, "cam", SPEC.generation, "live", seize(client, "ingest", [KEYS.partition])[KEYS.partition]
+    )
+
+
+def frame_at(seconds: float) -> NewFrame:
+    at_ms = BASE_MS + int(seconds * 1000)
+    return NewFrame(at_ms, at_ms, 1, seconds, b"jpeg")
+
+
+def test_what_a_silent_stream_keeps_goes_by_the_clock(redis_client: redis.Redis, committer: Committer) -> None:
+    writer, frames = writer_of(redis_client), KEYS.frames("cam")
+    writer.publish([frame_at(0.125), frame_at(0.25)])
+    first = commit_of(0.125, START, transitions=[("opened", event(0.0))], memory=b"memory")
+    committer.commit([first])
+    assert redis_client.ttl(frames) == -1  # one waits
+    committer.commit([commit_of(0.25, first.wanted, memory=b"memory")])
+    assert 0 < redis_client.pttl(frames) <= 10_000
+    assert 3_600 < redis_client.ttl(KEYS.scores("cam")) <= 3_600 + 86_400
+    assert {redis_client.ttl(key) // 86_400 for key in (KEYS.events("cam"), KEYS.event_data("cam"))} <= {30, 31}
+    writer.publish([frame_at(0.375)])
+    assert redis_client.ttl(frames) == -1
+
+
+def test_a_frame_that_was_passed_does_not_come_again_where_the_queue_is_gone(
+    redis_client: redis.Redis, committer: Committer
+) -> None:
+    writer = writer_of(redis_client)
+    writer.publish([frame_at(0.125)])
+    committer.commit([commit_of(0.125, START, memory=b"memory")])
+    redis_client.delete(KEYS.frames("cam"))
+    assert writer.publish([frame_at(0.125), frame_at(0.25)]) == (Outcome.OK, 2)
+    [(name, fields)] = entries(redis_client, KEYS.frames("cam"))
+    assert (name.decode(), fields[b"n"]) == (entry(0.25), b"2")

@@ -1,13 +1,14 @@
 -- Commits a partition's streams if the caller owns it; a stream that is not where the caller thinks is left alone.
 -- KEYS: 1 lease, 2 fence, 3 progress, 4 state, 5 memory, 6 feed, then per stream: frames, scores, events, event data
--- ARGV: 1 lease, 2 most feed entries, then per stream: id, progress expected, new progress, state,
---       memory (nothing: no checkpoint), oldest frame id kept, oldest score id kept, start of the oldest event kept,
+-- ARGV: 1 lease, 2 most feed entries, for how many milliseconds a silent stream keeps 3 frames, 4 scores, 5 events,
+--       then per stream: id, progress expected, new progress, state, memory (nothing: no checkpoint),
+--       oldest frame id kept, oldest score id kept, start of the oldest event kept,
 --       number of labels, labels.., number of scored frames, (frame id, a score per label)..,
 --       number of transitions, (kind, event id, start, event as JSON)..
 -- Returns nothing to a stale owner, else for each stream 1: committed now, 2: committed before, 0: refused, 3: not
 -- registered any more, or what is wrong with its keys: then nothing of it is written.
 if not owns(KEYS[1], KEYS[2], ARGV[1]) then return false end
-local outcomes, at = {}, 3
+local outcomes, at = {}, 6
 local function take() at = at + 1; return ARGV[at - 1] end
 local function parts(id) return string.match(id, '^(%d+)-(%d+)$') end
 local function is_after(id, other)
@@ -72,7 +73,14 @@ while at <= #ARGV do
       end
     end
     redis.call('HSET', KEYS[4], id, state)
-    if memory ~= '' then redis.call('HSET', KEYS[5], id, memory) end
+    if memory ~= '' then
+      redis.call('HSET', KEYS[5], id, memory)
+      redis.call('PEXPIRE', KEYS[key + 1], ARGV[4])
+      redis.call('PEXPIRE', KEYS[key + 2], ARGV[5])
+      redis.call('PEXPIRE', KEYS[key + 3], ARGV[5])
+      local cursor = string.match(wanted, '^%d+ (%S+)')
+      if not is_after(newest(KEYS[key]), cursor) then redis.call('PEXPIRE', KEYS[key], ARGV[3]) end -- none waits
+    end
     redis.call('HSET', KEYS[3], id, wanted)
     redis.call('XTRIM', KEYS[key + 1], 'MINID', '~', oldest_score)
     outcomes[#outcomes + 1] = 1

@@ -2,12 +2,21 @@
 -- KEYS: 1 lease, 2 fence, 3 frames, 4 published, 5 progress
 -- ARGV: 1 lease, 2 stream id, 3 generation, 4 pace, 5 most waiting (fast), 6 most kept (live), then per entry:
 --       id, number of arguments, the entry's fields and values
--- Returns {outcome, entries accepted}; a duplicate counts as accepted.
+-- Returns {outcome, entries accepted}; a duplicate counts as accepted, also where the queue has forgotten it.
 if not owns(KEYS[1], KEYS[2], ARGV[1]) then return {'fenced', 0} end
 local progress = redis.call('HGET', KEYS[5], ARGV[2])
 if not progress then return {'gone', 0} end
 local generation, cursor, passed, checkpoint = string.match(progress, '^(%d+) (%S+) (%d+) %d+ ?(%S*)')
 if generation ~= ARGV[3] then return {'gone', 0} end
+local function parts(id)
+  local ms, number = string.match(id, '^(%d+)-(%d+)$')
+  return tonumber(ms), tonumber(number)
+end
+local cursor_ms, cursor_number = parts(cursor)
+local function is_passed(id)
+  local ms, number = parts(id)
+  return ms < cursor_ms or (ms == cursor_ms and number <= cursor_number)
+end
 local sequence = tonumber(redis.call('HGET', KEYS[4], ARGV[2]) or '0')
 local first = sequence
 local accepted, at = 0, 7
@@ -18,7 +27,8 @@ while at <= #ARGV do
   local fields = {}
   for i = at + 2, at + 1 + count do fields[#fields + 1] = ARGV[i] end
   local number = is_frame and sequence + 1 or sequence
-  local added = redis.pcall('XADD', KEYS[3], id, 'n', number, unpack(fields))
+  local added = is_passed(id) and {err = 'equal or smaller'}
+    or redis.pcall('XADD', KEYS[3], id, 'n', number, unpack(fields))
   if type(added) == 'table' and added.err then
     if not string.find(added.err, 'equal or smaller', 1, true) then return redis.error_reply(added.err) end
   else
@@ -28,8 +38,10 @@ while at <= #ARGV do
   at = at + 2 + count
 end
 if sequence ~= first then redis.call('HSET', KEYS[4], ARGV[2], sequence) end
+if redis.call('TTL', KEYS[3]) >= 0 then redis.call('PERSIST', KEYS[3]) end -- it waits now, for as long as it must
 local excess = ARGV[4] == 'live' and redis.call('XLEN', KEYS[3]) - ARGV[6] or 0
-if excess > 0 and checkpoint ~= cursor and checkpoint ~= '' then -- frames since the checkpoint stay: the oldest that wait go instead
+if excess > 0 and checkpoint ~= cursor and checkpoint ~= '' then
+  -- frames since the checkpoint stay: the oldest of those that wait go instead
   local passed_by = redis.call('XRANGE', KEYS[3], '-', checkpoint, 'COUNT', excess)
   for _, entry in ipairs(redis.call('XRANGE', KEYS[3], '(' .. cursor, '+', 'COUNT', excess - #passed_by)) do
     redis.call('XDEL', KEYS[3], entry[1])
