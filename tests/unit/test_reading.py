@@ -1,9 +1,12 @@
 import os
+import select
 import signal
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -15,7 +18,7 @@ from stuck import StuckSource
 
 from services.ingest.readers import reading as service_side
 from services.ingest.readers.messages import Picture
-from services.ingest.readers.reader import ReadJob
+from services.ingest.readers.reader import Reader, ReadJob
 from services.ingest.readers.reading import Reading, reading
 from services.ingest.sources.decoding.tally import Tally
 from services.ingest.sources.options import ReadOptions
@@ -166,3 +169,27 @@ def test_a_reader_ends_with_its_service(film: Path) -> None:
 
 def stuck(path: Path, patience: int = 1, options: ReadOptions = OPTIONS) -> ReadJob:
     return ReadJob(StuckSource(str(path), patience=patience), 8.0, options=options)
+
+
+def fill(connection: Connection) -> None:
+    while select.select([], [connection], [], 0)[1]:
+        connection.send_bytes(bytes(1000))
+
+
+def drain(connection: Connection) -> None:
+    while connection.poll(0.1):
+        connection.recv_bytes()
+
+
+def test_a_live_picture_waits_for_a_listener_that_was_held_up_but_not_for_one_that_is_always_late() -> None:
+    ours, theirs = Pipe()
+    with ours, theirs:
+        reader = Reader(ReadJob(Source("rtsp://camera"), 8.0), theirs, threading.Event())
+        fill(theirs)
+        listener = threading.Timer(0.2, drain, [ours])
+        listener.start()
+        assert reader._is_listened_to()
+        listener.join()
+        fill(theirs)
+        assert not reader._is_listened_to()
+        assert reader._patience_seconds == 0

@@ -36,10 +36,10 @@ from shared.sources import Source
 SIGN_OF_LIFE_SECONDS: Final = 1.0
 LAST_SECONDS: Final = 1.0
 """How long a reader may take to close its source once nobody listens."""
-PATIENCE_STEPS: Final = 0.25
-"""How long a live picture waits until it is taken, in steps of the sampling grid."""
-LONGEST_PATIENCE_SECONDS: Final = 1.0
-"""A camera goes on sending meanwhile."""
+PATIENCE_SHARE: Final = 0.25
+"""Of the time that passes, live pictures may spend as much waiting until they are taken: a camera goes on sending."""
+MAX_PATIENCE_SECONDS: Final = 1.0
+"""What of it can be saved up, for a burst on a busy machine."""
 MAX_DATA_BYTES: Final = 4 << 30
 PR_SET_PDEATHSIG: Final = 1
 
@@ -77,6 +77,8 @@ class Reader:
         self._stop = stop
         self._sent_at = time.monotonic()
         self._mark = job.after
+        self._patience_seconds = MAX_PATIENCE_SECONDS
+        self._waited_at = self._sent_at
 
     def run(self) -> None:
         """Opens the source, sends its frames and at last why there are no more."""
@@ -132,8 +134,13 @@ class Reader:
 
     def _is_listened_to(self) -> bool:
         """Waits for it, but so briefly that the camera does not: a burst after a pause is no overload."""
-        seconds = min(LONGEST_PATIENCE_SECONDS, PATIENCE_STEPS / self._job.fps)
-        return bool(select.select([], [self._connection], [], seconds)[1])
+        began = time.monotonic()
+        saved_seconds = self._patience_seconds + PATIENCE_SHARE * (began - self._waited_at)
+        saved_seconds = min(MAX_PATIENCE_SECONDS, saved_seconds)
+        is_taken = bool(select.select([], [self._connection], [], saved_seconds)[1])
+        self._waited_at = time.monotonic()
+        self._patience_seconds = max(0.0, saved_seconds - (self._waited_at - began))
+        return is_taken
 
     def _send(self, message: bytes) -> None:
         self._connection.send_bytes(message)
