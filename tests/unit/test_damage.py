@@ -47,10 +47,13 @@ def test_damaged_pictures_come_and_are_marked(
     frames, tally = read(path, num_threads=num_threads)
     damaged = [frame.point for frame in frames if frame.damaged]
     assert len(frames) > 0.9 * NUM_PICTURES
-    assert 1 <= len(damaged) == tally.damaged <= FPS
+    assert len(damaged) == tally.damaged <= FPS
     assert tally.decoded == len(frames) + tally.skipped
-    assert damaged[0] > 0
-    assert damaged[-1] < 0.9 * NUM_PICTURES
+    assert all(0 < point < 0.9 * NUM_PICTURES for point in damaged)
+    if (
+        num_threads == 1 or name != "a.264"
+    ):  # FFmpeg's threads may give a picture before they know what is wrong with it
+        assert damaged
 
 
 @pytest.mark.parametrize(("name", "codec"), [("a.ts", "libx264"), ("a.ts", "libx265")])
