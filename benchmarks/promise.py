@@ -1,10 +1,11 @@
 """What does the promise cost? Frames/s with the fenced commit beside a worker that writes its scores and no more.
 
-promise: one script a partition checks the lease and the cursor, appends scores, writes events, replaces the state.
+promise: one script a partition checks the lease and the cursor, appends scores, writes events and tracks, now and then
+         the memory.
 plain:   the scores of each frame are appended and a cursor is set, unchecked; no state, no events, no fence: what is
          left after a crash is what peers keep.
 Both run in this process, in turn, on the same frames; the ratio is the median of pairs. Then the bytes that reach Redis
-per frame, for memories of several sizes: the state is written once a commit, so a batch of many frames carries it once.
+per frame, for memories of several sizes: one is written at a checkpoint, so many frames share it.
 """
 
 import statistics

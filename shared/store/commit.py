@@ -16,7 +16,7 @@ from shared.events import Event
 from shared.store.client import translated
 from shared.store.keys import PARTITIONS, keys_of
 from shared.store.leases import OWNS, Lease
-from shared.store.scripts import Script, lua
+from shared.store.scripts import IS_AFTER, Script, lua
 from shared.streams import Progress
 
 MAX_FEED_ENTRIES = 10_000
@@ -113,7 +113,7 @@ class Committer:
     """Sends commits, each under the lease it was made under."""
 
     def __init__(self, client: redis.Redis, retention: Retention) -> None:
-        self._script = Script(client, OWNS + COMMIT)
+        self._script = Script(client, OWNS + IS_AFTER + COMMIT)
         self._retention = retention
 
     def commit(self, commits: Sequence[StreamCommit]) -> dict[str, StreamOutcome]:

@@ -18,7 +18,7 @@ import redis
 from shared.store.client import replies_of, translated
 from shared.store.keys import PartitionKeys, keys_of
 from shared.store.leases import OWNS, Lease
-from shared.store.scripts import Script, lua
+from shared.store.scripts import IS_AFTER, Script, lua
 
 MAX_LIVE_FRAMES = 512
 MAX_WAITING_FRAMES = 128
@@ -146,7 +146,7 @@ class FrameWriter:
     """Publishes one stream's frames under a lease of its partition."""
 
     def __init__(self, client: redis.Redis, stream_id: str, generation: int, pace: str, lease: Lease) -> None:
-        self._script = Script(client, OWNS + PUBLISH)
+        self._script = Script(client, OWNS + IS_AFTER + PUBLISH)
         self._client = client
         keys = keys_of(stream_id)
         self._frames_key = keys.frames(stream_id)

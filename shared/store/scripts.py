@@ -23,6 +23,10 @@ def lua(name: str) -> str:
     return (LUA / f"{name}.lua").read_text()
 
 
+IS_AFTER: Final = lua("is_after")
+"""A part of scripts: says which of two entries is the later."""
+
+
 class Script:
     """A script and the client it runs on. Raises the client library's errors; callers translate them.
 

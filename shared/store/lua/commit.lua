@@ -10,13 +10,6 @@
 if not owns(KEYS[1], KEYS[2], ARGV[1]) then return false end
 local outcomes, at = {}, 6
 local function take() at = at + 1; return ARGV[at - 1] end
-local function parts(id) return string.match(id, '^(%d+)-(%d+)$') end
-local function is_after(id, other)
-  local ms, number = parts(id)
-  local other_ms, other_number = parts(other)
-  ms, other_ms = tonumber(ms), tonumber(other_ms)
-  return ms > other_ms or (ms == other_ms and tonumber(number) > tonumber(other_number))
-end
 local function wrong(first, kinds) -- of keys from the first on
   for i, wanted in ipairs(kinds) do
     local kind = redis.call('TYPE', KEYS[first + i - 1])['ok']

@@ -8,15 +8,6 @@ local progress = redis.call('HGET', KEYS[5], ARGV[2])
 if not progress then return {'gone', 0} end
 local generation, cursor, passed, checkpoint = string.match(progress, '^(%d+) (%S+) (%d+) %d+ ?(%S*)')
 if generation ~= ARGV[3] then return {'gone', 0} end
-local function parts(id)
-  local ms, number = string.match(id, '^(%d+)-(%d+)$')
-  return tonumber(ms), tonumber(number)
-end
-local cursor_ms, cursor_number = parts(cursor)
-local function is_passed(id)
-  local ms, number = parts(id)
-  return ms < cursor_ms or (ms == cursor_ms and number <= cursor_number)
-end
 local sequence = tonumber(redis.call('HGET', KEYS[4], ARGV[2]) or '0')
 local first = sequence
 local accepted, at = 0, 7
@@ -27,7 +18,7 @@ while at <= #ARGV do
   local fields = {}
   for i = at + 2, at + 1 + count do fields[#fields + 1] = ARGV[i] end
   local number = is_frame and sequence + 1 or sequence
-  local added = is_passed(id) and {err = 'equal or smaller'}
+  local added = not is_after(id, cursor) and {err = 'equal or smaller'}
     or redis.pcall('XADD', KEYS[3], id, 'n', number, unpack(fields))
   if type(added) == 'table' and added.err then
     if not string.find(added.err, 'equal or smaller', 1, true) then return redis.error_reply(added.err) end
