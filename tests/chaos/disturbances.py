@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from chaos.field import Field
 from chaos.fleet import Worker
@@ -179,11 +179,10 @@ def _kill_successor(field: Field, left: Mapping[str, Progress]) -> bool:
 
     Opening a stream it says in Redis by which model: what its predecessor said is taken away, to see that.
     """
-    field.until_stored(lambda: _ask(field, left, "HDEL"))
+    field.until_stored(partial(_unsay, field, left))
 
     def successor() -> Worker | None:
-        told = zip(left, _ask(field, left, "HGET"), strict=True)
-        opened = {partition_of(stream_id) for stream_id, word in told if word}
+        opened = {partition_of(stream_id) for stream_id in _opened(field, left)}
         owners = field.fleet.owners(field.client, "inference").items() if opened else ()
         return next((worker for worker, partitions in owners if opened.intersection(partitions)), None)
 
@@ -194,9 +193,8 @@ def _kill_successor(field: Field, left: Mapping[str, Progress]) -> bool:
     if not _unmoved(left, _unsaved_of(field, worker)):
         worker.child.thaw()
         return False
-    told = zip(left, field.until_stored(lambda: _ask(field, left, "HGET")), strict=True)
-    opened = {stream_id: left[stream_id] for stream_id, word in told if word}
-    is_hit = _unmoved(opened, _kill(field, worker))
+    opened = field.until_stored(partial(_opened, field, left))
+    is_hit = _unmoved({stream_id: left[stream_id] for stream_id in opened}, _kill(field, worker))
     field.tally["kills in a replay"] += is_hit
     return is_hit
 
@@ -206,13 +204,17 @@ def _unmoved(before: Mapping[str, Progress], now: Mapping[str, Progress]) -> boo
     return any(before[stream_id] == progress for stream_id, progress in now.items() if stream_id in before)
 
 
-def _ask(field: Field, stream_ids: Iterable[str], command: str) -> list[Any]:
-    """What inference says of each stream, or nothing any more. Raises StoreUnavailable."""
-    pipeline = field.client.pipeline(transaction=False)
-    for stream_id in stream_ids:
-        pipeline.execute_command(command, keys_of(stream_id).inference, stream_id)
+def _opened(field: Field, stream_ids: Iterable[str]) -> list[str]:
+    """Those of which inference says by which model it looks at them. Raises StoreUnavailable."""
     with translated():
-        return pipeline.execute()
+        return [each for each in stream_ids if field.client.hexists(keys_of(each).inference, each)]
+
+
+def _unsay(field: Field, stream_ids: Iterable[str]) -> None:
+    """Takes away what inference says of the streams. Raises StoreUnavailable."""
+    with translated():
+        for each in stream_ids:
+            field.client.hdel(keys_of(each).inference, each)
 
 
 def _is_refused(field: Field, before: int) -> bool:
