@@ -152,7 +152,7 @@ def measure_cost(bench: Bench, num_streams: int, num_frames: int, repetitions: i
 
     fps, cpu_ms, sent = (medians(name) for name in ("fps", "cpu_ms_per_frame", "bytes_per_frame"))
     figures = [*fps, statistics.median(ratios), min(ratios), max(ratios), *cpu_ms, *sent]
-    return Cost(num_streams, *(round(figure, 3 if figure < 100 else 1) for figure in figures))
+    return Cost(num_streams, *(round(figure, 2 if figure < 100 else None) for figure in figures))
 
 
 def measure_growth(bench: Bench, network: Mapping[str, Any], num_streams: int, num_frames: int) -> Growth:
@@ -164,7 +164,7 @@ def measure_growth(bench: Bench, network: Mapping[str, Any], num_streams: int, n
         spec = InputSpec(height=SIZE[0], width=SIZE[1])
         save_model(Path(folder) / DEFAULT_MODEL, built, labels=labels, fps=8.0, input_spec=spec, thresholds={})
         speed = bench.promise(bench.catalog(Path(folder)), num_streams, num_frames)
-    return Growth(num_streams, 4 * built.state_size, round(speed.bytes_per_frame, 1))
+    return Growth(num_streams, 4 * built.state_size, round(speed.bytes_per_frame))
 
 
 def run_bench(
