@@ -67,7 +67,8 @@ def test_a_camera_that_is_away_has_its_events_closed_once_by_the_clock(
 ) -> None:
     camera = spec_of("cam", pace="live", reset_after_seconds=AWAY_SECONDS)
     film = spec_of("film", reset_after_seconds=AWAY_SECONDS)
-    send, seen = Committer.commit, []
+    seen: list[Sequence[StreamCommit]] = []
+    send = Committer.commit
 
     def commit(self: Committer, commits: Sequence[StreamCommit]) -> dict[str, StreamOutcome]:
         if seen or not any(each.transitions and each.expected.cursor == each.wanted.cursor for each in commits):

@@ -37,7 +37,7 @@ class Queues:
     def told(self) -> list[tuple[float, list[str], bool]]:
         """To the second, and forgotten."""
         said, self.said = self.said, []
-        return [(round(at), [stream.id for stream in each.streams], each.away) for at, each in said]
+        return [(int(at), [stream.id for stream in each.streams], each.away) for at, each in said]
 
 
 def test_a_camera_falls_silent_and_then_is_away_once_each_and_a_film_is_only_silent() -> None:

@@ -1,6 +1,6 @@
 """Where streams' queues are read, and which streams are silent: policy, no clock, no Redis."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +13,7 @@ LONGEST_LOOK_SECONDS: Final = 1.0
 """So much of the time between two reads counts as silence: in more of it, Redis was away or this worker held up."""
 LATE_SECONDS: Final = LONGEST_FOR_STORE_SECONDS
 """So late frames may come that ingest held back while Redis was away from it."""
-BETWEEN_LOOKS_SECONDS: Final = 0.25
+BETWEEN_LOOKS_SECONDS: Final = 0.5
 
 
 @dataclass(slots=True, eq=False)
@@ -64,26 +64,23 @@ class Lane:
         if self._seen_seconds - self._looked_at < BETWEEN_LOOKS_SECONDS:
             return []
         self._looked_at = self._seen_seconds
-        silent, away = list(self._fallen_silent(asked)), list(self._gone_away(asked))
-        return [Silence(streams, each) for streams, each in ((silent, False), (away, True)) if streams]
-
-    def _fallen_silent(self, asked: Mapping[str, Place]) -> Iterator[Stream]:
+        silent: list[Stream] = []
+        away: list[Stream] = []
         for place in asked.values():
-            if not place.is_silent and self._silence_of(place) >= self._silent_seconds:
+            if place.heard_at is None:
+                place.heard_at = self._seen_seconds
+            seconds = self._seen_seconds - place.heard_at
+            if not place.is_silent and seconds >= self._silent_seconds:
                 place.is_silent = True
-                yield place.stream
-
-    def _gone_away(self, asked: Mapping[str, Place]) -> Iterator[Stream]:
-        for place in asked.values():
-            longest = place.spec.reset_after_seconds + LATE_SECONDS
-            if not place.is_away and place.spec.pace == "live" and self._silence_of(place) >= longest:
+                silent.append(place.stream)
+            if (
+                not place.is_away
+                and place.spec.pace == "live"
+                and seconds >= place.spec.reset_after_seconds + LATE_SECONDS
+            ):
                 place.is_away = True
-                yield place.stream
-
-    def _silence_of(self, place: Place) -> float:
-        if place.heard_at is None:
-            place.heard_at = self._seen_seconds
-        return self._seen_seconds - place.heard_at
+                away.append(place.stream)
+        return [Silence(streams, each) for streams, each in ((silent, False), (away, True)) if streams]
 
 
 def _place_of(entry_id: str) -> tuple[int, int]:
