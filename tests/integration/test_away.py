@@ -91,6 +91,7 @@ def test_a_camera_that_is_away_has_its_events_closed_once_by_the_clock(
     runner.publish(camera, FILM, first=RETURNS_AT)
     runner.start()
     runner.wait_processed("cam", 2 * len(FILM))
+    runner.wait_processed("film", len(FILM))
     before, after = runner.events("cam")[: len(LABELS)], runner.events("cam")[len(LABELS) :]
     assert before == closed
     assert {event.started_at_ms for event in after} == {BASE_MS + RETURNS_AT * FRAME_MS}
