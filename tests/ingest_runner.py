@@ -27,6 +27,11 @@ BASE_MS = 1_700_000_000_000
 OVER = (StreamState.ENDED, StreamState.FAILED)
 
 
+def grid(num_points: int, fps: float = 8.0) -> list[int]:
+    """Times of a file's frames."""
+    return [BASE_MS + round(point * 1000 / fps) for point in range(num_points)]
+
+
 def stream_spec(stream_id: str, source: str | Path, **changes: Any) -> StreamSpec:
     """A stream that plays a file fast, unless told otherwise."""
     fields = {"name": stream_id, "pace": "fast", "base_ms": BASE_MS, "generation": time.time_ns(), "created_at_ms": 1}

@@ -22,7 +22,7 @@ from services.inference.settings import InferenceSettings
 from shared.events import Event
 from shared.manifest import InputSpec, Thresholds
 from shared.records import StreamRecord
-from shared.store.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
+from shared.store.frame_queue import Ending, EndOfSource, FrameWriter, NewFrame, Outcome
 from shared.store.keys import keys_of
 from shared.store.registry import Registry
 from shared.streams import StreamSpec
@@ -112,15 +112,18 @@ class WorkerRunner:
         self.join()
         self._thread = None
 
-    def publish(self, spec: StreamSpec, jpegs: Sequence[bytes], first: int = 0, end: bool = False) -> None:
+    def publish(
+        self, spec: StreamSpec, jpegs: Sequence[bytes], first: int = 0, end: bool = False, changes: bool = False
+    ) -> None:
         """Appends frames on the grid, `first` being the number of the first, whatever waits already."""
         lease = self._leases[keys_of(spec.id).partition]
         entries: list[NewFrame | EndOfSource] = [
             NewFrame(BASE_MS + number * FRAME_MS, BASE_MS, 1, number * FRAME_MS / 1000, jpeg)
             for number, jpeg in enumerate(jpegs, start=first)
         ]
-        if end:
-            entries.append(EndOfSource(BASE_MS + (first + len(jpegs) - 1) * FRAME_MS))
+        if end or changes:
+            ending: Ending = "source_changed" if changes else "source_ended"
+            entries.append(EndOfSource(BASE_MS + (first + len(jpegs) - 1) * FRAME_MS, ending))
         writer = FrameWriter(self.client, spec.id, spec.generation, "live", lease)
         assert writer.publish(entries) == (Outcome.OK, len(entries))
 

@@ -1,7 +1,8 @@
 """The commit: scores, events, memory and cursor of a partition's streams, all or nothing, by its owner only.
 
 Each stream's progress is compared with what this worker last knew (compare-and-set), so a commit may be sent again
-after a lost connection: what was applied already is recognised, what another owner has moved on is refused.
+after a lost connection: what was applied already is recognised, by its progress or, where it passes no entry, by its
+state; what another owner has moved on is refused.
 """
 
 from collections import defaultdict

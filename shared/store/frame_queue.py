@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 import redis
 
@@ -31,6 +31,7 @@ FIGURES_VERSION = b"\x01"
 FIGURE_BYTES = 4
 MAX_FIGURE = 3.4e38
 Figures = tuple[float, ...]
+Ending = Literal["source_ended", "source_changed"]
 
 PUBLISH: Final = lua("frames_publish")
 
@@ -69,9 +70,10 @@ class NewFrame:
 
 @dataclass(frozen=True, slots=True)
 class EndOfSource:
-    """A marker after the last frame of a source that ended: open events close when inference passes it."""
+    """A marker after a source's last frame: open events close, and the memory is emptied, when inference passes it."""
 
     last_frame_at_ms: int
+    ending: Ending = "source_ended"
 
     @property
     def entry_id(self) -> str:
@@ -80,7 +82,7 @@ class EndOfSource:
 
     def fields(self) -> list[Any]:
         """Field names and values, in turn."""
-        return ["end", "1"]
+        return ["end", self.ending]
 
 
 class Outcome(StrEnum):
@@ -94,7 +96,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QueuedFrame:
-    """An entry as inference reads it; `jpeg` is None for the end-of-source marker."""
+    """An entry as inference reads it; the end-of-source marker has an `ending` instead of a `jpeg`."""
 
     stream_id: str
     entry_id: str
@@ -106,6 +108,7 @@ class QueuedFrame:
     jpeg: bytes | None
     damaged: bool = False
     figures: Figures | None = None
+    ending: Ending | None = None
 
     @classmethod
     def parse(cls, stream_id: str, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Self:
@@ -122,7 +125,14 @@ class QueuedFrame:
             jpeg=fields.get(b"j"),
             damaged=fields.get(b"d") == b"1",
             figures=unpack_figures(fields.get(b"x", b"")),
+            ending=_ending(fields),
         )
+
+
+def _ending(fields: Mapping[bytes, bytes]) -> Ending | None:
+    if b"j" in fields:
+        return None
+    return "source_changed" if fields.get(b"end") == b"source_changed" else "source_ended"
 
 
 def pack_figures(figures: Figures) -> bytes:

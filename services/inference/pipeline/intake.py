@@ -5,7 +5,6 @@ import time
 from collections.abc import Collection, Iterator
 from concurrent.futures import Executor
 from contextlib import suppress
-from dataclasses import dataclass
 
 import redis
 
@@ -16,7 +15,9 @@ from services.inference.models.images import decode_image
 from services.inference.models.runner import Runner
 from services.inference.pipeline.admission import admit
 from services.inference.pipeline.batcher import Batcher
-from services.inference.pipeline.messages import Answer, Batch, Change, Closing, Item, News, Refused, Stream, ToCompute
+from services.inference.pipeline.messages import Answer, Batch, Change, Closing, Item, Refused, Stream, ToCompute
+from services.inference.pipeline.places import Lane, Place
+from services.inference.settings import InferenceSettings
 from shared.errors import Fenced
 from shared.service.tenancy import Tenancy
 from shared.store.frame_queue import QueuedFrame, read_frames
@@ -32,23 +33,6 @@ MAX_FRAMES_READ = 1024
 LIVE_SHARE = 16
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Place:
-    """Where an open stream's queue is read: after the entry `position`; `spec` is what the user wants now.
-
-    What lies up to the entry `known` is read for the memory's sake alone.
-    """
-
-    stream: Stream
-    spec: StreamSpec
-    position: str
-    known: str
-
-    def is_replay(self, entry_id: str) -> bool:
-        """Whether everything else is known of the entry."""
-        return _place_of(entry_id) <= _place_of(self.known)
 
 
 class DamagedStreams:
@@ -84,15 +68,6 @@ class DamagedStreams:
         return len(self._damages)
 
 
-@dataclass(slots=True, eq=False)
-class Lane:
-    """One model's way into the pipeline: frames that wait, and the streams that had frames when it last read (None:
-    nobody had)."""
-
-    batcher: Batcher[Stream, Item]
-    active: Collection[str] | None = None
-
-
 class Intake:
     """The streams that are open or closing, and a lane per model. Used by one thread."""
 
@@ -103,8 +78,8 @@ class Intake:
         catalog: Catalog,
         decoders: Executor,
         metrics: InferenceMetrics,
+        settings: InferenceSettings,
         batch_size: int,
-        deadline_seconds: float,
     ) -> None:
         self._client = client
         self._tenancy = tenancy
@@ -112,14 +87,14 @@ class Intake:
         self._choices = Choices(catalog)
         self._decoders = decoders
         self._metrics = metrics
+        self._settings = settings
         self._batch_size = batch_size
-        self._deadline_seconds = deadline_seconds
         self._lanes: dict[Runner, Lane] = {}
         self._open: dict[str, Place] = {}
         self._closing: dict[str, Stream] = {}
         self._counted: set[str] = set()
         self._damaged = DamagedStreams()
-        self._news: list[News] = []
+        self._news: list[ToCompute] = []
         self._told: dict[str, tuple[int, InferenceStatus]] = {}
         self._refresh_at = 0.0
         self._version = -1
@@ -141,7 +116,7 @@ class Intake:
         """What is to be done now: news, and the batches that are due."""
         if self._news:
             news, self._news = self._news, []
-            yield [*news]
+            yield news
         now = time.monotonic()
         for runner, lane in self._lanes.items():
             while lane.batcher.is_due(now):
@@ -186,6 +161,7 @@ class Intake:
             place = ready[frame.stream_id]
             place.position = frame.entry_id
             batcher.put(place.stream, self._item(place, frame), now)
+        self._news += lane.silences(ready, now)
         return len(frames)
 
     def _item(self, place: Place, frame: QueuedFrame) -> Item:
@@ -271,7 +247,9 @@ class Intake:
         for runner in self._lanes.keys() - used - self._choices.runners():
             del self._lanes[runner]
         for runner in used:
-            lane = self._lanes.setdefault(runner, Lane(Batcher(self._batch_size, self._deadline_seconds)))
+            if (lane := self._lanes.get(runner)) is None:
+                batcher = Batcher[Stream, Item](self._batch_size, self._settings.batch_deadline_seconds)
+                lane = self._lanes[runner] = Lane(batcher, self._settings.checkpoint_seconds, time.monotonic())
             lane.batcher.max_size = max(1, self._batch_size // LIVE_SHARE) if is_live else self._batch_size
 
     def _tell(self, specs: dict[str, StreamSpec]) -> None:
@@ -287,8 +265,3 @@ class Intake:
                     self._registry.set_inference(spec, status, self._held[partition_of(spec.id)])
                     self._told[spec.id] = seen
         self._told = {stream_id: seen for stream_id, seen in self._told.items() if stream_id in specs}
-
-
-def _place_of(entry_id: str) -> tuple[int, int]:
-    at_ms, _, number = entry_id.partition("-")
-    return int(at_ms), int(number)

@@ -78,7 +78,7 @@ class SavedMemory:
             "cursor": self.cursor,
             "frames_processed": self.frames_processed,
             "at_ms": memory.at_ms,
-            "epoch": memory.epoch,
+            "reset_after_seconds": memory.reset_after_seconds,
         }
         return _packed(header) + b"\n" + (b"" if memory.vector is None else memory.vector.astype("<f4").tobytes())
 
@@ -92,7 +92,11 @@ class SavedMemory:
                 model=_checked(stored["model"], str),
                 cursor=_checked(stored["cursor"], str),
                 frames_processed=_checked(stored["frames_processed"], int),
-                memory=Remembered(_vector(body), _checked(stored["at_ms"], int | None), _checked(stored["epoch"], int)),
+                memory=Remembered(
+                    _vector(body),
+                    _checked(stored["at_ms"], int | None),
+                    _checked(stored.get("reset_after_seconds"), int | float | None),
+                ),
             )
         except (ValueError, KeyError, TypeError) as err:
             raise StateUnreadable("damaged") from err

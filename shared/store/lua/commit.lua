@@ -6,7 +6,8 @@
 --       number of labels, labels.., number of scored frames, (frame id, a score per label)..,
 --       number of transitions, (kind, event id, start, event as JSON)..
 -- Returns nothing to a stale owner, else for each stream 1: committed now, 2: committed before, 0: refused, 3: not
--- registered any more, or what is wrong with its keys: then nothing of it is written.
+-- registered any more, or what is wrong with its keys: then nothing of it is written. A commit that passes no entry
+-- leaves the progress as it was: whether it came before is told by the state.
 if not owns(KEYS[1], KEYS[2], ARGV[1]) then return false end
 local outcomes, at = {}, 6
 local function take() at = at + 1; return ARGV[at - 1] end
@@ -43,6 +44,8 @@ while at <= #ARGV do
   end
   if damaged then
     outcomes[#outcomes + 1] = damaged
+  elseif current == wanted and (wanted ~= expected or redis.call('HGET', KEYS[4], id) == state) then
+    outcomes[#outcomes + 1] = 2
   elseif current == expected then
     redis.call('XTRIM', KEYS[key], 'MINID', oldest_frame) -- before what takes memory
     local entry = {}
@@ -78,7 +81,7 @@ while at <= #ARGV do
     redis.call('XTRIM', KEYS[key + 1], 'MINID', '~', oldest_score)
     outcomes[#outcomes + 1] = 1
   else
-    outcomes[#outcomes + 1] = not current and 3 or current == wanted and 2 or 0
+    outcomes[#outcomes + 1] = current and 0 or 3
   end
   key = key + 4
 end
