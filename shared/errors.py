@@ -35,6 +35,10 @@ class SourceSilent(SourceFailed):
     """A source is connected, and has given nothing for too long."""
 
 
+class RequestFailed(SourceFailed):
+    """What was asked for was refused, or its transfer broke: another part of the source may yet be had."""
+
+
 class SourceChanged(SourceFailed):
     """A source goes on in a way for which it must be opened anew."""
 

@@ -31,6 +31,7 @@ ALLOWED: Final = (
     "allowed are rtsp://, rtsps://, http:// and https:// URLs, "
     f"device:0 to device:{MAX_DEVICE}, and files under the media root"
 )
+MASKED: Final = f"source: holds {MASK}, which stands for what is not shown; give the whole source"
 
 _FILE_URI: Final = re.compile(r"\s*file:(?://(?P<host>[^/?#]*))?(?P<path>/.*?)?\s*", re.DOTALL | re.IGNORECASE)
 _RELATIVE_URI: Final = re.compile(r"\s*file:(?!/)", re.IGNORECASE)
@@ -79,10 +80,10 @@ def parse_source(text: str, media_root: Path) -> Source:
         raise SourceRefused(f"source: {len(text)} characters; allowed are {MAX_CHARS}")
     if "\0" in text or not text.strip():
         raise SourceRefused(f"source: empty or not text; {ALLOWED}")
-    if MASK in text:
-        raise SourceRefused(f"source: holds {MASK}, which stands for what is not shown; give the whole source")
     url = URL.fullmatch(text)
     if url and url["scheme"].lower() != "file":
+        if MASK in text:
+            raise SourceRefused(MASKED)
         return _url_source(url["scheme"].lower(), url["rest"])
     if device := _DEVICE.fullmatch(text):
         return _device_source(device["number"])

@@ -7,7 +7,7 @@ from patience import unavailable
 
 CASES = Path(__file__).resolve().parents[2] / "shared" / "cases" / "secrets.json"
 
-SECRETS_FOLLOW = ("streamkey", "accesskey", "bearer", "passwort", "mdp", "pin", "adm", "root")
+SECRETS_FOLLOW = ("streamkey", "accesskey", "bearer", "passwort", "mdp", "pin", "adm", "root", "t", "access")
 
 SOURCES = (
     "rtsp://user:{}@127.0.0.1:9/s",
@@ -46,6 +46,7 @@ SOURCES = (
     "http://127.0.0.1:9/v？token＝{}",
     "rtsp://user:<'{}'>@127.0.0.1:9/s",
     "http://127.0.0.1:9/pwd_{}/1",
+    "http://127.0.0.1:9/~{}/1",
     "http://127.0.0.1:9/accessToken-{}/1",
     "http://127.0.0.1:9/redir/http%3A%2F%2Fu%3A{}%40127.0.0.1%2Fx",
     "http://127.0.0.1:9/http://u:{}@127.0.0.1/x",

@@ -13,12 +13,12 @@ from services.api.frames import last_published_ms
 from services.api.schemas import StreamChange, StreamCreate
 from services.api.settings import ApiSettings
 from shared.clock import now_ms
-from shared.errors import SourceMissing, StreamExists
+from shared.errors import SourceMissing, SourceRefused, StreamExists
 from shared.records import StreamRecord
-from shared.sources import check_file, parse_source
+from shared.sources import MASKED, check_file, parse_source
 from shared.store.registry import Registry
 from shared.streams import DEFAULT_FPS, DEFAULT_MODEL, MIN_FPS, StreamSpec
-from shared.words.redaction import shown_source
+from shared.words.redaction import MASK, shown_source
 
 MAX_ATTEMPTS = 8
 MAX_SLUG = 56
@@ -122,9 +122,12 @@ class Registrar:
 def check_source(text: str, media_root: Path, *, may_come: bool = False) -> None:
     """Refuses early what ingest would refuse, as far as this machine can tell; raises SourceRefused.
 
-    A file that is not there is none of it where it `may_come` yet: ingest waits for it.
+    A file that is not there is none of it where it `may_come` yet: ingest waits for it. One whose name holds the mask
+    must be there: else that is a source as it was shown.
     """
     source = parse_source(text, media_root)
+    if MASK in text and not Path(source.location).is_file():
+        raise SourceRefused(MASKED)
     if not media_root.is_dir():
         return
     try:

@@ -17,7 +17,10 @@ _SECRET: Final = re.compile(
 _ADMIN: Final = re.compile("adm|admin|administrator|root|superuser|ubnt")
 _USER: Final = re.compile(f"{_ADMIN.pattern}|guest|operator")
 """Guests and operators may have a room that a camera is named after: they are a login only before another segment."""
-_PLAIN: Final = re.compile(r"[\w .~+-]*")
+_FOLLOWED: Final = re.compile("access|t")
+"""Names that stand before a token, though they say something else elsewhere."""
+_PLAIN: Final = re.compile(r"(?!~)[\w .~+-]*")
+"""A ~ begins the name of a user."""
 _RUN: Final = re.compile(r"[^\W_]+")
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W_A-Za-z0-9]+")
 _UNSPEAKABLE: Final = re.compile(r"[bcdfghjklmnpqrstvwxz]{6}", re.IGNORECASE)
@@ -35,7 +38,8 @@ def is_plain(word: str) -> bool:
 def awaits_secret(word: str) -> bool:
     """Whether the next segment is one: `/token/…`, `/admin/…`."""
     words = _words(word)
-    return bool(words and (_SECRET.fullmatch(words[-1]) or _USER.fullmatch(words[-1])))
+    is_followed = _FOLLOWED.fullmatch(word.lower())
+    return bool(is_followed or (words and (_SECRET.fullmatch(words[-1]) or _USER.fullmatch(words[-1]))))
 
 
 def names_secret(word: str) -> bool:

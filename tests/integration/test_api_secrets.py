@@ -148,6 +148,14 @@ def test_any_other_text_with_the_mask_in_it_is_refused(api: RunningApi, redis_cl
     assert Registry(redis_client).get("one").spec.source == source
 
 
+def test_a_file_that_is_there_may_have_the_mask_in_its_name(api: RunningApi, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / f"a{MASK}b.mp4").touch()
+    shown = api.add("odd", source=f"a{MASK}b.mp4")["source"]
+    assert api.http.patch("/v1/streams/odd", json={"source": shown}).status_code == 200
+    assert api.error(422, "PATCH", "/v1/streams/odd", json={"source": f"b{MASK}.mp4"})["field"] == "source"
+
+
 def test_a_name_that_holds_a_login_is_refused_and_one_from_before_is_hidden(
     api: RunningApi, redis_client: redis.Redis
 ) -> None:

@@ -35,6 +35,7 @@ class Filling:
     client: redis.Redis
     api: RunningApi
     ingest: IngestRunner
+    media_root: Path
 
     def fill(self) -> None:
         """Nothing more goes in."""
@@ -44,9 +45,9 @@ class Filling:
         """Takes the ballast out: frames go in again."""
         self.client.delete("ballast")
 
-    def view(self) -> dict[str, Any]:
-        """The stream as the api shows it."""
-        return dict(self.api.http.get("/v1/streams/door").json())
+    def view(self, stream_id: str = "door") -> dict[str, Any]:
+        """A stream as the api shows it."""
+        return dict(self.api.http.get(f"/v1/streams/{stream_id}").json())
 
     def lost(self) -> int:
         """Frames that ingest has counted as lost since it was started."""
@@ -73,7 +74,7 @@ def filling(tmp_path: Path, video_file: VideoFile) -> Iterator[Filling]:
         api.add("door", source="film.mp4", pace="live", loop=True, fps=FPS)
         ingest.start()
         eventually(lambda: ingest.frames("door"), "frames")
-        yield Filling(client, api, ingest)
+        yield Filling(client, api, ingest, tmp_path)
 
 
 def test_is_said_once_and_again_when_it_is_over(
@@ -87,10 +88,25 @@ def test_is_said_once_and_again_when_it_is_over(
         "Redis is full: it refuses frames; those of cameras are lost, files wait"
     ]
     assert "Redis takes frames again" not in caplog.messages
-    eventually(lambda: filling.view()["reason"] == "Redis is full: frames are lost", "the stream's own reason")
     filling.relieve()
     eventually(lambda: "Redis takes frames again" in caplog.messages, "the end of it in the log")
+
+
+def test_each_stream_says_so_until_its_frames_are_taken(
+    filling: Filling, video_file: VideoFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the others' are: the log waits until nothing was refused for a while."""
+    monkeypatch.setattr(publisher, "QUIET_SECONDS", 3_600.0)
+    filling.api.add("late", source="late.mp4", pace="fast")
+    eventually(lambda: filling.view("late")["state"] == "waiting", "that the file is not there")
+    filling.fill()
+    video_file("other.mp4").rename(filling.media_root / "late.mp4")
+    eventually(lambda: filling.view()["reason"] == "Redis is full: frames are lost", "a camera's reason")
+    eventually(lambda: filling.view("late")["reason"] == "Redis is full: its frames wait", "a file's reason")
+    filling.relieve()
+    assert filling.ingest.until("late", StreamState.ENDED, passing=False).status.reason is None
     eventually(lambda: filling.view()["reason"] is None, "the end of the reason")
+    assert len(filling.ingest.entries("late")) == 16 + 1
 
 
 def test_is_no_readiness(filling: Filling) -> None:

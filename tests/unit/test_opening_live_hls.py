@@ -8,9 +8,9 @@ import pytest
 from grey_films import NUM_FRAMES, STEP, film, fragments
 from web_server import Answer, Handler, WebServer, web_server
 
-from services.ingest.sources.failures import NOT_FOUND, status_failed
+from services.ingest.sources.failures import status_failed
 from services.ingest.sources.hls import follower
-from services.ingest.sources.hls.follower import CHANGES_FORMAT, REPEATS, STANDS_STILL
+from services.ingest.sources.hls.follower import CHANGES_FORMAT, CUT_SHORT, REPEATS, STANDS_STILL
 from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.video import VideoInfo, open_video
 from shared.errors import SourceFailed
@@ -28,6 +28,7 @@ def parts() -> list[bytes]:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Gives a playlist up for standing still long before a server for saying nothing."""
     monkeypatch.setattr(follower, "SHARE_OF_PATIENCE", SHARE)
+    monkeypatch.setattr(follower, "EARLY_SECONDS", 0.1)
 
 
 class Channel:
@@ -219,19 +220,16 @@ def test_a_recording_may_show_the_same_again(channel: Channel) -> None:
     assert [channel.num_asked(f"/{number}.ts") for number in range(2)] == [2, 2]
 
 
-def test_a_playlist_whose_segments_are_all_missing_says_so(channel: Channel) -> None:
+@pytest.mark.parametrize("status", [403, 404, 503])
+def test_a_playlist_whose_segments_are_all_refused_says_so(channel: Channel, status: int) -> None:
+    for name in "abcde":
+        channel.web.answers[f"/{name}.ts"] = lambda handler: handler.reply(status)
     channel.show("a", "b", "c", first=0)
     look = Look(channel.url)
-    assert look.reason == NOT_FOUND
+    assert look.reason == str(status_failed(status))
+    assert channel.num_asked("/c.ts") > 0
     channel.show("a", "b", "c", "d", "e", first=0, end="#EXT-X-ENDLIST")
-    assert Look(channel.url).reason == NOT_FOUND
-
-
-def test_a_playlist_is_not_asked_for_too_often(channel: Channel) -> None:
-    channel.show(0, 1, 2, target="0")
-    look = Look(channel.url, stall_seconds=10.0)
-    assert look.shades == times(0, 1, 2)
-    assert 2 <= channel.num_asked("/live.m3u8") <= 1 + round(10.0 * SHARE / 0.5)
+    assert Look(channel.url).reason == str(status_failed(status))
 
 
 def in_turn(*answers: Answer) -> Answer:
@@ -246,7 +244,82 @@ def in_turn(*answers: Answer) -> Answer:
 
 
 def refuse(handler: Handler) -> None:
+    handler.reply(403)
+
+
+def be_busy(handler: Handler) -> None:
     handler.reply(503)
+
+
+def cut_short(body: bytes) -> Answer:
+    """Half of it, and the connection is gone."""
+
+    def answer(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body[: len(body) // 2])
+
+    return answer
+
+
+STUFFING = (b"\x47\x1f\xff\x10" + bytes(184)) * 60
+
+
+def test_a_segment_that_is_refused_or_cut_short_again_and_again_is_one_that_is_lost(
+    channel: Channel, parts: list[bytes]
+) -> None:
+    """It is one in three, as on a store that says 403 of what it does not have."""
+    channel.web.answers["/1.ts"] = refuse
+    channel.web.answers["/4.ts"] = cut_short(STUFFING + parts[4])
+    channel.show(0, 1, 2)
+    channel.moves_on = lambda: channel.show(2, 3, 4, 5)
+    look = Look(channel.url)
+    assert (look.shades, look.reason) == (times(0, 2, 3, 5), STANDS_STILL)
+    assert channel.num_asked("/4.ts") == 2
+
+
+def test_a_segment_that_was_cut_short_goes_on_where_it_broke_off(channel: Channel, parts: list[bytes]) -> None:
+    """If it is the same one: an address may be used again."""
+    whole, other = parts[1] + STUFFING + film(2), STUFFING + STUFFING + film(9)
+    channel.web.give("/1.ts", whole)
+    channel.web.answers["/1.ts"] = in_turn(cut_short(whole), channel.web.answers["/1.ts"])
+    channel.web.give("/3.ts", other)
+    channel.web.answers["/3.ts"] = in_turn(cut_short(parts[3] + STUFFING), channel.web.answers["/3.ts"])
+    channel.show(0, 1, 3, 4)
+    look = Look(channel.url)
+    assert (look.shades, look.reason) == (times(1, 2, 3, 4), STANDS_STILL)
+
+
+def test_a_fragment_that_was_cut_short_is_left_for_a_reader_of_its_own(channel: Channel) -> None:
+    """What follows would be taken for the rest of it."""
+    init, (first, second) = fragments(0, 1)
+    for name, content in (("init", init), ("1", second)):
+        channel.web.give(f"/{name}.ts", content)
+    channel.web.answers["/0.ts"] = cut_short(first + (10_000).to_bytes(4) + b"free" + bytes(9_992))
+    channel.show('#EXT-X-MAP:URI="init.ts"', 0, 1, first=0, end="#EXT-X-ENDLIST")
+    look = Look(channel.url)
+    assert (look.shades, look.reason) == (times(0), CUT_SHORT)
+    look = Look(channel.url, look.mark)
+    assert (look.shades, look.reason) == (times(1), None)
+
+
+@pytest.mark.parametrize(("first", "window"), [(0, (2, 7)), (0, (4, 9)), (2**64 - 616, (2, 7))])
+def test_a_window_that_grows_as_it_moves_on_loses_nothing(
+    channel: Channel, first: int, window: tuple[int, int]
+) -> None:
+    """Its numbers are the largest that there are, or none: then what was read says what is new."""
+    channel.show(*range(4), first=first)
+    channel.moves_on = lambda: channel.show(*range(*window), first=first and first + window[0])
+    look = Look(channel.url)
+    assert (look.shades, look.reason) == (times(*range(1, window[1])), STANDS_STILL)
+
+
+def test_a_playlist_is_not_asked_for_too_often(channel: Channel) -> None:
+    channel.show(0, 1, 2, target="0")
+    look = Look(channel.url, stall_seconds=10.0)
+    assert look.shades == times(0, 1, 2)
+    assert 2 <= channel.num_asked("/live.m3u8") <= 1 + round(10.0 * SHARE / 0.5)
 
 
 def hang_up(handler: Handler) -> None:
@@ -264,7 +337,7 @@ def half_written(handler: Handler) -> None:
     handler.reply(200)
 
 
-@pytest.mark.parametrize("stumble", [refuse, hang_up, break_off, half_written])
+@pytest.mark.parametrize("stumble", [refuse, be_busy, hang_up, break_off, half_written])
 def test_a_server_that_stumbles_is_asked_again(channel: Channel, stumble: Answer) -> None:
     """Whether it is its playlist or a segment that it does not give now."""
     playlist, segment = channel.web.answers["/live.m3u8"], channel.web.answers["/2.ts"]
@@ -283,7 +356,7 @@ def test_a_server_that_stumbles_is_asked_again(channel: Channel, stumble: Answer
 
 def test_a_server_that_stumbles_for_too_long_says_why(channel: Channel) -> None:
     def fall() -> None:
-        channel.web.answers["/live.m3u8"] = refuse
+        channel.web.answers["/live.m3u8"] = be_busy
 
     channel.show(0, 1, 2)
     channel.moves_on = fall

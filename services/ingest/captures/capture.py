@@ -16,7 +16,7 @@ from services.ingest.captures.attempts import Attempts
 from services.ingest.captures.clock import CameraTimes, outlook
 from services.ingest.captures.inlet import Inlet, Workplace
 from services.ingest.captures.playback import FileTimes, GivenUp
-from services.ingest.captures.publisher import FastPublisher, FullStore, LivePublisher, Publisher, QueueEnd
+from services.ingest.captures.publisher import FastPublisher, LivePublisher, Publisher, QueueEnd
 from services.ingest.captures.status import StatusReporter
 from services.ingest.metrics import IngestMetrics
 from services.ingest.readers.messages import Picture
@@ -155,15 +155,15 @@ class Capture:
         times = FileTimes(spec, account, stop) if source.is_file else CameraTimes(spec, account)
         if isinstance(times, CameraTimes):
             place.metrics.tell_ahead(spec.id, times.ahead_seconds)
+        publisher = FastPublisher(queue, stop, self._status.held_up) if is_fast else LivePublisher(queue, stop)
         return Passage(
             spec=spec,
             inlet=Inlet(spec, source, account, place, stop),
             times=times,
-            publisher=FastPublisher(queue, stop) if is_fast else LivePublisher(queue, stop),
+            publisher=publisher,
             account=account,
             status=self._status,
             metrics=place.metrics,
-            full=place.full,
             stop=stop,
             attempts=Attempts(is_file=source.is_file, ends=source.is_file and spec.pace == "fast" and not spec.loop),
         )
@@ -193,7 +193,6 @@ class Passage:
     account: Account
     status: StatusReporter
     metrics: IngestMetrics
-    full: FullStore
     stop: threading.Event
     attempts: Attempts
 
@@ -264,7 +263,7 @@ class Passage:
         frame = NewFrame(*times, picture.jpeg, picture.damaged)
         self.publisher.publish(frame)
         self.account.last_ms = captured_at_ms
-        self.status.flowing(captured_at_ms, self.full.reason)
+        self.status.flowing(captured_at_ms, self.publisher.reason)
 
     def _counted(self, tally: Tally) -> None:
         """While Redis is away this thread waits for it, and what the reader drops meanwhile is Redis' doing."""

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -24,6 +24,7 @@ QUIET_SECONDS: Final = 10.0
 SLOW_SECONDS: Final = 1.0
 """What is dropped while Redis takes longer to answer is Redis' doing."""
 FULL: Final = "Redis is full: frames are lost"
+FULL_FOR_FILES: Final = "Redis is full: its frames wait"
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,10 @@ class Publisher(Protocol):
 
     store_is_away: bool
     """whether Redis was away, or hung, when last it was tried"""
+
+    @property
+    def reason(self) -> str | None:
+        """What to say of the frames, where Redis is too full for them."""
 
     def publish(self, frame: NewFrame) -> None:
         """Puts a frame into the queue, now or with the next ones."""
@@ -50,11 +55,6 @@ class FullStore:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._refused_at: float | None = None
-
-    @property
-    def reason(self) -> str | None:
-        """What to say of a camera's frames, while it is full."""
-        return None if self._refused_at is None else FULL
 
     def refused(self, now: float) -> None:
         """Redis refused frames for want of memory, at `now` on a clock that only runs forward, in seconds."""
@@ -80,6 +80,8 @@ class QueueEnd:
         self._full = full
         self._writer = writer
         self._metrics = metrics
+        self.is_full = False
+        """whether Redis refused what it was given last for want of room"""
 
     def drop(self, reason: DropReason, num_frames: int) -> None:
         """Gives frames up."""
@@ -93,8 +95,10 @@ class QueueEnd:
             with self._metrics.timed("publish"):
                 outcome, accepted = self._writer.publish(entries)
         except StoreFull:
+            self.is_full = True
             self._full.refused(time.monotonic())
             raise
+        self.is_full = False
         if outcome is Outcome.GONE:
             raise StreamUnknown(f"stream {stream_id!r} was removed or registered anew")
         if outcome is Outcome.FENCED:
@@ -118,6 +122,11 @@ class LivePublisher:
         self._backoff = Backoff(LONGEST_FOR_STORE_SECONDS)
         self._retry_at = 0.0
         self.store_is_away = False
+
+    @property
+    def reason(self) -> str | None:
+        """That frames are lost, from the first that was refused to the first that is taken."""
+        return FULL if self._queue.is_full else None
 
     def publish(self, frame: NewFrame) -> None:
         """Publishes what was held and the frame; holds it where Redis is away."""
@@ -145,15 +154,26 @@ class LivePublisher:
 
 
 class FastPublisher:
-    """Publishes in batches of up to 8 and waits while inference has enough in its queue: 8 ms, then longer."""
+    """Publishes in batches of up to 8 and waits while inference has enough in its queue: 8 ms, then longer.
+
+    While Redis is away, or full, `waits` is told the reason now and then.
+    """
 
     store_is_away = False  # it waits, and loses nothing
 
-    def __init__(self, queue: QueueEnd, stop: threading.Event) -> None:
+    def __init__(
+        self, queue: QueueEnd, stop: threading.Event, waits: Callable[[str | None], None] = lambda _reason: None
+    ) -> None:
         self._queue = queue
         self._stop = stop
+        self._waits = waits
         self._batch: list[NewFrame | EndOfSource] = []
         self._began = 0.0
+
+    @property
+    def reason(self) -> str | None:
+        """That frames wait for room in Redis itself."""
+        return FULL_FOR_FILES if self._queue.is_full else None
 
     def publish(self, frame: NewFrame) -> None:
         """Adds the frame to the batch; publishes a batch that is full or a tenth of a second old."""
@@ -172,7 +192,8 @@ class FastPublisher:
         """Publishes the batch. Once the queue is full, single frames probe it, so that polls stay small."""
         num_tried, poll_seconds = len(self._batch), FULL_POLL_SECONDS
         while self._batch:
-            accepted = until_stored(partial(self._queue.put, self._batch[:num_tried]), self._stop)
+            put = partial(self._queue.put, self._batch[:num_tried])
+            accepted = until_stored(put, self._stop, lambda: self._waits(self.reason))
             del self._batch[:accepted]
             if accepted == num_tried:
                 num_tried, poll_seconds = len(self._batch), FULL_POLL_SECONDS

@@ -102,6 +102,12 @@ class StatusReporter:
             self._log()
         self.try_store()
 
+    def held_up(self, reason: str | None) -> None:
+        """Notes why the stream's frames wait, if for anything worth a word; that is in the log already."""
+        if reason and reason != self.current.reason:
+            self._update(reason=reason)
+            self.try_store()
+
     def try_store(self) -> None:
         """Stores what is known now if Redis is there."""
         try:

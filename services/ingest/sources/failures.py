@@ -6,12 +6,13 @@ from typing import Final
 
 import av
 
-from shared.errors import SourceFailed, SourceSilent
+from shared.errors import RequestFailed, SourceFailed, SourceSilent
 from shared.sources import Source
 
 AUTHENTICATION_REFUSED: Final = "authentication refused: check user name and password"
 TLS_FAILED: Final = "TLS failed: no encrypted connection came about"
 UNANSWERED: Final = "timed out: the camera does not answer"
+BROKE: Final = "the connection broke"
 NOT_FOUND: Final = "not found: the camera knows no stream of this path"
 NOT_RTSP: Final = "what answers at this address gives no RTSP video"
 
@@ -27,7 +28,7 @@ _REASONS: Final[tuple[tuple[type[Exception] | tuple[type[Exception], ...], str],
     (av.HTTPServerError, "the camera answers with an error of its own"),
     (av.error.HTTPClientError, "the camera refuses the request"),
     (ConnectionRefusedError, "connection refused: nothing listens at this address and port"),
-    ((ConnectionResetError, ConnectionAbortedError, BrokenPipeError), "the connection broke"),
+    ((ConnectionResetError, ConnectionAbortedError, BrokenPipeError), BROKE),
     (ssl.SSLError, TLS_FAILED),
     (TimeoutError, "timed out"),
     ((FileNotFoundError, NotADirectoryError), "no such file"),
@@ -65,18 +66,18 @@ def http_failed(err: Exception, limit_seconds: float, *, connected: bool) -> Sou
     if isinstance(err, TimeoutError):
         return _silent(limit_seconds if connected else None)
     if isinstance(err, OSError):
-        return SourceFailed(_reason(err) or ("the connection broke" if connected else "no connection came about"))
-    return SourceFailed("what answers at this address does not speak HTTP")
+        return RequestFailed(_reason(err) or (BROKE if connected else "no connection came about"))
+    return RequestFailed("what answers at this address does not speak HTTP")
 
 
-def status_failed(status: int) -> SourceFailed:
+def status_failed(status: int) -> RequestFailed:
     """An HTTP answer that is no success."""
     if status in (401, 403):
-        return SourceFailed(AUTHENTICATION_REFUSED)
+        return RequestFailed(AUTHENTICATION_REFUSED)
     if status in (404, 410):
-        return SourceFailed(NOT_FOUND)
+        return RequestFailed(NOT_FOUND)
     problem = "refuses the request" if status < 500 else "answers with an error of its own"
-    return SourceFailed(f"the camera {problem} (HTTP status {status})")
+    return RequestFailed(f"the camera {problem} (HTTP status {status})")
 
 
 def rtsp_refused(status: int) -> SourceFailed:

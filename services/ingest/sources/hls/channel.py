@@ -2,21 +2,25 @@
 
 import math
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Final
 
+from services.ingest.sources.failures import NOT_FOUND
 from services.ingest.sources.hls.playlist import FilePart, Playlist, begins_one, elsewhere, parse
 from services.ingest.sources.network.http_body import HttpBody, fetch
-from services.ingest.sources.network.http_client import HttpClient, origin_of
-from shared.errors import SourceFailed
+from services.ingest.sources.network.http_client import HttpClient, Origin, origin_of
+from shared.errors import RequestFailed, SourceFailed
 
 MAX_PLAYLIST_BYTES: Final = 1 << 20
-GONE: Final = frozenset({404, 410, 500, 502, 503, 504})
+HEAD_BYTES: Final = 4096
 
 
 class HlsChannel:
-    """The server of one source, which `url` led to; whatever is asked of it raises SourceFailed where it refuses."""
+    """The server of one source, which `url` led to; whatever is asked of it raises SourceFailed where it refuses.
+
+    That ends nothing: whatever is asked next begins anew.
+    """
 
     def __init__(self, client: HttpClient, url: str) -> None:
         self._client = client
@@ -38,7 +42,7 @@ class HlsChannel:
             try:
                 return self._playlist(self._variants[0])
             except SourceFailed as err:
-                self._client.has_failed, failure = False, err
+                failure = err
                 self._turn()
         raise failure or SourceFailed("holds no video stream")
 
@@ -49,7 +53,7 @@ class HlsChannel:
     def anew(self) -> Playlist:
         """The playlist that the source's URL leads to now."""
         self.asked_at = time.monotonic()
-        body = fetch(self._client, self._client.url)
+        body = self._get(self._client.url, None)
         self._origin = origin_of(body.name)
         return self.first(body)
 
@@ -61,21 +65,23 @@ class HlsChannel:
         try:
             return self._playlist(self._variants[0])
         except SourceFailed:
-            self._client.has_failed = False
             return None
 
-    def part(self, piece: FilePart, max_bytes: int) -> HttpBody | None:
-        """A file or the part of it that is asked for; None where the server has none."""
+    def part(self, piece: FilePart, max_bytes: int) -> HttpBody:
+        """A file or the part of it that is asked for, whose first bytes are here.
+
+        Raises RequestFailed where it cannot be had, also where a playlist's server gives everything else.
+        """
         headers = {}
         if piece.length is not None:
             headers["Range"] = f"bytes={piece.offset}-{piece.offset + piece.length - 1}"
-        body = self._get(piece.url, headers, GONE, max_bytes)
-        if body.status in GONE:
-            body.close()
-            return None
+        body = self._get(self._own(piece.url), self._origin, headers, max_bytes)
         if piece.length is not None and not body.begins_at(piece.offset):
             body.close()
             raise SourceFailed("its playlist names parts of a file, and its server gives no parts")
+        if not body.peek(HEAD_BYTES):
+            body.close()
+            raise RequestFailed(NOT_FOUND)
         return body
 
     def _turn(self) -> None:
@@ -83,7 +89,7 @@ class HlsChannel:
 
     def _playlist(self, url: str) -> Playlist:
         self.asked_at = time.monotonic()
-        return self._parsed(self._get(url))
+        return self._parsed(self._get(self._own(url), self._origin))
 
     def _parsed(self, body: HttpBody) -> Playlist:
         self.asked_at = time.monotonic()
@@ -96,18 +102,22 @@ class HlsChannel:
             raise SourceFailed("what should be its playlist is none")
         return parse(content.decode("utf-8-sig", errors="replace"), body.name)
 
-    def _get(
-        self,
-        url: str,
-        headers: Mapping[str, str] | None = None,
-        also_accepted: Collection[int] = (),
-        max_bytes: float = math.inf,
-    ) -> HttpBody:
-        """What the playlist's own server gives; raises SourceFailed where that is another's address."""
+    def _own(self, url: str) -> str:
+        """The URL, if it is one of the playlist's own server; raises SourceFailed."""
         own_url = self._client.at_home(url, self._origin)
         if own_url is None:
             raise elsewhere(url)
-        return HttpBody(self._client, self._client.get(own_url, self._origin, headers, also_accepted), max_bytes)
+        return own_url
+
+    def _get(
+        self,
+        url: str,
+        only_at: Origin | None,
+        headers: Mapping[str, str] | None = None,
+        max_bytes: float = math.inf,
+    ) -> HttpBody:
+        self._client.has_failed = False
+        return fetch(self._client, url, only_at, max_bytes, headers)
 
 
 def _age_seconds(body: HttpBody) -> float:

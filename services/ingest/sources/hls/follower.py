@@ -6,27 +6,30 @@ stands still again and again; and its network code opens whatever a playlist nam
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from hashlib import blake2b
 from typing import Final
 
-from services.ingest.sources.failures import NOT_FOUND
-from services.ingest.sources.hls.channel import HlsChannel
+from services.ingest.sources.failures import AUTHENTICATION_REFUSED, BROKE
+from services.ingest.sources.hls.channel import HEAD_BYTES, HlsChannel
 from services.ingest.sources.hls.playlist import FilePart, HlsSegment, Playlist
 from services.ingest.sources.hls.trail import Trail, new_digest
 from services.ingest.sources.network.http_body import HttpBody
 from services.ingest.sources.network.http_client import HttpClient
-from shared.errors import SourceChanged, SourceFailed
+from shared.errors import RequestFailed, SourceChanged, SourceFailed
 
 STANDS_STILL: Final = "its playlist does not move on"
 REPEATS: Final = "its playlist names the same video again and again"
 CHANGES_FORMAT: Final = "its format changes: it is opened anew"
+CUT_SHORT: Final = "a part of it was cut short: it is opened anew"
 MAX_SEGMENT_BYTES: Final = 256 << 20
 MAX_INIT_BYTES: Final = 1 << 20
 MAX_MISSING: Final = 3
-"""How many segments in a row may be missing on the server."""
+"""How many segments in a row may be missing on the server, or refused: stores answer 403 for what they do not have."""
+MORE_TRIES: Final = 1
 EARLY_TRIES: Final = 3
 EARLY_SECONDS: Final = 0.6
 LEAST_REFETCH_SECONDS: Final = 0.5
-HEAD_BYTES: Final = 4096
 CHUNK_BYTES: Final = 64 << 10
 SHARE_OF_PATIENCE: Final = 0.8
 """After which a playlist is given up for standing still: a little before it would be for saying nothing."""
@@ -52,7 +55,8 @@ class HlsFollower:
         self._init: bytes | None = None
         """what came before the first segment; None before that"""
         self._init_piece: FilePart | None = None
-        self._num_missing = 0
+        self._missing: list[RequestFailed] = []
+        """why the last segments could not be had"""
         self._is_repeated = False
         self._hungry_until: float | None = None
         self._failure: SourceFailed | None = None
@@ -89,7 +93,7 @@ class HlsFollower:
             if playlist.is_over:
                 break
             playlist = self._moved_on(playlist)
-        if self._num_missing or self._init is None or not self.trail.is_recording:
+        if self._missing or self._init is None or not self.trail.is_recording:
             raise self._at_its_end()
 
     def _new(self, segments: list[HlsSegment]) -> list[HlsSegment]:
@@ -97,9 +101,10 @@ class HlsFollower:
         if not self.trail.is_in_doubt:
             return segments
         for num_new, segment in enumerate(reversed(segments)):
-            body = self._begun(segment.piece)
-            head = body.peek(HEAD_BYTES) if body else b""
-            if body:
+            head = b""
+            with suppress(RequestFailed):
+                body = self._begun(segment.piece)
+                head = body.peek(HEAD_BYTES)
                 body.close()
             if head and self.trail.is_known(segment, head):
                 return segments[len(segments) - num_new :]
@@ -121,7 +126,6 @@ class HlsFollower:
                 is_late = time.monotonic() > self._hungry_until - patience_seconds / 2
                 playlist = self._asked(playlist, len(failures), is_late=is_late)
             except SourceFailed as err:  # a server may be busy or confused for a moment
-                self._client.has_failed = False
                 failures.append(err)
             else:
                 failures.clear()
@@ -141,66 +145,94 @@ class HlsFollower:
         return self._channel.again(playlist)
 
     def _at_its_end(self) -> SourceFailed:
-        if self._num_missing:
-            return SourceFailed(NOT_FOUND)
+        if self._missing:
+            others = (err for err in self._missing if str(err) != AUTHENTICATION_REFUSED)
+            return next(others, self._missing[-1])
         return SourceFailed(REPEATS if self._is_repeated else STANDS_STILL)
 
     def _segment(self, segment: HlsSegment) -> Iterator[bytes]:
-        """What a segment holds; nothing where it is missing on the server, or was read under another name."""
-        body = self._begun(segment.piece)
-        if not body:
-            self.trail.passed(segment)
-            self._num_missing += 1
-            if self._num_missing > MAX_MISSING:
-                raise SourceFailed(NOT_FOUND)
-            return
-        try:
-            head = body.peek(HEAD_BYTES)
-            if self.trail.is_known(segment, head):
-                return
-            content = _content(body, segment.piece)
-            if not self.trail.is_recording and self.trail.seems_known(head):
-                whole = b"".join(content)
-                if self.trail.repeats(segment, whole):
-                    self._is_repeated = True
-                    return
-                content = iter((whole,))
-            init = self._prepared(segment)
-            self.trail.passed(segment, head)
-            self._num_missing, self._is_repeated, self._hungry_until = 0, False, None
-            if init:
-                yield init  # an empty piece would read as the end
-            yield from self._noted(content)
-        finally:
-            body.close()
-
-    def _noted(self, content: Iterator[bytes]) -> Iterator[bytes]:
+        """What a segment holds; nothing where it cannot be had, or was read under another name."""
         digest = new_digest()
-        for data in content:
+        try:
+            head, content = self._new_content(segment, digest)
+        except RequestFailed as err:
+            self.trail.passed(segment)
+            self._missing.append(err)
+            if len(self._missing) > MAX_MISSING:
+                raise self._at_its_end() from err
+            return
+        if not head:
+            return
+        init = self._prepared(segment)
+        self.trail.passed(segment, head)
+        self._missing, self._is_repeated, self._hungry_until = [], False, None
+        if init:
+            yield init  # an empty piece would read as the end
+        try:
+            yield from content
+        except RequestFailed as err:  # what is left of it is lost
+            if segment.init:
+                raise SourceChanged(CUT_SHORT) from err
+        else:
+            self.trail.held(digest.hexdigest())
+
+    def _new_content(self, segment: HlsSegment, digest: blake2b) -> tuple[bytes, Iterator[bytes]]:
+        """The first bytes of a segment, and all of it; nothing where it was read under another name."""
+        body = self._begun(segment.piece)
+        head = body.peek(HEAD_BYTES)
+        if self.trail.is_known(segment, head):
+            body.close()
+            return b"", iter(())
+        content = self._unbroken(body, segment.piece, digest)
+        if self.trail.is_recording or not self.trail.seems_known(head):
+            return head, content
+        whole = b"".join(content)
+        if self.trail.repeats(segment, whole):
+            self._is_repeated = True
+            return b"", iter(())
+        return head, iter((whole,))
+
+    def _unbroken(self, body: HttpBody, piece: FilePart, digest: blake2b) -> Iterator[bytes]:
+        """What a segment holds, noted in `digest`; where its transfer breaks, it is asked for again and goes on there.
+
+        Only what begins with the same bytes is the same: servers that are started anew use addresses again.
+        """
+        num_given = 0
+        try:
+            for data in _content(body, piece.length):
+                digest.update(data)
+                num_given += len(data)
+                yield data
+        except RequestFailed:
+            body.close()
+        else:
+            body.close()
+            return
+        body, front = self._begun(piece), new_digest()
+        for data in _content(body, num_given):
+            front.update(data)
+        if front.digest() != digest.digest():
+            raise RequestFailed(BROKE)
+        for data in _content(body, None if piece.length is None else piece.length - num_given):
             digest.update(data)
             yield data
-        self.trail.held(digest.hexdigest())
+        body.close()
 
-    def _begun(self, piece: FilePart) -> HttpBody | None:
-        """A segment, whose first bytes are here; None where the server has none.
+    def _begun(self, piece: FilePart, max_bytes: int = MAX_SEGMENT_BYTES) -> HttpBody:
+        """A segment, whose first bytes are here; raises RequestFailed where it cannot be had.
 
-        Some name it a moment before it is there, and any connection may break: something live is asked for again.
+        Some name it a moment before it is there, and any connection may break: it is asked for again.
         """
         until = time.monotonic() + SHARE_OF_PATIENCE * self._client.patience_seconds
-        for num_left in reversed(range(1 if self.trail.is_recording else 1 + EARLY_TRIES)):
-            body = None
+        num_left = MORE_TRIES if self.trail.is_recording else EARLY_TRIES
+        while True:
             try:
-                body = self._channel.part(piece, MAX_SEGMENT_BYTES)
-                if body and body.peek(HEAD_BYTES):
-                    return body
-            except SourceFailed:
+                return self._channel.part(piece, max_bytes)
+            except RequestFailed:
                 if not num_left or time.monotonic() >= until:
                     raise
-            if body:
-                body.close()
-            if num_left:
-                time.sleep(EARLY_SECONDS)
-        return None
+            num_left -= 1
+            time.sleep(EARLY_SECONDS)
 
     def _prepared(self, segment: HlsSegment) -> bytes:
         """What FFmpeg must have before a segment and was not given yet; raises SourceFailed where it cannot take it.
@@ -214,11 +246,7 @@ class HlsFollower:
             return b""
         content = b""
         if init:
-            body = self._channel.part(init, MAX_INIT_BYTES)
-            if not body:
-                raise SourceFailed(NOT_FOUND)
-            content = b"".join(_content(body, init))
-            body.close()
+            content = b"".join(self._unbroken(self._begun(init, MAX_INIT_BYTES), init, new_digest()))
         if self._init is not None and content != self._init:
             raise SourceChanged(CHANGES_FORMAT)
         is_given = self._init is not None
@@ -226,8 +254,8 @@ class HlsFollower:
         return b"" if is_given else content
 
 
-def _content(body: HttpBody, piece: FilePart) -> Iterator[bytes]:
-    left = piece.length
+def _content(body: HttpBody, length: int | None) -> Iterator[bytes]:
+    left = length
     while data := body.read(CHUNK_BYTES if left is None else min(CHUNK_BYTES, left)):
         left = None if left is None else left - len(data)
         yield data

@@ -24,7 +24,7 @@ _PROTOCOL: Final = re.compile(r"[^/?#]*:")
 """What could be taken for the name of a protocol: more characters than a URL's scheme has."""
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,15}(?=:)")
 _KEY: Final = re.compile(r"^\s*#EXT-X-(?:SESSION-)?KEY:(?!METHOD=NONE\b)", re.MULTILINE)
-_NUMBER: Final = re.compile(r"[0-9]{1,18}")
+_NUMBER: Final = re.compile(r"[0-9]{1,20}")
 _RANGE: Final = re.compile(r"([0-9]{1,15})(?:@([0-9]{1,15}))?")
 _AUDIO_CODECS: Final = ("mp4a", "ac-3", "ec-3", "ac-4", "opus", "flac", "alac", "mp3")
 

@@ -115,16 +115,20 @@ class Trail:
 
     def _later(self, segments: list[HlsSegment], number: int) -> list[HlsSegment]:
         newer = [segment for segment in segments if segment.number > number]
-        if newer and newer[0].number == number + 1:
+        names, past = [_name(segment.piece) for segment in segments], [past.name for past in self._past]
+        last, goes_on = past[-1] if past else "", bool(newer) and newer[0].number == number + 1
+        same = [name for segment, name in zip(segments, names, strict=True) if segment.number == number]
+        if goes_on and same in ([], [last]):
             return newer
-        found = newer or segments
-        names, past = [_name(segment.piece) for segment in found], [past.name for past in self._past]
-        if past and past[-1] in names[:-1]:
-            return found[len(names) - names[::-1].index(past[-1]) :]
-        if past and (found[-1].number, names[-1]) == (number, past[-1]):
+        if last in names[:-1]:  # it is known by its address, whatever its number is now
+            at = len(names) - 1 - names[::-1].index(last)
+            self._number = segments[at].number
+            return segments[at + 1 :]
+        if (segments[-1].number, names[-1]) == (number, last):
             return []  # it stands still
-        self.is_in_doubt = names[-1] in past  # a copy from before, or its addresses are used again
-        return newer or segments[-NUM_BEHIND:]
+        does_not_count = goes_on and segments[0].number == 0
+        self.is_in_doubt = names[-1] in past or does_not_count  # an old copy, or addresses of now are used again
+        return segments[-NUM_IN_MEMORY:] if does_not_count else newer or segments[-NUM_BEHIND:]
 
     def _recall(self, mark: str) -> None:
         try:

@@ -9,8 +9,9 @@ from typing import Final
 
 import httpx
 
+from services.ingest.sources.failures import BROKE
 from services.ingest.sources.network.http_client import Answer, HttpClient, Origin, origin_of
-from shared.errors import SourceFailed
+from shared.errors import RequestFailed, SourceFailed
 
 ENCODINGS: Final = frozenset({"gzip", "x-gzip", "deflate"})
 ANY_WINDOW: Final = 47
@@ -133,7 +134,7 @@ class HttpBody:
         try:
             return next(self._chunks, b"")
         except httpx.HTTPError as err:
-            raise SourceFailed("the connection broke") from err
+            raise RequestFailed(BROKE) from err
 
     def _inflated(self, inflater: "zlib._Decompress") -> bytes:
         """What comes next of what a server has packed though nobody asked it to; at most so much at once."""
@@ -142,7 +143,7 @@ class HttpBody:
             while not data and not inflater.eof and (packed := inflater.unconsumed_tail or self._chunk()):
                 data = inflater.decompress(packed, MAX_INFLATED_BYTES)
         except zlib.error as err:
-            raise SourceFailed("what it answers is packed in a way that cannot be read") from err
+            raise RequestFailed("what it answers is packed in a way that cannot be read") from err
         return data
 
     def _reopen(self) -> None:

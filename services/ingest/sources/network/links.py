@@ -9,10 +9,10 @@ from typing import Any, Final
 import httpcore
 import httpx
 
-from services.ingest.sources.failures import http_failed
+from services.ingest.sources.failures import BROKE, http_failed
 from services.ingest.sources.network.addresses import AddressPolicy
 from services.ingest.sources.network.heads import is_whole, mended
-from shared.errors import SourceFailed
+from shared.errors import RequestFailed, SourceFailed
 
 LEAST_SECONDS: Final = 0.05
 
@@ -124,7 +124,7 @@ class Link(httpcore.NetworkStream):
         while not is_whole(head) and (data := self._receive(max_bytes)):
             head += data
         if not head:
-            raise SourceFailed("the connection broke")
+            raise RequestFailed(BROKE)
         self._has_answered = True
         return mended(head)
 
