@@ -284,8 +284,8 @@ def test_what_only_begins_alike_is_new() -> None:
 
 def test_the_longest_mark_is_taken_up() -> None:
     trail = Trail()
-    read(trail, window(10**18 - 1, *"abc"))
-    read(trail, window(10**18 + 2, *"defgh"))
+    read(trail, window(2**64 - 9, *"abc"))
+    read(trail, window(2**64 - 6, *"defgh"))
     assert 300 < len(trail.mark or "") <= MAX_MARK
     assert Trail(trail.mark).mark == trail.mark
 
@@ -301,6 +301,16 @@ def test_a_mark_of_an_older_version_is_taken_up() -> None:
 def test_a_playlist_that_does_not_count_goes_on() -> None:
     trail = Trail()
     assert [read(trail, window(0, *letters)) for letters in ("abc", "bcd", "bcd", "cde")] == ["abc", "d", "", "e"]
+
+
+@pytest.mark.parametrize("is_opened_anew", [True, False])
+def test_a_playlist_that_does_not_count_may_grow_as_it_goes_on(*, is_opened_anew: bool) -> None:
+    """By and by nothing that was read is left in it; and a session may have addresses of its own."""
+    trail = Trail()
+    for letters, new in (("abcd", "bcd"), ("cdefg", "efg"), ("efghi", "hi"), ("jklmno", "jklmno"), ("jklmnop", "p")):
+        where = "y/" if new == "p" else ""
+        assert read(trail, window(0, *letters, where=where)) == (new if not is_opened_anew else new[-3:])
+        trail = Trail(trail.mark) if is_opened_anew else trail
 
 
 def test_an_old_copy_of_the_playlist_brings_nothing() -> None:
