@@ -126,13 +126,13 @@ def check_source(text: str, media_root: Path, *, may_come: bool = False) -> None
     must be there: else that is a source as it was shown.
     """
     source = parse_source(text, media_root)
-    if MASK in text and not Path(source.location).is_file():
-        raise SourceRefused(MASKED)
-    if not media_root.is_dir():
+    if not (media_root.is_dir() or MASK in text):
         return
     try:
         check_file(source)
-    except SourceMissing:
+    except SourceMissing as err:
+        if MASK in text:
+            raise SourceRefused(MASKED) from err
         if not may_come:
             raise
 

@@ -67,7 +67,7 @@ class HlsChannel:
         except SourceFailed:
             return None
 
-    def part(self, piece: FilePart, max_bytes: int) -> HttpBody:
+    def part(self, piece: FilePart, max_bytes: float) -> HttpBody:
         """A file or the part of it that is asked for, whose first bytes are here.
 
         Raises RequestFailed where it cannot be had, also where a playlist's server gives everything else.

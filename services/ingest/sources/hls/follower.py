@@ -208,7 +208,7 @@ class HlsFollower:
         else:
             body.close()
             return
-        body, front = self._begun(piece), new_digest()
+        body, front = self._begun(piece, body.max_bytes), new_digest()
         for data in _content(body, num_given):
             front.update(data)
         if front.digest() != digest.digest():
@@ -218,7 +218,7 @@ class HlsFollower:
             yield data
         body.close()
 
-    def _begun(self, piece: FilePart, max_bytes: int = MAX_SEGMENT_BYTES) -> HttpBody:
+    def _begun(self, piece: FilePart, max_bytes: float | None = None) -> HttpBody:
         """A segment, whose first bytes are here; raises RequestFailed where it cannot be had.
 
         Some name it a moment before it is there, and any connection may break: it is asked for again.
@@ -227,7 +227,7 @@ class HlsFollower:
         num_left = MORE_TRIES if self.trail.is_recording else EARLY_TRIES
         while True:
             try:
-                return self._channel.part(piece, max_bytes)
+                return self._channel.part(piece, max_bytes or MAX_SEGMENT_BYTES)
             except RequestFailed:
                 if not num_left or time.monotonic() >= until:
                     raise

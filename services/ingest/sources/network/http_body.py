@@ -41,7 +41,7 @@ class HttpBody:
 
     def __init__(self, client: HttpClient, answer: Answer, max_bytes: float = math.inf) -> None:
         self.name = answer.url
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._client = client
         self._take(answer)
         self._ahead = b""
@@ -62,8 +62,8 @@ class HttpBody:
                 data = self._receive()
                 data, self._ahead = data[:size], data[size:]
             self._position += len(data)
-            if self._position > self._max_bytes:
-                raise SourceFailed(f"one of its parts is larger than {self._max_bytes} bytes")
+            if self._position > self.max_bytes:
+                raise SourceFailed(f"one of its parts is larger than {self.max_bytes} bytes")
         except SourceFailed:
             self._client.has_failed = True
             raise
