@@ -1,7 +1,8 @@
 """A worker's metrics, and the port on which Prometheus reads them and the container's engine asks how it is."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import cast
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from prometheus_client import (
     CollectorRegistry,
@@ -39,9 +40,9 @@ def serve_metrics(registry: CollectorRegistry, settings: ServiceSettings, is_wel
     except OSError as err:
         where = f"{settings.metrics_host}:{settings.metrics_port}"
         raise SettingsInvalid(f"AFTERIMAGE_METRICS_PORT: cannot listen on {where}: {err.strerror}") from err
-    metrics = server.get_app()
+    metrics = cast(WSGIApplication, server.get_app())
 
-    def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  # noqa: ANN401  (WSGI)
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] != "/healthz":
             return metrics(environ, start_response)
         heard = is_well()

@@ -150,7 +150,7 @@ class FrameWriter:
         self._client = client
         keys = keys_of(stream_id)
         self._frames_key = keys.frames(stream_id)
-        self._keys = [*keys.ownership("ingest"), self._frames_key, keys.published, keys.progress]
+        self._keys = [*keys.ownership("ingest"), self._frames_key, keys.published, keys.progress, keys.arrivals]
         self._head = [str(lease), stream_id, generation, pace]
         self._large_bytes = 0.0
 

@@ -49,6 +49,16 @@ class PartitionKeys:
         return self._key("streams")
 
     @property
+    def changes(self) -> str:
+        """Counter: how often a spec was added, replaced or removed: while it stands, none need be read again."""
+        return self._key("changes")
+
+    @property
+    def arrivals(self) -> str:
+        """Counter: how often something came into a frame queue: while it stands, none need be asked again."""
+        return self._key("arrivals")
+
+    @property
     def status(self) -> str:
         """Hash: stream id → StreamStatus (JSON), what ingest sees."""
         return self._key("status")
