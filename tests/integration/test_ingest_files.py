@@ -5,7 +5,7 @@ import pytest
 import redis
 from films import VideoFile
 from ingest_runner import BASE_MS, OVER, IngestRunner
-from leasing import seize
+from leasing import calls_at_rest, seize
 from patience import eventually
 
 from services.ingest.captures.capture import Capture
@@ -68,6 +68,8 @@ def test_a_file_that_ended_is_not_played_again(ingest: IngestRunner, video_file:
     ingest.until("new", StreamState.ENDED)
     assert ingest.registry.get("old").status.epoch == 1
     assert ingest.value("afterimage_connections_total", stream_id="old") is None
+    [num_hashes] = calls_at_rest(ingest.client, "hgetall")
+    assert num_hashes <= NUM_PARTITIONS
 
 
 def test_fast_pace_waits_for_inference_and_loses_nothing(ingest: IngestRunner, video_file: VideoFile) -> None:
