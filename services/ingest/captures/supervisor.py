@@ -220,7 +220,8 @@ class Supervisor:
 
     def _is_settled(self, spec: StreamSpec) -> bool:
         """Whether the stream is captured, or was until it was over."""
-        return spec.id in self._running or self._over.get(spec.id) == Playing.of(spec)
+        over = self._over.get(spec.id)
+        return spec.id in self._running or (over is not None and over == Playing.of(spec))
 
     def _is_another(self, spec: StreamSpec | None, running: Running) -> bool:
         """Whether the capture is not what the user wants now."""
