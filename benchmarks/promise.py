@@ -27,6 +27,7 @@ from services.inference.models.runner import choose_device, share_process
 from services.inference.network.network import build_network
 from services.inference.network.weights import save_model
 from services.inference.settings import InferenceSettings
+from shared.entries import EntryId
 from shared.manifest import InputSpec
 from shared.store.commit import CommitOutcome, Retention, StreamCommit
 from shared.store.keys import keys_of
@@ -52,7 +53,7 @@ class PlainCommitter:
                 fields: Any = dict(zip(commit.labels, texts, strict=True))
                 pipeline.xadd(keys.scores(commit.stream_id), fields, id=entry_id)
             pipeline.hset(keys.progress, commit.stream_id, str(commit.wanted))
-            oldest_ms = int(commit.wanted.cursor.partition("-")[0]) - int(self._retention.frames_seconds * 1000)
+            oldest_ms = EntryId.parse(commit.wanted.cursor).ms - int(self._retention.frames_seconds * 1000)
             pipeline.xtrim(keys.frames(commit.stream_id), minid=str(max(0, oldest_ms)))
         pipeline.execute()
         return {commit.stream_id: CommitOutcome.COMMITTED for commit in commits}

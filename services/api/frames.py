@@ -4,6 +4,7 @@ from typing import Any
 
 import redis
 
+from shared.entries import EntryId
 from shared.records import StreamRecord
 from shared.store.client import translated
 from shared.store.frame_queue import QueuedFrame, parsed_frame
@@ -21,5 +22,5 @@ def newest_frame(client: redis.Redis, stream_id: str) -> QueuedFrame | None:
 def last_published_ms(client: redis.Redis, record: StreamRecord) -> int:
     """The time of the last frame that a stream is known to have published, 0 before any. Raises StoreUnavailable."""
     queued = newest_frame(client, record.spec.id)
-    passed = int(record.progress.cursor.partition("-")[0])
+    passed = EntryId.parse(record.progress.cursor).ms
     return max(queued.captured_at_ms if queued else 0, passed, record.status.last_frame_at_ms or 0)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import redis
 
+from shared.entries import EntryId
 from shared.events import Event
 from shared.store.client import translated
 from shared.store.keys import PARTITIONS, keys_of
@@ -60,7 +61,7 @@ class StreamCommit:
 
     def arguments(self, retention: Retention) -> list[Any]:
         """The stream's part of the script's arguments."""
-        at_ms, checkpoint_ms = _ms_of(self.wanted.cursor), _ms_of(self.wanted.checkpoint)
+        at_ms, checkpoint_ms = EntryId.parse(self.wanted.cursor).ms, EntryId.parse(self.wanted.checkpoint).ms
         arguments: list[Any] = [self.stream_id, str(self.expected), str(self.wanted), self.state, self.memory]
         kept = (retention.frames_seconds, retention.scores_seconds, retention.events_seconds)
         frames, scores, events = (max(0, at_ms - int(seconds * 1000)) for seconds in kept)
@@ -72,10 +73,6 @@ class StreamCommit:
         for kind, event in self.transitions:
             arguments += (kind, event.id, event.started_at_ms, event.model_dump_json())
         return arguments
-
-
-def _ms_of(entry_id: str) -> int:
-    return int(entry_id.partition("-")[0])
 
 
 class CommitOutcome(Enum):

@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 
 import redis
 
+from shared.entries import EntryId
 from shared.store.client import replies_of, translated
 from shared.store.keys import PartitionKeys, keys_of
 from shared.store.leases import OWNS, Lease
@@ -114,7 +115,7 @@ class QueuedFrame:
         return cls(
             stream_id=stream_id,
             entry_id=text,
-            captured_at_ms=int(text.partition("-")[0]),
+            captured_at_ms=EntryId.parse(entry_id).ms,
             sequence=int(fields[b"n"]),
             epoch=int(fields.get(b"e", 0)),
             media_seconds=float(fields.get(b"m", 0)),

@@ -20,6 +20,7 @@ from service_process import ServiceProcess, inference_process, ingest_process
 from worker_runner import LABELS, save_random_model
 
 from services.ingest.captures.clock import SLEW
+from shared.entries import EntryId
 from shared.events import Event
 from shared.records import StreamRecord
 from shared.store.client import connect
@@ -71,7 +72,7 @@ class Host:
         keys = keys_of(STREAM_ID)
         key = keys.scores(STREAM_ID) if kind == "scores" else keys.frames(STREAM_ID)
         entries: Any = self.client.xrange(key)
-        return [int(entry.partition(b"-")[0]) for entry, _ in entries]
+        return [EntryId.parse(entry).ms for entry, _ in entries]
 
     def events(self, state: str) -> list[Event]:
         """What is kept of them, by label."""

@@ -17,6 +17,7 @@ from services.inference.models.runner import Runner
 from services.inference.pipeline.admission import admit
 from services.inference.pipeline.batcher import Batcher
 from services.inference.pipeline.messages import Answer, Batch, Change, Closing, Item, News, Refused, Stream, ToCompute
+from shared.entries import EntryId
 from shared.errors import Fenced
 from shared.service.tenancy import Tenancy
 from shared.store.frame_queue import QueuedFrame, read_frames
@@ -48,7 +49,7 @@ class Place:
 
     def is_replay(self, entry_id: str) -> bool:
         """Whether everything else is known of the entry."""
-        return _place_of(entry_id) <= _place_of(self.known)
+        return EntryId.parse(entry_id) <= EntryId.parse(self.known)
 
 
 class DamagedStreams:
@@ -287,8 +288,3 @@ class Intake:
                     self._registry.set_inference(spec, status, self._held[partition_of(spec.id)])
                     self._told[spec.id] = seen
         self._told = {stream_id: seen for stream_id, seen in self._told.items() if stream_id in specs}
-
-
-def _place_of(entry_id: str) -> tuple[int, int]:
-    at_ms, _, number = entry_id.partition("-")
-    return int(at_ms), int(number)

@@ -23,6 +23,7 @@ from services.ingest.readers.messages import Picture
 from services.ingest.readers.starting import REASONS, lost
 from services.ingest.sources.decoding.tally import Tally
 from shared.clock import now_ms, steady_ms
+from shared.entries import EntryId
 from shared.errors import Fenced, ReaderLost, SourceChanged, SourceFailed, SourceRefused, StreamUnknown
 from shared.sources import Source, parse_source
 from shared.store.frame_queue import FrameWriter, NewFrame
@@ -128,7 +129,7 @@ class Capture:
         is_fast = source.is_file and spec.pace == "fast"
         writer = FrameWriter(place.client, spec.id, spec.generation, "fast" if is_fast else "live", self._lease)
         newest = writer.last_entry_id() or progress.cursor
-        account.last_ms = max(_time_of(newest), _time_of(progress.cursor))
+        account.last_ms = max(EntryId.parse(newest).ms, EntryId.parse(progress.cursor).ms)
         ahead_ms = account.last_ms - now_ms()
         if not source.is_file and place.host_clock.is_news(ahead_ms, steady_ms()):
             said = "stream %s: its last frame lies %.1f s ahead of this host's clock: so may others'%s"
@@ -268,7 +269,3 @@ def machine_trouble(err: Exception) -> Exception:
 def said_of(defect: Exception) -> str:
     """All that is shown of a defect: what it says may hold anything."""
     return f"internal error: {type(defect).__name__}"
-
-
-def _time_of(entry_id: str) -> int:
-    return int(entry_id.partition("-")[0])
