@@ -19,10 +19,11 @@ from services.inference.network.network import build_network
 from services.inference.network.weights import save_model
 from services.inference.pipeline.worker import Worker
 from services.inference.settings import InferenceSettings
+from shared.entries import Frame
 from shared.events import Event
 from shared.manifest import InputSpec, Thresholds
 from shared.records import StreamRecord
-from shared.store.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
+from shared.store.frame_queue import FrameWriter, Outcome
 from shared.store.keys import keys_of
 from shared.store.registry import Registry
 from shared.streams import StreamSpec
@@ -115,14 +116,14 @@ class WorkerRunner:
     def publish(self, spec: StreamSpec, jpegs: Sequence[bytes], first: int = 0, end: bool = False) -> None:
         """Appends frames on the grid, `first` being the number of the first, whatever waits already."""
         lease = self._leases[keys_of(spec.id).partition]
-        entries: list[NewFrame | EndOfSource] = [
-            NewFrame(BASE_MS + number * FRAME_MS, BASE_MS, 1, number * FRAME_MS / 1000, jpeg)
+        frames = [
+            Frame(BASE_MS + number * FRAME_MS, BASE_MS, 1, number * FRAME_MS / 1000, jpeg)
             for number, jpeg in enumerate(jpegs, start=first)
         ]
         if end:
-            entries.append(EndOfSource(BASE_MS + (first + len(jpegs) - 1) * FRAME_MS))
+            frames.append(Frame.end(BASE_MS + (first + len(jpegs) - 1) * FRAME_MS))
         writer = FrameWriter(self.client, spec.id, spec.generation, "live", lease)
-        assert writer.publish(entries) == (Outcome.OK, len(entries))
+        assert writer.publish(frames) == (Outcome.OK, len(frames))
 
     def record(self, stream_id: str) -> StreamRecord:
         """What is known of a stream."""

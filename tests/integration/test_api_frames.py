@@ -8,7 +8,8 @@ from leasing import lease_of
 from patience import eventually
 
 from services.api.server import listen
-from shared.store.frame_queue import EndOfSource, FrameWriter, NewFrame
+from shared.entries import Frame
+from shared.store.frame_queue import FrameWriter
 from shared.store.keys import keys_of
 from shared.store.leases import LeaseBook
 from shared.store.registry import Registry
@@ -58,8 +59,8 @@ def test_the_snapshot_is_the_newest_frame(api: RunningApi, redis_client: redis.R
     assert (error["code"], error["message"].rpartition(" ")[2]) == ("no_frame", "pending")
     lease = lease_of(redis_client, "ingest", "one")
     writer = FrameWriter(redis_client, "one", Registry(redis_client).get("one").spec.generation, "live", lease)
-    writer.publish([NewFrame(BASE_MS + at, BASE_MS, 1, 0.0, b"jpeg %d" % at) for at in range(3)])
-    writer.publish([EndOfSource(BASE_MS + 2)])
+    writer.publish([Frame(BASE_MS + at, BASE_MS, 1, 0.0, b"jpeg %d" % at) for at in range(3)])
+    writer.publish([Frame.end(BASE_MS + 2)])
     reply = api.http.get("/v1/streams/one/snapshot.jpg")
     assert (reply.status_code, reply.content) == (200, b"jpeg 2")
     assert reply.headers["Content-Type"] == "image/jpeg"

@@ -8,9 +8,10 @@ import pytest
 import redis
 from leasing import seize
 
+from shared.entries import Frame
 from shared.events import Event, event_id
 from shared.store.commit import CommitOutcome, Committer, Retention, StreamCommit
-from shared.store.frame_queue import FrameWriter, NewFrame, Outcome
+from shared.store.frame_queue import FrameWriter, Outcome
 from shared.store.keys import keys_of
 from shared.store.leases import Lease
 from shared.store.registry import Registry
@@ -173,9 +174,9 @@ def writer_of(client: redis.Redis) -> FrameWriter:
     )
 
 
-def frame_at(seconds: float) -> NewFrame:
+def frame_at(seconds: float) -> Frame:
     at_ms = BASE_MS + int(seconds * 1000)
-    return NewFrame(at_ms, at_ms, 1, seconds, b"jpeg")
+    return Frame(at_ms, at_ms, 1, seconds, b"jpeg")
 
 
 def test_what_a_silent_stream_keeps_goes_by_the_clock(redis_client: redis.Redis, committer: Committer) -> None:

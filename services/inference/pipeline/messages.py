@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from services.inference.models.runner import Runner
 from services.inference.pipeline.tracker import TrackerState
-from shared.store.frame_queue import QueuedFrame
+from shared.entries import Frame
 from shared.store.leases import Lease
 from shared.streams import Progress, StreamSpec
 
@@ -82,7 +82,7 @@ class Item:
     """
 
     stream: Stream
-    frame: QueuedFrame
+    frame: Frame
     picture: Future[NDArray[np.uint8]] | None
     is_replay: bool = False
 
@@ -100,7 +100,7 @@ class Scored:
     """An entry after the model: `scores` per label, None where there was nothing to score; `reset` says why the
     memory was emptied before it."""
 
-    frame: QueuedFrame
+    frame: Frame
     scores: Sequence[float] | None
     reset: str | None = None
 

@@ -23,10 +23,10 @@ from services.ingest.readers.messages import Picture
 from services.ingest.readers.starting import REASONS, lost
 from services.ingest.sources.decoding.tally import Tally
 from shared.clock import now_ms, steady_ms
-from shared.entries import EntryId
+from shared.entries import EntryId, Frame
 from shared.errors import Fenced, ReaderLost, SourceChanged, SourceFailed, SourceRefused, StreamUnknown
 from shared.sources import Source, parse_source
-from shared.store.frame_queue import FrameWriter, NewFrame
+from shared.store.frame_queue import FrameWriter
 from shared.store.leases import Lease
 from shared.streams import Progress, StreamSpec, StreamState, StreamStatus
 from shared.waiting import Stopped, pause, until_stored
@@ -248,7 +248,7 @@ class Passage:
     def _send(self, picture: Picture, captured_at_ms: int, due_at_ms: int) -> None:
         media_seconds = picture.point / self.spec.fps
         times = captured_at_ms, due_at_ms, self.account.epoch, media_seconds
-        frame = NewFrame(*times, picture.jpeg, picture.damaged)
+        frame = Frame(*times, picture.jpeg, picture.damaged)
         self.publisher.publish(frame)
         self.account.last_ms = captured_at_ms
         self.status.flowing(captured_at_ms, self.full.reason)
