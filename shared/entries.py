@@ -40,10 +40,10 @@ class EntryId(NamedTuple):
 class Frame:
     """A frame on its way from ingest to inference or, where `jpeg` is None, the end of its source right after it.
 
-    `captured_at_ms` is its identity; `due_at_ms` the wall-clock time at which it was captured or, for a file, left the
-    decoder, from which latency counts; `media_seconds` its presentation time on the sampling grid. `damaged` says that
-    the decoder found it so, or concealed a part; `figures` is what was measured of it at full size, if anything was.
-    `sequence` is its number in the queue, which gives it; that of an end is the last frame's.
+    `captured_at_ms` is its identity; `due_at_ms` the wall-clock time at which it left the decoder or, of a file that is
+    played live, its turn came: from then latency counts; `media_seconds` its presentation time on the sampling grid.
+    `damaged` says that the decoder found it so, or concealed a part; `figures` is what was measured of it at full size,
+    if anything was. `sequence` is its number in the queue, which gives it; that of an end is the last frame's.
     """
 
     captured_at_ms: int

@@ -143,7 +143,7 @@ def _assert_that_it_is_told_once(host: Host) -> None:
     assert (ingest.total("clock_steps", way="back"), ingest.total("clock_steps", way="forward")) == (2, 3)
     assert ingest.total("connections") == 1
     assert inference.total("state_resets", reason="gap") == inference.total("state_restores") == 0
-    assert inference.values["afterimage_capture_to_commit_seconds_sum", frozenset({("pace", "live")})] < LONGEST_SECONDS
+    assert inference.values["afterimage_decode_to_commit_seconds_sum", frozenset({("pace", "live")})] < LONGEST_SECONDS
     assert [inference.total("events", label=label) for label in LABELS] == [1] * len(LABELS)
     for samples in (ingest, inference):
         assert samples.total("rebalances", way="lost") == samples.total("frames_dropped") == 0
