@@ -27,7 +27,7 @@ from services.inference.models.runner import choose_device, share_process
 from services.inference.network.network import build_network
 from services.inference.network.weights import save_model
 from services.inference.settings import InferenceSettings
-from shared.entries import EntryId
+from shared.entries import EntryId, labels_field, scores_text
 from shared.manifest import InputSpec
 from shared.store.commit import CommitOutcome, Retention, StreamCommit
 from shared.store.keys import keys_of
@@ -49,8 +49,8 @@ class PlainCommitter:
         pipeline = self._client.pipeline(transaction=False)
         for commit in commits:
             keys = keys_of(commit.stream_id)
-            for entry_id, texts in commit.scores:
-                fields: Any = dict(zip(commit.labels, texts, strict=True))
+            for entry_id, scores in commit.scores:
+                fields: Any = {labels_field(commit.labels): scores_text(scores)}
                 pipeline.xadd(keys.scores(commit.stream_id), fields, id=entry_id)
             pipeline.hset(keys.progress, commit.stream_id, str(commit.wanted))
             oldest_ms = EntryId.parse(commit.wanted.cursor).ms - int(self._retention.frames_seconds * 1000)

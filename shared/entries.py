@@ -1,9 +1,9 @@
-"""Entries of Redis streams: their ids, and a frame as one."""
+"""Entries of Redis streams: their ids, and a frame and its scores as one."""
 
 import math
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Self
 
@@ -15,6 +15,8 @@ FIGURES_VERSION = b"\x01"
 FIGURE_BYTES = 4
 MAX_FIGURE = 3.4e38
 Figures = tuple[float, ...]
+
+SCORE_DECIMALS = 5
 
 
 class EntryId(NamedTuple):
@@ -109,3 +111,22 @@ def unpack_figures(packed: bytes) -> Figures | None:
         return None
     figures = struct.unpack(f"<{num_figures}f", rest)
     return figures if all(map(math.isfinite, figures)) else None
+
+
+def labels_field(labels: Sequence[str]) -> str:
+    """The field that holds a frame's scores in its entry."""
+    return ",".join(labels)
+
+
+def scores_text(scores: Iterable[float]) -> str:
+    """What it holds: a score per label, to five decimals."""
+    return ",".join(f"{score:.{SCORE_DECIMALS}f}" for score in scores)
+
+
+def parse_scores(fields: Mapping[bytes, bytes]) -> dict[str, float]:
+    """A frame's score per label, from its entry. An earlier version's has a field for each label."""
+    return {
+        label.decode(): float(text)
+        for labels, texts in fields.items()
+        for label, text in zip(labels.split(b","), texts.split(b","), strict=True)
+    }

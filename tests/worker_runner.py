@@ -19,7 +19,7 @@ from services.inference.network.network import build_network
 from services.inference.network.weights import save_model
 from services.inference.pipeline.worker import Worker
 from services.inference.settings import InferenceSettings
-from shared.entries import Frame
+from shared.entries import Frame, parse_scores
 from shared.events import Event
 from shared.manifest import InputSpec, Thresholds
 from shared.records import StreamRecord
@@ -156,12 +156,8 @@ class WorkerRunner:
     def scores(self, stream_id: str, labels: Sequence[str] = LABELS) -> dict[str, list[float]]:
         """Committed scores of the frames that have those labels, by frame id, in the labels' order."""
         entries: Any = self.client.xrange(keys_of(stream_id).scores(stream_id))
-        wanted = [label.encode() for label in labels]
-        return {
-            entry.decode(): [float(fields[label]) for label in wanted]
-            for entry, fields in entries
-            if set(wanted) <= fields.keys()
-        }
+        found = {entry.decode(): parse_scores(fields) for entry, fields in entries}
+        return {entry: [row[label] for label in labels] for entry, row in found.items() if set(labels) <= row.keys()}
 
     def events(self, stream_id: str) -> list[Event]:
         """What is kept of the stream's events, in order."""

@@ -88,7 +88,7 @@ class PartitionKeys:
         return self._key("frames", stream_id)
 
     def scores(self, stream_id: str) -> str:
-        """Stream: one entry a frame, a field per label."""
+        """Stream: one entry a frame, by its id; a field of all labels joined by commas holds their scores, likewise."""
         return self._key("scores", stream_id)
 
     def events(self, stream_id: str) -> str:

@@ -162,3 +162,21 @@ def test_between_checkpoints_a_commit_is_small(runner: WorkerRunner, crash: Call
     crashed_in_between(runner, crash)
     stored: Any = runner.client.hget(keys_of("cam").state, "cam")
     assert len(stored) < 400
+
+
+def test_tracks_are_sent_where_they_changed(
+    runner: WorkerRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send, sent = Committer.commit, []
+
+    def commit(self: Committer, commits: Sequence[StreamCommit]) -> dict[str, StreamOutcome]:
+        sent.extend(each.state for each in commits)
+        return send(self, commits)
+
+    monkeypatch.setattr(Committer, "commit", commit)
+    save_random_model(tmp_path, enter=0.99)
+    runner.registry.add(spec_of("cam"))
+    runner.publish(spec_of("cam"), FILM)
+    runner.start(batch_size=3)
+    runner.wait_processed("cam", len(FILM))
+    assert [state for state in sent if state] == [runner.client.hget(keys_of("cam").state, "cam")] == sent[:1]

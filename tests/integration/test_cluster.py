@@ -69,7 +69,7 @@ def commit_of(stream_id: str, lease: Lease, number: int) -> StreamCommit:
     at = f"{number}-0"
     after = replace(before, cursor=at, sequence=number, frames_processed=number, checkpoint=at)
     changes = [("closed", an_event(stream_id, BASE_MS + number))]
-    return StreamCommit(stream_id, lease, before, after, b"state", ("moved",), [(at, ("0.5",))], changes, b"memory")
+    return StreamCommit(stream_id, lease, before, after, b"state", ("moved",), [(at, (0.5,))], changes, b"memory")
 
 
 def in_the_end(action: Callable[[], object]) -> None:

@@ -98,7 +98,7 @@ def test_a_lease_that_ran_out_is_good_until_another_is_taken(client: redis.Redis
     [lease], [scoring] = one.take([PARTITION]), LeaseBook(client, "inference", "one").take([PARTITION])
     writer = FrameWriter(client, "cam", 7, "live", lease)
     wanted = Progress(7, "1-0", 1, 1)
-    commit = StreamCommit("cam", scoring, Progress(7), wanted, b"state", ("moved",), [("1-0", ("0.5",))])
+    commit = StreamCommit("cam", scoring, Progress(7), wanted, b"state", ("moved",), [("1-0", (0.5,))])
     set_clock(clock, client, AN_HOUR)
     assert client.get(keys_of("cam").lease("ingest")) is None
     assert writer.publish([Frame(1, 1, 1, 0.0, b"jpeg")]) == ("ok", 1)

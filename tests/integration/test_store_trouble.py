@@ -139,7 +139,7 @@ def test_a_redis_without_memory_is_relieved_by_commits(folder: Path) -> None:
         assert Registry(client).set_status("cam", StreamStatus(generation=7), ingest_lease(client))
         at = f"{num_frames}-0"
         wanted = Progress(7, cursor=at, sequence=num_frames, frames_processed=num_frames, checkpoint=at)
-        scores = [(f"{number}-0", ("0.5",)) for number in range(1, num_frames + 1)]
+        scores = [(f"{number}-0", (0.5,)) for number in range(1, num_frames + 1)]
         commit = StreamCommit("cam", lease, Progress(7), wanted, b"state", ("moved",), scores)
         committer = Committer(client, Retention(frames_seconds=0))
         assert committer.commit([commit]) == {"cam": CommitOutcome.COMMITTED}

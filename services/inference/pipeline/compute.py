@@ -25,9 +25,8 @@ from services.inference.pipeline.messages import (
     ToCompute,
     ToRecord,
 )
+from shared.entries import SCORE_DECIMALS
 from shared.errors import FrameUnreadable
-
-SCORE_DECIMALS = 5
 
 Picture = NDArray[np.uint8]
 
