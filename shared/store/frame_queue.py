@@ -46,6 +46,7 @@ class FrameWriter:
         keys = keys_of(stream_id)
         self._frames_key = keys.frames(stream_id)
         self._keys = [*keys.ownership("ingest"), self._frames_key, keys.published, keys.progress]
+        self._pace = pace
         self._head = [str(lease), stream_id, generation, pace]
         self._large_bytes = 0.0
 
@@ -55,7 +56,7 @@ class FrameWriter:
         After FULL the caller waits and publishes the rest again. Raises StoreUnavailable; publishing the same frames
         again after that is harmless.
         """
-        arguments: list[Any] = [*self._head, *self._bounds(frames)]
+        arguments: list[Any] = [*self._head, self._most(frames)]
         for frame in frames:
             fields = frame.fields()
             arguments += [frame.entry_id, len(fields), *fields]
@@ -63,13 +64,13 @@ class FrameWriter:
             outcome, accepted = self._script(self._keys, arguments)
         return Outcome(outcome.decode()), accepted
 
-    def _bounds(self, frames: Sequence[Frame]) -> tuple[int, int]:
-        """Most frames that may wait (fast) and that are kept (live), by the size of the largest lately."""
+    def _most(self, frames: Sequence[Frame]) -> int:
+        """How many frames may wait (fast), or are kept (live), by the size of the largest lately."""
         for frame in frames:
             if frame.jpeg is not None:
                 self._large_bytes = max(len(frame.jpeg), 0.99 * self._large_bytes)
         fitting = max(1, int(MAX_QUEUE_BYTES / max(1.0, self._large_bytes)))
-        return min(MAX_WAITING_FRAMES, fitting), min(MAX_LIVE_FRAMES, fitting)
+        return min(MAX_WAITING_FRAMES if self._pace == "fast" else MAX_LIVE_FRAMES, fitting)
 
     def last_entry_id(self) -> str | None:
         """The id of the newest entry still in the queue, or None."""
