@@ -70,7 +70,7 @@ class PartitionKeys:
 
     @property
     def state(self) -> str:
-        """Hash: stream id → SavedTracks (JSON): what is under way in it, written by every commit."""
+        """Hash: stream id → SavedTracks (JSON): what is under way in it, written where that changed."""
         return self._key("state")
 
     @property

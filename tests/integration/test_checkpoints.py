@@ -167,7 +167,7 @@ def test_between_checkpoints_a_commit_is_small(runner: WorkerRunner, crash: Call
 def test_tracks_are_sent_where_they_changed(
     runner: WorkerRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    send, sent = Committer.commit, []
+    send, sent = Committer.commit, list[bytes]()
 
     def commit(self: Committer, commits: Sequence[StreamCommit]) -> dict[str, StreamOutcome]:
         sent.extend(each.state for each in commits)
