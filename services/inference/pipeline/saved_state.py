@@ -1,7 +1,7 @@
 """What is stored of a stream so that any worker can go on with the next frame.
 
-The tracks are stored by each commit that changes them. The memory is large, so it is a checkpoint, stored now and then with the cursor
-that it belongs to; who takes over has the frames since go through the network once more.
+The tracks are stored by each commit that changes them. The memory is large, so it is a checkpoint, stored now and then
+with the cursor that it belongs to; who takes over has the frames since go through the network once more.
 """
 
 import json
