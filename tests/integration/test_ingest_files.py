@@ -7,8 +7,9 @@ from patience import eventually
 
 from services.ingest.captures.status import StatusReporter
 from services.ingest.sources.decoding.hardware import accelerator
+from shared.entries import Frame
 from shared.store import frame_queue
-from shared.store.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
+from shared.store.frame_queue import FrameWriter, Outcome
 from shared.store.keys import NUM_PARTITIONS, PARTITIONS, keys_of, partition_of
 from shared.store.leases import LEASE_SECONDS, LeaseBook, living_workers
 from shared.streams import StreamState
@@ -44,8 +45,8 @@ def test_a_second_reading_changes_nothing(ingest: IngestRunner, video_file: Vide
     before = ingest.entries("clip")
     lease = seize(ingest.client, "ingest")[partition_of("clip")]
     writer = FrameWriter(ingest.client, "clip", spec.generation, "fast", lease)
-    again = [NewFrame(time_ms, time_ms, 2, 0.0, b"other") for time_ms in grid(16)]
-    assert writer.publish([*again, EndOfSource(grid(16)[-1])]) == (Outcome.OK, 17)
+    again = [Frame(time_ms, time_ms, 2, 0.0, b"other") for time_ms in grid(16)]
+    assert writer.publish([*again, Frame.end(grid(16)[-1])]) == (Outcome.OK, 17)
     assert ingest.entries("clip") == before
     assert ingest.registry.get("clip").frames_published == 16
 

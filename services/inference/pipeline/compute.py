@@ -25,11 +25,10 @@ from services.inference.pipeline.messages import (
     ToCompute,
     ToRecord,
 )
+from shared.entries import SCORE_DECIMALS
 from shared.errors import FrameUnreadable
 from shared.events import CloseReason
 from shared.streams import StreamSpec
-
-SCORE_DECIMALS = 5
 
 Picture = NDArray[np.uint8]
 

@@ -18,9 +18,10 @@ from services.inference.pipeline.batcher import Batcher
 from services.inference.pipeline.messages import Answer, Batch, Change, Closing, Item, Refused, Stream, ToCompute
 from services.inference.pipeline.places import Lane, Place
 from services.inference.settings import InferenceSettings
+from shared.entries import Frame
 from shared.errors import Fenced
 from shared.service.tenancy import Tenancy
-from shared.store.frame_queue import QueuedFrame, read_frames
+from shared.store.frame_queue import read_frames
 from shared.store.keys import partition_of
 from shared.store.leases import Lease
 from shared.store.registry import Registry
@@ -154,17 +155,18 @@ class Intake:
         cursors = {stream_id: place.position for stream_id, place in ready.items()}
         num_active = len(ready) if lane.active is None else max(1, len(ready.keys() & lane.active))
         share = min(batcher.room // num_active, MAX_FRAMES_READ // len(ready))
-        frames = read_frames(self._client, cursors, max_per_stream=max(1, share))
-        lane.active = {frame.stream_id for frame in frames} or None
+        found = read_frames(self._client, cursors, max_per_stream=max(1, share))
+        lane.active = set(found) or None
         now = time.monotonic()
-        for frame in frames:
-            place = ready[frame.stream_id]
-            place.position = frame.entry_id
-            batcher.put(place.stream, self._item(place, frame), now)
+        for stream_id, frames in found.items():
+            place = ready[stream_id]
+            place.position = frames[-1].entry_id
+            for frame in frames:
+                batcher.put(place.stream, self._item(place, frame), now)
         self._news += lane.silences(ready, now)
-        return len(frames)
+        return sum(map(len, found.values()))
 
-    def _item(self, place: Place, frame: QueuedFrame) -> Item:
+    def _item(self, place: Place, frame: Frame) -> Item:
         stream, is_replay = place.stream, place.is_replay(frame.entry_id)
         if frame.jpeg is None:
             return Item(stream, frame, None, is_replay)

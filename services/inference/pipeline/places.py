@@ -6,6 +6,7 @@ from typing import Final
 
 from services.inference.pipeline.batcher import Batcher
 from services.inference.pipeline.messages import Item, Silence, Stream
+from shared.entries import EntryId
 from shared.streams import StreamSpec
 from shared.waiting import LONGEST_FOR_STORE_SECONDS
 
@@ -34,7 +35,7 @@ class Place:
 
     def is_replay(self, entry_id: str) -> bool:
         """Whether everything else is known of the entry."""
-        return _place_of(entry_id) <= _place_of(self.known)
+        return EntryId.parse(entry_id) <= EntryId.parse(self.known)
 
 
 class Lane:
@@ -81,8 +82,3 @@ class Lane:
                 place.is_away = True
                 away.append(place.stream)
         return [Silence(streams, each) for streams, each in ((silent, False), (away, True)) if streams]
-
-
-def _place_of(entry_id: str) -> tuple[int, int]:
-    at_ms, _, number = entry_id.partition("-")
-    return int(at_ms), int(number)
