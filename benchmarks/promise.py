@@ -1,19 +1,21 @@
-"""What does the promise cost? Frames/s with the fenced commit beside a worker that writes its scores and no more.
+"""What does the promise cost live streams? The worker beside one that writes its scores and no more.
 
-promise: one script a partition checks the lease and the cursor, appends scores, writes events and tracks, now and then
-         the memory.
-plain:   the scores of each frame are appended and a cursor is set, unchecked; no state, no events, no fence: what is
-         left after a crash is what peers keep.
-Both run in this process, in turn, on the same frames; the ratio is the median of pairs. Then the bytes that reach Redis
-per frame, for memories of several sizes: one is written at a checkpoint, so many frames share it.
+promise: the worker as it is: one script a partition checks the lease and the cursor, appends scores, writes events and
+         tracks, now and then the memory, and lets go of what is old.
+plain:   the same reading, decoding and network in the same batches; each frame's scores are appended. No tracks, no
+         memory, no cursor, no fence, nothing is let go: what is left after a crash is what peers keep.
+A batch takes one frame of each stream, as it does with live streams, so each frame is a commit; that many wait is to
+find out how fast it goes. Both run in this process, in pairs that begin with one and the other in turn, on the same
+frames. Then the bytes that reach Redis per frame, for memories of several sizes: one is written at a checkpoint.
 """
 
+import math
 import statistics
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from itertools import product
+from itertools import count, product
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -21,51 +23,69 @@ from unittest.mock import patch
 import redis
 import torch
 
-from benchmarks.worker import Load, sample_pictures, speed_of_worker
+from benchmarks.worker import Load, Speed, sample_pictures, speed_of_worker
+from services.inference.metrics import InferenceMetrics
 from services.inference.models.catalog import Catalog
 from services.inference.models.runner import choose_device, share_process
 from services.inference.network.network import build_network
 from services.inference.network.weights import save_model
+from services.inference.pipeline.intake import LIVE_SHARE
+from services.inference.pipeline.messages import Answer, Closing, Results, Settled, StreamResult, ToRecord
 from services.inference.settings import InferenceSettings
+from shared.entries import labels_field, scores_text
 from shared.manifest import InputSpec
-from shared.store.commit import CommitOutcome, Retention, StreamCommit
 from shared.store.keys import keys_of
 from shared.streams import DEFAULT_MODEL
 
 MEMORIES = ({"hidden": 32}, {"hidden": 96}, {"hidden": 96, "colour": True}, {"hidden": 96, "thumb_pool": 2})
 SIZE = (96, 128)
+NO_CHECKPOINTS = {"checkpoint_frames": 1 << 62, "checkpoint_seconds": math.inf}
 
 
-class PlainCommitter:
-    """Writes scores and a cursor, and checks nothing."""
+class PlainRecorder:
+    """Stands in for the worker's recorder: appends scores, and keeps nothing."""
 
-    def __init__(self, client: redis.Redis, retention: Retention) -> None:
+    def __init__(self, client: redis.Redis, metrics: InferenceMetrics, answer: Callable[[Answer], None]) -> None:
         self._client = client
-        self._retention = retention
+        self._metrics = metrics
+        self._answer = answer
 
-    def commit(self, commits: Sequence[StreamCommit]) -> dict[str, CommitOutcome]:
-        """Appends what there is."""
+    def take(self, message: ToRecord) -> None:
+        """Does what a message asks for."""
+        match message:
+            case Results(streams):
+                self._append(streams)
+            case Closing(stream):
+                self._answer(Settled(stream))
+
+    def _append(self, results: Sequence[StreamResult]) -> None:
         pipeline = self._client.pipeline(transaction=False)
-        for commit in commits:
-            keys = keys_of(commit.stream_id)
-            for entry_id, texts in commit.scores:
-                fields: Any = dict(zip(commit.labels, texts, strict=True))
-                pipeline.xadd(keys.scores(commit.stream_id), fields, id=entry_id)
-            pipeline.hset(keys.progress, commit.stream_id, str(commit.wanted))
-            oldest_ms = int(commit.wanted.cursor.partition("-")[0]) - int(self._retention.frames_seconds * 1000)
-            pipeline.xtrim(keys.frames(commit.stream_id), minid=str(max(0, oldest_ms)))
+        for result in results:
+            stream_id, labels = result.stream.id, result.stream.runner.manifest.labels
+            for entry in result.entries:
+                fields: Any = {labels_field(labels): scores_text(entry.scores or ())}
+                pipeline.xadd(keys_of(stream_id).scores(stream_id), fields, id=entry.frame.entry_id)
         pipeline.execute()
-        return {commit.stream_id: CommitOutcome.COMMITTED for commit in commits}
+        for result in results:
+            self._metrics.frames_processed.labels(result.stream.id).inc(len(result.entries))
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What the promise costs at a number of streams: medians, in frames per second and bytes a frame."""
+    """What the promise costs at a number of streams: medians.
+
+    `ratio` is that of frames per second, with the `least` and the `most` of all pairs; CPU time, of this process and
+    Redis together, and the bytes that Redis was sent are per frame.
+    """
 
     streams: int
     promise_fps: float
     plain_fps: float
     ratio: float
+    least: float
+    most: float
+    promise_cpu_ms: float
+    plain_cpu_ms: float
     promise_bytes: float
     plain_bytes: float
 
@@ -81,46 +101,57 @@ class Growth:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What all measurements share."""
+    """What all measurements share; `on_run` is called after each."""
 
     client: redis.Redis
     decoders: ThreadPoolExecutor
     settings: InferenceSettings
     batch_size: int
     jpegs: Sequence[bytes]
+    on_run: Callable[[], None]
 
     def catalog(self, models_dir: Path) -> Catalog:
         """The folder's models on the chosen device."""
         return Catalog(models_dir, choose_device(self.settings.device), self.batch_size)
 
-    def run(self, catalog: Catalog, num_streams: int, num_frames: int) -> tuple[float, float]:
-        """Frames per second, and bytes per frame that Redis was sent beside the frames themselves."""
-        load = Load(self.jpegs, num_streams, max(1, num_frames // num_streams), self.batch_size)
-        sent: list[int] = []
+    def promise(self, catalog: Catalog, num_streams: int, num_frames: int) -> Speed:
+        """The worker as it is."""
+        return self._run(catalog, num_streams, num_frames, self.settings)
 
-        def note() -> None:
-            stats: Any = self.client.info("stats")
-            sent.append(stats["total_net_input_bytes"])
+    def plain(self, catalog: Catalog, num_streams: int, num_frames: int) -> Speed:
+        """The one that keeps nothing."""
 
-        fps = speed_of_worker(self.client, catalog, self.decoders, self.settings, load, on_filled=note)
-        note()
-        return fps, (sent[1] - sent[0]) / load.num_frames
+        def recorder(_committer: Any, metrics: Any, _until_stored: Any, _lose: Any, answer: Any) -> PlainRecorder:  # noqa: ANN401
+            return PlainRecorder(self.client, metrics, answer)
+
+        with patch("services.inference.pipeline.worker.Recorder", recorder):
+            return self._run(catalog, num_streams, num_frames, self.settings.model_copy(update=NO_CHECKPOINTS))
+
+    def _run(self, catalog: Catalog, num_streams: int, num_frames: int, settings: InferenceSettings) -> Speed:
+        """Live streams, and batches no larger than their number: so each takes one frame of a stream."""
+        batch_size = LIVE_SHARE * max(1, min(num_streams, self.batch_size // LIVE_SHARE))
+        load = Load(self.jpegs, num_streams, max(2, num_frames // num_streams), batch_size, "live")
+        speed = speed_of_worker(self.client, catalog, self.decoders, settings, load)
+        self.on_run()
+        return speed
 
 
 def measure_cost(bench: Bench, num_streams: int, num_frames: int, repetitions: int) -> Cost:
     """Pairs of runs; a first pair warms up."""
     catalog = bench.catalog(bench.settings.models_dir)
     pairs = []
-    for _ in range(repetitions + 1):
-        promise = bench.run(catalog, num_streams, num_frames)
-        with patch("services.inference.pipeline.worker.Committer", PlainCommitter):
-            plain = bench.run(catalog, num_streams, num_frames)
-        pairs.append((*promise, *plain))
-    promise_fps, promise_bytes, plain_fps, plain_bytes = (
-        round(statistics.median(column), 1) for column in zip(*pairs[1:], strict=True)
-    )
-    ratio = statistics.median(pair[0] / pair[2] for pair in pairs[1:])
-    return Cost(num_streams, promise_fps, plain_fps, round(ratio, 4), promise_bytes, plain_bytes)
+    for repetition in range(repetitions + 1):
+        sides = [bench.promise, bench.plain]
+        first, second = (side(catalog, num_streams, num_frames) for side in sides[:: -1 if repetition % 2 else 1])
+        pairs.append((second, first) if repetition % 2 else (first, second))
+    ratios = [promise.fps / plain.fps for promise, plain in pairs[1:]]
+
+    def medians(name: str) -> list[float]:
+        return [statistics.median(getattr(speed, name) for speed in side) for side in zip(*pairs[1:], strict=True)]
+
+    fps, cpu_ms, sent = (medians(name) for name in ("fps", "cpu_ms_per_frame", "bytes_per_frame"))
+    figures = [*fps, statistics.median(ratios), min(ratios), max(ratios), *cpu_ms, *sent]
+    return Cost(num_streams, *(round(figure, 2 if figure < 100 else None) for figure in figures))
 
 
 def measure_growth(bench: Bench, network: Mapping[str, Any], num_streams: int, num_frames: int) -> Growth:
@@ -131,8 +162,8 @@ def measure_growth(bench: Bench, network: Mapping[str, Any], num_streams: int, n
         labels = tuple(f"label_{number}" for number in range(7))
         spec = InputSpec(height=SIZE[0], width=SIZE[1])
         save_model(Path(folder) / DEFAULT_MODEL, built, labels=labels, fps=8.0, input_spec=spec, thresholds={})
-        _, per_frame = bench.run(bench.catalog(Path(folder)), num_streams, num_frames)
-    return Growth(num_streams, 4 * built.state_size, round(per_frame, 1))
+        speed = bench.promise(bench.catalog(Path(folder)), num_streams, num_frames)
+    return Growth(num_streams, 4 * built.state_size, round(speed.bytes_per_frame))
 
 
 def run_bench(
@@ -145,21 +176,16 @@ def run_bench(
     models_dir: Path,
     on_progress: Callable[[int, int], None],
 ) -> tuple[list[Cost], list[Growth]]:
-    """Both tables' rows; `on_progress` is told how many of how many measurements are done. The Redis is emptied."""
+    """Both tables' rows; `on_progress` is told how many of how many runs are done. The Redis is emptied."""
     settings = InferenceSettings(device=device, models_dir=models_dir)
     share_process(settings.num_torch_threads())
     batch_size = settings.batch_for(choose_device(device).type)
     cases = list(product(sorted({min(num_streams), max(num_streams)}), MEMORIES))
-    total = len(num_streams) + len(cases)
-    costs, growth = [], []
+    total, done = 2 * (repetitions + 1) * len(num_streams) + len(cases), count(1)
     with ThreadPoolExecutor(settings.num_decode_threads(), "decode") as decoders:
-        bench = Bench(client, decoders, settings, batch_size, sample_pictures())
-        for count in num_streams:
-            costs.append(measure_cost(bench, count, num_frames, repetitions))
-            on_progress(len(costs), total)
-        for count, network in cases:
-            growth.append(measure_growth(bench, network, count, num_frames // 4))
-            on_progress(len(costs) + len(growth), total)
+        bench = Bench(client, decoders, settings, batch_size, sample_pictures(), lambda: on_progress(next(done), total))
+        costs = [measure_cost(bench, number, num_frames, repetitions) for number in num_streams]
+        growth = [measure_growth(bench, network, number, num_frames // 4) for number, network in cases]
     return costs, growth
 
 

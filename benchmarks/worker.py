@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import islice, product
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
 import cv2
 import numpy as np
@@ -31,12 +31,12 @@ from services.inference.pipeline.worker import Worker
 from services.inference.settings import InferenceSettings
 from services.ingest.sources.decoding.transport import encode_jpeg
 from shared.clock import now_ms
+from shared.entries import Frame
 from shared.service.tenancy import Tenancy
-from shared.store.frame_queue import NewFrame
 from shared.store.keys import keys_of
 from shared.store.leases import LEASE_SECONDS, LeaseBook, worker_id
 from shared.store.registry import Registry
-from shared.streams import DEFAULT_MODEL, Progress, StreamSpec
+from shared.streams import DEFAULT_MODEL, StreamSpec
 
 FRAME_MS = 125
 NUM_PICTURES = 64
@@ -66,6 +66,7 @@ class Load:
     num_streams: int
     frames_per_stream: int
     batch_size: int
+    pace: Literal["live", "fast"] = "fast"
 
     @property
     def num_frames(self) -> int:
@@ -100,7 +101,7 @@ def run_bench(
     total = (repetitions + 1) * len(num_streams)
     with ThreadPoolExecutor(settings.num_decode_threads(), "decode") as decoders:
         for repetition, (index, load) in product(range(repetitions + 1), enumerate(loads)):
-            measured_fps = speed_of_worker(client, catalog, decoders, settings, load)
+            measured_fps = speed_of_worker(client, catalog, decoders, settings, load).fps
             bare_fps = _bare_fps(runner, decoders, load)
             if repetition:  # the first round warms up
                 pairs[load.num_streams].append((measured_fps, bare_fps))
@@ -126,44 +127,75 @@ def _row(count: int, measured: Sequence[tuple[float, float]]) -> WorkerRow:
     return WorkerRow(count, round(worker, 1), round(bare, 1), round(ratio, 4))
 
 
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """What a worker reached, from its first commit on: CPU of this process and of Redis, bytes that Redis was sent."""
+
+    fps: float
+    cpu_ms_per_frame: float
+    bytes_per_frame: float
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Clocks and counters at a moment, since whenever each began."""
+
+    seconds: float
+    cpu_seconds: float
+    sent_bytes: int
+    num_frames: int
+
+    @classmethod
+    def read(cls, client: redis.Redis, metrics: InferenceMetrics) -> Self:
+        """As they are now."""
+        stats: Any = client.info("stats")
+        cpu: Any = client.info("cpu")
+        cpu_seconds = time.process_time() + cpu["used_cpu_user"] + cpu["used_cpu_sys"]
+        return cls(time.perf_counter(), cpu_seconds, stats["total_net_input_bytes"], _processed(metrics))
+
+    def until(self, later: Self) -> Speed:
+        """What lies between two of them."""
+        num_frames = later.num_frames - self.num_frames
+        return Speed(
+            num_frames / (later.seconds - self.seconds),
+            1000 * (later.cpu_seconds - self.cpu_seconds) / num_frames,
+            (later.sent_bytes - self.sent_bytes) / num_frames,
+        )
+
+
 def speed_of_worker(
     client: redis.Redis,
     catalog: Catalog,
     decoders: ThreadPoolExecutor,
     settings: InferenceSettings,
     load: Load,
-    *,
-    on_filled: Callable[[], None] = lambda: None,
-) -> float:
-    """Frames per second through a worker, from its first commit on; the Redis is emptied, then filled with the load."""
+) -> Speed:
+    """How fast a worker is; the Redis is emptied, then filled with the load."""
     client.flushall()
     _fill(client, load)
-    on_filled()
     stop = threading.Event()
     metrics = InferenceMetrics()
     tenancy = Tenancy(LeaseBook(client, "inference", worker_id()), metrics.leases, LEASE_SECONDS)
     worker = Worker(client, tenancy, catalog, decoders, settings, load.batch_size, metrics, stop)
     thread = threading.Thread(target=worker.run)
     thread.start()
-    _wait_for(client, thread, 0, num_frames=1)
-    started, num_before = time.perf_counter(), sum(_processed(client, stream) for stream in range(load.num_streams))
-    for stream in range(load.num_streams):
-        _wait_for(client, thread, stream, load.frames_per_stream)
-    seconds = time.perf_counter() - started
+    _wait_for(metrics, thread, 1)
+    first = Counters.read(client, metrics)
+    _wait_for(metrics, thread, load.num_frames)
+    last = Counters.read(client, metrics)
     stop.set()
     thread.join()
-    return (load.num_frames - num_before) / seconds
+    return first.until(last)
 
 
-def _wait_for(client: redis.Redis, worker: threading.Thread, stream: int, num_frames: int) -> None:
-    while worker.is_alive() and _processed(client, stream) < num_frames:
+def _wait_for(metrics: InferenceMetrics, worker: threading.Thread, num_frames: int) -> None:
+    while worker.is_alive() and _processed(metrics) < num_frames:
         time.sleep(POLL_SECONDS)
 
 
-def _processed(client: redis.Redis, stream: int) -> int:
-    stream_id = _stream_id(stream)
-    progress: Any = client.hget(keys_of(stream_id).progress, stream_id)
-    return Progress.parse(progress).frames_processed
+def _processed(metrics: InferenceMetrics) -> int:
+    (counted,) = metrics.frames_processed.collect()
+    return sum(int(sample.value) for sample in counted.samples if sample.name.endswith("_total"))
 
 
 def _stream_id(stream: int) -> str:
@@ -179,7 +211,7 @@ def _fill(client: redis.Redis, load: Load) -> None:
         pipeline = client.pipeline(transaction=False)
         for index in range(load.frames_per_stream):
             media_ms = index * FRAME_MS
-            frame = NewFrame(base_ms + media_ms, now_ms(), 1, media_ms / 1000, load.jpeg(stream, index))
+            frame = Frame(base_ms + media_ms, now_ms(), 1, media_ms / 1000, load.jpeg(stream, index))
             fields = dict(zip(*[iter(["n", index + 1, *frame.fields()])] * 2, strict=True))
             pipeline.xadd(keys.frames(stream_id), fields, id=frame.entry_id)
         pipeline.execute()
@@ -189,7 +221,7 @@ def _fill(client: redis.Redis, load: Load) -> None:
                 id=stream_id,
                 name=stream_id,
                 source="bench.mp4",
-                pace="fast",
+                pace=load.pace,
                 base_ms=base_ms,
                 generation=1,
                 created_at_ms=base_ms,

@@ -17,16 +17,24 @@ class Event(BaseModel):
     label: str
     state: Literal["open", "closed"]
     started_at_ms: int
-    ended_at_ms: int | None = Field(description="time of the last frame above the exit threshold; None while open")
+    ended_at_ms: int | None = Field(
+        description="time of the last frame above the exit threshold, or of the last frame at all where the former was "
+        "lost with the state; None while open"
+    )
     media_started_seconds: float = Field(description="the start as presentation time in the source")
     peak_score: float
     mean_score: float
     model: str = Field(description="name@first 8 hex digits of the weights' SHA-256")
     epoch: int
-    close_reason: CloseReason | None = None
+    close_reason: CloseReason | None = Field(
+        default=None,
+        description="score: the score stayed away; gap: nothing was seen for longer than merge_seconds, or "
+        "reset_after_seconds; source_ended, source_changed, model_changed: so it was; state_lost: what was stored of "
+        "the stream is gone or cannot be read; None while open",
+    )
     frames_missed: int = Field(default=0, description="frames lost since the previous event of the stream")
     memory_reset: str | None = Field(
-        default=None, description="why the memory was reset since the previous event, if so"
+        default=None, description="why the memory was reset since the previous event, if so; the words of close_reason"
     )
 
 

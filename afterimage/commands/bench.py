@@ -18,22 +18,23 @@ MAX_STREAMS = 4096
 def bench(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line.")] = False,
     promise: Annotated[
-        bool, typer.Option("--promise", help="Measure the commit instead, beside one that writes scores alone.")
+        bool, typer.Option("--promise", help="Measure live streams instead, beside a worker that writes scores alone.")
     ] = False,
     ingest: Annotated[
         bool,
         typer.Option("--ingest", help="Measure the CPU that reading a source takes instead, beside ffmpeg and OpenCV."),
     ] = False,
     streams: Annotated[str, typer.Option(help="Numbers of streams to measure, with commas.")] = "1,16,64",
-    frames: Annotated[int, typer.Option(min=4096, max=1_000_000, help="Frames of one run, over all streams.")] = 8192,
+    frames: Annotated[int, typer.Option(min=64, max=1_000_000, help="Frames of one run, over all streams.")] = 8192,
     repetitions: Annotated[int, typer.Option(min=1, max=100, help="The median of so many is shown.")] = 5,
     device: Device = "auto",
     models: Models = DEFAULT_MODELS,
 ) -> None:
     """Measure frames per second through the whole worker beside the bare loop: same frames, model, batches, threads.
 
-    Example: `afterimage bench --streams 1,16 --repetitions 3`. With `--promise`: what it costs that no frame is lost or
-    counted twice, and the bytes a frame that memories of several sizes send to Redis. With `--ingest`: CPU seconds per
+    Example: `afterimage bench --streams 1,16 --repetitions 3`. With `--promise`: what it costs live streams, whose
+    frames are a commit each, that none is lost or counted twice, and the bytes a frame that memories of several sizes
+    send to Redis. With `--ingest`: CPU seconds per
     1,000 source frames, on films that it renders.
     """
     from rich.console import Console
@@ -83,7 +84,7 @@ def _promise(client: "redis.Redis", run: dict[str, Any]) -> tuple[dict[str, Any]
     from benchmarks.promise import as_json, run_bench
 
     measured = as_json(*run_bench(client, **run))
-    titles = {"cost": "what the promise costs", "growth": "what a memory's size costs"}
+    titles = {"cost": "what the promise costs live streams", "growth": "what a memory's size costs"}
     return measured, [figures_table(title, measured[name]) for name, title in titles.items()]
 
 

@@ -26,20 +26,22 @@ from chaos.waiting import ChaosFailed
 from shared.service.settings import PROJECT_ROOT
 from shared.streams import DEFAULT_MODEL
 
-ATTACKS = ("A", "B", "C", "D")
+ATTACKS = ("A", "B", "C", "ABC", "D")
 SCALE = "scale"
 NUM_LIVE_STREAMS = 64
 
 Scenarios = Annotated[
     list[str] | None,
-    typer.Argument(help="A: workers killed; B: frozen; C: Redis killed and frozen; D: all of it on a cluster; scale."),
+    typer.Argument(
+        help="A: workers killed; B: frozen; C: Redis killed and frozen; ABC: all; D: all on a cluster; scale."
+    ),
 ]
 Seed = Annotated[int, typer.Option(help="Another seed attacks at other moments.")]
 ReportFile = Annotated[Path | None, typer.Option(help="File to write the report into, as JSON.")]
 Files = Annotated[int, typer.Option(min=1, help="Streams.")]
 Seconds = Annotated[float, typer.Option(min=15, help="Length of each stream's clip.")]
 Repeats = Annotated[int, typer.Option(min=1, help="How often each clip comes in its file.")]
-Kills = Annotated[int, typer.Option(min=0, help="Workers killed in A and D.")]
+Kills = Annotated[int, typer.Option(min=0, help="Workers killed in A, ABC and D.")]
 LeaseSeconds = Annotated[float, typer.Option(min=1, max=60, help="A worker silent for so long is replaced.")]
 ScaleFps = Annotated[float, typer.Option(min=0.1, max=8, help="Frames a second of each live stream of `scale`.")]
 Keep = Annotated[bool, typer.Option("--keep", help="Leave logs and files where they are, and say where.")]

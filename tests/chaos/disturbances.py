@@ -1,14 +1,18 @@
 """What is done to a running system, and when: as a share of all frames committed, drawn from a seed."""
 
 import random
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from chaos.field import Field
 from chaos.fleet import Worker
 from chaos.servers import Cluster
 from chaos.waiting import ChaosFailed
-from shared.store.keys import Role, partition_of
+from shared.store.client import translated
+from shared.store.keys import Role, keys_of, partition_of
+from shared.streams import Progress
 
 EARLIEST, LATEST = 0.02, 0.95
 LATEST_LONG = 0.6
@@ -18,8 +22,10 @@ ATTEMPTS = 5
 OWNER_SECONDS = 120.0
 REFUSED_SECONDS = 5.0
 WHOLE_SECONDS = 30.0
+REPLAYED_FPS = 2000.0
+"""Faster than any replay is."""
 
-Act = Callable[[Field], None]
+Act = Callable[[Field], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +52,34 @@ def disturb(field: Field, disturbances: list[Disturbance]) -> None:
 def kill_worker(field: Field) -> None:
     """Kills a worker that owns something, and starts another in its place."""
     role: Role = field.draw.choices(("inference", "ingest"), weights=(3, 2))[0]
-    victim = _owner(field, role, field.pace.unfinished)
-    field.fleet.kill(victim)
-    field.fleet.add(role)
-    field.tally["kills"] += 1
+    _kill(field, _owner(field, role, field.pace.unfinished))
+
+
+def kill_before_checkpoint(field: Field) -> dict[str, Progress]:
+    """Kills an inference worker between a commit and the next checkpoint; those streams, and how far they were.
+
+    It is frozen to be looked at, and let go on where it is not so. No streams where all have ended.
+    """
+    while field.pace.unfinished():
+        worker = _owner(field, "inference", lambda: frozenset(field.pace.unsaved()))
+        worker.child.freeze()
+        if not _unsaved_of(field, worker):
+            worker.child.thaw()
+        elif left := _kill(field, worker):
+            return left
+    return {}
+
+
+def kill_in_replay(field: Field) -> None:
+    """Kills an inference worker between a commit and the next checkpoint, then who takes over, as it replays.
+
+    That may be through with its replay by then: then all is done again, a few times at most.
+    """
+    for _ in range(ATTEMPTS):
+        left = kill_before_checkpoint(field)
+        if not left or _kill_successor(field, left):
+            return
+        field.tally["replays missed"] += 1
 
 
 def freeze_worker(field: Field) -> None:
@@ -118,6 +148,73 @@ def _owner(field: Field, role: Role, streams: Callable[[], frozenset[str]], othe
     worker = field.until(pick, f"an {role} worker at work", OWNER_SECONDS)
     assert worker
     return worker
+
+
+def _kill(field: Field, worker: Worker) -> dict[str, Progress]:
+    """Kills a worker and starts another in its place; its streams between a commit and the next checkpoint.
+
+    Until another takes them the leases stand, so what is seen afterwards is what it left.
+    """
+    field.fleet.kill(worker)
+    field.fleet.add(worker.role)
+    field.tally["kills"] += 1
+    left = _unsaved_of(field, worker) if worker.role == "inference" else {}
+    field.tally["kills before a checkpoint"] += bool(left)
+    return left
+
+
+def _unsaved_of(field: Field, worker: Worker) -> dict[str, Progress]:
+    """A dead or frozen worker's streams between a commit and the next checkpoint, and how far they are."""
+
+    def look() -> dict[str, Progress]:
+        field.pace.look()
+        partitions = worker.partitions(field.client)
+        return {each: progress for each, progress in field.pace.unsaved().items() if partition_of(each) in partitions}
+
+    return field.until_stored(look)
+
+
+def _kill_successor(field: Field, left: Mapping[str, Progress]) -> bool:
+    """Kills who takes over one of the streams, once it has opened it; whether that was before it had done any more.
+
+    Opening a stream it says in Redis by which model: what its predecessor said is taken away, to see that.
+    """
+    field.until_stored(partial(_unsay, field, left))
+
+    def successor() -> Worker | None:
+        opened = {partition_of(stream_id) for stream_id in _opened(field, left)}
+        owners = field.fleet.owners(field.client, "inference").items() if opened else ()
+        return next((worker for worker, partitions in owners if opened.intersection(partitions)), None)
+
+    worker = field.until(successor, f"who goes on with {', '.join(left)}", OWNER_SECONDS)
+    assert worker
+    time.sleep(field.draw.uniform(0, field.setup.checkpoint_frames / REPLAYED_FPS))
+    worker.child.freeze()
+    if not _unmoved(left, _unsaved_of(field, worker)):
+        worker.child.thaw()
+        return False
+    opened = field.until_stored(partial(_opened, field, left))
+    is_hit = _unmoved({stream_id: left[stream_id] for stream_id in opened}, _kill(field, worker))
+    field.tally["kills in a replay"] += is_hit
+    return is_hit
+
+
+def _unmoved(before: Mapping[str, Progress], now: Mapping[str, Progress]) -> bool:
+    """Whether one of the streams is where it was."""
+    return any(before[stream_id] == progress for stream_id, progress in now.items() if stream_id in before)
+
+
+def _opened(field: Field, stream_ids: Iterable[str]) -> list[str]:
+    """Those of which inference says by which model it looks at them. Raises StoreUnavailable."""
+    with translated():
+        return [each for each in stream_ids if field.client.hexists(keys_of(each).inference, each)]
+
+
+def _unsay(field: Field, stream_ids: Iterable[str]) -> None:
+    """Takes away what inference says of the streams. Raises StoreUnavailable."""
+    with translated():
+        for each in stream_ids:
+            field.client.hdel(keys_of(each).inference, each)
 
 
 def _is_refused(field: Field, before: int) -> bool:

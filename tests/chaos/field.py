@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from chaos.fleet import Fleet
+from chaos.footage import FPS
 from chaos.observed import Observed, observe
 from chaos.pace import Pace
 from chaos.servers import Store
@@ -40,6 +41,7 @@ class Setup:
     """Frames that all streams have in the end; 0: not known, or no end."""
     spec: dict[str, Any]
     """Fields of every stream's spec."""
+    checkpoint_frames: int = 16
 
     def environment(self, redis_url: str) -> dict[str, str]:
         """The workers' settings."""
@@ -51,6 +53,8 @@ class Setup:
             "AFTERIMAGE_TORCH_THREADS": "1",
             "AFTERIMAGE_BATCH_SIZE": str(self.batch_size),
             "AFTERIMAGE_LEASE_SECONDS": str(self.lease_seconds),
+            "AFTERIMAGE_CHECKPOINT_FRAMES": str(self.checkpoint_frames),
+            "AFTERIMAGE_CHECKPOINT_SECONDS": str(self.checkpoint_frames / FPS),
         }
 
     def specs(self) -> list[StreamSpec]:

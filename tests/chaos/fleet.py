@@ -4,7 +4,7 @@ import contextlib
 import sys
 import urllib.request
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from redis_cluster import free_port
 
 from chaos.processes import Child
 from shared.store.keys import Role
-from shared.store.leases import LEASE_SECONDS, living_workers
+from shared.store.leases import LEASE_SECONDS, LivingWorker, living_workers
 
 SCRAPE_SECONDS = 1.0
 
@@ -26,6 +26,14 @@ class Worker:
     role: Role
     child: Child
     metrics_port: int
+
+    def partitions(self, client: redis.Redis) -> tuple[int, ...]:
+        """What it owns, dead or alive: leases stand until another takes them. Raises StoreUnavailable."""
+        return self.owned(living_workers(client, self.role, LEASE_SECONDS))
+
+    def owned(self, views: Iterable[LivingWorker]) -> tuple[int, ...]:
+        """What it owns by those views of its role's workers."""
+        return next((view.partitions for view in views if f"-{self.child.pid}-" in f"{view.id}-"), ())
 
 
 class Fleet:
@@ -72,13 +80,8 @@ class Fleet:
     def owners(self, client: redis.Redis, role: Role) -> dict[Worker, tuple[int, ...]]:
         """Those of a role that run, are not frozen and own partitions, and which. Raises StoreUnavailable."""
         views = living_workers(client, role, LEASE_SECONDS)
-        return {
-            worker: view.partitions
-            for worker in self.workers
-            for view in views
-            if worker.role == role and view.partitions and f"-{worker.child.pid}-" in f"{view.id}-"
-            if not worker.child.is_frozen
-        }
+        running = [worker for worker in self.workers if worker.role == role and not worker.child.is_frozen]
+        return {worker: owned for worker in running if (owned := worker.owned(views))}
 
     def scrape(self) -> None:
         """Notes what every worker that answers has counted so far; what it counts after that may die with it."""

@@ -50,6 +50,15 @@ class Pace:
         over = {each for each, progress in self.progress.items() if progress.cursor.endswith("-1")}
         return self._stream_ids - over
 
+    def unsaved(self) -> dict[str, Progress]:
+        """Unfinished streams with frames committed since the last checkpoint, and how far they are."""
+        unfinished = self.unfinished()
+        return {
+            each: progress
+            for each, progress in self.progress.items()
+            if each in unfinished and progress.cursor != progress.checkpoint
+        }
+
     def start_anew(self) -> None:
         """Forgets the gaps so far; from now on they count anew, those under way from now."""
         now = time.monotonic()

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from chaos.disturbances import (
     disturb,
     freeze_redis,
     freeze_worker,
+    kill_before_checkpoint,
+    kill_in_replay,
     kill_worker,
     migrate_slot,
     spread,
@@ -26,6 +28,8 @@ from chaos.servers import Cluster, SingleServer, Store
 RESTORES = "afterimage_state_restores_total"
 NUM_WORKERS = {"inference": 3, "ingest": 2}
 ON_CLUSTER = "D"
+CHECKPOINT_FRAMES = (16, 64, 256)
+"""The seeds take turns: the fewer checkpoints, the more is replayed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,13 @@ class Report:
     seed: int
     differences: int
     first_differences: list[str]
+    checkpoint_frames: int
     kills: int
+    kills_before_checkpoint: int
+    """between a commit and the next checkpoint"""
+    kills_in_replay: int
+    replays_missed: int
+    """over before the kill"""
     worker_freezes: int
     redis_crashes: int
     redis_freezes: int
@@ -106,6 +116,8 @@ class Report:
         lines = [f"{self.differences} differences"] if self.differences else []
         if self.ended_alone:
             lines.append(f"{self.ended_alone} workers ended of themselves")
+        if self.replays_missed and not self.kills_in_replay:
+            lines.append("no kill hit a replay")
         if self.worker_freezes and not self.fenced_commits:
             lines.append("no late commit was refused")
         return lines
@@ -114,12 +126,18 @@ class Report:
 def plan(scenario: str, amount: Amount, draw: random.Random) -> list[Disturbance]:
     """What a scenario does, at random moments: A kills and B freezes workers, C attacks Redis; ABC does all that.
 
+    Of the kills half come wherever they do, a sixth between a commit and the next checkpoint, and a third as pairs of
+    such a one and another in the replay that follows.
+
     D does all that on a cluster, and moves slots.
     """
     parts = "ABC" if scenario == ON_CLUSTER else scenario
     disturbances = []
     if "A" in parts:
-        disturbances += spread(draw, kill_worker, amount.kills)
+        sixth = round(amount.kills / 6)
+        disturbances += spread(draw, kill_worker, amount.kills - 3 * sixth)
+        disturbances += spread(draw, kill_before_checkpoint, sixth)
+        disturbances += spread(draw, kill_in_replay, sixth, LATEST_LONG)
     if "B" in parts:
         disturbances += spread(draw, freeze_worker, amount.freezes, LATEST_LONG)
     if "C" in parts:
@@ -150,6 +168,7 @@ def attack(
     """Runs a scenario and compares what came of it with what is known."""
     folder.mkdir()
     draw = random.Random(f"{scenario} {seed}")
+    setup = replace(setup, checkpoint_frames=CHECKPOINT_FRAMES[seed % len(CHECKPOINT_FRAMES)])
     store: Store = Cluster(folder) if scenario == ON_CLUSTER else SingleServer(folder)
     with Field(setup, store, folder, draw, on_progress) as run:
         run.start(**NUM_WORKERS)
@@ -166,7 +185,11 @@ def _report(
         seed=seed,
         differences=len(lines),
         first_differences=lines[:20],
+        checkpoint_frames=run.setup.checkpoint_frames,
         kills=run.tally["kills"],
+        kills_before_checkpoint=run.tally["kills before a checkpoint"],
+        kills_in_replay=run.tally["kills in a replay"],
+        replays_missed=run.tally["replays missed"],
         worker_freezes=run.tally["freezes"],
         redis_crashes=run.tally["redis crashes"],
         redis_freezes=run.tally["redis freezes"],

@@ -1,17 +1,22 @@
 """The short form: workers and Redis are killed and frozen, and nobody outside can tell."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from patience import unavailable
 
 from afterimage.redis_server import find_server
 from chaos.__main__ import prepare
-from chaos.field import Setup
-from chaos.observed import Observed
+from chaos.disturbances import kill_before_checkpoint
+from chaos.field import Field, Setup
+from chaos.observed import Observed, differences
 from chaos.scenarios import SHORT, attack, plan, reference
+from chaos.servers import SingleServer
 from shared.errors import StackFailed
+from shared.store.keys import keys_of
 
 SEED = 1
 TIMEOUT_SECONDS = 600
@@ -47,8 +52,29 @@ def test_nobody_outside_can_tell(scenario: str, setup: Setup, folder: Path, know
     assert (report.differences, report.ended_alone) == (0, 0), report
     assert report.frames == SHORT.num_frames
     assert report.events > 0
-    assert report.kills == SHORT.kills
+    assert report.kills >= SHORT.kills
+    assert report.kills_before_checkpoint > report.kills_in_replay > 0
     assert report.restores > 0
+
+
+@pytest.mark.timeout(TIMEOUT_SECONDS)
+def test_what_a_successor_does_not_find_is_seen(setup: Setup, folder: Path, known: dict[str, Observed]) -> None:
+    """Of one stream the memory is deleted while nobody has it, of another the frames that are to be replayed."""
+    two = replace(setup, files=setup.files[:2], num_frames=SHORT.num_frames // 2, checkpoint_frames=64)
+    (place := folder / "deleted").mkdir()
+    with Field(two, SingleServer(place), place, random.Random(SEED), unwatched) as run:
+        run.start(inference=1, ingest=1)
+        run.admit(2)
+        run.reach(0.3)
+        left = run.until(lambda: len(both := kill_before_checkpoint(run)) == 2 and both, "both beyond their checkpoint")
+        assert left
+        assert run.client.hdel(keys_of("s00").memory, "s00")
+        frames, since = keys_of("s01").frames("s01"), left["s01"]
+        kept: Any = run.client.xrange(frames, f"({since.checkpoint}", since.cursor)
+        assert run.client.xdel(frames, *(entry_id for entry_id, _ in kept))
+        found = run.finish()
+    for stream_id, view in found.items():
+        assert differences({stream_id: known[stream_id]}, {stream_id: view}), stream_id
 
 
 def test_a_seed_draws_the_same_moments() -> None:

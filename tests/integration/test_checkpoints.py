@@ -9,16 +9,19 @@ import numpy as np
 import pytest
 import redis
 from patience import eventually
-from worker_runner import BASE_MS, FRAME_MS, WorkerRunner, pictures, save_random_model, spec_of
+from worker_runner import BASE_MS, FRAME_MS, LABELS, WorkerRunner, pictures, save_random_model, spec_of
 
+from shared.entries import EntryId
 from shared.store.commit import Committer, StreamCommit, StreamOutcome
 from shared.store.keys import keys_of
 from shared.store.registry import Registry
-from shared.streams import Progress
+from shared.streams import Progress, StreamSpec
 
 FILM = pictures(60)
 CRASH_AFTER = 25
+CHANGE_AFTER = 30
 CHECKPOINT = 16
+SPEC = spec_of("cam")
 
 
 class Crash(Exception):
@@ -47,29 +50,37 @@ def crash(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     return lambda: monkeypatch.setattr(Committer, "commit", send)
 
 
-def crashed_in_between(runner: WorkerRunner, crash: Callable[[], None]) -> Progress:
+def publish(runner: WorkerRunner, spec: StreamSpec, change_after: int = 0, gap_before: int = 0) -> None:
+    """The film, on the way to another source, or with 7 frames lost."""
+    first = change_after or gap_before
+    runner.publish(spec, FILM[:first], changes=first == change_after and first > 0)
+    runner.publish(spec, FILM[first:], first=first + 7 * bool(gap_before))
+
+
+def crashed_in_between(
+    runner: WorkerRunner,
+    crash: Callable[[], None],
+    spec: StreamSpec = SPEC,
+    change_after: int = 0,
+    gap_before: int = 0,
+) -> Progress:
     """Progress of `cam` where a worker crashed between two checkpoints; the rest of the film waits."""
-    spec = spec_of("cam")
     runner.registry.add(spec)
-    runner.publish(spec, FILM)
+    publish(runner, spec, change_after, gap_before)
     runner.start(batch_size=3)
     runner.join()
     assert isinstance(runner.failure, Crash)
     crash()
     progress = runner.record("cam").progress
     assert progress.frames_processed >= CRASH_AFTER
-    assert BASE_MS < ms_of(progress.checkpoint) < ms_of(progress.cursor)
+    assert EntryId(BASE_MS) < EntryId.parse(progress.checkpoint) < EntryId.parse(progress.cursor)
     return progress
 
 
-def ms_of(entry_id: str) -> int:
-    return int(entry_id.partition("-")[0])
-
-
-def undisturbed(runner: WorkerRunner) -> np.ndarray[Any, Any]:
+def undisturbed(runner: WorkerRunner, gap_before: int = 0) -> np.ndarray[Any, Any]:
     spec = spec_of("whole")
     runner.registry.add(spec)
-    runner.publish(spec, FILM)
+    publish(runner, spec, gap_before=gap_before)
     runner.wait_processed("whole", len(FILM))
     return np.array(list(runner.scores("whole").values()))
 
@@ -90,6 +101,47 @@ def test_who_takes_over_between_two_checkpoints_goes_on_as_if_nothing_had_been(
     assert np.allclose(scores, undisturbed(runner), atol=1e-4)
     assert runner.value("afterimage_state_restores_total") == 1
     assert runner.value("afterimage_frames_processed_total", stream_id="cam") == len(FILM) - CRASH_AFTER // 3 * 3 - 3
+
+
+def test_a_gap_is_judged_in_a_replay_as_it_was_before(runner: WorkerRunner, crash: Callable[[], None]) -> None:
+    crashed_in_between(runner, crash, gap_before=CRASH_AFTER - 2)
+    assert runner.registry.replace(SPEC, SPEC.model_copy(update={"reset_after_seconds": 0.5}))
+    runner.start(batch_size=3)
+    runner.wait_processed("cam", len(FILM))
+    scores = np.array(list(runner.scores("cam").values()))
+    assert np.allclose(scores, undisturbed(runner, gap_before=CRASH_AFTER - 2), atol=1e-4)
+
+
+def test_another_source_begins_with_an_empty_memory_whoever_takes_over(
+    runner: WorkerRunner, crash: Callable[[], None]
+) -> None:
+    spec = spec_of("cam", thresholds={label: {"enter": 0.02} for label in LABELS})
+    crashed_in_between(runner, crash, spec, change_after=CHANGE_AFTER)
+    scores = gone_on(runner)
+    fresh = spec_of("fresh")
+    runner.registry.add(fresh)
+    runner.publish(fresh, FILM[CHANGE_AFTER:])
+    runner.wait_processed("fresh", len(FILM) - CHANGE_AFTER)
+    assert np.allclose(scores[CHANGE_AFTER:], list(runner.scores("fresh").values()), atol=1e-4)
+    before, after = runner.events("cam")[: len(LABELS)], runner.events("cam")[len(LABELS) :]
+    ended_at_ms = BASE_MS + (CHANGE_AFTER - 1) * FRAME_MS
+    assert [(event.close_reason, event.ended_at_ms) for event in before] == [("source_changed", ended_at_ms)] * 2
+    assert [event.state for event in after] == ["open"] * len(LABELS)
+    assert [event.memory_reset for event in after].count("source_changed") == 1
+
+
+def test_a_full_live_queue_keeps_the_mark_of_another_source(
+    runner: WorkerRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.store.frame_queue.MAX_LIVE_FRAMES", 10)
+    spec = spec_of("cam")
+    runner.registry.add(spec)
+    runner.publish(spec, FILM[:2], changes=True)
+    runner.publish(spec, FILM[2:22], first=2)
+    runner.publish(spec, FILM[22:23], first=22)
+    marker = f"{BASE_MS + FRAME_MS}-1"
+    kept = [f"{BASE_MS + number * FRAME_MS}-0" for number in range(13, 23)]
+    assert [name.decode() for name, _ in xrange(runner.client, "cam")] == [marker, *kept]
 
 
 def test_a_checkpoint_that_is_gone_is_told_and_seen(runner: WorkerRunner, crash: Callable[[], None]) -> None:
@@ -119,8 +171,9 @@ def test_a_full_live_queue_loses_what_waits_and_not_what_may_be_replayed(
     monkeypatch.setattr("shared.store.frame_queue.MAX_LIVE_FRAMES", 30)
     runner.publish(spec_of("cam"), pictures(5), first=len(FILM))
     kept = {name.decode() for name, _ in xrange(runner.client, "cam")}
-    since = [f"{BASE_MS + number * FRAME_MS}-0" for number in range(len(FILM))]
-    since = [name for name in since if ms_of(progress.checkpoint) < ms_of(name) <= ms_of(progress.cursor)]
+    after, last = EntryId.parse(progress.checkpoint), EntryId.parse(progress.cursor)
+    names = [EntryId(BASE_MS + number * FRAME_MS) for number in range(len(FILM))]
+    since = [str(name) for name in names if after < name <= last]
     assert set(since) <= kept
     assert len(kept) == 30
     runner.start(batch_size=3)
@@ -164,3 +217,21 @@ def test_between_checkpoints_a_commit_is_small(runner: WorkerRunner, crash: Call
     crashed_in_between(runner, crash)
     stored: Any = runner.client.hget(keys_of("cam").state, "cam")
     assert len(stored) < 400
+
+
+def test_tracks_are_sent_where_they_changed(
+    runner: WorkerRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send, sent = Committer.commit, list[bytes]()
+
+    def commit(self: Committer, commits: Sequence[StreamCommit]) -> dict[str, StreamOutcome]:
+        sent.extend(each.state for each in commits)
+        return send(self, commits)
+
+    monkeypatch.setattr(Committer, "commit", commit)
+    save_random_model(tmp_path, enter=0.99)
+    runner.registry.add(spec_of("cam"))
+    runner.publish(spec_of("cam"), FILM)
+    runner.start(batch_size=3)
+    runner.wait_processed("cam", len(FILM))
+    assert [state for state in sent if state] == [runner.client.hget(keys_of("cam").state, "cam")] == sent[:1]

@@ -1,28 +1,21 @@
-import threading
-
-import numpy as np
 import pytest
 import redis
 from films import VideoFile
-from ingest_runner import BASE_MS, OVER, IngestRunner
+from ingest_runner import BASE_MS, OVER, IngestRunner, grid
 from leasing import calls_at_rest, seize
 from patience import eventually
 
-from services.ingest.captures.capture import Capture
 from services.ingest.captures.status import StatusReporter
 from services.ingest.sources.decoding.hardware import accelerator
+from shared.entries import Frame
 from shared.store import frame_queue
-from shared.store.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
+from shared.store.frame_queue import FrameWriter, Outcome
 from shared.store.keys import NUM_PARTITIONS, PARTITIONS, keys_of, partition_of
 from shared.store.leases import LEASE_SECONDS, LeaseBook, living_workers
 from shared.streams import StreamState
 
 PUBLISHED = "afterimage_frames_published_total"
 MOVED = "afterimage_rebalances_total"
-
-
-def grid(num_points: int, fps: float = 8.0) -> list[int]:
-    return [BASE_MS + round(point * 1000 / fps) for point in range(num_points)]
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi", ".ts", ".webm", ".mov"])
@@ -52,8 +45,8 @@ def test_a_second_reading_changes_nothing(ingest: IngestRunner, video_file: Vide
     before = ingest.entries("clip")
     lease = seize(ingest.client, "ingest")[partition_of("clip")]
     writer = FrameWriter(ingest.client, "clip", spec.generation, "fast", lease)
-    again = [NewFrame(time_ms, time_ms, 2, 0.0, b"other") for time_ms in grid(16)]
-    assert writer.publish([*again, EndOfSource(grid(16)[-1])]) == (Outcome.OK, 17)
+    again = [Frame(time_ms, time_ms, 2, 0.0, b"other") for time_ms in grid(16)]
+    assert writer.publish([*again, Frame.end(grid(16)[-1])]) == (Outcome.OK, 17)
     assert ingest.entries("clip") == before
     assert ingest.registry.get("clip").frames_published == 16
 
@@ -175,45 +168,6 @@ def test_a_restart_goes_on_where_it_was(loop: bool, ingest: IngestRunner, video_
     assert {frame.epoch for frame in frames[:240]} == {1, 2}
 
 
-def test_a_changed_source_is_played_from_its_new_base(ingest: IngestRunner, video_file: VideoFile) -> None:
-    spec = ingest.add("clip", video_file("one.mp4").name)
-    video_file("two.mp4", seconds=1)
-    ingest.start()
-    ingest.until("clip", StreamState.ENDED)
-    later = BASE_MS + 60_000
-    assert ingest.registry.replace(spec, spec.model_copy(update={"source": "two.mp4", "base_ms": later}))
-    eventually(lambda: len(ingest.frames("clip")) == 24, "the second file")
-    record = ingest.until("clip", StreamState.ENDED)
-    assert (record.status.base_ms, record.status.epoch) == (later, 2)
-    assert [frame.captured_at_ms - later for frame in ingest.frames("clip")[16:]] == [125 * n for n in range(8)]
-
-
-def test_another_rate_goes_on_from_the_last_frame(ingest: IngestRunner, video_file: VideoFile) -> None:
-    spec = ingest.add("clip", video_file("clip.mp4", seconds=30, fps=10).name)
-    ingest.start()
-    eventually(lambda: ingest.registry.get("clip").frames_published == frame_queue.MAX_WAITING_FRAMES, "a full queue")
-    assert ingest.registry.replace(spec, spec.model_copy(update={"fps": 5.0}))
-    eventually(lambda: ingest.registry.get("clip").status.epoch == 2, "the file is opened anew")
-    ingest.until("clip", StreamState.ENDED)
-    times = [frame.captured_at_ms for frame in ingest.frames("clip")]
-    num_before = frame_queue.MAX_WAITING_FRAMES
-    assert times[:num_before] == grid(num_before)
-    assert times[-50:] == grid(150, fps=5)[-50:]
-    assert max(np.diff(times)) == 200
-
-
-def test_a_change_while_another_source_is_taken_up_is_kept(ingest: IngestRunner, video_file: VideoFile) -> None:
-    spec = ingest.add("clip", video_file("first.mp4").name)
-    ingest.start()
-    ingest.until("clip", StreamState.ENDED)
-    ingest.stop()
-    taken_up = spec.model_copy(update={"source": video_file("second.mp4").name, "base_ms": BASE_MS + 1})
-    assert ingest.registry.replace(spec, taken_up.model_copy(update={"name": "New"}))
-    Capture(taken_up, ingest.place(), seize(ingest.client, "ingest")[partition_of("clip")], threading.Event()).run()
-    stored = ingest.registry.get("clip").spec
-    assert (stored.name, stored.base_ms) == ("New", grid(16)[-1] + 1)
-
-
 def test_a_removed_stream_stops_and_leaves_nothing(ingest: IngestRunner, video_file: VideoFile) -> None:
     ingest.add("clip", video_file("clip.mp4", seconds=20).name, pace="live")
     ingest.start()
@@ -275,22 +229,3 @@ def test_ingest_says_that_it_lives(ingest: IngestRunner, redis_client: redis.Red
     ingest.stop()
     assert living_workers(redis_client, "ingest", LEASE_SECONDS) == []
     assert not any(redis_client.exists(keys.lease("ingest")) for keys in PARTITIONS)
-
-
-@pytest.mark.parametrize("base_after_ms", [3_600_000, 1], ids=["later base", "base already passed"])
-def test_another_source_begins_after_an_end_marker(
-    base_after_ms: int, ingest: IngestRunner, video_file: VideoFile
-) -> None:
-    spec = ingest.add("clip", video_file("first.mp4", seconds=60).name, pace="live")
-    video_file("second.mp4")
-    ingest.start()
-    eventually(lambda: len(ingest.frames("clip")) >= 2, "the first source plays")
-    later = spec.model_copy(update={"source": "second.mp4", "pace": "fast", "base_ms": BASE_MS + base_after_ms})
-    assert ingest.registry.replace(spec, later)
-    ingest.until("clip", StreamState.ENDED)
-    names = [name for name, _ in ingest.entries("clip")]
-    [former_end] = [place for place, name in enumerate(names[:-1]) if name.endswith("-1")]
-    assert names[former_end] == names[former_end - 1].replace("-0", "-1")
-    assert len(names[former_end + 1 :]) == 16 + 1
-    assert names[-1].endswith("-1")
-    assert ingest.registry.get("clip").status.epoch == 2

@@ -10,16 +10,16 @@ from services.inference.pipeline.tracker import Track, TrackerState
 
 TRACK = Track(1_000, 1.0, 2, 1_500, 0.9, 2.4, 3, in_gap=True, is_event=True, frames_missed=4, memory_reset="gap")
 TRACKS = SavedTracks("m@12345678", TrackerState({"frozen": TRACK}, 5, "gap"))
-EMPTY = SavedMemory("m@12345678", "1500-0", 12, Remembered(None, 1_500, 2))
+EMPTY = SavedMemory("m@12345678", "1500-0", 12, Remembered(None, 1_500, 10.0))
 
 
 def test_a_memory_comes_back_bit_for_bit() -> None:
     vector = np.random.default_rng(0).normal(size=100).astype(np.float32)
-    saved = SavedMemory("m@12345678", "1500-0", 12, Remembered(vector, 1_500, 2))
+    saved = SavedMemory("m@12345678", "1500-0", 12, Remembered(vector, 1_500, 10.0))
     restored = SavedMemory.from_bytes(saved.to_bytes())
     assert restored.memory.vector is not None
     assert restored.memory.vector.tobytes() == vector.tobytes()
-    assert (restored.memory.at_ms, restored.memory.epoch) == (1_500, 2)
+    assert (restored.memory.at_ms, restored.memory.reset_after_seconds) == (1_500, 10.0)
     assert (restored.model, restored.cursor, restored.frames_processed) == ("m@12345678", "1500-0", 12)
 
 
@@ -36,6 +36,9 @@ def test_a_tracks_fields_are_told_by_name() -> None:
     assert stored["tracks"] == {"frozen": asdict(TRACK)}
     turned = {**stored, "tracks": {"frozen": dict(reversed(asdict(TRACK).items()))}}
     assert SavedTracks.from_bytes(json.dumps(turned).encode()) == TRACKS
+    fresh = SavedTracks("m@12345678", TrackerState({"frozen": Track(1_000, 1.0, 2, 1_000, 0.9, 0.9, 1)}))
+    assert SavedTracks.from_bytes(fresh.to_bytes()) == fresh
+    assert "memory_reset" not in json.loads(fresh.to_bytes())["tracks"]["frozen"]
 
 
 def tracks(**changes: object) -> bytes:
@@ -78,7 +81,7 @@ def test_other_tracks_are_refused_with_a_reason(content: bytes, reason: str) -> 
         (memory(model=None), "damaged"),
         (memory(cursor=5), "damaged"),
         (memory(at_ms="noon"), "damaged"),
-        (memory(epoch=None), "damaged"),
+        (memory(reset_after_seconds="long"), "damaged"),
         (memory(frames_processed=None), "damaged"),
         (SavedMemory("m", "1-0", 1, Remembered(np.zeros(4, np.float32), 1)).to_bytes()[:-1], "damaged"),
     ],

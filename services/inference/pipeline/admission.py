@@ -2,18 +2,25 @@
 
 import logging
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from typing import Final
 
 import redis
+from pydantic import ValidationError
 
 from services.inference.metrics import InferenceMetrics
 from services.inference.pipeline.messages import Opening, Remembered, Stream
 from services.inference.pipeline.saved_state import SavedMemory, SavedTracks, StateUnreadable
+from shared.events import CloseReason, Event
 from shared.manifest import Manifest
 from shared.store.client import replies_of
 from shared.store.keys import keys_of
 from shared.streams import FIRST_CURSOR, Progress
 
+MODEL_CHANGED: Final[CloseReason] = "model_changed"
+STATE_LOST: Final[CloseReason] = "state_lost"
 DAMAGED_SECONDS = 30.0
 """So long a stream with damaged keys is left alone, and so long it goes well before it is called whole."""
 
@@ -54,7 +61,8 @@ class DamagedStreams:
 
 
 def admit(client: redis.Redis, wanted: Iterable[Stream], metrics: InferenceMetrics) -> list[Opening]:
-    """How those of the streams begin that exist, from one pipelined round trip. Raises StoreUnavailable.
+    """How those of the streams begin that exist, from one pipelined round trip, and one more for each whose state is
+    lost. Raises StoreUnavailable.
 
     A stream whose progress cannot be read is left out; ingest and the api say so.
     """
@@ -67,7 +75,7 @@ def admit(client: redis.Redis, wanted: Iterable[Stream], metrics: InferenceMetri
     replies = replies_of(pipeline)
     stored = zip(replies[::3], replies[1::3], replies[2::3], strict=True)
     return [
-        _opening(stream, progress, state, memory, metrics)
+        _with_left_open(client, _opening(stream, progress, state, memory, metrics))
         for stream, (text, state, memory) in zip(chosen, stored, strict=True)
         if (progress := _readable(text)) is not None
         and not isinstance(state, Exception)
@@ -87,49 +95,70 @@ def _opening(
 ) -> Opening:
     manifest = stream.runner.manifest
     metrics.add_stream(stream.id, manifest.labels)
-    tracks, problem = _tracks(state, manifest)
-    saved = SavedMemory(manifest.reference, progress.checkpoint, 0, Remembered())
-    if problem is None:
-        saved, problem = _memory(memory, progress, manifest)
-    if problem is None:
-        if state:
-            metrics.state_restores.inc()
-        num_replayed = progress.frames_processed - saved.frames_processed
-        return Opening(stream, progress, saved.memory, tracks.tracking, num_replayed)
-    tracks.tracking.memory_reset = problem
-    metrics.state_resets.labels(problem).inc()
-    log.warning("stream %s: memory reset: %s", stream.id, problem, extra={"stream_id": stream.id})
-    return Opening(stream, progress, Remembered(), tracks.tracking, stale_model=tracks.model)
-
-
-def _tracks(content: bytes | None, manifest: Manifest) -> tuple[SavedTracks, str | None]:
-    """The stored tracks, and why this model cannot go on with them, if so."""
-    empty = SavedTracks(manifest.reference)
-    if content is None:
-        return empty, None
+    tracks = SavedTracks(manifest.reference)
     try:
-        saved = SavedTracks.from_bytes(content)
+        tracks = _tracks(state, progress) or tracks
+        if tracks.model == manifest.reference and tracks.tracking.tracks.keys() <= set(manifest.labels):
+            saved = _memory(memory, progress, manifest)
+            if state:
+                metrics.state_restores.inc()
+            num_replayed = progress.frames_processed - saved.frames_processed
+            return Opening(stream, progress, saved.memory, tracks.tracking, num_replayed)
+        reset, what = MODEL_CHANGED, f"it is another model's, {tracks.model}"
     except StateUnreadable as err:
-        return empty, f"state_{err}"
-    if saved.model != manifest.reference or saved.tracking.tracks.keys() - set(manifest.labels):
-        return saved, "model_changed"
-    return saved, None
+        reset, what = STATE_LOST, str(err)
+    tracks.tracking.memory_reset = reset
+    metrics.state_resets.labels(reset).inc()
+    log.warning("stream %s: memory reset: %s: %s", stream.id, reset, what, extra={"stream_id": stream.id})
+    return Opening(stream, progress, Remembered(), tracks.tracking, reset=reset, model=tracks.model)
 
 
-def _memory(content: bytes | None, progress: Progress, manifest: Manifest) -> tuple[SavedMemory, str | None]:
-    """The memory of the last checkpoint, and why it cannot be gone on with, if so."""
-    empty = SavedMemory(manifest.reference, FIRST_CURSOR, 0, Remembered())
+def _tracks(content: bytes | None, progress: Progress) -> SavedTracks | None:
+    """The stored tracks, None for a stream that begins; raises StateUnreadable where they are lost."""
+    if content is None and progress.cursor != FIRST_CURSOR:
+        raise StateUnreadable("its tracks are gone")
+    return None if content is None else SavedTracks.from_bytes(content)
+
+
+def _memory(content: bytes | None, progress: Progress, manifest: Manifest) -> SavedMemory:
+    """The memory of the last checkpoint; raises StateUnreadable where it cannot be gone on with."""
     if content is None:
-        return empty, None if progress.checkpoint == FIRST_CURSOR else "state_lost"
-    try:
-        saved = SavedMemory.from_bytes(content)
-    except StateUnreadable as err:
-        return empty, f"state_{err}"
+        if progress.checkpoint != FIRST_CURSOR:
+            raise StateUnreadable("it is gone")
+        return SavedMemory(manifest.reference, FIRST_CURSOR, 0, Remembered())
+    saved = SavedMemory.from_bytes(content)
     vector = saved.memory.vector
     if saved.cursor != progress.checkpoint:
-        return empty, "state_lost"
-    if saved.model != manifest.reference:
-        return empty, "model_changed"
-    if vector is not None and vector.shape != (manifest.state_size,):
-        return empty, "state_size"
-    return saved, None
+        raise StateUnreadable("it is not that of the last checkpoint")
+    if saved.model != manifest.reference or (vector is not None and vector.shape != (manifest.state_size,)):
+        raise StateUnreadable("it is another model's")
+    return saved
+
+
+def _with_left_open(client: redis.Redis, opening: Opening) -> Opening:
+    """With the events that are open in Redis and that no track is left of; they end with the last frame passed."""
+    if opening.reset != STATE_LOST:
+        return opening
+    pipeline = client.pipeline(transaction=False)
+    pipeline.hvals(keys_of(opening.stream.id).event_data(opening.stream.id))
+    [stored] = replies_of(pipeline)
+    passed_ms = int(opening.progress.cursor.partition("-")[0])
+    tracked = {(label, track.started_at_ms) for label, track in opening.tracking.tracks.items()}
+    left_open = [
+        event.model_copy(
+            update={
+                "state": "closed",
+                "ended_at_ms": max(passed_ms, event.started_at_ms),
+                "close_reason": STATE_LOST,
+            }
+        )
+        for event in _events(stored)
+        if event.state == "open" and (event.label, event.started_at_ms) not in tracked
+    ]
+    return replace(opening, left_open=left_open)
+
+
+def _events(stored: list[bytes] | Exception) -> Iterator[Event]:
+    for text in () if isinstance(stored, Exception) else stored:
+        with suppress(ValidationError):
+            yield Event.model_validate_json(text)

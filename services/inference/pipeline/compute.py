@@ -1,7 +1,6 @@
 """The second stage: pictures to scores, and every stream's memory one batch further."""
 
 import logging
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -20,14 +19,16 @@ from services.inference.pipeline.messages import (
     Remembered,
     Results,
     Scored,
+    Silence,
     Stream,
     StreamResult,
     ToCompute,
     ToRecord,
 )
+from shared.entries import SCORE_DECIMALS
 from shared.errors import FrameUnreadable
-
-SCORE_DECIMALS = 5
+from shared.events import CloseReason
+from shared.streams import StreamSpec
 
 Picture = NDArray[np.uint8]
 
@@ -47,18 +48,18 @@ class Recollection:
 
     def __init__(self, opening: Opening) -> None:
         memory = opening.memory
-        self.reset_after_seconds = opening.stream.spec.reset_after_seconds
+        self._reset_after_seconds = opening.stream.spec.reset_after_seconds
+        self._replayed_by_seconds = memory.reset_after_seconds or self._reset_after_seconds
         self._runner = opening.stream.runner
         self._vector = memory.vector
         self._row: int | None = None
-        self._at_ms, self._epoch = memory.at_ms, memory.epoch
+        self._at_ms = memory.at_ms
         self._cursor = opening.progress.cursor
         self._is_replaying = opening.position != self._cursor
         self._num_replays = opening.num_replayed
-        self._is_due = opening.stale_model is not None
+        self._is_due = self._replayed_by_seconds != self._reset_after_seconds
         self._num_unsaved = 0
         self._saved_ms = memory.at_ms
-        self._moved_at = 0.0
         self.is_unreadable = False
         """whether the last picture did not decode"""
 
@@ -70,20 +71,25 @@ class Recollection:
             self._vector = None
         return self._row
 
+    def change(self, spec: StreamSpec) -> None:
+        """Follows what the user wants; the memory is stored after the next batch, so no replay goes over the change."""
+        self._is_due |= spec.reset_after_seconds != self._reset_after_seconds
+        self._reset_after_seconds = spec.reset_after_seconds
+
     def advance(self, item: Item, picture: Picture | None) -> Elapsed | None:
         """Moves on; None for an entry that does not reach the model. A source's end empties the memory."""
         frame = item.frame
         self._num_unsaved += 1
-        self._moved_at = time.monotonic()
-        if frame.jpeg is None:
+        if frame.ending:
             self._at_ms = None
             self._is_due = True
         if self._is_replaying:
             self._replay(item)
         if picture is None:
             return None
-        passed = elapsed(self._at_ms, frame.captured_at_ms, self.reset_after_seconds)
-        self._at_ms, self._epoch = frame.captured_at_ms, frame.epoch
+        longest = self._replayed_by_seconds if item.is_replay else self._reset_after_seconds
+        passed = elapsed(self._at_ms, frame.captured_at_ms, longest)
+        self._at_ms = frame.captured_at_ms
         return passed
 
     def _replay(self, item: Item) -> None:
@@ -101,14 +107,10 @@ class Recollection:
         passed_ms = (self._at_ms or 0) - (self._saved_ms or 0)
         return self._is_due or self._num_unsaved >= often.frames or passed_ms >= often.seconds * 1000
 
-    def is_overdue(self, often: Checkpoints, now: float) -> bool:
-        """Whether it is to be stored though nothing more comes."""
-        return self.is_unsaved and now - self._moved_at >= often.seconds
-
-    def saved(self, state: NDArray[np.float32]) -> Remembered:
+    def saved(self, state: NDArray[np.float32] | None) -> Remembered:
         """The memory as it is now, to be stored."""
         self._is_due, self._num_unsaved, self._saved_ms = False, 0, self._at_ms
-        return Remembered(None if self._at_ms is None else state, self._at_ms, self._epoch)
+        return Remembered(None if self._at_ms is None else state, self._at_ms, self._reset_after_seconds)
 
     @property
     def is_unsaved(self) -> bool:
@@ -128,7 +130,6 @@ class Compute:
         self._metrics = metrics
         self._often = often
         self._known: dict[Stream, Recollection] = {}
-        self._looked_at = 0.0
 
     def take(self, message: ToCompute) -> Iterator[ToRecord]:
         """What becomes of a message."""
@@ -136,24 +137,30 @@ class Compute:
             case Batch():
                 yield Results(self._run(message))
                 return
+            case Silence(streams, away):
+                stored = [self._stored(stream, "gap" if away else None) for stream in streams]
+                yield Results([result for result in stored if result.memory or result.closed])
+                return
             case Opening(stream):
-                self._known[stream] = Recollection(message)
+                known = self._known[stream] = Recollection(message)
+                yield message
+                if message.reset:
+                    yield Results([StreamResult(stream, memory=known.saved(None), closed=message.reset)])
+                return
             case Change(stream, spec):
-                self._known[stream].reset_after_seconds = spec.reset_after_seconds
+                self._known[stream].change(spec)
             case Closing(stream):
-                known = self._known.pop(stream)
-                if known.is_unsaved:
-                    yield Results([_stored(stream, known)])
-                known.release()
+                yield Results([self._stored(stream)])
+                self._known.pop(stream).release()
         yield message
 
-    def overdue(self) -> list[ToRecord]:
-        """The memories of streams that have fallen silent, looked for now and then."""
-        if (now := time.monotonic()) - self._looked_at < self._often.seconds / 4:
-            return []
-        self._looked_at = now
-        silent = [(stream, known) for stream, known in self._known.items() if known.is_overdue(self._often, now)]
-        return [Results([_stored(stream, known) for stream, known in silent])] if silent else []
+    def _stored(self, stream: Stream, closed: CloseReason | None = None) -> StreamResult:
+        known = self._known[stream]
+        return StreamResult(
+            stream,
+            memory=known.saved(stream.runner.state(known.row)) if known.is_unsaved else None,
+            closed=closed,
+        )
 
     def _run(self, batch: Batch) -> list[StreamResult]:
         with self._metrics.stage_seconds.labels("decode").time():
@@ -202,10 +209,6 @@ class Compute:
         ]
 
 
-def _stored(stream: Stream, known: Recollection) -> StreamResult:
-    return StreamResult(stream, (), known.saved(stream.runner.state(known.row)))
-
-
 def _blank(batch: Batch) -> Picture:
     size = batch.runner.manifest.input
     return np.zeros((size.height, size.width, 3), np.uint8)
@@ -215,7 +218,7 @@ def _entries(batch: Batch, times: Sequence[Elapsed | None], computed: Computed) 
     rows = iter(computed.scores.tolist())
     for item, passed in zip(batch.items, times, strict=True):
         if passed is None:
-            yield Scored(item.frame, None)
+            yield Scored(item.frame, None, item.frame.ending)
         else:
             scores = [round(score, SCORE_DECIMALS) for score in next(rows)]
             yield Scored(item.frame, scores, "gap" if passed.reset == "gap" else None)

@@ -1,11 +1,9 @@
 """The first stage: knows which streams there are, reads what waits in their queues, forms batches."""
 
 import time
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import suppress
-from dataclasses import dataclass
 
 import redis
 
@@ -16,10 +14,13 @@ from services.inference.models.images import decode_image
 from services.inference.models.runner import Runner
 from services.inference.pipeline.admission import DamagedStreams, admit
 from services.inference.pipeline.batcher import Batcher
-from services.inference.pipeline.messages import Answer, Batch, Change, Closing, Item, News, Refused, Stream, ToCompute
+from services.inference.pipeline.messages import Answer, Batch, Change, Closing, Item, Refused, Stream, ToCompute
+from services.inference.pipeline.places import Lane, Place
+from services.inference.settings import InferenceSettings
+from shared.entries import Frame
 from shared.errors import Fenced
 from shared.service.tenancy import Tenancy
-from shared.store.frame_queue import QueuedFrame, read_frames
+from shared.store.frame_queue import read_frames
 from shared.store.keys import partition_of
 from shared.store.leases import Lease
 from shared.store.registry import PartitionCounters, Registry, RegistryListing
@@ -28,32 +29,6 @@ from shared.streams import InferenceStatus, StreamSpec
 REFRESH_SECONDS = 0.5
 MAX_FRAMES_READ = 1024
 LIVE_SHARE = 16
-
-
-@dataclass(slots=True)
-class Place:
-    """Where an open stream's queue is read: after the entry `position`; `spec` is what the user wants now.
-
-    What lies up to the entry `known` is read for the memory's sake alone.
-    """
-
-    stream: Stream
-    spec: StreamSpec
-    position: str
-    known: str
-
-    def is_replay(self, entry_id: str) -> bool:
-        """Whether everything else is known of the entry."""
-        return _place_of(entry_id) <= _place_of(self.known)
-
-
-@dataclass(slots=True, eq=False)
-class Lane:
-    """One model's way into the pipeline: frames that wait, and the streams that had frames when it last read (None:
-    nobody had)."""
-
-    batcher: Batcher[Stream, Item]
-    active: Collection[str] | None = None
 
 
 class Intake:
@@ -66,8 +41,8 @@ class Intake:
         catalog: Catalog,
         decoders: Executor,
         metrics: InferenceMetrics,
+        settings: InferenceSettings,
         batch_size: int,
-        deadline_seconds: float,
     ) -> None:
         self._client = client
         self._tenancy = tenancy
@@ -77,8 +52,8 @@ class Intake:
         self._choices = Choices(catalog)
         self._decoders = decoders
         self._metrics = metrics
+        self._settings = settings
         self._batch_size = batch_size
-        self._deadline_seconds = deadline_seconds
         self._lanes: dict[Runner, Lane] = {}
         self._open: dict[str, Place] = {}
         self._closing: dict[str, Stream] = {}
@@ -88,7 +63,7 @@ class Intake:
         """Open streams in whose queues something may lie that was not read."""
         self._counted: set[str] = set()
         self._damaged = DamagedStreams()
-        self._news: list[News] = []
+        self._news: list[ToCompute] = []
         self._told: dict[str, tuple[int, InferenceStatus]] = {}
         self._refresh_at = 0.0
         self._version = -1
@@ -112,7 +87,7 @@ class Intake:
         """What is to be done now: news, and the batches that are due."""
         if self._news:
             news, self._news = self._news, []
-            yield [*news]
+            yield news
         now = time.monotonic()
         for runner, lane in self._lanes.items():
             while lane.batcher.is_due(now):
@@ -140,28 +115,39 @@ class Intake:
 
     def _read(self, runner: Runner, lane: Lane) -> int:
         batcher = lane.batcher
-        ready = {
-            stream_id: place
-            for stream_id in self._unread
-            if (place := self._open[stream_id]).stream.runner is runner and not batcher.is_waiting(place.stream)
-        }
-        if not ready or not batcher.room:
-            return 0
-        cursors = {stream_id: place.position for stream_id, place in ready.items()}
-        num_active = len(ready) if lane.active is None else max(1, len(ready.keys() & lane.active))
-        share = max(1, min(batcher.room // num_active, MAX_FRAMES_READ // len(ready)))
-        frames = read_frames(self._client, cursors, max_per_stream=share)
-        found = Counter(frame.stream_id for frame in frames)
-        self._unread -= {stream_id for stream_id in ready if found[stream_id] < share}
-        lane.active = set(found) or None
+        found = self._found(runner, lane) if batcher.room else {}
         now = time.monotonic()
-        for frame in frames:
-            place = ready[frame.stream_id]
-            place.position = frame.entry_id
-            batcher.put(place.stream, self._item(place, frame), now)
-        return len(frames)
+        for stream_id, frames in found.items():
+            place = self._open[stream_id]
+            place.position = frames[-1].entry_id
+            for frame in frames:
+                batcher.put(place.stream, self._item(place, frame), now)
+        empty = (
+            place
+            for stream_id, place in self._open.items()
+            if not place.is_away and place.stream.runner is runner
+            if stream_id not in self._unread and not batcher.is_waiting(place.stream)
+        )
+        self._news += lane.silences([self._open[stream_id] for stream_id in found], empty, now)
+        return sum(map(len, found.values()))
 
-    def _item(self, place: Place, frame: QueuedFrame) -> Item:
+    def _found(self, runner: Runner, lane: Lane) -> dict[str, list[Frame]]:
+        """What lies in the queues of those of the model's streams that may have anything, and of which nothing waits."""
+        ready = {
+            stream_id: place.position
+            for stream_id in self._unread
+            if (place := self._open[stream_id]).stream.runner is runner and not lane.batcher.is_waiting(place.stream)
+        }
+        if not ready:
+            return {}
+        num_active = len(ready) if lane.active is None else max(1, len(ready.keys() & lane.active))
+        share = max(1, min(lane.batcher.room // num_active, MAX_FRAMES_READ // len(ready)))
+        found = read_frames(self._client, ready, max_per_stream=share)
+        self._unread -= {stream_id for stream_id in ready if len(found.get(stream_id, ())) < share}
+        lane.active = set(found) or None
+        return found
+
+    def _item(self, place: Place, frame: Frame) -> Item:
         stream, is_replay = place.stream, place.is_replay(frame.entry_id)
         if frame.jpeg is None:
             return Item(stream, frame, None, is_replay)
@@ -196,7 +182,7 @@ class Intake:
         ):
             self._close(stream)
         elif spec is not place.spec:
-            place.spec = spec
+            place.spec, place.is_away = spec, False
             self._news.append(Change(stream, spec))
 
     def _is_settled(self, spec: StreamSpec) -> bool:
@@ -254,7 +240,9 @@ class Intake:
         for runner in self._lanes.keys() - used - self._choices.runners():
             del self._lanes[runner]
         for runner in used:
-            lane = self._lanes.setdefault(runner, Lane(Batcher(self._batch_size, self._deadline_seconds)))
+            if (lane := self._lanes.get(runner)) is None:
+                batcher = Batcher[Stream, Item](self._batch_size, self._settings.batch_deadline_seconds)
+                lane = self._lanes[runner] = Lane(batcher, self._settings.checkpoint_seconds, time.monotonic())
             lane.batcher.max_size = max(1, self._batch_size // LIVE_SHARE) if is_live else self._batch_size
 
     def _tell(self, specs: Iterable[StreamSpec], gone: Collection[str]) -> None:
@@ -271,8 +259,3 @@ class Intake:
                 with suppress(Fenced):
                     self._registry.set_inference(spec, status, self._held[partition_of(spec.id)])
                     self._told[spec.id] = seen
-
-
-def _place_of(entry_id: str) -> tuple[int, int]:
-    at_ms, _, number = entry_id.partition("-")
-    return int(at_ms), int(number)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from services.inference.models.runner import Runner
 from services.inference.pipeline.tracker import TrackerState
-from shared.store.frame_queue import QueuedFrame
+from shared.entries import Frame
+from shared.events import CloseReason, Event
 from shared.store.leases import Lease
 from shared.streams import Progress, StreamSpec
 
@@ -31,11 +32,14 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """The recurrent state [state_size], None for an empty one, and the time and epoch of the last frame in it."""
+    """The recurrent state [state_size], None for an empty one, and the time of the last frame in it.
+
+    The frames after it, as far as they were looked at, were judged by `reset_after_seconds`: so they are in a replay.
+    """
 
     vector: NDArray[np.float32] | None = None
     at_ms: int | None = None
-    epoch: int = 0
+    reset_after_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,8 @@ class Opening:
     """A stream begins where the last commit left it.
 
     The memory is that of the last checkpoint; `num_replayed` frames since then are to go through the network once more.
-    `stale_model` is the model that events still open were found by, where it is not the stream's.
+    Where it cannot be gone on with, `reset` says why, and events still open, found by `model`, are closed for that
+    reason. `left_open` are those of them that no track is left of, as they are to be closed.
     """
 
     stream: Stream
@@ -51,12 +56,14 @@ class Opening:
     memory: Remembered
     tracking: TrackerState
     num_replayed: int = 0
-    stale_model: str | None = None
+    reset: CloseReason | None = None
+    model: str | None = None
+    left_open: Sequence[Event] = ()
 
     @property
     def position(self) -> str:
         """The entry after which the queue is read."""
-        return self.progress.cursor if self.stale_model else self.progress.checkpoint
+        return self.progress.cursor if self.reset else self.progress.checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,15 @@ class Change:
 
     stream: Stream
     spec: StreamSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """In these streams' queues nothing lies, and has not for a while; of cameras that are `away` for so long that the
+    next frame will find their memories emptied."""
+
+    streams: Sequence[Stream]
+    away: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +98,7 @@ class Item:
     """
 
     stream: Stream
-    frame: QueuedFrame
+    frame: Frame
     picture: Future[NDArray[np.uint8]] | None
     is_replay: bool = False
 
@@ -98,20 +114,24 @@ class Batch:
 @dataclass(frozen=True, slots=True)
 class Scored:
     """An entry after the model: `scores` per label, None where there was nothing to score; `reset` says why the
-    memory was emptied before it."""
+    memory was emptied before it, or by it."""
 
-    frame: QueuedFrame
+    frame: Frame
     scores: Sequence[float] | None
-    reset: str | None = None
+    reset: CloseReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StreamResult:
-    """One stream's part of a batch: its entries in order and, at a checkpoint, the memory after them."""
+    """One stream's part of a batch: its entries in order and, at a checkpoint, the memory after them.
+
+    `closed` says why its events end though no entry ends them.
+    """
 
     stream: Stream
-    entries: Sequence[Scored]
-    memory: Remembered | None
+    entries: Sequence[Scored] = ()
+    memory: Remembered | None = None
+    closed: CloseReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +160,6 @@ class Settled:
 
 
 News = Opening | Change | Closing
-ToCompute = News | Batch
+ToCompute = News | Silence | Batch
 ToRecord = News | Results
 Answer = Refused | Settled

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Final, Protocol
 
 from services.inference.metrics import InferenceMetrics
-from services.inference.pipeline.compute import SCORE_DECIMALS
 from services.inference.pipeline.messages import (
     Answer,
     Change,
@@ -25,7 +24,7 @@ from services.inference.pipeline.messages import (
 from services.inference.pipeline.saved_state import SavedMemory, SavedTracks
 from services.inference.pipeline.tracker import Tracker, Transition
 from shared.clock import ClockSteps, now_ms, steady_ms, wall_offset_ms
-from shared.events import Event, event_id
+from shared.events import CloseReason, Event, event_id
 from shared.store.commit import CommitOutcome, Committer, Damaged, StreamCommit, StreamOutcome
 from shared.store.leases import Lease
 from shared.streams import StreamSpec
@@ -45,40 +44,46 @@ class Course:
         self._stream = opened.stream
         self._manifest = opened.stream.runner.manifest
         self._progress = opened.progress
-        self._stale_model = opened.stale_model
+        self._model = opened.model or self._manifest.reference
+        self._left_open = opened.left_open
         spec = opened.stream.spec
         thresholds = spec.thresholds_for(self._manifest)
         self._tracker = Tracker(self._manifest.labels, thresholds, opened.tracking, 1000 / spec.fps)
+        self._state: bytes | None = None
 
     def change(self, spec: StreamSpec) -> None:
         """Follows what the user wants."""
         self._tracker.thresholds = spec.thresholds_for(self._manifest)
         self._tracker.frame_ms = 1000 / spec.fps
 
+    def is_moved_by(self, result: StreamResult) -> bool:
+        """Whether there is anything to store of a part of a batch."""
+        return bool(result.entries or result.memory or (result.closed and self._tracker.state.tracks))
+
     def go_on(self, result: StreamResult) -> StreamCommit:
         """What a part of a batch adds; from here on the tracker has seen it."""
-        transitions = self._stale_transitions()
+        transitions = self._closed(result.closed) if result.closed else []
         expected = self._progress
         for entry in result.entries:
             self._pass(entry)
-            model = self._manifest.reference
-            transitions += [(each.kind, self._event(each, model)) for each in self._tracked(entry)]
+            transitions += [(each.kind, self._event(each)) for each in self._tracked(entry)]
         memory = self._checkpoint(result.memory) if result.memory else b""
         return StreamCommit(
             stream_id=self._stream.id,
             lease=self._stream.lease,
             expected=expected,
             wanted=self._progress,
-            state=SavedTracks(self._manifest.reference, self._tracker.state).to_bytes(),
+            state=self._changed_state(),
             labels=self._manifest.labels,
-            scores=[
-                (entry.frame.entry_id, [f"{score:.{SCORE_DECIMALS}f}" for score in entry.scores])
-                for entry in result.entries
-                if entry.scores is not None
-            ],
+            scores=[(entry.frame.entry_id, entry.scores) for entry in result.entries if entry.scores is not None],
             transitions=transitions,
             memory=memory,
         )
+
+    def _changed_state(self) -> bytes:
+        """The tracks to store, nothing where they are as they were."""
+        former, self._state = self._state, SavedTracks(self._manifest.reference, self._tracker.state).to_bytes()
+        return b"" if self._state == former else self._state
 
     def _checkpoint(self, memory: Remembered) -> bytes:
         passed = self._progress
@@ -96,24 +101,22 @@ class Course:
 
     def _tracked(self, entry: Scored) -> list[Transition]:
         tracker, frame = self._tracker, entry.frame
-        if frame.jpeg is None:
-            return tracker.close_all("source_ended")
         transitions = []
         if entry.reset:
-            transitions = tracker.close_all("gap")
+            transitions = tracker.close_all(entry.reset)
             tracker.note_reset(entry.reset)
         if entry.scores is not None:
             transitions += tracker.update(frame.captured_at_ms, frame.media_seconds, frame.epoch, entry.scores)
         return transitions
 
-    def _stale_transitions(self) -> list[tuple[str, Event]]:
-        """Closes what a former model had opened."""
-        if self._stale_model is None:
-            return []
-        model, self._stale_model = self._stale_model, None
-        return [(each.kind, self._event(each, model)) for each in self._tracker.close_all("model_changed")]
+    def _closed(self, reason: CloseReason) -> list[tuple[str, Event]]:
+        """Closes what is open; what comes is found by the stream's model."""
+        transitions = [("closed", event) for event in self._left_open]
+        transitions += [(each.kind, self._event(each)) for each in self._tracker.close_all(reason)]
+        self._left_open, self._model = (), self._manifest.reference
+        return transitions
 
-    def _event(self, transition: Transition, model: str) -> Event:
+    def _event(self, transition: Transition) -> Event:
         track, is_open = transition.track, transition.kind == "opened"
         return Event(
             id=event_id(self._stream.id, transition.label, track.started_at_ms),
@@ -125,7 +128,7 @@ class Course:
             media_started_seconds=track.media_started_seconds,
             peak_score=round(track.peak_score, 4),
             mean_score=round(track.mean_score, 4),
-            model=model,
+            model=self._model,
             epoch=track.epoch,
             close_reason=transition.close_reason,
             frames_missed=track.frames_missed,
@@ -190,7 +193,7 @@ class Recorder:
         """Does what a message asks for."""
         match message:
             case Results(streams):
-                self._commit([result for result in streams if result.stream in self._courses])
+                self._commit([result for result in streams if self._is_moved_by(result)])
             case Opening(stream):
                 self._courses[stream] = Course(message)
             case Change(stream, spec):
@@ -200,7 +203,13 @@ class Recorder:
                 self._courses.pop(stream, None)
                 self._answer(Settled(stream))
 
+    def _is_moved_by(self, result: StreamResult) -> bool:
+        course = self._courses.get(result.stream)
+        return course is not None and course.is_moved_by(result)
+
     def _commit(self, results: Sequence[StreamResult]) -> None:
+        if not results:
+            return
         commits = [self._courses[result.stream].go_on(result) for result in results]
         with self._metrics.stage_seconds.labels("commit").time():
             outcomes = self._until_stored("commit", partial(self._committer.commit, commits))

@@ -45,7 +45,7 @@ class Worker:
         self._settings = settings
         self._metrics = metrics
         self._stop = stop
-        self._intake = Intake(client, tenancy, catalog, decoders, metrics, batch_size, settings.batch_deadline_seconds)
+        self._intake = Intake(client, tenancy, catalog, decoders, metrics, settings, batch_size)
         self._compute = Compute(metrics, Checkpoints(settings.checkpoint_frames, settings.checkpoint_seconds))
         self._to_compute: queue.Queue[list[ToCompute] | None] = queue.Queue(QUEUED_BATCHES)
         self._to_record: queue.Queue[list[ToRecord] | None] = queue.Queue(QUEUED_BATCHES)
@@ -111,10 +111,9 @@ class Worker:
             self._put(self._to_compute, messages)
 
     def _work(self) -> None:
-        while (messages := self._get(self._to_compute, self._put_overdue)) is not None:
+        while (messages := self._get(self._to_compute)) is not None:
             self._put(self._to_record, [done for message in messages for done in self._compute.take(message)])
             del messages  # else an idle thread holds on to the last batch's model
-            self._put_overdue()
         self._put(self._to_record, None)
 
     def _record(self, recorder: Recorder) -> None:
@@ -138,14 +137,8 @@ class Worker:
                 continue
         return None
 
-    def _put_overdue(self) -> None:
-        if overdue := self._compute.overdue():
-            self._put(self._to_record, overdue)
-
-    def _get(self, line: queue.Queue[Result | None], meanwhile: Callable[[], None] = lambda: None) -> Result | None:
+    def _get(self, line: queue.Queue[Result | None]) -> Result | None:
         while not self._recorded.is_set():
-            try:
+            with suppress(queue.Empty):
                 return line.get(timeout=0.2)
-            except queue.Empty:
-                meanwhile()
         return None

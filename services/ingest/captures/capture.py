@@ -23,9 +23,10 @@ from services.ingest.readers.messages import Picture
 from services.ingest.readers.starting import REASONS, lost
 from services.ingest.sources.decoding.tally import Tally
 from shared.clock import now_ms, steady_ms
+from shared.entries import EntryId, Frame
 from shared.errors import Fenced, ReaderLost, SourceChanged, SourceFailed, SourceRefused, StreamUnknown
 from shared.sources import Source, parse_source
-from shared.store.frame_queue import FrameWriter, NewFrame
+from shared.store.frame_queue import FrameWriter
 from shared.store.leases import Lease
 from shared.streams import Progress, StreamSpec, StreamState, StreamStatus
 from shared.waiting import Stopped, pause, until_stored
@@ -107,28 +108,46 @@ class Capture:
             account.num_lost = max(account.num_lost, status.frames_dropped)
             account.mark = account.mark or status.mark
             self._status.resume(status)
+        self.account.last_ms = until_stored(partial(self._last_ms, record.progress), self._stop)
+        if self._follows_another_recording(record.status):
+            self._end_former()
+            if self.account.last_ms >= self._spec.base_ms:
+                self._begin_after(self.account.last_ms)
+                return
         self._status.change(StreamState.CONNECTING)
         try:
             source = parse_source(self._spec.source, self._place.settings.media_root)
         except SourceRefused as err:
             self._status.change(StreamState.FAILED, str(err))
             return
-        passage = until_stored(partial(self._passage, source, record.progress), self._stop)
-        if self._follows_another_recording(record.status):
-            passage.finish()  # its events end, its memory goes
-            if self.account.last_ms >= self._spec.base_ms:
-                self._begin_after(self.account.last_ms)
-                return
+        passage = self._passage(source)
         if passage.run() is StreamState.FAILED:
             self.given_up = passage.inlet.given_up
 
-    def _passage(self, source: Source, progress: Progress) -> "Passage":
-        """What the frames go through, after those of an earlier process; raises StoreUnavailable."""
+    def _last_ms(self, progress: Progress) -> int:
+        """Time of the newest frame that an earlier process published; raises StoreUnavailable."""
+        newest = self._writer("fast").last_entry_id() or progress.cursor
+        return max(EntryId.parse(newest).ms, EntryId.parse(progress.cursor).ms)
+
+    def _writer(self, pace: str) -> FrameWriter:
+        spec = self._spec
+        return FrameWriter(self._place.client, spec.id, spec.generation, pace, self._lease)
+
+    def _end_former(self) -> None:
+        """Marks the end of the former source in the queue, before the status tells of the next one.
+
+        Its events end, its memory goes: who is killed in between must leave that to whoever comes.
+        """
+        if self.account.last_ms:
+            queue = QueueEnd(self.account, self._writer("fast"), self._place.metrics, self._place.full)
+            marker = Frame.end(self.account.last_ms, "source_changed")
+            until_stored(partial(queue.put, [marker]), self._stop)
+
+    def _passage(self, source: Source) -> "Passage":
+        """What the frames go through, after those of an earlier process."""
         spec, place, account, stop = self._spec, self._place, self.account, self._stop
         is_fast = source.is_file and spec.pace == "fast"
-        writer = FrameWriter(place.client, spec.id, spec.generation, "fast" if is_fast else "live", self._lease)
-        newest = writer.last_entry_id() or progress.cursor
-        account.last_ms = max(_time_of(newest), _time_of(progress.cursor))
+        writer = self._writer("fast" if is_fast else "live")
         ahead_ms = account.last_ms - now_ms()
         if not source.is_file and place.host_clock.is_news(ahead_ms, steady_ms()):
             said = "stream %s: its last frame lies %.1f s ahead of this host's clock: so may others'%s"
@@ -184,7 +203,8 @@ class Passage:
         try:
             state, reason = self._until_over()
             self.account.mark = None  # who plays it again begins at its beginning
-            self.finish()
+            if self.account.last_ms:
+                self.publisher.finish(self.account.last_ms)
             self.status.change(state, reason)
             return state
         finally:
@@ -194,11 +214,6 @@ class Passage:
                     self.account.num_settled += num_left
                 else:
                     self.account.dropped(num_left)
-
-    def finish(self) -> None:
-        """Marks the end of the source in the queue, unless nothing was ever published."""
-        if self.account.last_ms:
-            self.publisher.finish(self.account.last_ms)
 
     def _until_over(self) -> tuple[StreamState, str | None]:
         """Attempt after attempt; how it ended, and why."""
@@ -247,7 +262,7 @@ class Passage:
     def _send(self, picture: Picture, captured_at_ms: int, due_at_ms: int) -> None:
         media_seconds = picture.point / self.spec.fps
         times = captured_at_ms, due_at_ms, self.account.epoch, media_seconds
-        frame = NewFrame(*times, picture.jpeg, picture.damaged)
+        frame = Frame(*times, picture.jpeg, picture.damaged)
         self.publisher.publish(frame)
         self.account.last_ms = captured_at_ms
         self.status.flowing(captured_at_ms, self.full.reason)
@@ -268,7 +283,3 @@ def machine_trouble(err: Exception) -> Exception:
 def said_of(defect: Exception) -> str:
     """All that is shown of a defect: what it says may hold anything."""
     return f"internal error: {type(defect).__name__}"
-
-
-def _time_of(entry_id: str) -> int:
-    return int(entry_id.partition("-")[0])
