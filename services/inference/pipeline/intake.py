@@ -132,7 +132,7 @@ class Intake:
         return sum(map(len, found.values()))
 
     def _found(self, runner: Runner, lane: Lane) -> dict[str, list[Frame]]:
-        """What lies in the queues of those of the model's streams that may have anything, and of which nothing waits."""
+        """What lies in queues of the model's streams that may have anything, and of which nothing waits already."""
         ready = {
             stream_id: place.position
             for stream_id in self._unread
