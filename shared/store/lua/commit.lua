@@ -72,7 +72,10 @@ while at <= #ARGV do
       redis.call('PEXPIRE', KEYS[key + 1], ARGV[4] + DAY)
       redis.call('PEXPIRE', KEYS[key + 2], ARGV[5] + DAY)
       redis.call('PEXPIRE', KEYS[key + 3], ARGV[5] + DAY)
-      if not is_after(newest(KEYS[key]), cursor) then redis.call('PEXPIRE', KEYS[key], ARGV[3]) end -- none waits
+      if not is_after(newest(KEYS[key]), cursor) then -- none waits
+        local goes_on = num_scored > 0 and not string.find(cursor, '-1$') -- so a clock that is set must not take its frames
+        redis.call('PEXPIRE', KEYS[key], ARGV[3] + (goes_on and DAY or 0))
+      end
     end
     redis.call('HSET', KEYS[3], id, wanted)
     redis.call('XTRIM', KEYS[key + 1], 'MINID', '~', before(cursor, ARGV[4]))
