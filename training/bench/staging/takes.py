@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 KINDS: Final = ("covered", "defocused", "moved", "frozen", "lights_out", "glitch")
 CLIP_SECONDS: Final = 22.0
@@ -93,7 +93,3 @@ class Truth:
     start_seconds: float
     end_seconds: float
     backdrop: str
-
-    def as_json(self) -> dict[str, Any]:
-        """As `truth.json` holds it."""
-        return {name: getattr(self, name) for name in self.__slots__}

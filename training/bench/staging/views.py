@@ -4,7 +4,7 @@ from math import cos, radians, sin
 from random import Random
 from typing import Final
 
-from training.bench.takes import Filters, Manner, Stage
+from training.bench.staging.takes import Filters, Manner, Stage
 
 MARGIN: Final = 0.8
 """The share of the backdrop that the usual view shows where a view moves: it has somewhere to move to."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from training.bench.takes import Manner, Stage
+from training.bench.staging.takes import Manner, Stage
 
 FLAT: Final = "0"
 WEAVE: Final = "26*sin(X/2.3)*sin(Y/2.9)+18*sin((X+2*Y)/31)"

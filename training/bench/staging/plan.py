@@ -14,8 +14,10 @@ import numpy as np
 from services.ingest.sources.video import Video, open_video
 from shared.errors import DatasetUnusable, SourceFailed
 from shared.sources import Source
-from training.bench.making import DAMAGES, MANNERS, MAX_HEIGHT
-from training.bench.takes import Stage, Take
+from training.bench.staging.damage import HARMS
+from training.bench.staging.encoding import MAX_HEIGHT
+from training.bench.staging.making import MANNERS
+from training.bench.staging.takes import Stage, Take
 
 MIN_SECONDS: Final = 5.0
 MIN_FPS: Final = 8.0
@@ -23,7 +25,7 @@ EDGE_LEVELS: Final = 8
 MIN_EDGES: Final = 0.03
 MIN_TILES: Final = 0.3
 """The share of 25 tiles in which so large a share of the pixels are edges of so many grey levels."""
-ONE_OF_EACH: Final = len(MANNERS) + len(DAMAGES)
+ONE_OF_EACH: Final = len(MANNERS) + len(HARMS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ def planned(groups: Mapping[str, Sequence[Path]], count: int, seed: int = 0) -> 
     Raises DatasetUnusable where no file is long enough.
     """
     rng = Random(seed)
-    manners = [*MANNERS, *(("glitch", name) for name in DAMAGES)]
+    manners = [*MANNERS, *(("glitch", name) for name in HARMS)]
     locations = _locations(groups, rng)
     takes: list[Take] = []
     while len(takes) < count:
