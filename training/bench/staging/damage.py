@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from training.bench.staging.encoding import SUFFIXES, codec_for, encode, run_encoder, run_ffmpeg
+from training.bench.staging.encoding import SUFFIXES, encode, run_encoder, run_ffmpeg
 from training.bench.staging.takes import Harm, Stage, Take
 
 _HARMS: Final = (
@@ -29,7 +29,7 @@ HARMS: Final = {harm.name: harm for harm in _HARMS}
 RARITIES: Final = (20_000, 8_000, 3_000, 1_500, 700, 300)
 SHARES: Final = (0.08, 0.15, 0.3, 0.5, 0.7, 0.9)
 CHANGED_LEVELS: Final = 24
-CHANGED_SHARE: Final = 0.015
+CHANGED_SHARE: Final = 0.025
 """A picture is seen to be damaged where so much of it is off by so many grey levels."""
 HARDLY_CHANGED_SHARE: Final = 0.002
 """From where on an alarm is right."""
@@ -43,9 +43,8 @@ MIN_DAMAGED: Final = 0.35
 def damaged(take: Take, rng: Random, scratch: Path) -> tuple[Path, float, float] | None:
     """The mildest damage that is seen long enough, or the next, if any; true from its first picture to its last."""
     harm, stage = HARMS[take.manner], take.stage
-    codec = codec_for(harm.codec, stage)
-    clean = scratch / f"clean{SUFFIXES[codec]}"
-    encode(take, rng, "[base]null", codec, clean)
+    clean = scratch / f"clean{SUFFIXES[harm.codec]}"
+    encode(take, rng, "[base]null", harm.codec, clean)
     expected = _pictures(clean, stage)
     is_worse = rng.random() < 0.5
     for rarity, share in zip(RARITIES, SHARES, strict=True):

@@ -18,24 +18,20 @@ ENCODERS: Final = {
     "h264": "-c:v libx264 -preset veryfast -crf 23 -g {two_seconds}",
     "h264 low": "-c:v libx264 -preset veryfast -crf 33 -g {second} -sc_threshold 0",
     "hevc": "-c:v libx265 -preset ultrafast -crf 24 -x265-params keyint={two_seconds}:log-level=error:pools=1",
-    "mpeg2": "-c:v mpeg2video -q:v 4 -g {second}",
+    "mpeg2": "-c:v mpeg2video -q:v 4 -g {second} -r {mpeg2_rate}",
     "mpeg4": "-c:v mpeg4 -q:v 4 -g {two_seconds}",
     "mjpeg": "-c:v mjpeg -q:v 4 -pix_fmt yuvj420p",
 }
 ANY_CODEC: Final = ("h264", "h264", "hevc", "mpeg4", "mpeg2", "mjpeg")
 SUFFIXES: Final = {"h264": ".ts", "hevc": ".ts", "mpeg2": ".ts", "mpeg4": ".mkv", "mjpeg": ".mkv"}
-MPEG2_RATES: Final = (24.0, 25.0, 30.0, 50.0)
+MPEG2_RATES: Final = (25, 30, 50, 60)
+"""All that it knows: a picture of another rate comes again."""
 
 
 def require_ffmpeg() -> None:
     """Raises SettingsInvalid where the program is not on the PATH."""
     if not shutil.which("ffmpeg"):
         raise SettingsInvalid("ffmpeg: not found on the PATH; incidents are made with it: apt-get install ffmpeg")
-
-
-def codec_for(name: str, stage: Stage) -> str:
-    """The codec, or another where it does not know the rate."""
-    return "mpeg4" if name == "mpeg2" and stage.fps not in MPEG2_RATES else name
 
 
 def encode(take: Take, rng: Random, filters: str, codec: str, out: Path) -> None:
@@ -59,7 +55,8 @@ def encode(take: Take, rng: Random, filters: str, codec: str, out: Path) -> None
 def run_encoder(arguments: Sequence[str], codec: str, stage: Stage, out: Path) -> None:
     """Runs ffmpeg with these arguments into a codec, as long as a clip; raises SourceFailed where it fails."""
     second = max(2, round(stage.fps))
-    encoder = ENCODERS[codec].format(second=second, two_seconds=2 * second).split()
+    mpeg2_rate = next((rate for rate in MPEG2_RATES if rate >= stage.fps - 0.1), MPEG2_RATES[-1])
+    encoder = ENCODERS[codec].format(second=second, two_seconds=2 * second, mpeg2_rate=mpeg2_rate).split()
     run_ffmpeg([*arguments, *encoder, "-threads", "1", "-t", str(CLIP_SECONDS), str(out)])
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from shared.errors import DatasetUnusable
 from training.bench.staging.covers import COVERS
 from training.bench.staging.damage import damaged
-from training.bench.staging.encoding import ANY_CODEC, codec_for, encode, require_ffmpeg
+from training.bench.staging.encoding import ANY_CODEC, encode, require_ffmpeg
 from training.bench.staging.takes import Manner, Take, Truth
 from training.bench.staging.views import VIEWS
 
@@ -69,5 +69,5 @@ def _filtered(take: Take, rng: Random, scratch: Path) -> tuple[Path, float, floa
     manner: Manner = MANNERS[take.kind, take.manner]
     clip = scratch / "clip.mkv"
     stage = take.stage
-    encode(take, rng, manner.filters(stage, rng), codec_for(manner.codec or rng.choice(ANY_CODEC), stage), clip)
+    encode(take, rng, manner.filters(stage, rng), manner.codec or rng.choice(ANY_CODEC), clip)
     return clip, stage.start, stage.start + manner.lasts if manner.lasts else stage.end
