@@ -3,11 +3,12 @@
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pytest
 
 from shared.errors import SettingsInvalid
 from training.bench.scoring import IncidentReport, scored
-from training.bench.staging.damage import HARMS
+from training.bench.staging.damage import CHANGED_SHARE, HARMS, damaged_shares
 from training.bench.staging.making import MANNERS, make
 from training.bench.staging.plan import ONE_OF_EACH, planned
 from training.bench.staging.takes import KINDS, Stage, Truth
@@ -42,6 +43,13 @@ def test_alarms_of_other_kinds_are_false_but_activity_is_none_and_the_return_is_
         ["moved"],
         ["glitch"],
     ]
+
+
+def test_where_packets_are_lost_the_picture_may_stand() -> None:
+    lost = Truth("clip.mkv", "glitch", "H.264, lost packets", 8.0, 15.0, "room.mp4", also=("frozen",))
+    score = scored(lost, [alarm("frozen", 9.0), alarm("moved", 9.5)])
+    assert not score.is_found
+    assert [each.interval.label for each in score.inside] == ["moved"]
 
 
 def test_false_alarms_count_for_the_kind_that_they_name() -> None:
@@ -97,3 +105,11 @@ def test_a_stage_of_any_size_has_filters_for_every_manner() -> None:
         graph = manner.filters(stage, Random(1))
         assert graph.count("[base]") == 1, manner.name
         assert graph == manner.filters(stage, Random(1))
+
+
+def test_a_picture_that_comes_late_or_again_is_not_damaged_but_one_with_blocks_is() -> None:
+    usual = np.random.default_rng(0).integers(0, 255, (20, 120, 160)).astype(np.int16)
+    late = usual[[0, 1, 2, 3, 3, 3, 4, 5, 6, 7]].copy()
+    late[8, 30:62, 30:62] = 128
+    seen = damaged_shares(usual, late, fps=8.0) > CHANGED_SHARE
+    assert np.flatnonzero(seen).tolist() == [8]

@@ -49,7 +49,7 @@ def scored(truth: Truth, detections: Sequence[Detection]) -> ClipScore:
     return ClipScore(
         truth,
         min(right) - truth.start_seconds if right else None,
-        inside=tuple(each for each in during if each.interval.label != truth.kind),
+        inside=tuple(each for each in during if each.interval.label not in (truth.kind, *truth.also)),
         outside=tuple(
             each for each in alarms if each.opened_seconds < first or each.opened_seconds > end + RETURN_SECONDS
         ),

@@ -49,7 +49,7 @@ def damaged(take: Take, rng: Random, scratch: Path) -> tuple[Path, float, float]
     is_worse = rng.random() < 0.5
     for rarity, share in zip(RARITIES, SHARES, strict=True):
         clip = _harmed(harm, clean, stage, rarity + rng.randrange(97), share, scratch)
-        off = _off(expected, _pictures(clip, stage), stage.fps)
+        off = damaged_shares(expected, _pictures(clip, stage), stage.fps)
         if (off > CHANGED_SHARE).sum() < MIN_DAMAGED * (stage.end - stage.start) * stage.fps:
             continue
         if is_worse and rarity != RARITIES[-1]:
@@ -84,7 +84,7 @@ def _pictures(clip: Path, stage: Stage) -> NDArray[np.int16]:
     return np.frombuffer(raw, np.uint8).reshape(-1, 120, 160).astype(np.int16)
 
 
-def _off(expected: NDArray[np.int16], found: NDArray[np.int16], fps: float) -> NDArray[np.float64]:
+def damaged_shares(expected: NDArray[np.int16], found: NDArray[np.int16], fps: float) -> NDArray[np.float64]:
     """The share of each picture that is damaged: one that only comes late, or again, is not."""
     count = min(len(expected), len(found))
     shares = np.zeros(count)

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from shared.errors import DatasetUnusable
 from training.bench.staging.covers import COVERS
-from training.bench.staging.damage import damaged
+from training.bench.staging.damage import HARMS, damaged
 from training.bench.staging.encoding import ANY_CODEC, encode, require_ffmpeg
 from training.bench.staging.takes import Manner, Take, Truth
 from training.bench.staging.views import VIEWS
@@ -39,7 +39,11 @@ def read_truth(folder: Path) -> list[Truth]:
     file = folder / TRUTH_FILE
     if not file.is_file():
         raise DatasetUnusable(f"{file}: not there; a folder of incidents holds it")
-    return [Truth(**each) for each in json.loads(file.read_text())]
+    return [_truth(each) for each in json.loads(file.read_text())]
+
+
+def _truth(fields: dict[str, Any]) -> Truth:
+    return Truth(**(fields | {"also": tuple(fields["also"])}))
 
 
 def _kept(folder: Path, take: Take) -> Truth | None:
@@ -47,7 +51,7 @@ def _kept(folder: Path, take: Take) -> Truth | None:
     if not note.is_file():
         return None
     kept = json.loads(note.read_text())
-    truth = Truth(**kept["truth"])
+    truth = _truth(kept["truth"])
     return truth if kept["take"] == repr(take) and (folder / truth.file).is_file() else None
 
 
@@ -60,7 +64,8 @@ def _made(take: Take, folder: Path) -> Truth | None:
         clip, start, end = made
         file = take.name + clip.suffix
         shutil.move(clip, folder / file)
-    truth = Truth(file, take.kind, take.manner, round(start, 3), round(end, 3), take.backdrop.name)
+    also = ("frozen",) if take.kind == "glitch" and HARMS[take.manner].loses else ()
+    truth = Truth(file, take.kind, take.manner, round(start, 3), round(end, 3), take.backdrop.name, also)
     (folder / f"{take.name}.json").write_text(json.dumps({"take": repr(take), "truth": asdict(truth)}))
     return truth
 

@@ -69,6 +69,11 @@ class Harm:
     baked: bool = True
     """decoded and encoded again, as by a recorder; else the damaged stream is what is read"""
 
+    @property
+    def loses(self) -> bool:
+        """Whether packets are lost."""
+        return self.drop != "0"
+
 
 @dataclass(frozen=True, slots=True)
 class Take:
@@ -93,3 +98,5 @@ class Truth:
     start_seconds: float
     end_seconds: float
     backdrop: str
+    also: tuple[str, ...] = ()
+    """kinds that are true meanwhile, too: where packets are lost, the picture stands at times"""
