@@ -87,33 +87,30 @@ def evaluate(
     camera's faults as a stranger would: `afterimage evaluate --incidents --backdrops rooms/ --untouched sky/`.
     """
     from shared.streams import DEFAULT_MODEL
-    from training.evaluate import evaluate_on_dataset, evaluate_on_scenes, held_out_specs
 
-    folder = _model_folder(model or DEFAULT_MODEL, models)
+    folder, staged_on = _model_folder(model or DEFAULT_MODEL, models), tuple(backdrops or ())
     if incidents or untouched:
         if data:
             raise SettingsInvalid("--data: labelled videos are measured on without --incidents and --untouched")
-        if incidents and not backdrops:
+        if incidents and not staged_on:
             raise SettingsInvalid("--incidents: needs real videos to stage them on (--backdrops)")
         from training.bench.running import BenchOrder, run_bench
 
-        staged_on = tuple(backdrops or ()) if incidents else ()
+        staged_on = staged_on if incidents else ()
         order = BenchOrder(folder, staged_on, tuple(untouched or ()), split is Part.ALL, clips, seed, keep, device)
         _tell_bench(run_bench(order, report), as_json=as_json)
         return
+    from training.evaluate import evaluate_on_dataset, evaluate_on_scenes, held_out_specs
+
     if data:
         dataset, name = _dataset(data, videos, subset)
         found = evaluate_on_dataset(folder, dataset, device=device, tolerance_seconds=tolerance, seed=seed, data=name)
     else:
-        specs = held_out_specs(folder, clips or DEFAULT_RENDERED_CLIPS, seed=seed, backdrops=backdrops or ())
+        specs = held_out_specs(folder, clips or DEFAULT_RENDERED_CLIPS, seed=seed, backdrops=staged_on)
         found = evaluate_on_scenes(
             folder, specs, device=device, tolerance_seconds=tolerance, seed=seed, num_workers=workers
         )
-    _tell(found, as_json=as_json)
-    if report:
-        from training.report import write_report
-
-        sys.stderr.write(f"report: {write_report(found, report)}\n")
+    _tell(found, report, as_json=as_json)
 
 
 def _model_folder(model: str, models: Path) -> Path:
@@ -135,15 +132,19 @@ def _dataset(annotations: Path, videos: Path | None, subset: str | None) -> tupl
     return dataset, annotations.name if subset is None else f"{annotations.name}, subset {subset}"
 
 
-def _tell(found: "Evaluation", *, as_json: bool) -> None:
+def _tell(found: "Evaluation", report: Path | None, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(found.as_json()))
-        return
-    from rich.console import Console
+    else:
+        from rich.console import Console
 
-    from training.tables import evaluation_tables
+        from training.tables import evaluation_tables
 
-    Console().print(evaluation_tables(found))
+        Console().print(evaluation_tables(found))
+    if report:
+        from training.report import write_report
+
+        sys.stderr.write(f"report: {write_report(found, report)}\n")
 
 
 def _tell_bench(found: "BenchResult", *, as_json: bool) -> None:

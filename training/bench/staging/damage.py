@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from training.bench.staging.encoding import SUFFIXES, encode, run_encoder, run_ffmpeg
+from training.bench.staging.encoding import SUFFIXES, encode, packet_rate, run_encoder, run_ffmpeg
 from training.bench.staging.takes import Harm, Stage, Take
 
 _HARMS: Final = (
@@ -15,11 +15,11 @@ _HARMS: Final = (
     Harm("MPEG-2, bits, fresh", "mpeg2", amount="{rare}", baked=False),
     Harm("MPEG-4, bits", "mpeg4", amount="{rare}"),
     Harm("MPEG-4, bits, fresh", "mpeg4", amount="{rare}", baked=False),
-    Harm("MPEG-4, lost stretches", "mpeg4", drop="lt(mod((pts-startpts)*tb,1.7),{share})"),
-    Harm("H.264, bits", "h264", amount="{rare}"),
-    Harm("H.264, bits, fresh", "h264", amount="{rare}", baked=False),
-    Harm("H.264, lost packets", "h264", drop="not(key)*lt(random(1),{share})"),
-    Harm("H.264, lost key frames", "h264", drop="key"),
+    Harm("MPEG-4, lost stretches", "mpeg4", drop="lt(mod(n/{rate},1.7),{share})"),
+    Harm("H.264, bits", "h264 camera", amount="{rare}"),
+    Harm("H.264, bits, fresh", "h264 camera", amount="{rare}", baked=False),
+    Harm("H.264, lost packets", "h264 camera", drop="not(key)*lt(random(1),{share})"),
+    Harm("H.264, lost key frames", "h264 camera", drop="key"),
     Harm("HEVC, bits", "hevc", amount="{rare}"),
     Harm("HEVC, lost packets", "hevc", drop="not(key)*lt(random(1),{share})"),
     Harm("MJPEG, bits", "mjpeg", amount="{rare}"),
@@ -63,9 +63,11 @@ def damaged(take: Take, rng: Random, scratch: Path) -> tuple[Path, float, float]
 
 def _harmed(harm: Harm, clean: Path, stage: Stage, rarity: int, share: float, scratch: Path) -> Path:
     """The stream with one byte in `rarity` changed, or a `share` of its packets lost, as the harm says."""
-    during = f"between((pts-startpts)*tb,{stage.start},{stage.end})"
-    amount, drop = (text.format(rare=rarity, share=share) for text in (harm.amount, harm.drop))
-    stream = scratch / f"damaged{clean.suffix}"
+    rate = packet_rate(harm.codec, stage)
+    during = f"between(n/{rate},{stage.start},{stage.end})"
+    amount, drop = (text.format(rare=rarity, share=share, rate=rate) for text in (harm.amount, harm.drop))
+    # the times of a fresh one are the container's: a transport stream's are guessed from headers that may be damaged
+    stream = scratch / f"damaged{clean.suffix if harm.baked else '.mkv'}"
     bits = f"noise=amount='{during}*({amount})':drop='{during}*({drop})'"
     run_ffmpeg(["-i", str(clean), "-c", "copy", "-bsf:v", bits, str(stream)])
     if not harm.baked:

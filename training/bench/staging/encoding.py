@@ -16,6 +16,7 @@ MAX_HEIGHT: Final = 720
 
 ENCODERS: Final = {
     "h264": "-c:v libx264 -preset veryfast -crf 23 -g {two_seconds}",
+    "h264 camera": "-c:v libx264 -preset veryfast -crf 23 -g {two_seconds} -bf 0 -refs 1",
     "h264 low": "-c:v libx264 -preset veryfast -crf 33 -g {second} -sc_threshold 0",
     "hevc": "-c:v libx265 -preset ultrafast -crf 24 -x265-params keyint={two_seconds}:log-level=error:pools=1",
     "mpeg2": "-c:v mpeg2video -q:v 4 -g {second} -r {mpeg2_rate}",
@@ -23,7 +24,7 @@ ENCODERS: Final = {
     "mjpeg": "-c:v mjpeg -q:v 4 -pix_fmt yuvj420p",
 }
 ANY_CODEC: Final = ("h264", "h264", "hevc", "mpeg4", "mpeg2", "mjpeg")
-SUFFIXES: Final = {"h264": ".ts", "hevc": ".ts", "mpeg2": ".ts", "mpeg4": ".mkv", "mjpeg": ".mkv"}
+SUFFIXES: Final = {"h264 camera": ".ts", "hevc": ".ts", "mpeg2": ".ts", "mpeg4": ".mkv", "mjpeg": ".mkv"}
 MPEG2_RATES: Final = (25, 30, 50, 60)
 """All that it knows: a picture of another rate comes again."""
 
@@ -55,9 +56,17 @@ def encode(take: Take, rng: Random, filters: str, codec: str, out: Path) -> None
 def run_encoder(arguments: Sequence[str], codec: str, stage: Stage, out: Path) -> None:
     """Runs ffmpeg with these arguments into a codec, as long as a clip; raises SourceFailed where it fails."""
     second = max(2, round(stage.fps))
-    mpeg2_rate = next((rate for rate in MPEG2_RATES if rate >= stage.fps - 0.1), MPEG2_RATES[-1])
-    encoder = ENCODERS[codec].format(second=second, two_seconds=2 * second, mpeg2_rate=mpeg2_rate).split()
+    encoder = ENCODERS[codec].format(second=second, two_seconds=2 * second, mpeg2_rate=_mpeg2_rate(stage)).split()
     run_ffmpeg([*arguments, *encoder, "-threads", "1", "-t", str(CLIP_SECONDS), str(out)])
+
+
+def packet_rate(codec: str, stage: Stage) -> float:
+    """Packets a second of what `encode` writes."""
+    return _mpeg2_rate(stage) if codec == "mpeg2" else stage.fps
+
+
+def _mpeg2_rate(stage: Stage) -> int:
+    return next((rate for rate in MPEG2_RATES if rate >= stage.fps - 0.1), MPEG2_RATES[-1])
 
 
 def run_ffmpeg(arguments: Sequence[str]) -> bytes:
