@@ -33,7 +33,7 @@ CHANGED_SHARE: Final = 0.025
 """A picture is seen to be damaged where so much of it is off by so many grey levels."""
 HARDLY_CHANGED_SHARE: Final = 0.002
 """From where on an alarm is right."""
-MAX_LATE_SECONDS: Final = 0.8
+MAX_LATE_SECONDS: Final = 2.0
 MAX_GROUP_SECONDS: Final = 2.5
 """Damage lasts until the next key frame; what is off beyond is the second encoding's."""
 MIN_DAMAGED: Final = 0.35

@@ -23,12 +23,12 @@ MANNERS: Final = {(each.kind, each.name): each for each in (*COVERS, *VIEWS)}
 def make(takes: Sequence[Take], folder: Path, shown: Iterable[Take] | None = None) -> list[Truth]:
     """Makes the clips in `folder` with their truth.json; what is there already, of the same takes, is not made again.
 
-    `shown` are the same takes, shown as they are begun. Takes whose damage cannot be seen on their backdrop are left
-    out. Raises SettingsInvalid where ffmpeg is not there, SourceFailed where it fails.
+    `shown` are the same takes, shown as they are begun. Takes whose damage cannot be seen on any of their backdrops are
+    left out. Raises SettingsInvalid where ffmpeg is not there, SourceFailed where it fails.
     """
     require_ffmpeg()
     folder.mkdir(parents=True, exist_ok=True)
-    attempts = [_kept(folder, take) or _made(take, folder) for take in shown or takes]
+    attempts = [_kept(folder, take) or _first_made(take, folder) for take in shown or takes]
     made = [truth for truth in attempts if truth]
     (folder / TRUTH_FILE).write_text(json.dumps([asdict(truth) for truth in made], indent=1) + "\n")
     return made
@@ -55,7 +55,11 @@ def _kept(folder: Path, take: Take) -> Truth | None:
     return truth if kept["take"] == repr(take) and (folder / truth.file).is_file() else None
 
 
-def _made(take: Take, folder: Path) -> Truth | None:
+def _first_made(take: Take, folder: Path) -> Truth | None:
+    return next((truth for each in (take, *take.spares) if (truth := _made(each, take, folder))), None)
+
+
+def _made(take: Take, planned: Take, folder: Path) -> Truth | None:
     rng = Random(take.seed)
     with tempfile.TemporaryDirectory() as scratch:
         made = (damaged if take.kind == "glitch" else _filtered)(take, rng, Path(scratch))
@@ -66,7 +70,7 @@ def _made(take: Take, folder: Path) -> Truth | None:
         shutil.move(clip, folder / file)
     also = ("frozen",) if take.kind == "glitch" and HARMS[take.manner].loses else ()
     truth = Truth(file, take.kind, take.manner, round(start, 3), round(end, 3), take.backdrop.name, also)
-    (folder / f"{take.name}.json").write_text(json.dumps({"take": repr(take), "truth": asdict(truth)}))
+    (folder / f"{take.name}.json").write_text(json.dumps({"take": repr(planned), "truth": asdict(truth)}))
     return truth
 
 

@@ -1,7 +1,7 @@
 """Which incidents are staged on which backdrops: every manner as often, and every view, as can be."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -25,6 +25,7 @@ EDGE_LEVELS: Final = 8
 MIN_EDGES: Final = 0.03
 MIN_TILES: Final = 0.3
 """The share of 25 tiles in which so large a share of the pixels are edges of so many grey levels."""
+NUM_SPARES: Final = 3
 ONE_OF_EACH: Final = len(MANNERS) + len(HARMS)
 
 
@@ -46,12 +47,13 @@ def planned(groups: Mapping[str, Sequence[Path]], count: int, seed: int = 0) -> 
     """
     rng = Random(seed)
     manners = [*MANNERS, *(("glitch", name) for name in HARMS)]
-    locations = _locations(groups, rng)
+    locations, spares = _locations(groups, rng), _locations(groups, Random(seed + 1))
     takes: list[Take] = []
     while len(takes) < count:
         rng.shuffle(manners)
         for kind, manner in manners[: count - len(takes)]:
-            takes.append(_take(len(takes), kind, manner, next(locations), rng))
+            take = _take(len(takes), kind, manner, next(locations), rng)
+            takes.append(_with_spares(take, spares) if kind == "glitch" else take)
     return sorted(takes, key=lambda take: (take.kind, take.manner, take.name))
 
 
@@ -62,6 +64,13 @@ def _take(number: int, kind: str, manner: str, at: Location, rng: Random) -> Tak
     start, end = round(start * at.fps) / at.fps, round((start + lasts) * at.fps) / at.fps
     stage = Stage(at.width, at.height, at.fps, start, end)
     return Take(words, kind, manner, at.file, at.seconds, stage, rng.getrandbits(32))
+
+
+def _with_spares(take: Take, locations: Iterator[Location]) -> Take:
+    rng = Random(take.seed)
+    number = int(take.name.partition("-")[0])
+    elsewhere = (_take(number, take.kind, take.manner, at, rng) for at in islice(locations, NUM_SPARES))
+    return replace(take, spares=tuple(elsewhere))
 
 
 def _locations(groups: Mapping[str, Sequence[Path]], rng: Random) -> Iterator[Location]:

@@ -1,7 +1,7 @@
 """What is staged before a camera: a kind of fault in one manner, on one backdrop, between two times."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -86,6 +86,8 @@ class Take:
     backdrop_seconds: float
     stage: Stage
     seed: int
+    spares: tuple["Take", ...] = field(default=(), repr=False)
+    """the same elsewhere, in turn, where nothing can be seen of it here"""
 
 
 @dataclass(frozen=True, slots=True)
