@@ -24,7 +24,7 @@ from training.metrics import Matches, match
 from training.scenes.clips import render_demo_clip
 from training.truth import Interval
 
-LATENCY_METRIC = "afterimage_capture_to_commit_seconds"
+LATENCY_METRIC = "afterimage_decode_to_commit_seconds"
 LIVE_LABEL = "activity"
 BASE_MS = 1_700_000_000_000
 SEED = 0
@@ -75,7 +75,7 @@ def run_demo(options: StackOptions, labels: Sequence[str], console: Console) -> 
     fast = [stream for stream in streams if stream.wanted["pace"] == "fast"]
     frames, seconds = sum(stream.num_frames for stream in fast), max(stream.seconds for stream in fast)
     say(f"{len(fast)} fast streams: {frames} frames in {seconds:.1f} s, {frames / max(seconds, 0.001):.0f} frames/s")
-    say(f"the live stream, capture to commit: {latency}")
+    say(f"the live stream, decode to commit: {latency}")
     failed = [f"{stream.id}: {stream.failure}" for stream in streams if stream.failure]
     for line in failed:
         say(f"error: {line}")

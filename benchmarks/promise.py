@@ -29,10 +29,10 @@ from services.inference.models.catalog import Catalog
 from services.inference.models.runner import choose_device, share_process
 from services.inference.network.network import build_network
 from services.inference.network.weights import save_model
-from services.inference.pipeline.compute import SCORE_DECIMALS
 from services.inference.pipeline.intake import LIVE_SHARE
 from services.inference.pipeline.messages import Answer, Closing, Results, Settled, StreamResult, ToRecord
 from services.inference.settings import InferenceSettings
+from shared.entries import labels_field, scores_text
 from shared.manifest import InputSpec
 from shared.store.keys import keys_of
 from shared.streams import DEFAULT_MODEL
@@ -63,8 +63,7 @@ class PlainRecorder:
         for result in results:
             stream_id, labels = result.stream.id, result.stream.runner.manifest.labels
             for entry in result.entries:
-                texts = [f"{score:.{SCORE_DECIMALS}f}" for score in entry.scores or ()]
-                fields: Any = dict(zip(labels, texts, strict=True))
+                fields: Any = {labels_field(labels): scores_text(entry.scores or ())}
                 pipeline.xadd(keys_of(stream_id).scores(stream_id), fields, id=entry.frame.entry_id)
         pipeline.execute()
         for result in results:

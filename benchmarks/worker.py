@@ -31,8 +31,8 @@ from services.inference.pipeline.worker import Worker
 from services.inference.settings import InferenceSettings
 from services.ingest.sources.decoding.transport import encode_jpeg
 from shared.clock import now_ms
+from shared.entries import Frame
 from shared.service.tenancy import Tenancy
-from shared.store.frame_queue import NewFrame
 from shared.store.keys import keys_of
 from shared.store.leases import LEASE_SECONDS, LeaseBook, worker_id
 from shared.store.registry import Registry
@@ -211,7 +211,7 @@ def _fill(client: redis.Redis, load: Load) -> None:
         pipeline = client.pipeline(transaction=False)
         for index in range(load.frames_per_stream):
             media_ms = index * FRAME_MS
-            frame = NewFrame(base_ms + media_ms, now_ms(), 1, media_ms / 1000, load.jpeg(stream, index))
+            frame = Frame(base_ms + media_ms, now_ms(), 1, media_ms / 1000, load.jpeg(stream, index))
             fields = dict(zip(*[iter(["n", index + 1, *frame.fields()])] * 2, strict=True))
             pipeline.xadd(keys.frames(stream_id), fields, id=frame.entry_id)
         pipeline.execute()

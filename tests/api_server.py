@@ -18,9 +18,10 @@ from services.api.app import context_of, create_app
 from services.api.context import ApiContext
 from services.api.server import Server, listen
 from services.api.settings import ApiSettings
+from shared.entries import Frame
 from shared.events import Event, event_id
 from shared.service.settings import PROJECT_ROOT
-from shared.store.frame_queue import EndOfSource, FrameWriter, NewFrame
+from shared.store.frame_queue import FrameWriter
 from shared.store.keys import keys_of
 from shared.store.registry import Registry
 
@@ -53,8 +54,8 @@ def publish(client: redis.Redis, stream_id: str, at_ms: int, *, end: bool = Fals
     """Publishes a frame of a stream, as ingest does, and the end of its source where wanted."""
     lease = lease_of(client, "ingest", stream_id)
     generation = Registry(client).get(stream_id).spec.generation
-    entries: list[NewFrame | EndOfSource] = [NewFrame(at_ms, at_ms, 1, 0.0, b"jpeg")]
-    FrameWriter(client, stream_id, generation, "fast", lease).publish(entries + [EndOfSource(at_ms)] * end)
+    frames = [Frame(at_ms, at_ms, 1, 0.0, b"jpeg"), Frame.end(at_ms)]
+    FrameWriter(client, stream_id, generation, "fast", lease).publish(frames[: 1 + end])
 
 
 @contextmanager

@@ -7,11 +7,16 @@ from pathlib import Path
 import pytest
 import redis
 from films import VideoFile, render
+from grey_films import film
 from ingest_runner import IngestRunner
+from live_channel import SHARE, Channel
 from patience import unavailable
 from redis_process import redis_process
+from web_server import web_server
 
 import shared.service.openmp  # noqa: F401  (before any test imports torch)
+from services.ingest.captures import attempts, capture
+from services.ingest.sources.hls import follower
 from shared.store.client import connect
 
 REFERENCE_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -69,3 +74,26 @@ def ingest(redis_client: redis.Redis, tmp_path: Path) -> Iterator[IngestRunner]:
     """Ingest with the test's own folder as its media root; the test starts it."""
     with IngestRunner(redis_client, tmp_path) as runner:
         yield runner
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes minutes takes no time."""
+    monkeypatch.setattr(attempts, "SLOW_SECONDS", 0.1)
+    monkeypatch.setattr(attempts, "FIRST_ABSENT_SECONDS", 0.1)
+    monkeypatch.setattr(capture, "BREATH_SECONDS", 0.1)
+    monkeypatch.setattr(capture, "DEFECT_SECONDS", 0.1)
+
+
+@pytest.fixture(scope="session")
+def parts() -> list[bytes]:
+    """Segments of a live film, each of another shade."""
+    return [film(number) for number in range(12)]
+
+
+@pytest.fixture
+def channel(parts: list[bytes], monkeypatch: pytest.MonkeyPatch) -> Iterator[Channel]:
+    """A live playlist; it is given up for standing still long before a server is for saying nothing."""
+    monkeypatch.setattr(follower, "SHARE_OF_PATIENCE", SHARE)
+    with web_server() as web:
+        yield Channel(web, parts)

@@ -16,8 +16,9 @@ from services.ingest.captures.supervisor import Supervisor
 from services.ingest.metrics import IngestMetrics
 from services.ingest.own_redis import OwnRedis
 from services.ingest.settings import IngestSettings
+from shared.entries import Frame
 from shared.records import StreamRecord
-from shared.store.frame_queue import QueuedFrame, read_frames
+from shared.store.frame_queue import read_frames
 from shared.store.keys import keys_of
 from shared.store.leases import LEASE_SECONDS
 from shared.store.registry import Registry
@@ -93,9 +94,9 @@ class IngestRunner:
         found: Any = self.client.xrange(keys_of(stream_id).frames(stream_id))
         return [(entry_id.decode(), fields) for entry_id, fields in found]
 
-    def frames(self, stream_id: str) -> list[QueuedFrame]:
+    def frames(self, stream_id: str) -> list[Frame]:
         """The frames in a stream's queue, without the end marker."""
-        parsed = [QueuedFrame.parse(stream_id, name.encode(), fields) for name, fields in self.entries(stream_id)]
+        parsed = [Frame.parse(name.encode(), fields) for name, fields in self.entries(stream_id)]
         return [frame for frame in parsed if frame.jpeg]
 
     def pass_frames(self, stream_id: str) -> None:
@@ -132,16 +133,16 @@ class Passing:
         self._specs = {spec.id: spec for spec in specs}
         self._cursors = dict.fromkeys(self._specs, FIRST_CURSOR)
 
-    def step(self) -> list[QueuedFrame]:
-        """Passes what waits now, in two round trips, and returns it, end markers included."""
-        entries = read_frames(self._client, self._cursors, 512)
-        newest = {entry.stream_id: entry for entry in entries}
+    def step(self) -> dict[str, list[Frame]]:
+        """Passes what waits now, in two round trips, and returns it by stream, end markers included."""
+        found = read_frames(self._client, self._cursors, 512)
         pipeline = self._client.pipeline(transaction=False)
-        for stream_id, entry in newest.items():
-            keys, sequence = keys_of(stream_id), entry.sequence
-            progress = Progress(self._specs[stream_id].generation, entry.entry_id, sequence, sequence)
+        for stream_id, frames in found.items():
+            keys, newest = keys_of(stream_id), frames[-1]
+            sequence = newest.sequence
+            progress = Progress(self._specs[stream_id].generation, newest.entry_id, sequence, sequence)
             pipeline.hset(keys.progress, stream_id, str(progress))
             pipeline.xtrim(keys.frames(stream_id), maxlen=1, approximate=False)
-            self._cursors[stream_id] = entry.entry_id
+            self._cursors[stream_id] = newest.entry_id
         pipeline.execute()
-        return entries
+        return found

@@ -1,14 +1,19 @@
 """Leases for tests: taken from whoever holds them, or kept as a worker keeps them."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import redis
+from patience import eventually
 from prometheus_client import CollectorRegistry
 
 from shared.service.lease_metrics import LeaseMetrics
 from shared.service.tenancy import Tenancy
 from shared.store.keys import NUM_PARTITIONS, PARTITIONS, Role, partition_of
 from shared.store.leases import LEASE_SECONDS, MAX_LEASE_SECONDS, Lease, LeaseBook, worker_id
+
+CALLS_FOR_LEASES = 60
+"""in two seconds or so"""
 
 
 def seize(client: redis.Redis, role: Role, partitions: Iterable[int] = range(NUM_PARTITIONS)) -> dict[int, Lease]:
@@ -30,3 +35,15 @@ def tenancy(
     """What keeps a worker's leases."""
     book = LeaseBook(client, role, worker_id(), ttl_seconds)
     return Tenancy(book, metrics or LeaseMetrics(CollectorRegistry()), ttl_seconds)
+
+
+def calls_at_rest(client: redis.Redis, *commands: str) -> list[int]:
+    """How often commands were called while a worker kept its leases for two seconds or so."""
+    client.config_resetstat()
+
+    def calls(name: str) -> int:
+        told: Any = client.info("commandstats")
+        return int(told.get(f"cmdstat_{name}", {"calls": 0})["calls"])
+
+    eventually(lambda: calls("evalsha") >= CALLS_FOR_LEASES, "heartbeats and renewals")
+    return [calls(command) for command in commands]

@@ -4,116 +4,21 @@ import hashlib
 import re
 import secrets
 import socket
-import ssl
 import struct
 import threading
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from fractions import Fraction
-from functools import cache
 
-import av
-import numpy as np
+from odd_manners import Asked, Manners
+from rtp_film import clip, packets_of
 
 HASHES: dict[str, Callable[[bytes], "hashlib._Hash"]] = {
     "MD5": hashlib.md5,
     "SHA-256": hashlib.sha256,
     "SHA-512-256": lambda data: hashlib.new("sha512_256", data),
 }
-PACKET_BYTES = 300
-"""Small ones, so that pictures take several."""
-CLOCK = 90_000
 VIDEO = "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n{fmtp}a=control:{control}\r\n"
-
-
-@cache
-def clip(num_pictures: int = 50) -> tuple[list[bytes], ...]:
-    """Pictures that get brighter, as lists of H.264 units; the first and every tenth is a keyframe."""
-    encoder = av.CodecContext.create("libx264", "w")
-    encoder.width, encoder.height, encoder.pix_fmt = 64, 48, "yuv420p"
-    encoder.time_base, encoder.framerate = Fraction(1, 10), Fraction(10)
-    encoder.options = {"tune": "zerolatency", "g": "10", "preset": "veryfast", "x264-params": "slices=1"}
-    pictures = []
-    for index in range(num_pictures):
-        noise = np.random.default_rng(index).integers(0, 60, (48, 64, 3), np.uint8) + np.uint8(4 * index % 190)
-        frame = av.VideoFrame.from_ndarray(noise, format="bgr24")
-        frame.pts, frame.time_base = index, Fraction(1, 10)
-        pictures += [bytes(packet) for packet in encoder.encode(frame)]
-    pictures += [bytes(packet) for packet in encoder.encode(None)]
-    return tuple([unit for unit in re.split(rb"\x00{2,3}\x01", picture) if unit] for picture in pictures)
-
-
-def packets_of(units: list[bytes], number: int, ticks: int) -> list[bytes]:
-    """A picture as RTP (RFC 6184), its units cut where they are too long."""
-    pieces = []
-    for unit in units:
-        if len(unit) <= PACKET_BYTES:
-            pieces.append(unit)
-            continue
-        parts = [unit[at : at + PACKET_BYTES] for at in range(1, len(unit), PACKET_BYTES)]
-        for index, part in enumerate(parts):
-            edge = (0x80 if index == 0 else 0) | (0x40 if index == len(parts) - 1 else 0)
-            pieces.append(bytes([unit[0] & 0xE0 | 28, edge | unit[0] & 0x1F]) + part)
-    last = len(pieces) - 1
-    kinds = [96] * last + [96 | 0x80]
-    return [
-        struct.pack("!BBHII", 0x80, kind, (number + index) & 0xFFFF, ticks & 0xFFFF_FFFF, 7) + piece
-        for index, (kind, piece) in enumerate(zip(kinds, pieces, strict=True))
-    ]
-
-
-@dataclass
-class Manners:
-    """How a camera behaves; unchanged, like any other."""
-
-    auth: tuple[str, ...] = ()
-    """challenges in order: basic, or an algorithm of digest, perhaps with -sess"""
-    in_one_header: bool = False
-    user: str = "guard"
-    password: str = "sesame"
-    hangs_up_when_refusing: bool = False
-    new_nonce_after: int | None = None
-    """how many requests a nonce is good for"""
-    tunnel: bool = False
-    tls: ssl.SSLContext | None = None
-    tracks_before: str = ""
-    control: str = "track1"
-    fmtp: bool = True
-    answers: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """status and headers by method, instead of the usual ones"""
-    redirects_after: tuple[int, str] | None = None
-    """a REDIRECT after so many pictures, and where to"""
-    stops_after: int | None = None
-    """how many pictures it sends before it says nothing more"""
-    asks_after: int | None = None
-    """own requests after so many pictures"""
-    line_end: str = "\r\n"
-    cseq: str = ""
-    """what it answers instead of the request's number"""
-    hesitates: bool = False
-    """it says 100 before each answer"""
-    timeout: str = "60"
-    is_eager: bool = False
-    """packets come before PLAY is answered"""
-    swaps: bool = False
-    """by UDP, every two packets come in the wrong order"""
-    first_number: int = 65_530
-    first_ticks: int = 2**32 - CLOCK
-    rate: float = 200.0
-    """pictures a second..."""
-    ticks: int = CLOCK // 10
-    """...each of which is so much by its timestamp"""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A request, header names in lower case."""
-
-    method: str
-    url: str
-    headers: dict[str, str]
 
 
 class OddCamera:

@@ -23,7 +23,7 @@ class ServiceProcess:
     """A running service."""
 
     process: subprocess.Popen[bytes]
-    metrics_url: str
+    port: int
     log: Path
 
     @property
@@ -33,7 +33,7 @@ class ServiceProcess:
 
     def page(self) -> str:
         """What it tells Prometheus."""
-        with urllib.request.urlopen(self.metrics_url, timeout=10) as reply:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as reply:
             return str(reply.read().decode())
 
     def samples(self) -> "Samples":
@@ -85,7 +85,7 @@ def service_process(
     with log.open("wb") as output:
         command = [sys.executable, "-m", f"services.{service}"]
         process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-    running = ServiceProcess(process, f"http://127.0.0.1:{port}/metrics", log)
+    running = ServiceProcess(process, port, log)
     try:
         eventually(running.answers, f"{service}'s metrics")
         yield running

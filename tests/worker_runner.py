@@ -19,10 +19,11 @@ from services.inference.network.network import build_network
 from services.inference.network.weights import save_model
 from services.inference.pipeline.worker import Worker
 from services.inference.settings import InferenceSettings
+from shared.entries import Ending, Frame, parse_scores
 from shared.events import Event
 from shared.manifest import InputSpec, Thresholds
 from shared.records import StreamRecord
-from shared.store.frame_queue import Ending, EndOfSource, FrameWriter, NewFrame, Outcome
+from shared.store.frame_queue import FrameWriter, Outcome
 from shared.store.keys import keys_of
 from shared.store.registry import Registry
 from shared.streams import StreamSpec
@@ -117,15 +118,15 @@ class WorkerRunner:
     ) -> None:
         """Appends frames on the grid, `first` being the number of the first, whatever waits already."""
         lease = self._leases[keys_of(spec.id).partition]
-        entries: list[NewFrame | EndOfSource] = [
-            NewFrame(BASE_MS + number * FRAME_MS, BASE_MS, 1, number * FRAME_MS / 1000, jpeg)
+        frames = [
+            Frame(BASE_MS + number * FRAME_MS, BASE_MS, 1, number * FRAME_MS / 1000, jpeg)
             for number, jpeg in enumerate(jpegs, start=first)
         ]
         if end or changes:
             ending: Ending = "source_changed" if changes else "source_ended"
-            entries.append(EndOfSource(BASE_MS + (first + len(jpegs) - 1) * FRAME_MS, ending))
+            frames.append(Frame.end(BASE_MS + (first + len(jpegs) - 1) * FRAME_MS, ending))
         writer = FrameWriter(self.client, spec.id, spec.generation, "live", lease)
-        assert writer.publish(entries) == (Outcome.OK, len(entries))
+        assert writer.publish(frames) == (Outcome.OK, len(frames))
 
     def record(self, stream_id: str) -> StreamRecord:
         """What is known of a stream."""
@@ -158,12 +159,8 @@ class WorkerRunner:
     def scores(self, stream_id: str, labels: Sequence[str] = LABELS) -> dict[str, list[float]]:
         """Committed scores of the frames that have those labels, by frame id, in the labels' order."""
         entries: Any = self.client.xrange(keys_of(stream_id).scores(stream_id))
-        wanted = [label.encode() for label in labels]
-        return {
-            entry.decode(): [float(fields[label]) for label in wanted]
-            for entry, fields in entries
-            if set(wanted) <= fields.keys()
-        }
+        found = {entry.decode(): parse_scores(fields) for entry, fields in entries}
+        return {entry: [row[label] for label in labels] for entry, row in found.items() if set(labels) <= row.keys()}
 
     def events(self, stream_id: str) -> list[Event]:
         """What is kept of the stream's events, in order."""

@@ -18,7 +18,8 @@ import redis.asyncio
 
 from services.api.errors import ApiError
 from services.api.metrics import ApiMetrics
-from services.api.position import EntryId, Position, entry_id_of
+from services.api.position import Position
+from shared.entries import EntryId
 from shared.errors import StoreUnavailable
 from shared.store.client import translated
 from shared.store.keys import NUM_PARTITIONS, PARTITIONS
@@ -200,7 +201,7 @@ class LiveFeed:
         with translated():
             replies = await pipeline.execute()
         ends = zip(PARTITIONS, replies, strict=True)
-        return Position({keys.partition: entry_id_of(reply[0][0]) for keys, reply in ends if reply})
+        return Position({keys.partition: EntryId.parse(reply[0][0]) for keys, reply in ends if reply})
 
 
 def _advance(position: Position, entries: Sequence[FeedEntry]) -> Iterator[FeedEntry]:
@@ -221,4 +222,4 @@ def _parse(partition: int, entry_id: bytes, fields: dict[bytes, bytes]) -> FeedE
         extra = {"partition": partition}
         log.warning("partition %d: feed entry %s cannot be read", partition, entry_id.decode(), extra=extra)
         kind, stream_id, label, event = "", "", "", ""
-    return FeedEntry(partition, entry_id_of(entry_id), kind, stream_id, label, event)
+    return FeedEntry(partition, EntryId.parse(entry_id), kind, stream_id, label, event)

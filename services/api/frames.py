@@ -4,22 +4,22 @@ from typing import Any
 
 import redis
 
+from shared.entries import EntryId, Frame
 from shared.records import StreamRecord
 from shared.store.client import translated
-from shared.store.frame_queue import QueuedFrame, parsed_frame
+from shared.store.frame_queue import known_frames
 from shared.store.keys import keys_of
 
 
-def newest_frame(client: redis.Redis, stream_id: str) -> QueuedFrame | None:
+def newest_frame(client: redis.Redis, stream_id: str) -> Frame | None:
     """The newest frame that is still kept; an end-of-source marker may lie behind it. Raises StoreUnavailable."""
     with translated():
         newest: Any = client.xrevrange(keys_of(stream_id).frames(stream_id), count=2)
-    frames = (parsed_frame(stream_id, entry_id, fields) for entry_id, fields in newest)
-    return next((frame for frame in frames if frame and frame.jpeg is not None), None)
+    return next((frame for frame in known_frames(newest) if frame.jpeg is not None), None)
 
 
 def last_published_ms(client: redis.Redis, record: StreamRecord) -> int:
     """The time of the last frame that a stream is known to have published, 0 before any. Raises StoreUnavailable."""
     queued = newest_frame(client, record.spec.id)
-    passed = int(record.progress.cursor.partition("-")[0])
+    passed = EntryId.parse(record.progress.cursor).ms
     return max(queued.captured_at_ms if queued else 0, passed, record.status.last_frame_at_ms or 0)

@@ -9,6 +9,7 @@ import redis
 from pydantic import ValidationError
 
 from services.api.schemas import FrameScores
+from shared.entries import EntryId, parse_scores
 from shared.events import Event
 from shared.store.client import replies_of, translated
 from shared.store.keys import keys_of
@@ -95,8 +96,8 @@ class History:
             )
         frames = [
             FrameScores(
-                at_ms=int(entry_id.partition(b"-")[0]),
-                scores={label.decode(): float(score) for label, score in fields.items()},
+                at_ms=EntryId.parse(entry_id).ms,
+                scores=parse_scores(fields),
             )
             for entry_id, fields in entries
         ]

@@ -1,28 +1,16 @@
 """A place in the live feed: the last entry seen in each partition's feed, as the opaque id of a server-sent event."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Self
 
+from shared.entries import MAX_NUMBER, EntryId
 from shared.store.keys import NUM_PARTITIONS
 
-EntryId = tuple[int, int]
-
-BEFORE_ALL: EntryId = (0, 0)
+BEFORE_ALL = EntryId(0, 0)
 NOTHING_YET = "start"
-MAX_NUMBER = (1 << 63) - 1
+PARTITION = re.compile("[0-9]{1,2}")
 MAX_TEXT = NUM_PARTITIONS * len(f"31:{MAX_NUMBER}-{MAX_NUMBER},")
-
-
-def entry_id_of(text: str | bytes) -> EntryId:
-    """A Redis entry id as numbers; raises ValueError on anything else."""
-    milliseconds, _, number = (text.decode() if isinstance(text, bytes) else text).partition("-")
-    if not (_is_number(milliseconds) and _is_number(number)):
-        raise ValueError(f"{text!r} is not an entry id")
-    return int(milliseconds), int(number)
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= 19 and int(text) <= MAX_NUMBER
 
 
 @dataclass(slots=True)
@@ -36,7 +24,7 @@ class Position:
     last: dict[int, EntryId] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        pairs = (f"{partition}:{ms}-{number}" for partition, (ms, number) in sorted(self.last.items()))
+        pairs = (f"{partition}:{entry_id}" for partition, entry_id in sorted(self.last.items()))
         return ",".join(pairs) or NOTHING_YET
 
     @classmethod
@@ -49,9 +37,9 @@ class Position:
         last: dict[int, EntryId] = {}
         for pair in text.split(","):
             partition, _, entry_id = pair.partition(":")
-            if not _is_number(partition) or int(partition) >= NUM_PARTITIONS or int(partition) in last:
+            if not PARTITION.fullmatch(partition) or int(partition) >= NUM_PARTITIONS or int(partition) in last:
                 raise ValueError(f"{pair!r} names no partition, or one that was named before")
-            last[int(partition)] = entry_id_of(entry_id)
+            last[int(partition)] = EntryId.parse(entry_id)
         return cls(last)
 
     def copy(self) -> "Position":

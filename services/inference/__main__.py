@@ -14,9 +14,9 @@ from shared.service.lifecycle import run_service, stop_on_signals
 from shared.service.logs import configure_logging
 from shared.service.metrics_server import serve_metrics
 from shared.service.settings import read_settings
-from shared.service.tenancy import Tenancy
+from shared.service.tenancy import tenancy_of
 from shared.store.client import connect
-from shared.store.leases import LeaseBook, worker_id
+from shared.store.leases import worker_id
 from shared.streams import DEFAULT_MODEL
 
 log = logging.getLogger("inference")
@@ -33,11 +33,10 @@ def main() -> int:
     batch_size = settings.batch_for(device.type)
     metrics = InferenceMetrics()
     watch_gpu(metrics.registry, device)
-    serve_metrics(metrics.registry, settings)
+    tenancy = tenancy_of(settings, "inference", worker_name, metrics.leases)
+    serve_metrics(metrics.registry, settings, lambda: tenancy.is_heard)
     client = connect(settings.redis_url.get_secret_value())
     catalog = Catalog(settings.models_dir, device, batch_size, metrics.loaded)
-    book = LeaseBook(client, "inference", worker_name, settings.lease_seconds)
-    tenancy = Tenancy(book, metrics.leases, settings.lease_seconds)
     with ThreadPoolExecutor(settings.num_decode_threads(), "decode") as decoders:
         worker = Worker(client, tenancy, catalog, decoders, settings, batch_size, metrics, stop)
         log.info("worker on %s, batches of up to %d", device, batch_size)

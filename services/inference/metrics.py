@@ -35,8 +35,8 @@ class InferenceMetrics:
             "afterimage_batch_frames", "Frames in a batch", buckets=BATCH_BUCKETS, registry=self.registry
         )
         self.latency = Histogram(
-            "afterimage_capture_to_commit_seconds",
-            "From a frame's capture (for a file: its release by the decoder) to its commit",
+            "afterimage_decode_to_commit_seconds",
+            "From the decoder (for a file that is played live: from when a frame was due) to the commit",
             ["pace"],
             buckets=LATENCY_BUCKETS,
             registry=self.registry,

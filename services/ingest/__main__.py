@@ -12,9 +12,9 @@ from shared.service.lifecycle import run_service, stop_on_signals
 from shared.service.logs import configure_logging
 from shared.service.metrics_server import serve_metrics
 from shared.service.settings import read_settings
-from shared.service.tenancy import Tenancy
+from shared.service.tenancy import tenancy_of
 from shared.store.client import connect
-from shared.store.leases import LeaseBook, worker_id
+from shared.store.leases import worker_id
 from shared.store.registry import Registry
 
 
@@ -27,9 +27,8 @@ def main() -> int:
     stop = stop_on_signals()
     client = connect(settings.redis_url.get_secret_value())
     metrics = IngestMetrics()
-    serve_metrics(metrics.registry, settings)
-    book = LeaseBook(client, "ingest", worker_name, settings.lease_seconds)
-    tenancy = Tenancy(book, metrics.leases, settings.lease_seconds)
+    tenancy = tenancy_of(settings, "ingest", worker_name, metrics.leases)
+    serve_metrics(metrics.registry, settings, lambda: tenancy.is_heard)
     own_redis = OwnRedis(client, settings.forbidden)
     with ProbeDesk(ProbeQueue(client), settings, own_redis, stop):
         Supervisor(Workplace(client, Registry(client), metrics, settings, own_redis), tenancy, stop).run()

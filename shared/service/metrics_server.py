@@ -1,4 +1,8 @@
-"""A service's metrics: the registry they are kept in, and the port on which Prometheus reads them."""
+"""A worker's metrics, and the port on which Prometheus reads them and the container's engine asks how it is."""
+
+from collections.abc import Callable, Iterable
+from typing import cast
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from prometheus_client import (
     CollectorRegistry,
@@ -24,12 +28,25 @@ def new_registry() -> CollectorRegistry:
     return registry
 
 
-def serve_metrics(registry: CollectorRegistry, settings: ServiceSettings) -> None:
-    """Serves them on a thread if the settings name a port; raises SettingsInvalid where it cannot be had."""
+def serve_metrics(registry: CollectorRegistry, settings: ServiceSettings, is_well: Callable[[], bool]) -> None:
+    """Serves them on a thread if the settings name a port; raises SettingsInvalid where it cannot be had.
+
+    `/healthz` answers with 200 while the worker `is_well`, else with 503.
+    """
     if not settings.metrics_port:
         return
     try:
-        start_http_server(settings.metrics_port, settings.metrics_host, registry=registry)
+        server, _ = start_http_server(settings.metrics_port, settings.metrics_host, registry=registry)
     except OSError as err:
         where = f"{settings.metrics_host}:{settings.metrics_port}"
         raise SettingsInvalid(f"AFTERIMAGE_METRICS_PORT: cannot listen on {where}: {err.strerror}") from err
+    metrics = cast(WSGIApplication, server.get_app())
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != "/healthz":
+            return metrics(environ, start_response)
+        heard = is_well()
+        start_response("200 OK" if heard else "503 Service Unavailable", [("Content-Type", "text/plain")])
+        return [b"ok\n" if heard else b"Redis has not heard of this worker for longer than a lease\n"]
+
+    server.set_app(answer)

@@ -8,12 +8,16 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol, Self
 
 from shared.errors import StoreUnavailable
-from shared.store.keys import NUM_PARTITIONS
+from shared.service.settings import ServiceSettings
+from shared.store.client import connect
+from shared.store.keys import NUM_PARTITIONS, Role
 from shared.store.leases import Lease, LeaseBook
 
 TICK_SECONDS = 0.1
 BEATS_PER_LIFE = 8
 RENEWALS_PER_LIFE = 4
+TIMEOUTS_PER_LIFE = 3
+"""So a renewal may hang twice on connections that are dead, and the third is in time."""
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +43,7 @@ class Tenancy:
     def __init__(self, book: LeaseBook, observer: Observer, ttl_seconds: float) -> None:
         self._book = book
         self._observer = observer
+        self._ttl_seconds = ttl_seconds
         self._renew_every = ttl_seconds / RENEWALS_PER_LIFE
         self._lock = threading.Lock()
         self._held: dict[int, Lease] = {}
@@ -70,6 +75,11 @@ class Tenancy:
             self._book.release(leases)
         except StoreUnavailable as err:
             log.warning("leases are not given back and will run out: %s", err)
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether Redis has heard of this worker within the lease time."""
+        return time.monotonic() - self._beaten_at <= self._ttl_seconds
 
     def held(self) -> dict[int, Lease]:
         """Partition → lease, to work on."""
@@ -161,6 +171,16 @@ class Tenancy:
         self._observer.moved(way, num_partitions)
         self._observer.owned(num_owned)
         log.info("partitions %s: %d, owned: %d", way.replace("_", " "), num_partitions, num_owned)
+
+
+def tenancy_of(settings: ServiceSettings, role: Role, worker_id: str, observer: Observer) -> Tenancy:
+    """A worker's tenancy, over connections of its own: they give up in time for its leases to be renewed over others.
+
+    Raises SettingsInvalid.
+    """
+    ttl_seconds = settings.lease_seconds
+    client = connect(settings.redis_url.get_secret_value(), ttl_seconds / TIMEOUTS_PER_LIFE, retries=0)
+    return Tenancy(LeaseBook(client, role, worker_id, ttl_seconds), observer, ttl_seconds)
 
 
 def assign(workers: Collection[str], num_partitions: int = NUM_PARTITIONS) -> dict[int, str]:

@@ -65,6 +65,10 @@ class Cluster(RedisCluster):
         pipeline.parent_execute_command = _Repeating(pipeline.parent_execute_command)
         return pipeline
 
+    def mget(self, keys: Sequence[str]) -> Any:  # type: ignore[override]
+        """The values of keys in any slots."""
+        return self.mget_nonatomic(keys)
+
     def close(self) -> None:
         """Closes the connections, if there are any."""
         if "_lock" in vars(self):

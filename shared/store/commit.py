@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import redis
 
+from shared.entries import labels_field, scores_text
 from shared.events import Event
 from shared.store.client import translated
 from shared.store.keys import PARTITIONS, keys_of
@@ -21,8 +22,6 @@ from shared.store.scripts import IS_AFTER, Script, lua
 from shared.streams import Progress
 
 MAX_FEED_ENTRIES = 10_000
-DAY_SECONDS = 86_400.0
-"""More by the clock than by the stream's own time: a clock that is set must not take the history of an hour."""
 
 COMMIT: Final = lua("commit")
 
@@ -35,12 +34,16 @@ class Retention:
     scores_seconds: float = 3600
     events_seconds: float = 30 * 86_400
 
+    def milliseconds(self) -> list[int]:
+        """The same, in the script's order."""
+        return [round(seconds * 1000) for seconds in (self.frames_seconds, self.scores_seconds, self.events_seconds)]
+
 
 @dataclass(frozen=True, slots=True)
 class StreamCommit:
-    """What one stream adds: `scores` are (frame id, a text per label), `transitions` (kind, event).
+    """What one stream adds: `scores` are (frame id, one per label), `transitions` (kind, event).
 
-    With a `memory`, `wanted.checkpoint` is the entry after which that was taken.
+    With a `memory`, `wanted.checkpoint` is the entry after which that was taken. Without a `state`, that is as it was.
     """
 
     stream_id: str
@@ -49,7 +52,7 @@ class StreamCommit:
     wanted: Progress
     state: bytes
     labels: Sequence[str]
-    scores: Sequence[tuple[str, Sequence[str]]]
+    scores: Sequence[tuple[str, Sequence[float]]]
     transitions: Sequence[tuple[str, Event]] = field(default=())
     memory: bytes = b""
 
@@ -59,24 +62,16 @@ class StreamCommit:
         owned = (keys.frames, keys.scores, keys.events, keys.event_data)
         return [key(self.stream_id) for key in owned]
 
-    def arguments(self, retention: Retention) -> list[Any]:
+    def arguments(self) -> list[Any]:
         """The stream's part of the script's arguments."""
-        at_ms, checkpoint_ms = _ms_of(self.wanted.cursor), _ms_of(self.wanted.checkpoint)
         arguments: list[Any] = [self.stream_id, str(self.expected), str(self.wanted), self.state, self.memory]
-        kept = (retention.frames_seconds, retention.scores_seconds, retention.events_seconds)
-        frames, scores, events = (max(0, at_ms - int(seconds * 1000)) for seconds in kept)
-        arguments += [min(frames, checkpoint_ms), scores, events]
-        arguments += [len(self.labels), *self.labels, len(self.scores)]
-        for entry_id, texts in self.scores:
-            arguments += (entry_id, *texts)
+        arguments += [labels_field(self.labels), len(self.scores)]
+        for entry_id, scores in self.scores:
+            arguments += (entry_id, scores_text(scores))
         arguments.append(len(self.transitions))
         for kind, event in self.transitions:
             arguments += (kind, event.id, event.started_at_ms, event.model_dump_json())
         return arguments
-
-
-def _ms_of(entry_id: str) -> int:
-    return int(entry_id.partition("-")[0])
 
 
 class CommitOutcome(Enum):
@@ -136,12 +131,10 @@ class Committer:
     def _call(self, lease: Lease, group: Sequence[StreamCommit]) -> tuple[list[str], list[Any]]:
         keys = PARTITIONS[lease.partition]
         all_keys = [*keys.ownership("inference"), keys.progress, keys.state, keys.memory, keys.feed]
-        kept = self._retention
-        silent = (kept.frames_seconds, kept.scores_seconds + DAY_SECONDS, kept.events_seconds + DAY_SECONDS)
-        arguments: list[Any] = [str(lease), MAX_FEED_ENTRIES, *(round(seconds * 1000) for seconds in silent)]
+        arguments: list[Any] = [str(lease), MAX_FEED_ENTRIES, *self._retention.milliseconds()]
         for commit in group:
             all_keys += commit.keys()
-            arguments += commit.arguments(self._retention)
+            arguments += commit.arguments()
         return all_keys, arguments
 
 

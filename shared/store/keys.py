@@ -49,6 +49,16 @@ class PartitionKeys:
         return self._key("streams")
 
     @property
+    def changes(self) -> str:
+        """Counter: how often a spec was added, replaced or removed: while it stands, none need be read again."""
+        return self._key("changes")
+
+    @property
+    def arrivals(self) -> str:
+        """Counter: how often something came into a frame queue: while it stands, none need be asked again."""
+        return self._key("arrivals")
+
+    @property
     def status(self) -> str:
         """Hash: stream id → StreamStatus (JSON), what ingest sees."""
         return self._key("status")
@@ -70,7 +80,7 @@ class PartitionKeys:
 
     @property
     def state(self) -> str:
-        """Hash: stream id → SavedTracks (JSON): what is under way in it, written by every commit."""
+        """Hash: stream id → SavedTracks (JSON): what is under way in it, written where that changed."""
         return self._key("state")
 
     @property
@@ -88,7 +98,7 @@ class PartitionKeys:
         return self._key("frames", stream_id)
 
     def scores(self, stream_id: str) -> str:
-        """Stream: one entry a frame, a field per label."""
+        """Stream: one entry a frame, by its id; a field of all labels joined by commas holds their scores, likewise."""
         return self._key("scores", stream_id)
 
     def events(self, stream_id: str) -> str:

@@ -1,8 +1,8 @@
 """The registry: which streams there are and what is known of each. Every change is one script on one partition."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import redis
@@ -10,24 +10,103 @@ import redis
 from shared.errors import Fenced, StreamExists, StreamUnknown
 from shared.records import StreamRecord, Unreadable, parsed_spec
 from shared.store.client import replies_of, translated
-from shared.store.keys import PARTITIONS, keys_of
+from shared.store.keys import PARTITIONS, PartitionKeys, keys_of
 from shared.store.leases import OWNS, Lease
 from shared.store.scripts import Script, lua
 from shared.streams import STREAM_ID_PATTERN, InferenceStatus, Progress, StreamSpec, StreamStatus
 
 FENCED = 2
+TURN_SECONDS = 0.25
 ADD: Final = lua("stream_add")
 REPLACE: Final = lua("stream_replace")
 REMOVE: Final = lua("stream_remove")
 SET_IF_CURRENT: Final = lua("stream_set_if_current")
 
 
-@dataclass(frozen=True, slots=True)
-class RegistryListing:
-    """What is registered: the streams by id, and those whose spec this version cannot read, with what is wrong."""
+class PartitionCounters:
+    """A counter of each partition, by which one tells whether there is news in it. Used by one thread.
 
-    specs: dict[str, StreamSpec]
-    unreadable: dict[str, str]
+    What is written by hand or by an earlier version moves none, so one partition after another counts as moved anyway.
+    """
+
+    def __init__(self, client: redis.Redis, key: Callable[[PartitionKeys], str]) -> None:
+        self._client = client
+        self._key = key
+        self._known: dict[int, bytes | None] = {}
+        self._turn, self._turn_at = 0, 0.0
+
+    def moved(self, partitions: Iterable[int]) -> set[int]:
+        """Those whose counter has moved since they were last asked about, or that were not asked about then.
+
+        One round trip; raises StoreUnavailable.
+        """
+        asked = sorted(partitions)
+        if not asked:
+            self._known = {}
+            return set()
+        with translated():
+            values: Any = self._client.mget([self._key(PARTITIONS[partition]) for partition in asked])
+        former, self._known = self._known, dict(zip(asked, values, strict=True))
+        moved = {each for each in asked if each not in former or former[each] != self._known[each]}
+        if (now := time.monotonic()) >= self._turn_at:
+            self._turn, self._turn_at = self._turn + 1, now + TURN_SECONDS
+            moved.add(asked[self._turn % len(asked)])
+        return moved
+
+
+class RegistryListing:
+    """What is registered in some partitions, as of the last look. Used by one thread.
+
+    `specs` by stream id: what has not changed is the same object. `unreadable`: what is wrong with those whose spec
+    this version cannot read; they are looked at anew each time.
+    """
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.specs: dict[str, StreamSpec] = {}
+        self.unreadable: dict[str, str] = {}
+        self._client = client
+        self._changes = PartitionCounters(client, lambda keys: keys.changes)
+        self._parsed: dict[int, dict[tuple[bytes, bytes], StreamSpec | Unreadable]] = {}
+        self._outdated: set[int] = set()
+
+    def look(self, partitions: Iterable[int]) -> set[str]:
+        """Reads the partitions where something has changed; the ids of streams that are new, changed or gone.
+
+        Two round trips at most; raises StoreUnavailable, and nothing is lost then.
+        """
+        wanted = set(partitions)
+        self._outdated = (self._outdated | self._changes.moved(wanted)) & wanted
+        read = sorted(self._outdated)
+        pipeline = self._client.pipeline(transaction=False)
+        for partition in read:
+            pipeline.hgetall(PARTITIONS[partition].streams)
+        replies = replies_of(pipeline) if read else []
+        left: list[tuple[int, Any]] = [(partition, {}) for partition in self._parsed.keys() - wanted]
+        changed = {stream_id for found in (*left, *zip(read, replies, strict=True)) for stream_id in self._take(*found)}
+        self._parsed = {partition: parsed for partition, parsed in self._parsed.items() if partition in wanted}
+        return changed
+
+    def _take(self, partition: int, stored: Any) -> set[str]:  # noqa: ANN401  (a hash, or why there is none)
+        key, former = PARTITIONS[partition].streams, self._parsed.get(partition, {})
+        is_hash = not isinstance(stored, Exception)
+        parsed = {entry: former.get(entry) or parsed_spec(*entry) for entry in (stored.items() if is_hash else ())}
+        self._parsed[partition] = parsed
+        gone, new = former.keys() - parsed.keys(), parsed.keys() - former.keys()
+        for name, _ in gone:
+            self.specs.pop(_id_of(name), None)
+            self.unreadable.pop(_id_of(name), None)
+        for entry in new:
+            spec = parsed[entry]
+            if isinstance(spec, StreamSpec):
+                self.specs[spec.id] = spec
+            else:
+                self.unreadable[spec.stream_id] = spec.what
+        self.unreadable.pop(key, None)
+        if not is_hash:
+            self.unreadable[key] = "is no hash"
+        if is_hash and all(isinstance(each, StreamSpec) for each in parsed.values()):
+            self._outdated.discard(partition)
+        return {_id_of(name) for name, _ in gone | new}
 
 
 class Registry:
@@ -35,14 +114,13 @@ class Registry:
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
-        self._parsed: dict[tuple[bytes, bytes], StreamSpec | Unreadable] = {}
 
     def add(self, spec: StreamSpec) -> None:
         """Registers a stream; raises StreamExists where the id is used."""
         keys = keys_of(spec.id)
         arguments = [spec.id, spec.model_dump_json(), str(Progress(spec.generation))]
         with translated():
-            added = Script(self._client, ADD)([keys.streams, keys.progress], arguments)
+            added = Script(self._client, ADD)([keys.streams, keys.progress, keys.changes], arguments)
         if not added:
             raise StreamExists(f"stream id {spec.id!r} is used already")
 
@@ -51,14 +129,15 @@ class Registry:
 
         Equal is what says the same: an earlier version may have written it in other words.
         """
-        key = keys_of(seen.id).streams
+        keys = keys_of(seen.id)
         with translated():
-            stored: Any = self._client.hget(key, seen.id)
+            stored: Any = self._client.hget(keys.streams, seen.id)
         present = parsed_spec(seen.id, stored) if stored else None
         if present != seen:
             return present == wanted
         with translated():
-            return bool(Script(self._client, REPLACE)([key], [seen.id, stored, wanted.model_dump_json()]))
+            arguments = [seen.id, stored, wanted.model_dump_json()]
+            return bool(Script(self._client, REPLACE)([keys.streams, keys.changes], arguments))
 
     def remove(self, stream_id: str) -> None:
         """Removes a stream and all its keys; raises StreamUnknown."""
@@ -66,7 +145,7 @@ class Registry:
         hashes = [keys.status, keys.inference, keys.published, keys.progress, keys.state, keys.memory]
         own = [keys.frames(stream_id), keys.scores(stream_id), keys.events(stream_id), keys.event_data(stream_id)]
         with translated():
-            known = Script(self._client, REMOVE)([keys.streams, *hashes, *own], [stream_id])
+            known = Script(self._client, REMOVE)([keys.streams, keys.changes, *hashes, *own], [stream_id])
         if not known:
             raise StreamUnknown(f"no stream has the id {stream_id!r}")
 
@@ -103,23 +182,11 @@ class Registry:
         named = [(keys, name.decode(errors="replace")) for keys, name in found]
         return [name for keys, name in named if re.fullmatch(STREAM_ID_PATTERN, name) and keys_of(name) == keys]
 
-    def specs(self, partitions: Iterable[int] = range(len(PARTITIONS))) -> dict[str, StreamSpec]:
-        """Every registered stream of the partitions, in one pipelined round trip; unreadable specs are left out."""
-        return self.listing(partitions).specs
-
-    def listing(self, partitions: Iterable[int] = range(len(PARTITIONS))) -> RegistryListing:
-        """The same, with the unreadable ones told apart."""
-        asked = [PARTITIONS[partition].streams for partition in partitions]
-        pipeline = self._client.pipeline(transaction=False)
-        for key in asked:
-            pipeline.hgetall(key)
-        replies = dict(zip(asked, replies_of(pipeline), strict=True))
-        damaged = {key: "is no hash" for key, reply in replies.items() if isinstance(reply, Exception)}
-        stored = [entry for key, reply in replies.items() if key not in damaged for entry in reply.items()]
-        self._parsed = {entry: self._parsed.get(entry) or parsed_spec(*entry) for entry in stored}
-        specs = {spec.id: spec for spec in self._parsed.values() if isinstance(spec, StreamSpec)}
-        unreadable = {each.stream_id: each.what for each in self._parsed.values() if isinstance(each, Unreadable)}
-        return RegistryListing(specs, damaged | unreadable)
+    def specs(self) -> dict[str, StreamSpec]:
+        """Every registered stream that can be read."""
+        listing = RegistryListing(self._client)
+        listing.look(range(len(PARTITIONS)))
+        return listing.specs
 
     def set_status(self, stream_id: str, status: StreamStatus, lease: Lease) -> bool:
         """Stores what ingest sees; returns False where that generation of the stream is gone. Raises Fenced."""
@@ -139,3 +206,7 @@ class Registry:
         if outcome == FENCED:
             raise Fenced(f"stream {arguments[0]!r}: its partition is another worker's")
         return bool(outcome)
+
+
+def _id_of(name: bytes) -> str:
+    return name.decode(errors="backslashreplace")

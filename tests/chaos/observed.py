@@ -6,6 +6,7 @@ from typing import Any
 
 import redis
 
+from shared.entries import parse_scores
 from shared.events import Event
 from shared.store.client import translated
 from shared.store.keys import keys_of
@@ -41,7 +42,7 @@ def observe(client: redis.Redis, stream_id: str) -> Observed:
     return Observed(
         frames_processed=record.progress.frames_processed,
         frames_dropped=record.frames_dropped,
-        scores={name.decode(): {label.decode(): float(text) for label, text in row.items()} for name, row in entries},
+        scores={name.decode(): parse_scores(fields) for name, fields in entries},
         events=events,
         feed=tuple((kind, event.id) for kind, event in feed if event.stream_id == stream_id),
     )

@@ -20,6 +20,6 @@ def test_it_shows_what_it_finds_beside_the_truth_and_writes_in_its_folder_only(t
         assert re.search(rf"│ {label} +│ {pace} +│ 160 +│ \d+ +│ \d+ +│ \d+ +│ \d+ +│", text)
     assert re.search(r"truth 0:\d\d\.\d–0:\d\d\.\d", text)
     assert re.search(r"6 fast streams: 960 frames in [\d.]+ s, \d+ frames/s", text)
-    assert re.search(r"capture to commit: p50 \d+ ms, p99 \d+ ms", text)
+    assert re.search(r"decode to commit: p50 \d+ ms, p99 \d+ ms", text)
     assert {path.name for path in data.iterdir()} == {"clips", "lock", "logs", "redis"}
     assert [path.name for path in data.parent.iterdir()] == ["demo"]

@@ -11,6 +11,7 @@ import redis
 from patience import eventually
 from worker_runner import BASE_MS, FRAME_MS, LABELS, WorkerRunner, pictures, save_random_model, spec_of
 
+from shared.entries import EntryId
 from shared.store.commit import Committer, StreamCommit, StreamOutcome
 from shared.store.keys import keys_of
 from shared.store.registry import Registry
@@ -72,12 +73,8 @@ def crashed_in_between(
     crash()
     progress = runner.record("cam").progress
     assert progress.frames_processed >= CRASH_AFTER
-    assert BASE_MS < ms_of(progress.checkpoint) < ms_of(progress.cursor)
+    assert EntryId(BASE_MS) < EntryId.parse(progress.checkpoint) < EntryId.parse(progress.cursor)
     return progress
-
-
-def ms_of(entry_id: str) -> int:
-    return int(entry_id.partition("-")[0])
 
 
 def undisturbed(runner: WorkerRunner, gap_before: int = 0) -> np.ndarray[Any, Any]:
@@ -174,8 +171,9 @@ def test_a_full_live_queue_loses_what_waits_and_not_what_may_be_replayed(
     monkeypatch.setattr("shared.store.frame_queue.MAX_LIVE_FRAMES", 30)
     runner.publish(spec_of("cam"), pictures(5), first=len(FILM))
     kept = {name.decode() for name, _ in xrange(runner.client, "cam")}
-    since = [f"{BASE_MS + number * FRAME_MS}-0" for number in range(len(FILM))]
-    since = [name for name in since if ms_of(progress.checkpoint) < ms_of(name) <= ms_of(progress.cursor)]
+    after, last = EntryId.parse(progress.checkpoint), EntryId.parse(progress.cursor)
+    names = [EntryId(BASE_MS + number * FRAME_MS) for number in range(len(FILM))]
+    since = [str(name) for name in names if after < name <= last]
     assert set(since) <= kept
     assert len(kept) == 30
     runner.start(batch_size=3)
@@ -219,3 +217,21 @@ def test_between_checkpoints_a_commit_is_small(runner: WorkerRunner, crash: Call
     crashed_in_between(runner, crash)
     stored: Any = runner.client.hget(keys_of("cam").state, "cam")
     assert len(stored) < 400
+
+
+def test_tracks_are_sent_where_they_changed(
+    runner: WorkerRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send, sent = Committer.commit, list[bytes]()
+
+    def commit(self: Committer, commits: Sequence[StreamCommit]) -> dict[str, StreamOutcome]:
+        sent.extend(each.state for each in commits)
+        return send(self, commits)
+
+    monkeypatch.setattr(Committer, "commit", commit)
+    save_random_model(tmp_path, enter=0.99)
+    runner.registry.add(spec_of("cam"))
+    runner.publish(spec_of("cam"), FILM)
+    runner.start(batch_size=3)
+    runner.wait_processed("cam", len(FILM))
+    assert [state for state in sent if state] == [runner.client.hget(keys_of("cam").state, "cam")] == sent[:1]

@@ -20,11 +20,12 @@ from redis_cluster import Cluster, free_port, redis_cluster
 
 from services.ingest.own_redis import OwnRedis
 from services.ingest.sources.network.addresses import AddressPolicy
+from shared.entries import Frame
 from shared.errors import SourceFailed, StoreUnavailable
 from shared.store.address import addresses_of
 from shared.store.client import connect, connect_async, translated
 from shared.store.commit import CommitOutcome, Committer, Retention, StreamCommit
-from shared.store.frame_queue import FrameWriter, NewFrame, read_frames
+from shared.store.frame_queue import FrameWriter, read_frames
 from shared.store.keys import keys_of, partition_of
 from shared.store.leases import LEASE_SECONDS, Lease, LeaseBook, living_workers
 from shared.store.registry import Registry
@@ -57,8 +58,8 @@ def spec(stream_id: str) -> StreamSpec:
     return StreamSpec(id=stream_id, name="camera", source="a.mp4", base_ms=1, generation=7, created_at_ms=1)
 
 
-def frame(at_ms: int) -> NewFrame:
-    return NewFrame(at_ms, at_ms, 1, 0.0, b"jpeg")
+def frame(at_ms: int) -> Frame:
+    return Frame(at_ms, at_ms, 1, 0.0, b"jpeg")
 
 
 def commit_of(stream_id: str, lease: Lease, number: int) -> StreamCommit:
@@ -68,7 +69,7 @@ def commit_of(stream_id: str, lease: Lease, number: int) -> StreamCommit:
     at = f"{number}-0"
     after = replace(before, cursor=at, sequence=number, frames_processed=number, checkpoint=at)
     changes = [("closed", an_event(stream_id, BASE_MS + number))]
-    return StreamCommit(stream_id, lease, before, after, b"state", ("moved",), [(at, ("0.5",))], changes, b"memory")
+    return StreamCommit(stream_id, lease, before, after, b"state", ("moved",), [(at, (0.5,))], changes, b"memory")
 
 
 def in_the_end(action: Callable[[], object]) -> None:
@@ -105,8 +106,10 @@ class Pipeline:
             lease = self._ingest[partition_of(stream_id)]
             outcome = FrameWriter(self._client, stream_id, 7, "fast", lease).publish([frame(number)])
             assert outcome == ("ok", 1)
-        frames = read_frames(self._client, dict.fromkeys(STREAMS, f"{number - 1}-0"), 10)
-        assert [(each.stream_id, each.sequence) for each in frames] == [(each, number) for each in by_partition()]
+        found = read_frames(self._client, dict.fromkeys(STREAMS, f"{number - 1}-0"), 10)
+        assert [(each, [frame.sequence for frame in frames]) for each, frames in found.items()] == [
+            (each, [number]) for each in by_partition()
+        ]
         commits = [commit_of(each, self._inference[partition_of(each)], number) for each in STREAMS]
         assert set(self._committer.commit(commits).values()) == {CommitOutcome.COMMITTED}
 

@@ -8,9 +8,10 @@ import pytest
 import redis
 from leasing import seize
 
+from shared.entries import Frame
 from shared.events import Event, event_id
 from shared.store.commit import CommitOutcome, Committer, Retention, StreamCommit
-from shared.store.frame_queue import FrameWriter, NewFrame, Outcome
+from shared.store.frame_queue import FrameWriter, Outcome
 from shared.store.keys import keys_of
 from shared.store.leases import Lease
 from shared.store.registry import Registry
@@ -36,7 +37,7 @@ def commit_of(seconds: float, expected: Progress, **changes: Any) -> StreamCommi
         frames_processed=expected.frames_processed + 1,
         checkpoint=cursor,
     )
-    scores = [(cursor, ("0.10000", "0.90000"))]
+    scores = [(cursor, (0.1, 0.9))]
     commit = StreamCommit("cam", LEASE, expected, wanted, b"state", ("moved", "frozen"), scores)
     return replace(commit, **changes)
 
@@ -90,7 +91,7 @@ def test_one_commit_writes_everything(redis_client: redis.Redis, committer: Comm
     stored = everything(redis_client)
     assert stored["progress"] == f"7 {entry(0.125)} 1 1 {entry(0.125)}".encode()
     assert stored["state"] == b"state"
-    assert stored["scores"] == [(entry(0.125).encode(), {b"moved": b"0.10000", b"frozen": b"0.90000"})]
+    assert stored["scores"] == [(entry(0.125).encode(), {b"moved,frozen": b"0.10000,0.90000"})]
     assert stored["events"] == [(opened.id.encode(), float(BASE_MS))]
     assert Event.model_validate_json(stored["event_data"][opened.id.encode()]) == opened
     [(_, fed)] = entries(redis_client, KEYS.feed)
@@ -103,6 +104,14 @@ def test_a_commit_sent_twice_counts_once(redis_client: redis.Redis, committer: C
     before = everything(redis_client)
     assert committer.commit([commit]) == {"cam": CommitOutcome.COMMITTED}
     assert everything(redis_client) == before
+
+
+def test_a_commit_without_a_state_leaves_it_as_it_was(redis_client: redis.Redis, committer: Committer) -> None:
+    first = commit_of(0.125, START)
+    committer.commit([first])
+    committer.commit([commit_of(0.25, first.wanted, state=b"")])
+    stored = everything(redis_client)
+    assert (stored["state"], stored["progress"]) == (b"state", f"7 {entry(0.25)} 2 2 {entry(0.25)}".encode())
 
 
 def test_a_commit_from_elsewhere_in_the_stream_changes_nothing(redis_client: redis.Redis, committer: Committer) -> None:
@@ -173,9 +182,9 @@ def writer_of(client: redis.Redis) -> FrameWriter:
     )
 
 
-def frame_at(seconds: float) -> NewFrame:
+def frame_at(seconds: float) -> Frame:
     at_ms = BASE_MS + int(seconds * 1000)
-    return NewFrame(at_ms, at_ms, 1, seconds, b"jpeg")
+    return Frame(at_ms, at_ms, 1, seconds, b"jpeg")
 
 
 def test_what_a_silent_stream_keeps_goes_by_the_clock(redis_client: redis.Redis, committer: Committer) -> None:
@@ -184,7 +193,13 @@ def test_what_a_silent_stream_keeps_goes_by_the_clock(redis_client: redis.Redis,
     first = commit_of(0.125, START, transitions=[("opened", event(0.0))], memory=b"memory")
     committer.commit([first])
     assert redis_client.ttl(frames) == -1  # one waits
-    committer.commit([commit_of(0.25, first.wanted, memory=b"memory")])
+    caught_up = commit_of(0.25, first.wanted, memory=b"memory")
+    committer.commit([caught_up])
+    assert (
+        redis_client.ttl(frames) > 86_000
+    )  # more frames are to be expected, and the clock may be set before they come
+    silent = replace(caught_up, expected=caught_up.wanted, state=b"", scores=(), transitions=())
+    committer.commit([silent])
     assert 0 < redis_client.pttl(frames) <= 10_000
     assert 3_600 < redis_client.ttl(KEYS.scores("cam")) <= 3_600 + 86_400
     assert {redis_client.ttl(key) // 86_400 for key in (KEYS.events("cam"), KEYS.event_data("cam"))} <= {30, 31}

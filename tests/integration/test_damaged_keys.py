@@ -67,7 +67,7 @@ def test_a_damaged_stream_is_named_and_disturbs_no_other(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("services.inference.pipeline.intake.DAMAGED_SECONDS", 1.0)
+    monkeypatch.setattr("services.inference.pipeline.admission.DAMAGED_SECONDS", 1.0)
     for stream_id in ("cam", "other"):
         runner.registry.add(spec_of(stream_id))
         runner.publish(spec_of(stream_id), FILM, end=True)

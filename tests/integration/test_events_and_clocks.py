@@ -20,6 +20,7 @@ from service_process import ServiceProcess, inference_process, ingest_process
 from worker_runner import LABELS, save_random_model
 
 from services.ingest.captures.clock import SLEW
+from shared.entries import EntryId
 from shared.events import Event
 from shared.records import StreamRecord
 from shared.store.client import connect
@@ -71,7 +72,7 @@ class Host:
         keys = keys_of(STREAM_ID)
         key = keys.scores(STREAM_ID) if kind == "scores" else keys.frames(STREAM_ID)
         entries: Any = self.client.xrange(key)
-        return [int(entry.partition(b"-")[0]) for entry, _ in entries]
+        return [EntryId.parse(entry).ms for entry, _ in entries]
 
     def events(self, state: str) -> list[Event]:
         """What is kept of them, by label."""
@@ -142,7 +143,7 @@ def _assert_that_it_is_told_once(host: Host) -> None:
     assert (ingest.total("clock_steps", way="back"), ingest.total("clock_steps", way="forward")) == (2, 3)
     assert ingest.total("connections") == 1
     assert inference.total("state_resets", reason="gap") == inference.total("state_restores") == 0
-    assert inference.values["afterimage_capture_to_commit_seconds_sum", frozenset({("pace", "live")})] < LONGEST_SECONDS
+    assert inference.values["afterimage_decode_to_commit_seconds_sum", frozenset({("pace", "live")})] < LONGEST_SECONDS
     assert [inference.total("events", label=label) for label in LABELS] == [1] * len(LABELS)
     for samples in (ingest, inference):
         assert samples.total("rebalances", way="lost") == samples.total("frames_dropped") == 0

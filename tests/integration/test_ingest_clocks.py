@@ -24,8 +24,9 @@ from services.ingest.captures import inlet
 from services.ingest.captures.clock import SLEW
 from services.ingest.readers.reading import Reading, reading
 from shared.clock import now_ms
+from shared.entries import Frame
 from shared.store.client import connect
-from shared.store.frame_queue import FrameWriter, NewFrame
+from shared.store.frame_queue import FrameWriter
 from shared.store.keys import partition_of
 from shared.store.leases import LeaseBook
 from shared.store.registry import Registry
@@ -50,7 +51,8 @@ class Times:
         """So many more."""
         wanted, deadline = len(self.all) + num_frames, time.monotonic() + PATIENCE_SECONDS
         while len(self.all) < wanted:
-            self.all += [frame.captured_at_ms for frame in self._passing.step() if frame.jpeg]
+            for frames in self._passing.step().values():
+                self.all += [frame.captured_at_ms for frame in frames if frame.jpeg]
             assert time.monotonic() < deadline
             time.sleep(0.01)
         return self.all[-num_frames:]
@@ -100,7 +102,7 @@ def test_a_partition_that_moves_to_a_host_whose_clock_is_behind_goes_on(
             spec = ingest.add(name, server.url(), pace="live", fps=FPS)
             lease = lease_of[partition_of(name)]
             writer = FrameWriter(ingest.client, name, spec.generation, "live", lease)
-            writer.publish([NewFrame(last_ms, last_ms, 1, 0.0, b"jpeg")])
+            writer.publish([Frame(last_ms, last_ms, 1, 0.0, b"jpeg")])
         LeaseBook(ingest.client, "ingest", "the-test").release(list(lease_of.values()))
         ingest.start()
         for name in names:

@@ -2,13 +2,14 @@ import pytest
 import redis
 from films import VideoFile
 from ingest_runner import BASE_MS, OVER, IngestRunner, grid
-from leasing import seize
+from leasing import calls_at_rest, seize
 from patience import eventually
 
 from services.ingest.captures.status import StatusReporter
 from services.ingest.sources.decoding.hardware import accelerator
+from shared.entries import Frame
 from shared.store import frame_queue
-from shared.store.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
+from shared.store.frame_queue import FrameWriter, Outcome
 from shared.store.keys import NUM_PARTITIONS, PARTITIONS, keys_of, partition_of
 from shared.store.leases import LEASE_SECONDS, LeaseBook, living_workers
 from shared.streams import StreamState
@@ -44,8 +45,8 @@ def test_a_second_reading_changes_nothing(ingest: IngestRunner, video_file: Vide
     before = ingest.entries("clip")
     lease = seize(ingest.client, "ingest")[partition_of("clip")]
     writer = FrameWriter(ingest.client, "clip", spec.generation, "fast", lease)
-    again = [NewFrame(time_ms, time_ms, 2, 0.0, b"other") for time_ms in grid(16)]
-    assert writer.publish([*again, EndOfSource(grid(16)[-1])]) == (Outcome.OK, 17)
+    again = [Frame(time_ms, time_ms, 2, 0.0, b"other") for time_ms in grid(16)]
+    assert writer.publish([*again, Frame.end(grid(16)[-1])]) == (Outcome.OK, 17)
     assert ingest.entries("clip") == before
     assert ingest.registry.get("clip").frames_published == 16
 
@@ -60,6 +61,8 @@ def test_a_file_that_ended_is_not_played_again(ingest: IngestRunner, video_file:
     ingest.until("new", StreamState.ENDED)
     assert ingest.registry.get("old").status.epoch == 1
     assert ingest.value("afterimage_connections_total", stream_id="old") is None
+    [num_hashes] = calls_at_rest(ingest.client, "hgetall")
+    assert num_hashes <= NUM_PARTITIONS
 
 
 def test_fast_pace_waits_for_inference_and_loses_nothing(ingest: IngestRunner, video_file: VideoFile) -> None:

@@ -21,8 +21,8 @@ from service_process import ServiceProcess, ingest_process
 from web_server import web_server
 
 from shared.clock import now_ms
+from shared.entries import Frame
 from shared.store.client import connect
-from shared.store.frame_queue import QueuedFrame
 from shared.store.registry import Registry
 from shared.streams import DEFAULT_FPS, StreamSpec, StreamState
 
@@ -56,16 +56,16 @@ class System:
     client: redis.Redis
     neighbours: list[StreamSpec]
 
-    def frames_in(self, seconds: float, also: Callable[[], object] = lambda: None) -> dict[str, list[QueuedFrame]]:
+    def frames_in(self, seconds: float, also: Callable[[], object] = lambda: None) -> dict[str, list[Frame]]:
         """Frames of the neighbours that come within so many seconds, once all are live; `also` happens meanwhile."""
         passing = Passing(self.client, self.neighbours)
         Streams(Registry(self.client), passing, [spec.id for spec in self.neighbours]).until_all(LIVE)
         passing.step()
-        found: dict[str, list[QueuedFrame]] = {spec.id: [] for spec in self.neighbours}
+        found: dict[str, list[Frame]] = {spec.id: [] for spec in self.neighbours}
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            for frame in passing.step():
-                found[frame.stream_id].append(frame)
+            for stream_id, frames in passing.step().items():
+                found[stream_id] += frames
             also()
             time.sleep(0.01)
         for stream_id, frames in found.items():

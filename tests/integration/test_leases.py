@@ -1,11 +1,20 @@
 """Leases and their keepers on a real Redis."""
 
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
 import pytest
 import redis
 from leasing import lease_of, tenancy
 from patience import eventually
+from prometheus_client import CollectorRegistry
 
-from shared.service.tenancy import Tenancy
+from shared.service.lease_metrics import LeaseMetrics
+from shared.service.settings import ServiceSettings
+from shared.service.tenancy import Tenancy, tenancy_of
 from shared.store.keys import NUM_PARTITIONS, PARTITIONS
 from shared.store.leases import LEASE_SECONDS, Lease, LeaseBook, living_workers
 
@@ -91,6 +100,69 @@ def test_what_is_begun_is_finished_before_a_partition_changes_hands(redis_client
             one.give_back([leaving[first]])
             eventually(lambda: list(two.held()) == [first], "the one that was given back")
         eventually(lambda: one.leaving() == {} and len(one.held()) == NUM_PARTITIONS, "what was not given back stays")
+
+
+class Wires:
+    """Connections to Redis that may fall silent, as through a switch that lost its power: they stay open."""
+
+    def __init__(self, target: str, listener: socket.socket) -> None:
+        self._target = target
+        self._listener = listener
+        self._generation = 0
+
+    def run(self) -> None:
+        with suppress(OSError):
+            while True:
+                caller, _ = self._listener.accept()
+                callee = socket.socket(socket.AF_UNIX)
+                callee.connect(self._target)
+                for ends in ((caller, callee), (callee, caller)):
+                    threading.Thread(target=self._carry, args=(*ends, self._generation), daemon=True).start()
+
+    def _carry(self, source: socket.socket, drain: socket.socket, generation: int) -> None:
+        with source, suppress(OSError):
+            while content := source.recv(65536):
+                if generation == self._generation:
+                    drain.sendall(content)
+            drain.shutdown(socket.SHUT_WR)
+
+    def fall_silent(self) -> None:
+        """Those that there are now carry nothing any more; those to come do."""
+        self._generation += 1
+
+
+@contextmanager
+def wires(redis_url: str) -> Iterator[tuple[str, Wires]]:
+    """The URL of a Redis behind such connections, and these."""
+    with tempfile.TemporaryDirectory(prefix="afterimage-") as folder, socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{folder}/wires.sock")
+        listener.listen()
+        between = Wires(redis_url.removeprefix("unix://"), listener)
+        thread = threading.Thread(target=between.run)
+        thread.start()
+        try:
+            yield f"unix://{folder}/wires.sock", between
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def test_a_renewal_on_a_dead_connection_fails_in_time_for_another(redis_client: redis.Redis, redis_url: str) -> None:
+    key = PARTITIONS[7].lease("ingest")
+    with wires(redis_url) as (url, between):
+        settings = ServiceSettings.model_validate({"redis_url": url, "lease_seconds": 2})
+        with tenancy_of(settings, "ingest", "one", LeaseMetrics(CollectorRegistry())) as keeper:
+            before = eventually(lambda: held if len(held := keeper.held()) == NUM_PARTITIONS else None, "all held")
+            between.fall_silent()
+            left_ms = [redis_client.pttl(key)]
+
+            def is_renewed() -> bool:
+                left_ms.append(redis_client.pttl(key))
+                assert left_ms[-1] > 0, "it ran out"
+                return left_ms[-1] > left_ms[-2]
+
+            eventually(is_renewed, "a renewal")
+            assert keeper.held() == before
 
 
 def test_a_lease_lost_is_taken_again_under_another_token(redis_client: redis.Redis) -> None:

@@ -14,10 +14,11 @@ from patience import eventually
 from prometheus_client import CollectorRegistry
 from redis_process import redis_process
 
+from shared.entries import Frame
 from shared.service.lease_metrics import LeaseMetrics
 from shared.store.client import connect
 from shared.store.commit import CommitOutcome, Committer, Retention, StreamCommit
-from shared.store.frame_queue import FrameWriter, NewFrame
+from shared.store.frame_queue import FrameWriter
 from shared.store.keys import NUM_PARTITIONS, PARTITIONS, keys_of
 from shared.store.leases import LeaseBook, living_workers
 from shared.store.registry import Registry
@@ -97,10 +98,10 @@ def test_a_lease_that_ran_out_is_good_until_another_is_taken(client: redis.Redis
     [lease], [scoring] = one.take([PARTITION]), LeaseBook(client, "inference", "one").take([PARTITION])
     writer = FrameWriter(client, "cam", 7, "live", lease)
     wanted = Progress(7, "1-0", 1, 1)
-    commit = StreamCommit("cam", scoring, Progress(7), wanted, b"state", ("moved",), [("1-0", ("0.5",))])
+    commit = StreamCommit("cam", scoring, Progress(7), wanted, b"state", ("moved",), [("1-0", (0.5,))])
     set_clock(clock, client, AN_HOUR)
     assert client.get(keys_of("cam").lease("ingest")) is None
-    assert writer.publish([NewFrame(1, 1, 1, 0.0, b"jpeg")]) == ("ok", 1)
+    assert writer.publish([Frame(1, 1, 1, 0.0, b"jpeg")]) == ("ok", 1)
     assert Registry(client).set_status("cam", StreamStatus(generation=7), lease)
     assert Committer(client, Retention()).commit([commit]) == {"cam": CommitOutcome.COMMITTED}
     assert one.renew([lease]) == []
@@ -108,7 +109,7 @@ def test_a_lease_that_ran_out_is_good_until_another_is_taken(client: redis.Redis
     set_clock(clock, client, 2 * AN_HOUR)
     assert other.take([PARTITION])
     assert one.renew([lease]) == [lease]
-    assert writer.publish([NewFrame(2, 2, 1, 0.0, b"jpeg")]) == ("fenced", 0)
+    assert writer.publish([Frame(2, 2, 1, 0.0, b"jpeg")]) == ("fenced", 0)
 
 
 def test_a_lease_that_was_given_back_is_good_for_nothing(client: redis.Redis) -> None:
@@ -118,6 +119,6 @@ def test_a_lease_that_was_given_back_is_good_for_nothing(client: redis.Redis) ->
     book.release([lease])
     book.release([lease])
     assert book.renew([lease]) == [lease]
-    assert FrameWriter(client, "cam", 7, "live", lease).publish([NewFrame(1, 1, 1, 0.0, b"jpeg")]) == ("fenced", 0)
+    assert FrameWriter(client, "cam", 7, "live", lease).publish([Frame(1, 1, 1, 0.0, b"jpeg")]) == ("fenced", 0)
     [again] = book.take([PARTITION])
     assert again.token > lease.token

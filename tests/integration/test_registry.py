@@ -1,17 +1,19 @@
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import redis
 
 from shared.errors import Fenced, StreamExists, StreamUnknown
-from shared.store.keys import Role, keys_of
+from shared.store import registry as registry_room
+from shared.store.keys import NUM_PARTITIONS, Role, keys_of
 from shared.store.leases import Lease
-from shared.store.registry import Registry
+from shared.store.registry import Registry, RegistryListing
 from shared.streams import InferenceStatus, Progress, StreamSpec, StreamStatus
 
 SPEC = StreamSpec(id="cam", name="cam", source="a.mp4", base_ms=1, generation=7, created_at_ms=1)
 
 
+ALL = range(NUM_PARTITIONS)
 LEASE = Lease(keys_of("cam").partition, 3, "the-test")
 
 
@@ -73,7 +75,8 @@ def test_a_removed_stream_leaves_nothing(registry: Registry, redis_client: redis
     redis_client.xadd(keys.frames("cam"), {"n": 1})
     redis_client.zadd(keys.events("cam"), {"e": 1})
     registry.remove("cam")
-    assert {bytes(key) for key in redis_client.scan_iter()} == {keys.lease(role).encode() for role in get_args(Role)}
+    left = {keys.changes, *(keys.lease(role) for role in get_args(Role))}
+    assert {key.decode() for key in redis_client.scan_iter()} == left
     with pytest.raises(StreamUnknown):
         registry.remove("cam")
     with pytest.raises(StreamUnknown):
@@ -84,3 +87,52 @@ def test_a_removed_stream_leaves_nothing(registry: Registry, redis_client: redis
 def test_a_spec_that_cannot_be_read_hides_no_other(registry: Registry, redis_client: redis.Redis) -> None:
     redis_client.hset(keys_of("odd").streams, "odd", "{}")
     assert registry.specs() == {"cam": SPEC}
+
+
+def num_hashes_read(client: redis.Redis) -> int:
+    told: Any = client.info("commandstats")
+    client.config_resetstat()
+    return int(told.get("cmdstat_hgetall", {"calls": 0})["calls"])
+
+
+def test_a_listing_reads_what_has_changed_and_no_more(
+    registry: Registry, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry_room, "TURN_SECONDS", 3600.0)
+    other, faster = SPEC.model_copy(update={"id": "other"}), SPEC.model_copy(update={"fps": 16.0})
+    listing = RegistryListing(redis_client)
+    assert listing.look(ALL) == {"cam"}
+    num_hashes_read(redis_client)
+    assert listing.look(ALL) == set()
+    assert num_hashes_read(redis_client) == 0
+    registry.add(other)
+    assert listing.look(ALL) == {"other"}
+    assert num_hashes_read(redis_client) == 1
+    known = listing.specs["other"]
+    registry.replace(SPEC, faster)
+    assert listing.look(ALL) == {"cam"}
+    assert listing.specs == {"cam": faster, "other": other}
+    assert listing.specs["other"] is known
+    registry.remove("cam")
+    assert listing.look(ALL) == {"cam"}
+    assert listing.look([]) == {"other"}
+    assert listing.look(ALL) == {"other"}
+    assert listing.specs == {"other": other}
+
+
+def test_a_listing_finds_what_was_written_by_hand(
+    registry: Registry, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry_room, "TURN_SECONDS", 0.0)
+    listing = RegistryListing(redis_client)
+    listing.look(ALL)
+    redis_client.hset(keys_of("odd").streams, "odd", "{}")
+    assert {stream_id for _ in ALL for stream_id in listing.look(ALL)} == {"odd"}
+    assert listing.unreadable.keys() == {"odd"}
+    monkeypatch.setattr(registry_room, "TURN_SECONDS", 3600.0)
+    redis_client.set(keys_of("cam").changes, "what is this")
+    mended = SPEC.model_copy(update={"id": "odd"})
+    redis_client.hset(keys_of("odd").streams, "odd", mended.model_dump_json())
+    assert listing.look(ALL) == {"odd"}
+    assert (listing.specs, listing.unreadable) == ({"cam": SPEC, "odd": mended}, {})
+    assert registry.replace(SPEC, SPEC.model_copy(update={"fps": 16.0}))

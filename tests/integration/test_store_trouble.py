@@ -12,10 +12,11 @@ import redis
 from patience import eventually
 from redis_process import redis_process
 
+from shared.entries import Frame
 from shared.errors import StoreUnavailable
 from shared.store.client import connect
 from shared.store.commit import CommitOutcome, Committer, Retention, StreamCommit
-from shared.store.frame_queue import FrameWriter, NewFrame, read_frames
+from shared.store.frame_queue import FrameWriter, read_frames
 from shared.store.keys import keys_of
 from shared.store.leases import Lease, LeaseBook
 from shared.store.registry import Registry
@@ -48,11 +49,15 @@ def writer_of(client: redis.Redis) -> FrameWriter:
     return FrameWriter(client, "cam", 7, "live", ingest_lease(client))
 
 
-def frame(number: int, size: int = 10) -> NewFrame:
-    return NewFrame(number, number, 1, 0.0, b"x" * size)
+def frame(number: int, size: int = 10) -> Frame:
+    return Frame(number, number, 1, 0.0, b"x" * size)
 
 
-def has_published(writer: FrameWriter, wanted: NewFrame) -> bool:
+def waiting(client: redis.Redis) -> list[Frame]:
+    return read_frames(client, {"cam": "0-0"}, 10).get("cam", [])
+
+
+def has_published(writer: FrameWriter, wanted: Frame) -> bool:
     with suppress(StoreUnavailable):
         return writer.publish([wanted]) == ("ok", 1)
     return False
@@ -77,7 +82,7 @@ def test_scripts_are_taught_to_a_redis_that_restarted(folder: Path) -> None:
         assert book.renew(leases) == []
         assert book.beat() == ["me"]
         assert writer.publish([frame(1), frame(2)]) == ("ok", 2)
-        assert [each.sequence for each in read_frames(client, {"cam": "0-0"}, 10)] == [1, 2]
+        assert [each.sequence for each in waiting(client)] == [1, 2]
 
 
 def test_a_redis_that_is_loading_is_waited_for(folder: Path) -> None:
@@ -112,9 +117,9 @@ def test_a_pause_longer_than_the_time_out_changes_nothing(folder: Path) -> None:
         finally:
             os.kill(pid, signal.SIGCONT)
         # those tries were heard after all, all of them
-        eventually(lambda: len(read_frames(client, {"cam": "0-0"}, 10)) == 3, "late frames")
+        eventually(lambda: len(waiting(client)) == 3, "late frames")
         assert writer.publish([frame(2), frame(3), frame(4)]) == ("ok", 3)
-        frames = read_frames(client, {"cam": "0-0"}, 10)
+        frames = waiting(client)
         assert [(each.captured_at_ms, each.sequence) for each in frames] == [(1, 1), (2, 2), (3, 3), (4, 4)]
 
 
@@ -134,7 +139,7 @@ def test_a_redis_without_memory_is_relieved_by_commits(folder: Path) -> None:
         assert Registry(client).set_status("cam", StreamStatus(generation=7), ingest_lease(client))
         at = f"{num_frames}-0"
         wanted = Progress(7, cursor=at, sequence=num_frames, frames_processed=num_frames, checkpoint=at)
-        scores = [(f"{number}-0", ("0.5",)) for number in range(1, num_frames + 1)]
+        scores = [(f"{number}-0", (0.5,)) for number in range(1, num_frames + 1)]
         commit = StreamCommit("cam", lease, Progress(7), wanted, b"state", ("moved",), scores)
         committer = Committer(client, Retention(frames_seconds=0))
         assert committer.commit([commit]) == {"cam": CommitOutcome.COMMITTED}

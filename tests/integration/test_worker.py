@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import redis
-from leasing import lease_of
+from leasing import calls_at_rest, lease_of
 from patience import eventually
 from worker_runner import BASE_MS, FRAME_MS, WorkerRunner, pictures, save_random_model, spec_of
 
@@ -44,6 +44,9 @@ def test_every_frame_is_scored_once_at_its_time(runner: WorkerRunner) -> None:
     assert list(runner.scores("cam")) == [f"{BASE_MS + FRAME_MS * number}-0" for number in range(NUM_FRAMES)]
     name = "afterimage_frames_processed_total"
     eventually(lambda: runner.value(name, stream_id="cam") == NUM_FRAMES, "all of them counted")
+    num_queues, num_hashes = calls_at_rest(runner.client, "xread", "hgetall")
+    assert num_queues <= 2
+    assert num_hashes <= NUM_PARTITIONS
 
 
 def test_batch_mates_never_touch_each_others_memory(runner: WorkerRunner) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import redis
 
 from shared.clock import now_ms
-from shared.store.frame_queue import QueuedFrame
+from shared.entries import Frame
 from shared.store.keys import keys_of
 from shared.streams import Progress, StreamSpec
 
@@ -37,7 +37,7 @@ class Arrivals:
         self._is_quiet = is_quiet
         self._specs = {keys_of(spec.id).frames(spec.id).encode(): spec for spec in specs}
         self._cursors: dict[Any, Any] = dict.fromkeys(self._specs, "0-0")
-        self._passed: dict[bytes, QueuedFrame] = {}
+        self._passed: dict[bytes, Frame] = {}
 
     def step(self) -> None:
         """Waits for frames, at most for a twentieth of a second, and takes what is there."""
@@ -47,15 +47,15 @@ class Arrivals:
             stream_id = self._specs[key].id
             is_quiet = self._is_quiet(stream_id)
             for entry_id, fields in entries:
-                frame = QueuedFrame.parse(stream_id, entry_id, fields)
+                frame = Frame.parse(entry_id, fields)
                 self._cursors[key], self._passed[key] = frame.entry_id, frame
-                self._note(frame, arrived_ms, is_quiet=is_quiet)
+                self._note(stream_id, frame, arrived_ms, is_quiet=is_quiet)
 
-    def _note(self, frame: QueuedFrame, arrived_ms: int, *, is_quiet: bool) -> None:
+    def _note(self, stream_id: str, frame: Frame, arrived_ms: int, *, is_quiet: bool) -> None:
         self.num_frames += 1
-        self.last_at_ms[frame.stream_id] = arrived_ms
-        distance_ms = frame.captured_at_ms - self._captured_at_ms.get(frame.stream_id, 0)
-        self._captured_at_ms[frame.stream_id] = frame.captured_at_ms
+        self.last_at_ms[stream_id] = arrived_ms
+        distance_ms = frame.captured_at_ms - self._captured_at_ms.get(stream_id, 0)
+        self._captured_at_ms[stream_id] = frame.captured_at_ms
         self.num_dated[bool(self.set_back_ms)] += 1
         self.num_squeezed[bool(self.set_back_ms)] += distance_ms <= SQUEEZED_MS
         if self.set_back_ms:  # times of capture are ahead of the clock now

@@ -2,10 +2,11 @@ import asyncio
 
 from services.api.feed import MAX_PENDING, FeedEntry, Listener
 from services.api.position import Position
+from shared.entries import EntryId
 
 
 def entries(count: int) -> list[FeedEntry]:
-    return [FeedEntry(0, (number, 0), "opened", "a", "moved", "{}") for number in range(1, count + 1)]
+    return [FeedEntry(0, EntryId(number), "opened", "a", "moved", "{}") for number in range(1, count + 1)]
 
 
 def test_what_is_offered_can_be_taken_in_order() -> None:

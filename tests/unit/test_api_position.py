@@ -2,12 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.api.position import MAX_NUMBER, NOTHING_YET, Position, entry_id_of
+from services.api.position import NOTHING_YET, Position
+from shared.entries import MAX_NUMBER, EntryId
 from shared.store.keys import NUM_PARTITIONS
 
 numbers = st.integers(0, MAX_NUMBER)
 positions = st.builds(
-    Position, st.dictionaries(st.integers(0, NUM_PARTITIONS - 1), st.tuples(numbers, numbers), max_size=NUM_PARTITIONS)
+    Position,
+    st.dictionaries(st.integers(0, NUM_PARTITIONS - 1), st.builds(EntryId, numbers, numbers), max_size=NUM_PARTITIONS),
 )
 
 
@@ -17,7 +19,7 @@ def test_its_text_says_all(position: Position) -> None:
 
 
 def test_the_longest_text_is_accepted() -> None:
-    position = Position(dict.fromkeys(range(NUM_PARTITIONS), (MAX_NUMBER, MAX_NUMBER)))
+    position = Position(dict.fromkeys(range(NUM_PARTITIONS), EntryId(MAX_NUMBER, MAX_NUMBER)))
     assert Position.parse(str(position)) == position
 
 
@@ -54,26 +56,26 @@ def test_anything_else_is_refused(text: str) -> None:
 
 def test_it_never_goes_back() -> None:
     position = Position()
-    position.advance(3, (10, 2))
-    position.advance(3, (10, 1))
-    assert position.of(3) == (10, 2)
-    assert position.has_passed(3, (9, 99))
-    assert not position.has_passed(3, (10, 3))
-    assert not position.has_passed(4, (0, 1))
+    position.advance(3, EntryId(10, 2))
+    position.advance(3, EntryId(10, 1))
+    assert position.of(3) == EntryId(10, 2)
+    assert position.has_passed(3, EntryId(9, 99))
+    assert not position.has_passed(3, EntryId(10, 3))
+    assert not position.has_passed(4, EntryId(0, 1))
 
 
 def test_it_covers_what_it_has_passed_in_every_partition() -> None:
-    position = Position({1: (10, 0), 2: (5, 0)})
-    assert position.covers(Position({1: (10, 0)}))
-    assert not position.covers(Position({1: (10, 1)}))
-    assert not position.covers(Position({3: (1, 0)}))
+    position = Position({1: EntryId(10, 0), 2: EntryId(5, 0)})
+    assert position.covers(Position({1: EntryId(10, 0)}))
+    assert not position.covers(Position({1: EntryId(10, 1)}))
+    assert not position.covers(Position({3: EntryId(1, 0)}))
 
 
 def test_a_copy_moves_on_alone() -> None:
-    position = Position({1: (10, 0)})
-    position.copy().advance(1, (11, 0))
-    assert position.of(1) == (10, 0)
+    position = Position({1: EntryId(10, 0)})
+    position.copy().advance(1, EntryId(11, 0))
+    assert position.of(1) == EntryId(10, 0)
 
 
 def test_entry_ids_are_ordered_as_numbers() -> None:
-    assert entry_id_of(b"10-0") > entry_id_of("9-99")
+    assert EntryId.parse(b"10-0") > EntryId.parse("9-99")

@@ -130,9 +130,9 @@ def test_an_image_holds_its_own_service_and_its_own_dependencies(name: str) -> N
 def test_the_health_check_asks_where_the_service_listens(name: str) -> None:
     text = DOCKERFILES[name].read_text()
     port = re.findall(r"AFTERIMAGE_(?:METRICS|API)_PORT=(\d+)", text)[-1]
-    path = "readyz" if name == "api" else "metrics"
+    path = "readyz" if name == "api" else "healthz"
     assert f"EXPOSE {port}" in text
-    assert f"http://127.0.0.1:{port}/{path}" in text
+    assert f'CMD ["bash", "shared/service/health.sh", "{port}", "/{path}"]' in text
 
 
 def test_torch_is_the_one_of_the_project() -> None:

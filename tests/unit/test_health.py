@@ -1,63 +1,57 @@
-"""What a container's engine asks it, on a real Redis and a real server."""
+"""What a container's engine asks it, of a real worker and of a real server."""
 
-from collections.abc import Iterator
+import os
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
 
-import pytest
-import redis
-from web_server import WebServer, web_server
+from patience import eventually
+from redis_cluster import free_port
+from redis_process import redis_process
+from service_process import ingest_process
+from web_server import web_server
 
-from shared.service.health import main
-from shared.store.leases import LeaseBook, worker_id
-
-
-@pytest.fixture
-def web() -> Iterator[WebServer]:
-    with web_server() as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def settings(redis_url: str, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AFTERIMAGE_REDIS_URL", redis_url)
+from shared.service.settings import PROJECT_ROOT
+from shared.store.client import connect
 
 
-def test_a_worker_that_answers_and_beats_is_healthy(web: WebServer, redis_client: redis.Redis) -> None:
-    web.give("/metrics", b"afterimage_up 1\n")
-    LeaseBook(redis_client, "ingest", worker_id()).beat()
-    assert main([web.url("/metrics"), "ingest"]) == 0
-    assert main([web.url("/metrics")]) == 0
+def check(port: int, path: str) -> tuple[int, str]:
+    """The check's exit code and all that it says."""
+    command = ["bash", "shared/service/health.sh", str(port), path]
+    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=30, check=False)
+    return done.returncode, done.stdout + done.stderr
 
 
-def test_another_machines_heartbeat_does_not_count(
-    web: WebServer, redis_client: redis.Redis, capsys: pytest.CaptureFixture[str]
-) -> None:
-    web.give("/metrics", b"afterimage_up 1\n")
-    LeaseBook(redis_client, "inference", "elsewhere-1-abcdef").beat()
-    LeaseBook(redis_client, "ingest", worker_id()).beat()
-    assert main([web.url("/metrics"), "inference"]) == 1
-    assert "no heartbeat of an inference worker" in capsys.readouterr().err
+def test_a_worker_is_well_while_redis_hears_of_it(tmp_path: Path) -> None:
+    with (
+        tempfile.TemporaryDirectory(prefix="afterimage-") as folder,
+        redis_process(Path(folder)) as url,
+        connect(url) as client,
+        ingest_process(url, tmp_path, tmp_path / "log", LEASE_SECONDS="1") as worker,
+    ):
+        eventually(lambda: check(worker.port, "/healthz") == (0, "HTTP/1.0 200 OK\nok\n"), "well")
+        redis_pid = client.info("server")["process_id"]
+        os.kill(redis_pid, signal.SIGSTOP)
+        try:
+            eventually(lambda: check(worker.port, "/healthz")[0] == 1, "ill")
+            said = check(worker.port, "/healthz")[1]
+        finally:
+            os.kill(redis_pid, signal.SIGCONT)
+        assert "HTTP/1.0 503 Service Unavailable\nRedis has not heard of this worker" in said
+        eventually(lambda: check(worker.port, "/healthz")[0] == 0, "well again")
+        assert "afterimage_partitions_owned" in worker.page()
 
 
-def test_an_error_and_silence_are_told(web: WebServer, capsys: pytest.CaptureFixture[str]) -> None:
-    web.answers["/readyz"] = lambda handler: handler.reply(503, b"no living worker for: ingest")
-    assert main([web.url("/readyz")]) == 1
-    assert "HTTP 503: no living worker for: ingest" in capsys.readouterr().err
-    assert main(["http://127.0.0.1:1/readyz"]) == 1
-    assert "Connection refused" in capsys.readouterr().err
-
-
-def test_a_redis_that_is_away_is_told_without_its_password(
-    web: WebServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    web.give("/metrics", b"")
-    monkeypatch.setenv("AFTERIMAGE_REDIS_URL", "redis://:secret@127.0.0.1:1/0")
-    assert main([web.url("/metrics"), "ingest"]) == 1
-    said = capsys.readouterr().err
-    assert "Redis" in said
-    assert "secret" not in said
-
-
-@pytest.mark.parametrize("arguments", [[], ["http://127.0.0.1:1/", "api"], ["a", "ingest", "b"]])
-def test_other_arguments_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(arguments) == 2
-    assert "usage: python -m shared.service.health URL [ingest|inference]" in capsys.readouterr().err
+def test_an_error_and_silence_are_told() -> None:
+    with web_server() as web:
+        web.answers["/readyz"] = lambda handler: handler.reply(503, b"no living worker for: ingest")
+        code, said = check(web.server_port, "/readyz")
+        assert code == 1
+        assert "503" in said
+        assert "no living worker for: ingest" in said
+        web.give("/", b"door\ngate\n")
+        assert check(web.server_port, "/")[0] == 0
+    code, said = check(free_port(), "/readyz")
+    assert code == 1
+    assert "Connection refused" in said

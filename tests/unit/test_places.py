@@ -31,8 +31,8 @@ class Queues:
         ends_at = self.now + seconds
         while self.now < ends_at:
             self.now += step_seconds
-            self.lane.active = {*heard} or None
-            self.said += [(self.now - 1000, each) for each in self.lane.silences(self.places, self.now)]
+            found, empty = [self.places[each] for each in heard], self.places.values()
+            self.said += [(self.now - 1000, each) for each in self.lane.silences(found, empty, self.now)]
 
     def told(self) -> list[tuple[float, list[str], bool]]:
         """To the second, and forgotten."""

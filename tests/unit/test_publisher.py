@@ -7,24 +7,23 @@ import pytest
 from services.ingest.captures.account import Account
 from services.ingest.captures.publisher import MAX_HELD_FRAMES, FastPublisher, FullStore, LivePublisher, QueueEnd
 from services.ingest.metrics import IngestMetrics
+from shared.entries import Frame
 from shared.errors import Fenced, StoreFull, StoreUnavailable, StreamUnknown
-from shared.store.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
+from shared.store.frame_queue import FrameWriter, Outcome
 from shared.waiting import Backoff, Stopped
-
-Entry = NewFrame | EndOfSource
 
 
 class ScriptedWriter(FrameWriter):
     """Takes up to `room` entries a call, or raises what it is told to."""
 
     def __init__(self, *, room: Sequence[int] = (), failures: int = 0, outcome: Outcome | None = None) -> None:
-        self.taken: list[Entry] = []
+        self.taken: list[Frame] = []
         self.calls: list[int] = []
         self.failures = failures
         self._room = list(room)
         self._outcome = outcome
 
-    def publish(self, entries: Sequence[Entry]) -> tuple[Outcome, int]:
+    def publish(self, entries: Sequence[Frame]) -> tuple[Outcome, int]:
         self.calls.append(len(entries))
         if self.failures:
             self.failures -= 1
@@ -36,8 +35,8 @@ class ScriptedWriter(FrameWriter):
         return (Outcome.OK if accepted == len(entries) else Outcome.FULL), accepted
 
 
-def frames(count: int) -> list[NewFrame]:
-    return [NewFrame(1000 + index, 1000 + index, 1, index / 8, b"jpeg") for index in range(count)]
+def frames(count: int) -> list[Frame]:
+    return [Frame(1000 + index, 1000 + index, 1, index / 8, b"jpeg") for index in range(count)]
 
 
 def queue_end(writer: FrameWriter, metrics: IngestMetrics | None = None) -> QueueEnd:
@@ -56,7 +55,7 @@ def test_fast_frames_all_arrive_in_order_however_full_the_queue() -> None:
     for frame in sent:
         fast.publish(frame)
     fast.finish(sent[-1].captured_at_ms)
-    assert writer.taken == [*sent, EndOfSource(1019)]
+    assert writer.taken == [*sent, Frame.end(1019)]
     assert value(metrics, "afterimage_frames_published_total") == 20
 
 
@@ -119,7 +118,7 @@ def test_refusals_are_errors(outcome: Outcome, error: type[Exception]) -> None:
 class FullWriter(ScriptedWriter):
     """Belongs to a Redis that has no room."""
 
-    def publish(self, entries: Sequence[Entry]) -> tuple[Outcome, int]:
+    def publish(self, entries: Sequence[Frame]) -> tuple[Outcome, int]:
         self.calls.append(len(entries))
         raise StoreFull("Redis: it is full")
 

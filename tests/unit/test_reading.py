@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from films import VideoFile, render
-from odd_rtsp import Manners, odd_camera
+from odd_manners import Manners
+from odd_rtsp import odd_camera
 from patience import PATIENCE_SECONDS, eventually
 from process_tree import readers
 from stuck import StuckSource

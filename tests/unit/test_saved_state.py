@@ -36,6 +36,9 @@ def test_a_tracks_fields_are_told_by_name() -> None:
     assert stored["tracks"] == {"frozen": asdict(TRACK)}
     turned = {**stored, "tracks": {"frozen": dict(reversed(asdict(TRACK).items()))}}
     assert SavedTracks.from_bytes(json.dumps(turned).encode()) == TRACKS
+    fresh = SavedTracks("m@12345678", TrackerState({"frozen": Track(1_000, 1.0, 2, 1_000, 0.9, 0.9, 1)}))
+    assert SavedTracks.from_bytes(fresh.to_bytes()) == fresh
+    assert "memory_reset" not in json.loads(fresh.to_bytes())["tracks"]["frozen"]
 
 
 def tracks(**changes: object) -> bytes:

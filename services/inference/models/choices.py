@@ -52,6 +52,11 @@ class Choices:
         self._problems.pop(spec.id, None)
         return runner
 
+    def is_met(self, spec: StreamSpec) -> bool:
+        """Whether the stream has got what it asks for."""
+        choice = self._choices.get(spec.id)
+        return choice is not None and choice.answers(spec)
+
     def problem(self, stream_id: str) -> str | None:
         """Why a stream does not get the model it asks for, if so."""
         return self._problems.get(stream_id)

@@ -1,7 +1,8 @@
 """Admits streams: loads what the last commit left, so that the next frame finds the memory where it was."""
 
 import logging
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
@@ -20,8 +21,43 @@ from shared.streams import FIRST_CURSOR, Progress
 
 MODEL_CHANGED: Final[CloseReason] = "model_changed"
 STATE_LOST: Final[CloseReason] = "state_lost"
+DAMAGED_SECONDS = 30.0
+"""So long a stream with damaged keys is left alone, and so long it goes well before it is called whole."""
 
 log = logging.getLogger(__name__)
+
+
+class DamagedStreams:
+    """Streams whose keys do not bear a commit: each is named once in the log, and tried again now and then."""
+
+    def __init__(self) -> None:
+        self._damages: dict[str, tuple[str, float]] = {}
+
+    def note(self, stream_id: str, damage: str) -> None:
+        """Of the stream nothing can be stored."""
+        if self.damage(stream_id) != damage:
+            said = "stream %s: is not looked at: %s"
+            log.error(said, stream_id, damage, extra={"stream_id": stream_id})
+        self._damages[stream_id] = damage, time.monotonic()
+
+    def damage(self, stream_id: str) -> str | None:
+        """What is wrong with the stream, if anything."""
+        return self._damages.get(stream_id, (None,))[0]
+
+    def rests(self, stream_id: str) -> bool:
+        """Whether it need not be tried again yet."""
+        _, since = self._damages.get(stream_id, ("", -DAMAGED_SECONDS))
+        return time.monotonic() < since + DAMAGED_SECONDS
+
+    def forget(self, stream_ids: Collection[str]) -> int:
+        """Leaves out streams that have been whole for long, and those that are not among these; how many are left."""
+        now = time.monotonic()
+        self._damages = {
+            stream_id: (damage, since)
+            for stream_id, (damage, since) in self._damages.items()
+            if stream_id in stream_ids and now < since + 2 * DAMAGED_SECONDS
+        }
+        return len(self._damages)
 
 
 def admit(client: redis.Redis, wanted: Iterable[Stream], metrics: InferenceMetrics) -> list[Opening]:

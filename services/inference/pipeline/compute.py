@@ -25,11 +25,10 @@ from services.inference.pipeline.messages import (
     ToCompute,
     ToRecord,
 )
+from shared.entries import SCORE_DECIMALS
 from shared.errors import FrameUnreadable
 from shared.events import CloseReason
 from shared.streams import StreamSpec
-
-SCORE_DECIMALS = 5
 
 Picture = NDArray[np.uint8]
 
@@ -60,6 +59,7 @@ class Recollection:
         self._num_replays = opening.num_replayed
         self._is_due = self._replayed_by_seconds != self._reset_after_seconds
         self._num_unsaved = 0
+        self._has_moved = False
         self._saved_ms = memory.at_ms
         self.is_unreadable = False
         """whether the last picture did not decode"""
@@ -81,6 +81,7 @@ class Recollection:
         """Moves on; None for an entry that does not reach the model. A source's end empties the memory."""
         frame = item.frame
         self._num_unsaved += 1
+        self._has_moved = True
         if frame.ending:
             self._at_ms = None
             self._is_due = True
@@ -108,10 +109,16 @@ class Recollection:
         passed_ms = (self._at_ms or 0) - (self._saved_ms or 0)
         return self._is_due or self._num_unsaved >= often.frames or passed_ms >= often.seconds * 1000
 
-    def saved(self, state: NDArray[np.float32] | None) -> Remembered:
+    def saved(self, state: NDArray[np.float32] | None, *, is_silent: bool = False) -> Remembered:
         """The memory as it is now, to be stored."""
+        self._has_moved &= not is_silent
         self._is_due, self._num_unsaved, self._saved_ms = False, 0, self._at_ms
         return Remembered(None if self._at_ms is None else state, self._at_ms, self._reset_after_seconds)
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether it has changed since it was stored upon silence, and is where the stream's cursor is."""
+        return self._has_moved and not self._is_replaying
 
     @property
     def is_unsaved(self) -> bool:
@@ -139,7 +146,7 @@ class Compute:
                 yield Results(self._run(message))
                 return
             case Silence(streams, away):
-                stored = [self._stored(stream, "gap" if away else None) for stream in streams]
+                stored = [self._stored(stream, "gap" if away else None, is_silent=True) for stream in streams]
                 yield Results([result for result in stored if result.memory or result.closed])
                 return
             case Opening(stream):
@@ -155,13 +162,12 @@ class Compute:
                 self._known.pop(stream).release()
         yield message
 
-    def _stored(self, stream: Stream, closed: CloseReason | None = None) -> StreamResult:
+    def _stored(self, stream: Stream, closed: CloseReason | None = None, *, is_silent: bool = False) -> StreamResult:
+        """With its memory where that is not stored yet, or not since the stream fell silent: its frames expire then."""
         known = self._known[stream]
-        return StreamResult(
-            stream,
-            memory=known.saved(stream.runner.state(known.row)) if known.is_unsaved else None,
-            closed=closed,
-        )
+        is_wanted = known.is_unsaved or (is_silent and known.has_moved)
+        memory = known.saved(stream.runner.state(known.row), is_silent=is_silent) if is_wanted else None
+        return StreamResult(stream, memory=memory, closed=closed)
 
     def _run(self, batch: Batch) -> list[StreamResult]:
         with self._metrics.stage_seconds.labels("decode").time():

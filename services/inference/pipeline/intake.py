@@ -1,8 +1,7 @@
 """The first stage: knows which streams there are, reads what waits in their queues, forms batches."""
 
-import logging
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import suppress
 
@@ -13,59 +12,23 @@ from services.inference.models.catalog import Catalog
 from services.inference.models.choices import Choices
 from services.inference.models.images import decode_image
 from services.inference.models.runner import Runner
-from services.inference.pipeline.admission import admit
+from services.inference.pipeline.admission import DamagedStreams, admit
 from services.inference.pipeline.batcher import Batcher
 from services.inference.pipeline.messages import Answer, Batch, Change, Closing, Item, Refused, Stream, ToCompute
 from services.inference.pipeline.places import Lane, Place
 from services.inference.settings import InferenceSettings
+from shared.entries import Frame
 from shared.errors import Fenced
 from shared.service.tenancy import Tenancy
-from shared.store.frame_queue import QueuedFrame, read_frames
+from shared.store.frame_queue import read_frames
 from shared.store.keys import partition_of
 from shared.store.leases import Lease
-from shared.store.registry import Registry
+from shared.store.registry import PartitionCounters, Registry, RegistryListing
 from shared.streams import InferenceStatus, StreamSpec
 
 REFRESH_SECONDS = 0.5
-DAMAGED_SECONDS = 30.0
-"""So long a stream with damaged keys is left alone, and so long it goes well before it is called whole."""
 MAX_FRAMES_READ = 1024
 LIVE_SHARE = 16
-
-log = logging.getLogger(__name__)
-
-
-class DamagedStreams:
-    """Streams whose keys do not bear a commit: each is named once in the log, and tried again now and then."""
-
-    def __init__(self) -> None:
-        self._damages: dict[str, tuple[str, float]] = {}
-
-    def note(self, stream_id: str, damage: str) -> None:
-        """Of the stream nothing can be stored."""
-        if self.damage(stream_id) != damage:
-            said = "stream %s: is not looked at: %s"
-            log.error(said, stream_id, damage, extra={"stream_id": stream_id})
-        self._damages[stream_id] = damage, time.monotonic()
-
-    def damage(self, stream_id: str) -> str | None:
-        """What is wrong with the stream, if anything."""
-        return self._damages.get(stream_id, (None,))[0]
-
-    def rests(self, stream_id: str) -> bool:
-        """Whether it need not be tried again yet."""
-        _, since = self._damages.get(stream_id, ("", -DAMAGED_SECONDS))
-        return time.monotonic() < since + DAMAGED_SECONDS
-
-    def forget(self, stream_ids: Collection[str]) -> int:
-        """Leaves out streams that have been whole for long, and those that are not among these; how many are left."""
-        now = time.monotonic()
-        self._damages = {
-            stream_id: (damage, since)
-            for stream_id, (damage, since) in self._damages.items()
-            if stream_id in stream_ids and now < since + 2 * DAMAGED_SECONDS
-        }
-        return len(self._damages)
 
 
 class Intake:
@@ -84,6 +47,8 @@ class Intake:
         self._client = client
         self._tenancy = tenancy
         self._registry = Registry(client)
+        self._listing = RegistryListing(client)
+        self._arrivals = PartitionCounters(client, lambda keys: keys.arrivals)
         self._choices = Choices(catalog)
         self._decoders = decoders
         self._metrics = metrics
@@ -92,6 +57,10 @@ class Intake:
         self._lanes: dict[Runner, Lane] = {}
         self._open: dict[str, Place] = {}
         self._closing: dict[str, Stream] = {}
+        self._unsettled: set[str] = set()
+        """Streams that are not all that the user wants, or may not be."""
+        self._unread: set[str] = set()
+        """Open streams in whose queues something may lie that was not read."""
         self._counted: set[str] = set()
         self._damaged = DamagedStreams()
         self._news: list[ToCompute] = []
@@ -110,6 +79,8 @@ class Intake:
             self._refresh()
             self._refresh_at, self._version = time.monotonic() + REFRESH_SECONDS, version
         self._hand_back()
+        if self._open and (moved := self._arrivals.moved(self._held)):
+            self._unread |= {each for each, place in self._open.items() if place.stream.lease.partition in moved}
         return sum(self._read(runner, lane) for runner, lane in self._lanes.items())
 
     def due(self) -> Iterator[list[ToCompute]]:
@@ -144,27 +115,39 @@ class Intake:
 
     def _read(self, runner: Runner, lane: Lane) -> int:
         batcher = lane.batcher
-        ready = {
-            place.stream.id: place
-            for place in self._open.values()
-            if place.stream.runner is runner and not batcher.is_waiting(place.stream)
-        }
-        if not ready or not batcher.room:
-            return 0
-        cursors = {stream_id: place.position for stream_id, place in ready.items()}
-        num_active = len(ready) if lane.active is None else max(1, len(ready.keys() & lane.active))
-        share = min(batcher.room // num_active, MAX_FRAMES_READ // len(ready))
-        frames = read_frames(self._client, cursors, max_per_stream=max(1, share))
-        lane.active = {frame.stream_id for frame in frames} or None
+        found = self._found(runner, lane) if batcher.room else {}
         now = time.monotonic()
-        for frame in frames:
-            place = ready[frame.stream_id]
-            place.position = frame.entry_id
-            batcher.put(place.stream, self._item(place, frame), now)
-        self._news += lane.silences(ready, now)
-        return len(frames)
+        for stream_id, frames in found.items():
+            place = self._open[stream_id]
+            place.position = frames[-1].entry_id
+            for frame in frames:
+                batcher.put(place.stream, self._item(place, frame), now)
+        empty = (
+            place
+            for stream_id, place in self._open.items()
+            if not place.is_away and place.stream.runner is runner
+            if stream_id not in self._unread and not batcher.is_waiting(place.stream)
+        )
+        self._news += lane.silences([self._open[stream_id] for stream_id in found], empty, now)
+        return sum(map(len, found.values()))
 
-    def _item(self, place: Place, frame: QueuedFrame) -> Item:
+    def _found(self, runner: Runner, lane: Lane) -> dict[str, list[Frame]]:
+        """What lies in queues of the model's streams that may have anything, and of which nothing waits already."""
+        ready = {
+            stream_id: place.position
+            for stream_id in self._unread
+            if (place := self._open[stream_id]).stream.runner is runner and not lane.batcher.is_waiting(place.stream)
+        }
+        if not ready:
+            return {}
+        num_active = len(ready) if lane.active is None else max(1, len(ready.keys() & lane.active))
+        share = max(1, min(lane.batcher.room // num_active, MAX_FRAMES_READ // len(ready)))
+        found = read_frames(self._client, ready, max_per_stream=share)
+        self._unread -= {stream_id for stream_id in ready if len(found.get(stream_id, ())) < share}
+        lane.active = set(found) or None
+        return found
+
+    def _item(self, place: Place, frame: Frame) -> Item:
         stream, is_replay = place.stream, place.is_replay(frame.entry_id)
         if frame.jpeg is None:
             return Item(stream, frame, None, is_replay)
@@ -173,14 +156,18 @@ class Intake:
         return Item(stream, frame, picture, is_replay)
 
     def _refresh(self) -> None:
-        specs = self._registry.specs(self._held)
+        self._unsettled |= self._listing.look(self._held)
         self._let_go()
-        for place in list(self._open.values()):
-            self._update(place, specs.get(place.stream.id))
-        self._admit([spec for spec in specs.values() if spec.id not in self._open and spec.id not in self._closing])
-        self._choices.keep_only(specs)
-        self._set_lanes()
-        self._tell(specs)
+        specs = self._listing.specs
+        for stream_id in self._unsettled & self._open.keys():
+            self._update(self._open[stream_id], specs.get(stream_id))
+        wanted = [specs[stream_id] for stream_id in self._unsettled & specs.keys()]
+        self._admit([spec for spec in wanted if spec.id not in self._open and spec.id not in self._closing])
+        if self._unsettled:
+            self._choices.keep_only(specs)
+            self._set_lanes()
+            self._tell(wanted, self._unsettled - specs.keys())
+        self._unsettled = {spec.id for spec in wanted if not self._is_settled(spec)}
         self._forget(self._counted - specs.keys() - self._closing.keys())
         self._metrics.streams_damaged.set(self._damaged.forget(specs.keys()))
         self._metrics.streams.set(len(self._open) + len(self._closing))
@@ -195,14 +182,19 @@ class Intake:
         ):
             self._close(stream)
         elif spec is not place.spec:
-            place.spec = spec
+            place.spec, place.is_away = spec, False
             self._news.append(Change(stream, spec))
+
+    def _is_settled(self, spec: StreamSpec) -> bool:
+        return spec.id in self._open and self._choices.is_met(spec) and self._damaged.damage(spec.id) is None
 
     def _close(self, stream: Stream) -> None:
         """Reads no more of it; what was read and not yet given to a batch is read again by whoever opens it next."""
         self._lanes[stream.runner].batcher.discard([stream])
         del self._open[stream.id]
         self._closing[stream.id] = stream
+        self._unsettled.add(stream.id)
+        self._unread.discard(stream.id)
         self._news.append(Closing(stream))
 
     def _let_go(self) -> None:
@@ -235,6 +227,7 @@ class Intake:
                 stream = opened.stream
                 self._open[stream.id] = Place(stream, stream.spec, opened.position, opened.progress.cursor)
                 self._counted.add(stream.id)
+                self._unread.add(stream.id)
                 self._news.append(opened)
 
     def _set_lanes(self) -> None:
@@ -252,9 +245,11 @@ class Intake:
                 lane = self._lanes[runner] = Lane(batcher, self._settings.checkpoint_seconds, time.monotonic())
             lane.batcher.max_size = max(1, self._batch_size // LIVE_SHARE) if is_live else self._batch_size
 
-    def _tell(self, specs: dict[str, StreamSpec]) -> None:
+    def _tell(self, specs: Iterable[StreamSpec], gone: Collection[str]) -> None:
         """Stores which model each stream runs on, and why not on the one it asks for, whenever that changes."""
-        for spec in specs.values():
+        for stream_id in gone:
+            self._told.pop(stream_id, None)
+        for spec in specs:
             place = self._open.get(spec.id)
             model = place.stream.runner.manifest.reference if place else None
             reason = self._damaged.damage(spec.id) or self._choices.problem(spec.id)
@@ -264,4 +259,3 @@ class Intake:
                 with suppress(Fenced):
                     self._registry.set_inference(spec, status, self._held[partition_of(spec.id)])
                     self._told[spec.id] = seen
-        self._told = {stream_id: seen for stream_id, seen in self._told.items() if stream_id in specs}

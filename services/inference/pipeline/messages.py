@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from services.inference.models.runner import Runner
 from services.inference.pipeline.tracker import TrackerState
+from shared.entries import Frame
 from shared.events import CloseReason, Event
-from shared.store.frame_queue import QueuedFrame
 from shared.store.leases import Lease
 from shared.streams import Progress, StreamSpec
 
@@ -98,7 +98,7 @@ class Item:
     """
 
     stream: Stream
-    frame: QueuedFrame
+    frame: Frame
     picture: Future[NDArray[np.uint8]] | None
     is_replay: bool = False
 
@@ -116,7 +116,7 @@ class Scored:
     """An entry after the model: `scores` per label, None where there was nothing to score; `reset` says why the
     memory was emptied before it, or by it."""
 
-    frame: QueuedFrame
+    frame: Frame
     scores: Sequence[float] | None
     reset: CloseReason | None = None
 

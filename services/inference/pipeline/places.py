@@ -1,11 +1,12 @@
 """Where streams' queues are read, and which streams are silent: policy, no clock, no Redis."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from services.inference.pipeline.batcher import Batcher
 from services.inference.pipeline.messages import Item, Silence, Stream
+from shared.entries import EntryId
 from shared.streams import StreamSpec
 from shared.waiting import LONGEST_FOR_STORE_SECONDS
 
@@ -34,7 +35,7 @@ class Place:
 
     def is_replay(self, entry_id: str) -> bool:
         """Whether everything else is known of the entry."""
-        return _place_of(entry_id) <= _place_of(self.known)
+        return EntryId.parse(entry_id) <= EntryId.parse(self.known)
 
 
 class Lane:
@@ -49,40 +50,31 @@ class Lane:
         self._seen_seconds = 0.0
         self._looked_at = 0.0
 
-    def silences(self, asked: Mapping[str, Place], now: float) -> list[Silence]:
-        """Those of the places that have fallen silent, or whose camera is away, by a read that has just ended well.
+    def silences(self, heard: Iterable[Place], empty: Iterable[Place], now: float) -> list[Silence]:
+        """Those of the empty queues' places that have fallen silent, or whose camera is away.
 
-        Time is that in which it was seen what lies in the queues: else a Redis that is away, or a worker that is slow,
-        would make streams silent. A camera is away once its next frame will find the memory too old; a recording that
-        is worked off is only late.
+        `heard` had anything since the last time. Time is that in which it was seen what lies in the queues: else a
+        Redis that is away, or a worker that is slow, would make streams silent. A camera is away once its next frame
+        will find the memory too old; a recording that is worked off is only late.
         """
         self._seen_seconds += min(now - self._read_at, LONGEST_LOOK_SECONDS)
         self._read_at = now
-        for stream_id in self.active or ():
-            place = asked[stream_id]
+        for place in heard:
             place.heard_at, place.is_silent, place.is_away = self._seen_seconds, False, False
         if self._seen_seconds - self._looked_at < BETWEEN_LOOKS_SECONDS:
             return []
         self._looked_at = self._seen_seconds
         silent: list[Stream] = []
         away: list[Stream] = []
-        for place in asked.values():
+        for place in empty:
             if place.heard_at is None:
                 place.heard_at = self._seen_seconds
             seconds = self._seen_seconds - place.heard_at
             if not place.is_silent and seconds >= self._silent_seconds:
                 place.is_silent = True
                 silent.append(place.stream)
-            if (
-                not place.is_away
-                and place.spec.pace == "live"
-                and seconds >= place.spec.reset_after_seconds + LATE_SECONDS
-            ):
+            if not place.is_away and seconds >= place.spec.reset_after_seconds + LATE_SECONDS:
                 place.is_away = True
-                away.append(place.stream)
+                if place.spec.pace == "live":
+                    away.append(place.stream)
         return [Silence(streams, each) for streams, each in ((silent, False), (away, True)) if streams]
-
-
-def _place_of(entry_id: str) -> tuple[int, int]:
-    at_ms, _, number = entry_id.partition("-")
-    return int(at_ms), int(number)

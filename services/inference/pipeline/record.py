@@ -7,7 +7,6 @@ from functools import partial
 from typing import Final, Protocol
 
 from services.inference.metrics import InferenceMetrics
-from services.inference.pipeline.compute import SCORE_DECIMALS
 from services.inference.pipeline.messages import (
     Answer,
     Change,
@@ -50,6 +49,7 @@ class Course:
         spec = opened.stream.spec
         thresholds = spec.thresholds_for(self._manifest)
         self._tracker = Tracker(self._manifest.labels, thresholds, opened.tracking, 1000 / spec.fps)
+        self._state: bytes | None = None
 
     def change(self, spec: StreamSpec) -> None:
         """Follows what the user wants."""
@@ -73,16 +73,17 @@ class Course:
             lease=self._stream.lease,
             expected=expected,
             wanted=self._progress,
-            state=SavedTracks(self._manifest.reference, self._tracker.state).to_bytes(),
+            state=self._changed_state(),
             labels=self._manifest.labels,
-            scores=[
-                (entry.frame.entry_id, [f"{score:.{SCORE_DECIMALS}f}" for score in entry.scores])
-                for entry in result.entries
-                if entry.scores is not None
-            ],
+            scores=[(entry.frame.entry_id, entry.scores) for entry in result.entries if entry.scores is not None],
             transitions=transitions,
             memory=memory,
         )
+
+    def _changed_state(self) -> bytes:
+        """The tracks to store, nothing where they are as they were."""
+        former, self._state = self._state, SavedTracks(self._manifest.reference, self._tracker.state).to_bytes()
+        return b"" if self._state == former else self._state
 
     def _checkpoint(self, memory: Remembered) -> bytes:
         passed = self._progress

@@ -1,12 +1,12 @@
 """What is stored of a stream so that any worker can go on with the next frame.
 
-The tracks are stored with every commit. The memory is large, so it is a checkpoint, stored now and then with the cursor
-that it belongs to; who takes over has the frames since go through the network once more.
+The tracks are stored by each commit that changes them. The memory is large, so it is a checkpoint, stored now and then
+with the cursor that it belongs to; who takes over has the frames since go through the network once more.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final, Self, get_type_hints
 
 import numpy as np
@@ -17,6 +17,7 @@ from services.inference.pipeline.tracker import Track, TrackerState
 
 VERSION: Final = 2
 KINDS: Final = get_type_hints(Track)
+DEFAULTS: Final = {each.name: each.default for each in fields(Track)}
 
 
 class StateUnreadable(ValueError):
@@ -31,13 +32,13 @@ class SavedTracks:
     tracking: TrackerState = field(default_factory=TrackerState)
 
     def to_bytes(self) -> bytes:
-        """JSON, the tracks' fields by their names."""
+        """JSON, the tracks' fields by their names, but for those that say nothing."""
         tracking = self.tracking
         return _packed(
             {
                 "version": VERSION,
                 "model": self.model,
-                "tracks": {label: asdict(track) for label, track in tracking.tracks.items()},
+                "tracks": {label: _told(track) for label, track in tracking.tracks.items()},
                 "frames_missed": tracking.frames_missed,
                 "memory_reset": tracking.memory_reset,
             }
@@ -125,6 +126,10 @@ def _checked(value: Any, kind: Any) -> Any:  # noqa: ANN401
     if not isinstance(value, int | float if kind is float else kind):
         raise StateUnreadable("damaged")
     return value
+
+
+def _told(track: Track) -> dict[str, Any]:
+    return {name: value for name, value in asdict(track).items() if value != DEFAULTS[name]}
 
 
 def _track(values: Mapping[str, Any]) -> Track:

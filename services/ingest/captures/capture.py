@@ -23,9 +23,10 @@ from services.ingest.readers.messages import Picture
 from services.ingest.readers.starting import REASONS, lost
 from services.ingest.sources.decoding.tally import Tally
 from shared.clock import now_ms, steady_ms
+from shared.entries import EntryId, Frame
 from shared.errors import Fenced, ReaderLost, SourceChanged, SourceFailed, SourceRefused, StreamUnknown
 from shared.sources import Source, parse_source
-from shared.store.frame_queue import EndOfSource, FrameWriter, NewFrame
+from shared.store.frame_queue import FrameWriter
 from shared.store.leases import Lease
 from shared.streams import Progress, StreamSpec, StreamState, StreamStatus
 from shared.waiting import Stopped, pause, until_stored
@@ -126,7 +127,7 @@ class Capture:
     def _last_ms(self, progress: Progress) -> int:
         """Time of the newest frame that an earlier process published; raises StoreUnavailable."""
         newest = self._writer("fast").last_entry_id() or progress.cursor
-        return max(_time_of(newest), _time_of(progress.cursor))
+        return max(EntryId.parse(newest).ms, EntryId.parse(progress.cursor).ms)
 
     def _writer(self, pace: str) -> FrameWriter:
         spec = self._spec
@@ -139,7 +140,7 @@ class Capture:
         """
         if self.account.last_ms:
             queue = QueueEnd(self.account, self._writer("fast"), self._place.metrics, self._place.full)
-            marker = EndOfSource(self.account.last_ms, "source_changed")
+            marker = Frame.end(self.account.last_ms, "source_changed")
             until_stored(partial(queue.put, [marker]), self._stop)
 
     def _passage(self, source: Source) -> "Passage":
@@ -260,7 +261,7 @@ class Passage:
     def _send(self, picture: Picture, captured_at_ms: int, due_at_ms: int) -> None:
         media_seconds = picture.point / self.spec.fps
         times = captured_at_ms, due_at_ms, self.account.epoch, media_seconds
-        frame = NewFrame(*times, picture.jpeg, picture.damaged)
+        frame = Frame(*times, picture.jpeg, picture.damaged)
         self.publisher.publish(frame)
         self.account.last_ms = captured_at_ms
         self.status.flowing(captured_at_ms, self.publisher.reason)
@@ -281,7 +282,3 @@ def machine_trouble(err: Exception) -> Exception:
 def said_of(defect: Exception) -> str:
     """All that is shown of a defect: what it says may hold anything."""
     return f"internal error: {type(defect).__name__}"
-
-
-def _time_of(entry_id: str) -> int:
-    return int(entry_id.partition("-")[0])

@@ -10,8 +10,9 @@ from typing import Final, Protocol
 
 from services.ingest.captures.account import Account
 from services.ingest.metrics import DropReason, IngestMetrics
+from shared.entries import Frame
 from shared.errors import Fenced, StoreFull, StoreUnavailable, StreamUnknown
-from shared.store.frame_queue import EndOfSource, FrameWriter, NewFrame, Outcome
+from shared.store.frame_queue import FrameWriter, Outcome
 from shared.waiting import LONGEST_FOR_STORE_SECONDS, Backoff, pause, until_stored
 
 BATCH_FRAMES: Final = 8
@@ -39,7 +40,7 @@ class Publisher(Protocol):
     def reason(self) -> str | None:
         """What to say of the frames, where Redis is too full for them."""
 
-    def publish(self, frame: NewFrame) -> None:
+    def publish(self, frame: Frame) -> None:
         """Puts a frame into the queue, now or with the next ones."""
 
     def finish(self, last_frame_at_ms: int) -> None:
@@ -88,12 +89,12 @@ class QueueEnd:
         self._account.dropped(num_frames)
         self._metrics.dropped(self._account.stream_id, reason, num_frames)
 
-    def put(self, entries: Sequence[NewFrame | EndOfSource]) -> int:
-        """How many of the entries are in the queue now; raises StreamUnknown, Fenced or StoreUnavailable."""
+    def put(self, frames: Sequence[Frame]) -> int:
+        """How many of the frames are in the queue now; raises StreamUnknown, Fenced or StoreUnavailable."""
         stream_id = self._account.stream_id
         try:
             with self._metrics.timed("publish"):
-                outcome, accepted = self._writer.publish(entries)
+                outcome, accepted = self._writer.publish(frames)
         except StoreFull:
             self.is_full = True
             self._full.refused(time.monotonic())
@@ -105,7 +106,7 @@ class QueueEnd:
             raise Fenced(f"stream {stream_id!r}: its partition is another worker's")
         if accepted:
             self._full.took(time.monotonic())
-        num_frames = sum(isinstance(entry, NewFrame) for entry in entries[:accepted])
+        num_frames = sum(frame.jpeg is not None for frame in frames[:accepted])
         self._account.num_settled += num_frames
         self._metrics.published(stream_id, num_frames)
         return accepted
@@ -118,7 +119,7 @@ class LivePublisher:
     def __init__(self, queue: QueueEnd, stop: threading.Event) -> None:
         self._queue = queue
         self._stop = stop
-        self._held: deque[NewFrame] = deque()
+        self._held: deque[Frame] = deque()
         self._backoff = Backoff(LONGEST_FOR_STORE_SECONDS)
         self._retry_at = 0.0
         self.store_is_away = False
@@ -128,10 +129,10 @@ class LivePublisher:
         """That frames are lost, from the first that was refused to the first that is taken."""
         return FULL if self._queue.is_full else None
 
-    def publish(self, frame: NewFrame) -> None:
+    def publish(self, frame: Frame) -> None:
         """Publishes what was held and the frame; holds it where Redis is away."""
         self._held.append(frame)
-        while len(self._held) > MAX_HELD_FRAMES or sum(len(held.jpeg) for held in self._held) > MAX_HELD_BYTES:
+        while len(self._held) > MAX_HELD_FRAMES or sum(len(held.jpeg or b"") for held in self._held) > MAX_HELD_BYTES:
             self._held.popleft()
             self._queue.drop("store_unavailable", 1)
         if time.monotonic() < self._retry_at:
@@ -149,7 +150,7 @@ class LivePublisher:
 
     def finish(self, last_frame_at_ms: int) -> None:
         """Waits for Redis, then publishes what was held and the marker."""
-        until_stored(partial(self._queue.put, [*self._held, EndOfSource(last_frame_at_ms)]), self._stop)
+        until_stored(partial(self._queue.put, [*self._held, Frame.end(last_frame_at_ms)]), self._stop)
         self._held.clear()
 
 
@@ -167,7 +168,7 @@ class FastPublisher:
         self._queue = queue
         self._stop = stop
         self._waits = waits
-        self._batch: list[NewFrame | EndOfSource] = []
+        self._batch: list[Frame] = []
         self._began = 0.0
 
     @property
@@ -175,7 +176,7 @@ class FastPublisher:
         """That frames wait for room in Redis itself."""
         return FULL_FOR_FILES if self._queue.is_full else None
 
-    def publish(self, frame: NewFrame) -> None:
+    def publish(self, frame: Frame) -> None:
         """Adds the frame to the batch; publishes a batch that is full or a tenth of a second old."""
         if not self._batch:
             self._began = time.monotonic()
@@ -185,7 +186,7 @@ class FastPublisher:
 
     def finish(self, last_frame_at_ms: int) -> None:
         """Publishes what is left and the marker."""
-        self._batch.append(EndOfSource(last_frame_at_ms))
+        self._batch.append(Frame.end(last_frame_at_ms))
         self._flush()
 
     def _flush(self) -> None:

@@ -119,6 +119,9 @@ class Supervisor:
         self._place = place
         self._tenancy = tenancy
         self._stop = stop
+        self._listing = RegistryListing(place.client)
+        self._unsettled: dict[str, None] = {}
+        """Streams that may have to be started or stopped, in the order in which that was heard of."""
         self._running: dict[str, Running] = {}
         self._over: dict[str, Playing] = {}
         self._aside = SetAside(place.registry)
@@ -153,7 +156,8 @@ class Supervisor:
         """One look at everything; whether there is more to do than is done at once."""
         self._look_at_clock()
         held = self._tenancy.held()
-        listing = self._place.registry.listing(held)
+        listing = self._listing
+        self._unsettled |= dict.fromkeys(listing.look(held))
         specs = listing.specs
         self._reap(specs)
         removed, num_ending = [], 0
@@ -163,10 +167,12 @@ class Supervisor:
                 num_ending += running.capture.is_removed
             elif is_held and stream_id not in specs and stream_id not in listing.unreadable:
                 removed.append(running)
-            elif not is_held or stream_id not in specs or Playing.of(specs[stream_id]) != running.playing:
+            elif not is_held or self._is_another(specs.get(stream_id), running):
                 running.stop.set()
         self._hand_back()
-        due = [spec for spec in specs.values() if self._is_due(spec)]
+        waiting = [each for each in self._unsettled if each in specs and not self._is_settled(specs[each])]
+        self._unsettled = dict.fromkeys(waiting)
+        due = [specs[stream_id] for stream_id in waiting if not self._aside.is_resting(stream_id)]
         self._start(due[:MAX_AT_ONCE], held)
         for running in removed[: max(0, MAX_AT_ONCE - num_ending)]:
             running.capture.is_removed = True
@@ -192,6 +198,7 @@ class Supervisor:
             if running.thread.is_alive():
                 continue
             del self._running[stream_id]
+            self._unsettled[stream_id] = None
             if running.capture.fenced:  # what it could not store any more is not lost with it
                 self._tenancy.lost(running.lease)
                 self._untold[stream_id] = running.playing.generation, running.capture.account
@@ -203,6 +210,7 @@ class Supervisor:
                 self._place.metrics.forget(stream_id)
         for stream_id in self._lookout.take():
             self._over.pop(stream_id, None)
+            self._unsettled[stream_id] = None
         for stream_id in self._untold.keys() - specs.keys():
             del self._untold[stream_id]
         for stream_id in self._over.keys() - specs.keys():
@@ -210,10 +218,14 @@ class Supervisor:
             self._lookout.forget(stream_id)
             self._place.metrics.forget(stream_id)
 
-    def _is_due(self, spec: StreamSpec) -> bool:
-        if spec.id in self._running or self._aside.is_resting(spec.id):
-            return False
-        return self._over.get(spec.id) != Playing.of(spec)
+    def _is_settled(self, spec: StreamSpec) -> bool:
+        """Whether the stream is captured, or was until it was over."""
+        over = self._over.get(spec.id)
+        return spec.id in self._running or (over is not None and over == Playing.of(spec))
+
+    def _is_another(self, spec: StreamSpec | None, running: Running) -> bool:
+        """Whether the capture is not what the user wants now."""
+        return spec is None or (spec.id in self._unsettled and Playing.of(spec) != running.playing)
 
     def _start(self, due: list[StreamSpec], held: Mapping[int, Lease]) -> None:
         """Starts captures, but for files that were played to their end before this process began."""

@@ -1,21 +1,24 @@
 -- Commits a partition's streams if the caller owns it; a stream that is not where the caller thinks is left alone.
 -- KEYS: 1 lease, 2 fence, 3 progress, 4 state, 5 memory, 6 feed, then per stream: frames, scores, events, event data
--- ARGV: 1 lease, 2 most feed entries, for how many milliseconds a silent stream keeps 3 frames, 4 scores, 5 events,
---       then per stream: id, progress expected, new progress, state, memory (nothing: no checkpoint),
---       oldest frame id kept, oldest score id kept, start of the oldest event kept,
---       number of labels, labels.., number of scored frames, (frame id, a score per label)..,
+-- ARGV: 1 lease, 2 most feed entries, how many milliseconds of its own time a stream keeps 3 frames, 4 scores, 5 events,
+--       then per stream: id, progress expected, new progress, state (nothing: as it is), memory (nothing: no checkpoint),
+--       labels, number of scored frames, (frame id, scores)..,
 --       number of transitions, (kind, event id, start, event as JSON)..
 -- Returns nothing to a stale owner, else for each stream 1: committed now, 2: committed before, 0: refused, 3: not
 -- registered any more, or what is wrong with its keys: then nothing of it is written. A commit that passes no entry
 -- leaves the progress as it was: whether it came before is told by the state.
 if not owns(KEYS[1], KEYS[2], ARGV[1]) then return false end
 local outcomes, at = {}, 6
+local DAY = 86400000 -- more by the clock than by the stream's own time: a clock that is set must not take an hour's history
 local function take() at = at + 1; return ARGV[at - 1] end
 local function wrong(first, kinds) -- of keys from the first on
   for i, wanted in ipairs(kinds) do
     local kind = redis.call('TYPE', KEYS[first + i - 1])['ok']
     if kind ~= 'none' and kind ~= wanted then return KEYS[first + i - 1] .. ' is a ' .. kind .. ' and no ' .. wanted end
   end
+end
+local function before(id, milliseconds)
+  return string.format('%.0f', math.max(0, string.match(id, '^%d+') - milliseconds))
 end
 local function newest(stream) -- the last id that an entry ever had
   if redis.call('EXISTS', stream) == 0 then return '0-0' end
@@ -28,12 +31,9 @@ local damage = wrong(3, {'hash', 'hash', 'hash', 'stream'})
 local key = 7
 while at <= #ARGV do
   local id, expected, wanted, state, memory = take(), take(), take(), take(), take()
-  local oldest_frame, oldest_score, oldest_event = take(), take(), take()
-  local labels = {}
-  for i = 1, tonumber(take()) do labels[i] = take() end
-  local num_scored = tonumber(take())
+  local labels, num_scored = take(), tonumber(take())
   local first_scored = at
-  at = at + num_scored * (1 + #labels)
+  at = at + num_scored * 2
   local num_transitions = tonumber(take())
   local first_transition = at
   at = at + num_transitions * 4
@@ -47,14 +47,12 @@ while at <= #ARGV do
   elseif current == wanted and (wanted ~= expected or redis.call('HGET', KEYS[4], id) == state) then
     outcomes[#outcomes + 1] = 2
   elseif current == expected then
+    local cursor, checkpoint = string.match(wanted, '^%d+ (%S+) %d+ %d+ (%S+)')
+    local oldest_frame = before(cursor, ARGV[3])
+    if is_after(oldest_frame .. '-0', checkpoint) then oldest_frame = checkpoint end
     redis.call('XTRIM', KEYS[key], 'MINID', oldest_frame) -- before what takes memory
-    local entry = {}
-    for i = 1, #labels do entry[2 * i - 1] = labels[i] end
-    local from = first_scored
-    for _ = 1, num_scored do
-      for i = 1, #labels do entry[2 * i] = ARGV[from + i] end
-      redis.call('XADD', KEYS[key + 1], ARGV[from], unpack(entry))
-      from = from + 1 + #labels
+    for i = first_scored, first_scored + 2 * num_scored - 1, 2 do
+      redis.call('XADD', KEYS[key + 1], ARGV[i], labels, ARGV[i + 1])
     end
     for i = first_transition, at - 1, 4 do
       redis.call('ZADD', KEYS[key + 2], ARGV[i + 2], ARGV[i + 1])
@@ -62,23 +60,25 @@ while at <= #ARGV do
       redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[2], '*', 'kind', ARGV[i], 'event', ARGV[i + 3])
     end
     if num_transitions > 0 then
-      local old = redis.call('ZRANGEBYSCORE', KEYS[key + 2], '-inf', '(' .. oldest_event, 'LIMIT', 0, 100)
+      local old = redis.call('ZRANGEBYSCORE', KEYS[key + 2], '-inf', '(' .. before(cursor, ARGV[5]), 'LIMIT', 0, 100)
       if #old > 0 then
         redis.call('ZREM', KEYS[key + 2], unpack(old))
         redis.call('HDEL', KEYS[key + 3], unpack(old))
       end
     end
-    redis.call('HSET', KEYS[4], id, state)
+    if state ~= '' then redis.call('HSET', KEYS[4], id, state) end
     if memory ~= '' then
       redis.call('HSET', KEYS[5], id, memory)
-      redis.call('PEXPIRE', KEYS[key + 1], ARGV[4])
-      redis.call('PEXPIRE', KEYS[key + 2], ARGV[5])
-      redis.call('PEXPIRE', KEYS[key + 3], ARGV[5])
-      local cursor = string.match(wanted, '^%d+ (%S+)')
-      if not is_after(newest(KEYS[key]), cursor) then redis.call('PEXPIRE', KEYS[key], ARGV[3]) end -- none waits
+      redis.call('PEXPIRE', KEYS[key + 1], ARGV[4] + DAY)
+      redis.call('PEXPIRE', KEYS[key + 2], ARGV[5] + DAY)
+      redis.call('PEXPIRE', KEYS[key + 3], ARGV[5] + DAY)
+      if not is_after(newest(KEYS[key]), cursor) then -- none waits
+        local goes_on = num_scored > 0 and not string.find(cursor, '-1$') -- so a clock that is set must not take its frames
+        redis.call('PEXPIRE', KEYS[key], ARGV[3] + (goes_on and DAY or 0))
+      end
     end
     redis.call('HSET', KEYS[3], id, wanted)
-    redis.call('XTRIM', KEYS[key + 1], 'MINID', '~', oldest_score)
+    redis.call('XTRIM', KEYS[key + 1], 'MINID', '~', before(cursor, ARGV[4]))
     outcomes[#outcomes + 1] = 1
   else
     outcomes[#outcomes + 1] = current and 0 or 3

@@ -1,21 +1,22 @@
-"""A frame's entry in the queue: what it may lack, and what it may hold beyond the picture."""
+"""Entries' ids, and a frame as an entry: what it may lack, and what it may hold beyond the picture."""
 
 import math
 import struct
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.store.frame_queue import MAX_FIGURES, NewFrame, QueuedFrame
+from shared.entries import MAX_FIGURES, Frame
 
 FIGURES = st.lists(st.floats(width=32, min_value=-(2.0**127), max_value=2.0**127))
 OLD: dict[bytes, bytes] = {b"n": b"7", b"j": b"jpeg", b"e": b"2", b"m": b"0.875", b"w": b"900"}
 """As it was before frames had marks."""
 
 
-def stored(frame: NewFrame) -> dict[bytes, bytes]:
+def stored(frame: Frame) -> dict[bytes, bytes]:
     """The entry as Redis gives it back."""
     names, values = frame.fields()[::2], frame.fields()[1::2]
     return {name.encode(): as_bytes(value) for name, value in zip(names, values, strict=True)} | {b"n": b"7"}
@@ -25,26 +26,33 @@ def as_bytes(value: Any) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode()
 
 
-def parsed(fields: dict[bytes, bytes]) -> QueuedFrame:
-    return QueuedFrame.parse("cam", b"1000-0", fields)
+def parsed(fields: dict[bytes, bytes]) -> Frame:
+    return Frame.parse(b"1000-0", fields)
 
 
 @given(st.booleans(), FIGURES.filter(lambda figures: 1 <= len(figures) <= MAX_FIGURES) | st.none())
 def test_what_goes_in_comes_out(damaged: bool, figures: list[float] | None) -> None:
     told = None if figures is None else tuple(figures)
-    frame = parsed(stored(NewFrame(1000, 900, 2, 0.875, b"jpeg", damaged, told)))
+    frame = parsed(stored(Frame(1000, 900, 2, 0.875, b"jpeg", damaged, told)))
     assert (frame.jpeg, frame.damaged, frame.figures) == (b"jpeg", damaged, told)
 
 
 def test_a_frame_without_either_takes_no_more_room_than_before() -> None:
-    assert stored(NewFrame(1000, 900, 2, 0.875, b"jpeg")) == OLD
+    assert stored(Frame(1000, 900, 2, 0.875, b"jpeg")) == OLD
     frame = parsed(OLD)
     assert (frame.damaged, frame.figures) == (False, None)
 
 
 def test_the_end_of_a_source_has_neither() -> None:
-    end = parsed({b"n": b"7", b"end": b"1"})
+    end = Frame.parse(b"1000-1", {b"n": b"7", b"end": b"1"})
+    assert end == replace(Frame.end(1000), sequence=7)
     assert (end.jpeg, end.damaged, end.figures) == (None, False, None)
+
+
+@pytest.mark.parametrize("entry_id", [b"1000-1", b"1000-2", b"01000-0", b"1000"])
+def test_a_frame_under_an_id_that_is_not_its_own_is_none(entry_id: bytes) -> None:
+    with pytest.raises(ValueError, match="id"):  # who reads on after it would read it for ever
+        Frame.parse(entry_id, OLD)
 
 
 @pytest.mark.parametrize(
@@ -77,4 +85,4 @@ def test_no_bytes_make_an_entry_unreadable(figures: bytes, mark: bytes) -> None:
 @pytest.mark.parametrize("figures", [(), (0.0,) * (MAX_FIGURES + 1), (math.nan,), (math.inf,), (1e39,)], ids=str)
 def test_figures_that_do_not_fit_are_refused(figures: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match=f"allowed are 1 to {MAX_FIGURES} numbers"):
-        NewFrame(1, 1, 1, 0.0, b"jpeg", figures=figures).fields()
+        Frame(1, 1, 1, 0.0, b"jpeg", figures=figures).fields()

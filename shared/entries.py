@@ -1,0 +1,141 @@
+"""Entries of Redis streams: their ids, and a frame and its scores as one."""
+
+import math
+import re
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, NamedTuple, Self
+
+MAX_NUMBER: Final = (1 << 63) - 1
+ENTRY_ID: Final = re.compile("([0-9]{1,19})-([0-9]{1,19})")
+
+MAX_FIGURES = 16
+FIGURES_VERSION = b"\x01"
+FIGURE_BYTES = 4
+MAX_FIGURE = 3.4e38
+Figures = tuple[float, ...]
+
+Ending = Literal["source_ended", "source_changed"]
+
+SCORE_DECIMALS = 5
+
+
+class EntryId(NamedTuple):
+    """An entry's id: ids are in the entries' order. Of a frame and of its scores, `ms` is the time of capture."""
+
+    ms: int
+    number: int = 0
+
+    @classmethod
+    def parse(cls, text: str | bytes) -> Self:
+        """The inverse of `str`; raises ValueError on anything else."""
+        found = ENTRY_ID.fullmatch(text.decode() if isinstance(text, bytes) else text)
+        parts = [int(part) for part in found.groups()] if found else [MAX_NUMBER + 1]
+        if max(parts) > MAX_NUMBER:
+            raise ValueError(f"{text!r} is not an entry id")
+        return cls(*parts)
+
+    def __str__(self) -> str:
+        return f"{self.ms}-{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A frame on its way from ingest to inference or, where `jpeg` is None, the end of its source right after it.
+
+    `captured_at_ms` is its identity; `due_at_ms` the wall-clock time at which it left the decoder or, of a file that is
+    played live, its turn came: from then latency counts; `media_seconds` its presentation time on the sampling grid.
+    `damaged` says that the decoder found it so, or concealed a part; `figures` is what was measured of it at full size,
+    if anything was. `sequence` is its number in the queue, which gives it; that of an end is the last frame's. An end
+    has an `ending`.
+    """
+
+    captured_at_ms: int
+    due_at_ms: int
+    epoch: int
+    media_seconds: float
+    jpeg: bytes | None
+    damaged: bool = False
+    figures: Figures | None = None
+    sequence: int = 0
+    ending: Ending | None = None
+
+    @classmethod
+    def end(cls, last_frame_at_ms: int, ending: Ending = "source_ended") -> Self:
+        """A marker after a source's last frame: open events close, and the memory is emptied, where it is passed."""
+        return cls(last_frame_at_ms, 0, 0, 0.0, None, ending=ending)
+
+    @property
+    def entry_id(self) -> str:
+        """The Redis id of the frame; an end's comes before that of any frame that could follow."""
+        return str(EntryId(self.captured_at_ms, int(self.jpeg is None)))
+
+    def fields(self) -> list[Any]:
+        """Field names and values, in turn; raises ValueError for figures that do not fit."""
+        if self.jpeg is None:
+            return ["end", self.ending or "source_ended"]
+        fields = ["j", self.jpeg, "e", self.epoch, "m", f"{self.media_seconds:.3f}", "w", self.due_at_ms]
+        if self.damaged:
+            fields += ["d", 1]
+        if self.figures is not None:
+            fields += ["x", pack_figures(self.figures)]
+        return fields
+
+    @classmethod
+    def parse(cls, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Self:
+        """An entry of the queue as Redis gives it; raises KeyError or ValueError on anything else."""
+        frame = cls(
+            captured_at_ms=EntryId.parse(entry_id).ms,
+            due_at_ms=int(fields.get(b"w", 0)),
+            epoch=int(fields.get(b"e", 0)),
+            media_seconds=float(fields.get(b"m", 0)),
+            jpeg=fields.get(b"j"),
+            damaged=fields.get(b"d") == b"1",
+            figures=unpack_figures(fields.get(b"x", b"")),
+            sequence=int(fields[b"n"]),
+            ending=None if b"j" in fields else _ending(fields.get(b"end")),
+        )
+        if frame.entry_id.encode() != entry_id:
+            raise ValueError(f"{entry_id!r} is not the id of such an entry")
+        return frame
+
+
+def _ending(told: bytes | None) -> Ending:
+    return "source_changed" if told == b"source_changed" else "source_ended"
+
+
+def pack_figures(figures: Figures) -> bytes:
+    """1 to MAX_FIGURES numbers as a version and as many float32; raises ValueError."""
+    if not (1 <= len(figures) <= MAX_FIGURES and all(abs(figure) <= MAX_FIGURE for figure in figures)):
+        raise ValueError(f"figures {figures}: allowed are 1 to {MAX_FIGURES} numbers up to {MAX_FIGURE:g}")
+    return FIGURES_VERSION + struct.pack(f"<{len(figures)}f", *figures)
+
+
+def unpack_figures(packed: bytes) -> Figures | None:
+    """What `pack_figures` packed; None for what another version did, and for anything else."""
+    version, rest = packed[:1], packed[1:]
+    num_figures, left = divmod(len(rest), FIGURE_BYTES)
+    if version != FIGURES_VERSION or left or not 1 <= num_figures <= MAX_FIGURES:
+        return None
+    figures = struct.unpack(f"<{num_figures}f", rest)
+    return figures if all(map(math.isfinite, figures)) else None
+
+
+def labels_field(labels: Sequence[str]) -> str:
+    """The field that holds a frame's scores in its entry."""
+    return ",".join(labels)
+
+
+def scores_text(scores: Iterable[float]) -> str:
+    """What it holds: a score per label, to five decimals."""
+    return ",".join(f"{score:.{SCORE_DECIMALS}f}" for score in scores)
+
+
+def parse_scores(fields: Mapping[bytes, bytes]) -> dict[str, float]:
+    """A frame's score per label, from its entry. An earlier version's has a field for each label."""
+    return {
+        label.decode(): float(text)
+        for labels, texts in fields.items()
+        for label, text in zip(labels.split(b","), texts.split(b","), strict=True)
+    }
