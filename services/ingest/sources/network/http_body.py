@@ -3,7 +3,9 @@
 import io
 import math
 import re
+import time
 import zlib
+from collections import deque
 from collections.abc import Mapping
 from typing import Final
 
@@ -16,6 +18,7 @@ ENCODINGS: Final = frozenset({"gzip", "x-gzip", "deflate"})
 ANY_WINDOW: Final = 47
 """zlib's word for gzip or zlib, whichever it is."""
 MAX_INFLATED_BYTES: Final = 1 << 20
+MAX_ARRIVALS: Final = 1024
 _GIVES_PARTS: Final = {"bytes": True, "none": False}
 _CONTENT_RANGE: Final = re.compile(r"bytes\s+([0-9]{1,18})-", re.IGNORECASE)
 
@@ -45,6 +48,8 @@ class HttpBody:
         self._take(answer)
         self._ahead = b""
         self._position = 0
+        self._came_at: deque[tuple[int, float]] = deque(maxlen=MAX_ARRIVALS)
+        """the end of what came, and when"""
         self._is_elsewhere = False
         self.headers = headers = answer.response.headers
         self.status = answer.response.status_code
@@ -107,6 +112,12 @@ class HttpBody:
         """The place that is read next."""
         return self._position
 
+    def arrived_at(self, position: int) -> float | None:
+        """When all before a place had come, by the monotonic clock; places are to be asked for in turn."""
+        while self._came_at and self._came_at[0][0] < position:
+            self._came_at.popleft()
+        return self._came_at[0][1] if self._came_at else None
+
     def close(self) -> None:
         """Ends the connection."""
         self._is_over = True
@@ -127,6 +138,7 @@ class HttpBody:
             return b""
         data = self._inflated(self._inflater) if self._inflater else self._chunk()
         self._is_over = not data
+        self._came_at.append((self._position + len(self._ahead) + len(data), time.monotonic()))
         return data
 
     def _chunk(self) -> bytes:
