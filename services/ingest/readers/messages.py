@@ -133,7 +133,8 @@ def unpack(message: bytes) -> Message:
             return Waiting(rest.decode()[:MAX_REASON])
         tally, rest = Tally.unpack(rest[:TALLY_BYTES]), rest[TALLY_BYTES:]
         if kind == b"P":
-            *times, damaged = _PICTURE.unpack(rest[: _PICTURE.size])
+            point, media_seconds, arrived_at_ms, decoded_at_ms, damaged = _PICTURE.unpack(rest[: _PICTURE.size])
+            times = point, media_seconds, arrived_at_ms, decoded_at_ms
             return Picture(tally, *times, rest[_PICTURE.size :], damaged)
         if kind == b"R" or kind in _FAILURES:
             said, failure = rest.decode() or None, _FAILURES.get(kind)

@@ -42,11 +42,13 @@ class Anchor:
             return self._set(began_at)
         if began_at < self._began_at - self._slack_seconds:
             return self._set(began_at)
-        if began_at > self._began_at:
-            self._began_at = max(self._began_at, min(self._drifts_to, self._began_at + SLEW * passed, began_at))
-            self._judge(began_at)
-        else:
+        if began_at <= self._began_at:
             self._watch(math.inf)
+            return began_at - self._began_at
+        self._began_at = max(self._began_at, min(self._drifts_to, self._began_at + SLEW * passed, began_at))
+        if self._is_apart(began_at, self._began_at):
+            self.num_anchored += 1
+            self._set(self._quickest)
         return began_at - self._began_at
 
     def _set(self, began_at: float) -> float:
@@ -59,20 +61,20 @@ class Anchor:
         self._first, self._first_seconds = began_at, self._seconds
         self._quickest, self._num_seen = began_at, 0
 
-    def _judge(self, began_at: float) -> None:
-        assert self._began_at is not None
+    def _is_apart(self, began_at: float, anchored_at: float) -> bool:
+        """Whether all was too late for so long that the anchor must follow at once; notes where it drifts to."""
         if not -CATCHES_UP_SECONDS <= began_at - self._first <= STALLS_SECONDS:
             self._watch(began_at)
         self._quickest = min(self._quickest, began_at)
         self._num_seen += 1
         passed = self._seconds - self._first_seconds
-        is_apart = self._quickest - self._began_at > FURTHEST_APART_SECONDS
-        if is_apart and passed >= STOOD_STILL_SECONDS and self._num_seen >= NUM_JUDGED:
-            self.num_anchored += 1
-            self._set(self._quickest)
-        elif passed >= DRIFT_SECONDS:
-            self._drifts_to = self._quickest
-            self._watch(math.inf)
+        if passed >= STOOD_STILL_SECONDS and self._num_seen >= NUM_JUDGED:
+            if self._quickest - anchored_at > FURTHEST_APART_SECONDS:
+                return True
+            if passed >= DRIFT_SECONDS:
+                self._drifts_to = self._quickest
+                self._watch(math.inf)
+        return False
 
 
 class Pace:

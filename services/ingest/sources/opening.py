@@ -11,7 +11,7 @@ from typing import Final, Self
 
 import av
 from av.container import InputContainer
-from av.format import Flags as FormatFlags
+from av.format import Flags
 from av.video.stream import VideoStream
 
 from services.ingest.sources.containers import FILE_FORMATS, RECORDINGS, unread_container
@@ -55,6 +55,7 @@ OPENING_SHARE: Final = 0.9
 """Of the time that a source may be silent: one that tells no size until its next keyframe is open after that, too, and
 somebody waits for a word of it."""
 
+NO_TIMESTAMPS: Final[int] = Flags["no_timestamps"]._value_
 MULTIPART_MARK: Final = b"--"
 NUM_PEEKED: Final = 256
 NUM_TELLING: Final = 4096
@@ -124,7 +125,8 @@ def open_footage(
 ) -> Iterator[OpenFootage]:
     """The source, open as long as the block runs, `after` the mark of what was read of it before.
 
-    `heard` is called whenever something comes of one whose opening takes long. Raises SourceFailed with the reason in plain words.
+    `heard` is called whenever something comes of one whose opening takes long. Raises SourceFailed with the reason in
+    plain words.
     """
     with ExitStack() as stack:
         began = time.monotonic()
@@ -238,7 +240,7 @@ def _web_footage(client: HttpClient, body: HttpBody, options: ReadOptions, after
     played = None if body.size is None else Played.of(body, after)
     limits_seconds = client.may_trickle(), options.stall_seconds
     container = _container(body, options, HTTP_OPTIONS if played else LIVE_OPTIONS, limits_seconds)
-    if played or not container.format.flags & FormatFlags.no_timestamps.value:
+    if played or not container.format.flags & NO_TIMESTAMPS:
         return OpenFootage(container, played is not None, comes_as_filmed=False, played=played)
 
     def arrival_of(packet: "av.Packet[VideoStream]") -> Arrival | None:

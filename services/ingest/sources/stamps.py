@@ -30,6 +30,7 @@ class Stamps:
         self._is_live = is_live
         self._clock = ArrivalClock()
         self._came_at: OrderedDict[int, float] = OrderedDict()
+        self._shown_at = 0.0
 
     def begin(self, stream: VideoStream) -> None:
         """The packets of this track follow."""
@@ -45,9 +46,11 @@ class Stamps:
         (self._correct if self._is_live else self._splice)(packet)
 
     def age_seconds(self, pts: int | None) -> float:
-        """How long ago the packet of a picture came, as far as that is known."""
-        at = None if pts is None else self._came_at.get(pts)
-        return 0.0 if at is None else time.monotonic() - at
+        """How long ago the next picture and all that are shown before it had come, as far as that is known."""
+        now = time.monotonic()
+        at = now if pts is None else self._came_at.get(pts, now)
+        self._shown_at = max(self._shown_at, at)
+        return now - self._shown_at
 
     def _correct(self, packet: "av.Packet[VideoStream]") -> None:
         pts, at = (self._arrival_of and self._arrival_of(packet)) or (packet.pts, time.monotonic())

@@ -79,7 +79,7 @@ class SampledFrame:
     media_seconds: float
     """the source's own time since its first frame, which never runs backwards"""
     arrived_at_ms: int
-    """when its packet came, or it left the decoder, where the former is not known, on the steady clock"""
+    """when it and all before it had come, or left the decoder where that is not known, on the steady clock"""
     decoded_at_ms: int
     """when it left the decoder, on the steady clock (`shared.clock.steady_ms`)"""
     image: NDArray[np.uint8]
@@ -97,7 +97,8 @@ def open_video(
 ) -> Iterator["Video"]:
     """An allowed source (`shared.sources`), open as long as the block runs, `after` a mark that it gave before.
 
-    `heard` is called whenever something comes of one whose opening takes long. Raises SourceFailed with the reason in plain words.
+    `heard` is called whenever something comes of one whose opening takes long. Raises SourceFailed with the reason in
+    plain words.
     """
     options = options or ReadOptions()
     with open_footage(source, options, after, heard) as footage:

@@ -46,7 +46,7 @@ class HttpPatience:
     def __init__(self, stall_seconds: float, heard: Callable[[], object] = unheard) -> None:
         self.stall_seconds = stall_seconds
         self._heard = heard
-        self._trickles = False
+        self._trickles_until: float | None = None
         self._open_until: float | None = time.monotonic() + stall_seconds
         self._answer_until: float | None = None
 
@@ -57,22 +57,25 @@ class HttpPatience:
         return max(LEAST_SECONDS, min(min(limits, default=math.inf) - time.monotonic(), self.stall_seconds))
 
     def may_trickle(self) -> float:
-        """What comes may be little: until the source is open, much more time may pass; returns how much, in seconds."""
-        self._trickles = True
-        seconds = NUM_STALLS * self.stall_seconds
-        self._open_until = time.monotonic() + seconds
-        return seconds
+        """What comes may be little: until the source is open, much more time may pass.
+
+        Returns how long at most, in seconds: whoever waits for longer will have been told before why it was too long.
+        """
+        self._open_until = None
+        self._trickles_until = time.monotonic() + NUM_STALLS * self.stall_seconds
+        return (NUM_STALLS + 1) * self.stall_seconds
 
     def came(self) -> None:
         """Something came; raises SourceFailed where a source that trickles should have been open before."""
-        if self._trickles and self._open_until is not None:
-            if time.monotonic() >= self._open_until:
-                raise SourceFailed(f"no picture yet, though data came for {NUM_STALLS * self.stall_seconds:g} s")
-            self._heard()
+        if self._trickles_until is None:
+            return
+        if time.monotonic() >= self._trickles_until:
+            raise SourceFailed(f"no picture yet, though data came for {NUM_STALLS * self.stall_seconds:g} s")
+        self._heard()
 
     def opened(self) -> None:
         """The source is open: from now on each wait counts by itself."""
-        self._open_until = None
+        self._open_until = self._trickles_until = None
 
     def asking(self) -> None:
         """A request begins."""

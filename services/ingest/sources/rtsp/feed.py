@@ -41,8 +41,8 @@ OPTIONS: Final = {
     "max_ts_probe": "0",
 }
 """Packets are read from where the description came from (`custom_io`), unbuffered, by what may also write: without that
-(2), the description's end would be the end of all. Without measuring the rate at first (`fpsprobesize`, `max_ts_probe`):
-what is read for that comes as one late burst, of a slow camera after half a minute."""
+(2), the description's end would be the end of all. Without measuring the rate at first (`fpsprobesize`,
+`max_ts_probe`): what is read for that comes as one late burst, of a slow camera after half a minute."""
 
 
 @contextmanager

@@ -199,8 +199,8 @@ class RtspSession:
             yield track, data, now
         early, self._dialogue.early = self._dialogue.early, deque()
         for packet in chain(early, self._dialogue.packets()):
-            if (track := self._carriage.track_of(packet.channel)) is not None:
-                yield track, packet.data, now
+            if (chosen := self._carriage.track_of(packet.channel)) is not None:
+                yield chosen, packet.data, now
 
     def _kept_alive(self, reply: Reply) -> None:
         """What the camera says to a sign of life; a login that it does not take again is its own affair."""
