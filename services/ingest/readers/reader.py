@@ -115,7 +115,8 @@ class Reader:
                 self._send(pack_waiting(reason))
 
         for frame in video.frames(self._job.fps, self._stop, self._job.first_point, heard):
-            if (video.codec, *video.size, video.decoder) != (info.codec, info.width, info.height, info.decoder):
+            told = info.codec, info.width, info.height, info.fps, info.decoder
+            if (video.codec, *video.size, video.rate, video.decoder) != told:
                 info = video.info
                 self._send(pack_opened(info))
             self._send_mark(video)

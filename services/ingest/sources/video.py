@@ -42,6 +42,8 @@ from shared.errors import SourceFailed
 from shared.sources import Source
 
 DEFAULT_RATE: Final = 25.0
+NUM_MEASURED: Final = 20
+"""So many first pictures tell the rate of a source that does not."""
 NEAR_POINT: Final = 0.01
 """Of a step: by so much a time of the grid may be rounded down where it is noted."""
 NONREF_EXACT: Final = frozenset({"h264", "hevc", "mpeg2video", "mpeg4"})
@@ -125,6 +127,8 @@ class Video:
         self.remark: str | None = None
         """what is odd about its end, where that is no failure"""
         self.tally = Tally()
+        self._num_seen = 0
+        self._measured_rate: float | None = None
         self._packets = Packets(container, source, options, self.tally)
 
     def open(self) -> None:
@@ -141,11 +145,11 @@ class Video:
     @property
     def info(self) -> VideoInfo:
         """What the source says of itself."""
-        is_recording, stream = self._footage.is_recording, self._stream
+        is_recording = self._footage.is_recording
         has_duration = self._source.is_file or (is_recording and not self._footage.follower)
         duration = self._container.duration if has_duration else None
         seconds = duration / av.time_base if duration else None
-        return VideoInfo(self.codec, *self.size, nominal_rate(stream), seconds, self.decoder, is_recording)
+        return VideoInfo(self.codec, *self.size, self.rate, seconds, self.decoder, is_recording)
 
     @property
     def codec(self) -> str:
@@ -153,9 +157,14 @@ class Video:
         return self._decoder.codec
 
     @property
+    def rate(self) -> float | None:
+        """Frames per second as the source states them, or as its first ones came where it does not."""
+        return nominal_rate(self._stream) or self._measured_rate
+
+    @property
     def _frame_seconds(self) -> float:
-        """The nominal time of a picture."""
-        return 1 / (nominal_rate(self._stream) or DEFAULT_RATE)
+        """The time of a picture."""
+        return 1 / (self.rate or DEFAULT_RATE)
 
     @property
     def mark(self) -> str | None:
@@ -196,6 +205,10 @@ class Video:
             if self._is_catching_up and Played.is_live(sampler.seconds, time.monotonic() - began):
                 first_point, self._is_catching_up = 0, False
             self.size = frame.width, frame.height
+            self._num_seen += 1
+            if self._num_seen == NUM_MEASURED and self.rate is None and sampler.seconds > 0:
+                self._measured_rate = round((NUM_MEASURED - 1) / sampler.seconds, 2)
+                sampler.take_rate(self._frame_seconds)
             is_damaged = self._decoder.is_damaged(frame)
             self.tally.damaged += is_damaged
             if point is not None and point >= first_point:
