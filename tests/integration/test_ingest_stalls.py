@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,7 +25,8 @@ from shared.sources import parse_source
 RATE = 10
 HELD_AFTER = 20
 HELD_SECONDS = 2.6
-SLACK_MS = 60
+SLACK_MS = 150
+"""What a busy machine may see late of the first pictures."""
 
 
 def paced(parts: list[bytes], held_seconds: float = 0.0) -> Callable[[Handler], None]:
@@ -62,10 +63,10 @@ def http_camera(film: VideoFile) -> Iterator[str]:
 
 @pytest.mark.parametrize("camera", [rtsp_camera, http_camera])
 def test_what_a_network_held_back_keeps_its_distances(
-    camera: Callable[[VideoFile], object], ingest: IngestRunner, video_file: VideoFile
+    camera: Callable[[VideoFile], AbstractContextManager[str]], ingest: IngestRunner, video_file: VideoFile
 ) -> None:
     """From the first picture on."""
-    with camera(video_file) as url:  # type: ignore[attr-defined]
+    with camera(video_file) as url:
         ingest.add("door", url, pace="live", fps=5)
         ingest.start()
         eventually(lambda: len(ingest.frames("door")) >= 32, "frames")
@@ -78,7 +79,7 @@ def test_of_pictures_without_times_arrival_counts() -> None:
     start = b"\0\0\0\1"
     parts = [start + start.join(units) for units in clip()]
     with web_server() as server:
-        server.answers["/live"] = stream(lambda handler: [paced(parts)(handler) for _ in range(2)], "video/h264")  # type: ignore[arg-type]
+        server.answers["/live"] = stream(paced(2 * parts), "video/h264")
         with open_video(parse_source(server.url("/live"), Path("/")), ReadOptions()) as video:
             frames = video.frames(100.0, threading.Event())
             taken = [next(frames) for _ in range(15)]
@@ -109,5 +110,5 @@ def test_a_server_that_sends_no_picture_for_long_is_left_and_why_is_said() -> No
     nothing = b"\x47\x1f\xff\x10" + bytes(184)
     with web_server() as server:
         server.answers["/live"] = stream(paced([nothing] * 100), "video/mp2t")
-        with pytest.raises(SourceFailed, match=r"no picture yet, though data came for 1\.8 s"):
-            opened(server.url("/live"), stall_seconds=0.3)
+        with pytest.raises(SourceFailed, match=r"no picture yet, though data came for 3\.6 s"):
+            opened(server.url("/live"), stall_seconds=0.6)

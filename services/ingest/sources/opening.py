@@ -11,7 +11,6 @@ from typing import Final, Self
 
 import av
 from av.container import InputContainer
-from av.format import Flags
 from av.video.stream import VideoStream
 
 from services.ingest.sources.containers import FILE_FORMATS, RECORDINGS, unread_container
@@ -55,7 +54,8 @@ OPENING_SHARE: Final = 0.9
 """Of the time that a source may be silent: one that tells no size until its next keyframe is open after that, too, and
 somebody waits for a word of it."""
 
-NO_TIMESTAMPS: Final[int] = Flags["no_timestamps"]._value_
+NO_TIMESTAMPS: Final = 0x80
+"""FFmpeg's mark of a bare stream of a codec (`AVFMT_NOTIMESTAMPS`)."""
 MULTIPART_MARK: Final = b"--"
 NUM_PEEKED: Final = 256
 NUM_TELLING: Final = 4096

@@ -14,6 +14,8 @@ LAST_OF_PICTURE: Final = 0x80
 DELIMITERS: Final = {"H264": b"\x09\xf0", "H265": b"\x46\x01\x50", "HEVC": b"\x46\x01\x50"}
 """A unit that says that another picture begins, by kind of video."""
 ENCRYPTED: Final = "SAVP"
+OWN_TIMES: Final = frozenset({"MP2T"})
+"""Kinds of video that bear times of their own beside those of RTP."""
 STAMPS: Final = 1 << 32
 
 
@@ -22,6 +24,7 @@ class RtpArrivals:
 
     def __init__(self, track: SdpTrack) -> None:
         self._payload_type = track.payload_type
+        self._is_counted = track.codec not in OWN_TIMES
         self._delimiter = None if ENCRYPTED in track.profile else DELIMITERS.get(track.codec)
         self._packets: OrderedDict[int, None] = OrderedDict()
         self._came_at: OrderedDict[int, float] = OrderedDict()
@@ -67,7 +70,7 @@ class RtpArrivals:
         Both times are in ticks since the first.
         """
         is_first, self._has_told = not self._has_told, True
-        if self._first is None or (pts is None and not is_first):
+        if self._first is None or not self._is_counted or (pts is None and not is_first):
             return None
         pts = pts or 0
         told = (self._first + pts) % STAMPS
