@@ -244,8 +244,8 @@ def _web_footage(client: HttpClient, body: HttpBody, options: ReadOptions, after
         return OpenFootage(container, played is not None, comes_as_filmed=False, played=played)
 
     def arrival_of(packet: "av.Packet[VideoStream]") -> Arrival | None:
-        at = None if packet.pos is None else body.arrived_at(packet.pos + packet.size)
-        return None if at is None else (round(at / (packet.time_base or 1)), at)
+        at_ms = None if packet.pos is None else body.arrived_at_ms(packet.pos + packet.size)
+        return None if at_ms is None else (round(at_ms / 1000 / (packet.time_base or 1)), at_ms)
 
     return OpenFootage(container, arrival_of=arrival_of)
 

@@ -1,7 +1,6 @@
 """The times of a source's packets, put right before anybody sees them, and when each of them came."""
 
-import time
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Final
@@ -10,12 +9,13 @@ import av
 from av.video.stream import VideoStream
 
 from services.ingest.sources.decoding.timeline import ArrivalClock, Splices
+from shared.clock import steady_ms
 
 MAX_HELD: Final = 64
 """Packets that a decoder may hold back before their pictures come."""
 
-Arrival = tuple[int | None, float]
-"""A packet's own timestamp, in its unit of time, and when it came, by the monotonic clock."""
+Arrival = tuple[int | None, int]
+"""A packet's own timestamp, in its unit of time, and when it came, in ms on the steady clock."""
 ArrivalOf = Callable[["av.Packet[VideoStream]"], Arrival | None]
 
 
@@ -29,8 +29,9 @@ class Stamps:
         self._arrival_of = arrival_of
         self._is_live = is_live
         self._clock = ArrivalClock()
-        self._came_at: OrderedDict[int, float] = OrderedDict()
-        self._shown_at = 0.0
+        self._held: list[int] = []
+        self._came_at_ms: deque[int] = deque()
+        """as many times, in their order"""
 
     def begin(self, stream: VideoStream) -> None:
         """The packets of this track follow."""
@@ -45,25 +46,33 @@ class Stamps:
         """Corrects the times of the next packet, which is not empty."""
         (self._correct if self._is_live else self._splice)(packet)
 
-    def age_seconds(self, pts: int | None) -> float:
-        """How long ago the next picture and all that are shown before it had come, as far as that is known."""
-        now = time.monotonic()
-        at = now if pts is None else self._came_at.get(pts, now)
-        self._shown_at = max(self._shown_at, at)
-        return now - self._shown_at
+    def arrived_at_ms(self, pts: int | None) -> int | None:
+        """When as many packets had come as there are pictures up to the next, which bears this time, if that is known.
+
+        Where pictures are sent in another order than they are shown, one comes long before it is due, and the others
+        late: the first to come is taken for the first to be shown.
+        """
+        num_before = len(self._held)
+        self._held = [held for held in self._held if pts is None or held > pts]
+        at_ms = None
+        for _ in range(num_before - len(self._held)):
+            at_ms = self._came_at_ms.popleft()
+        return at_ms
 
     def _correct(self, packet: "av.Packet[VideoStream]") -> None:
-        pts, at = (self._arrival_of and self._arrival_of(packet)) or (packet.pts, time.monotonic())
+        pts, at_ms = (self._arrival_of and self._arrival_of(packet)) or (packet.pts, steady_ms())
         stamp = self.seconds_of(pts)
-        seconds = self._clock.seconds(stamp, at)
+        seconds = self._clock.seconds(stamp, at_ms / 1000)
         if seconds is not None and seconds != stamp:
             pts = round(seconds / self._tick)
         if pts != packet.pts:
             packet.pts, packet.dts = pts, None
         if pts is not None:
-            self._came_at[pts] = at
-            if len(self._came_at) > MAX_HELD:
-                self._came_at.popitem(last=False)
+            self._held.append(pts)
+            self._came_at_ms.append(at_ms)
+            if len(self._held) > MAX_HELD:
+                self._held.remove(min(self._held))
+                self._came_at_ms.popleft()
 
     def _splice(self, packet: "av.Packet[VideoStream]") -> None:
         """The same, where times begin anew in what is not live."""

@@ -43,7 +43,7 @@ from shared.sources import Source
 
 DEFAULT_RATE: Final = 25.0
 NUM_MEASURED: Final = 20
-"""So many first pictures tell the rate of a source that does not."""
+"""So many first pictures tell the rate of a live source that does not."""
 NEAR_POINT: Final = 0.01
 """Of a step: by so much a time of the grid may be rounded down where it is noted."""
 NONREF_EXACT: Final = frozenset({"h264", "hevc", "mpeg2video", "mpeg4"})
@@ -81,7 +81,7 @@ class SampledFrame:
     media_seconds: float
     """the source's own time since its first frame, which never runs backwards"""
     arrived_at_ms: int
-    """when it and all before it had come, or left the decoder where that is not known, on the steady clock"""
+    """when its packet came, or it left the decoder where that is not known, on the steady clock"""
     decoded_at_ms: int
     """when it left the decoder, on the steady clock (`shared.clock.steady_ms`)"""
     image: NDArray[np.uint8]
@@ -158,7 +158,7 @@ class Video:
 
     @property
     def rate(self) -> float | None:
-        """Frames per second as the source states them, or as its first ones came where it does not."""
+        """Frames per second as the source states them, or as its first ones came, where a live one does not."""
         return nominal_rate(self._stream) or self._measured_rate
 
     @property
@@ -201,12 +201,12 @@ class Video:
             nothing = False
             point = None if self._packets.was_shown(frame.time) else sampler.point(frame.time)
             decoded_at_ms = steady_ms()
-            arrived_at_ms = decoded_at_ms - round(1000 * self._stamps.age_seconds(frame.pts))
+            arrived_at_ms = self._stamps.arrived_at_ms(frame.pts) or decoded_at_ms
             if self._is_catching_up and Played.is_live(sampler.seconds, time.monotonic() - began):
                 first_point, self._is_catching_up = 0, False
             self.size = frame.width, frame.height
             self._num_seen += 1
-            if self._num_seen == NUM_MEASURED and self.rate is None and sampler.seconds > 0:
+            if self._is_live and self._num_seen == NUM_MEASURED and self.rate is None and sampler.seconds > 0:
                 self._measured_rate = round((NUM_MEASURED - 1) / sampler.seconds, 2)
                 sampler.take_rate(self._frame_seconds)
             is_damaged = self._decoder.is_damaged(frame)

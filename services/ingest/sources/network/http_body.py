@@ -3,7 +3,6 @@
 import io
 import math
 import re
-import time
 import zlib
 from collections import deque
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Final
 import httpx
 
 from services.ingest.sources.network.http_client import Answer, HttpClient, Origin, origin_of
+from shared.clock import steady_ms
 from shared.errors import SourceFailed
 
 ENCODINGS: Final = frozenset({"gzip", "x-gzip", "deflate"})
@@ -48,7 +48,7 @@ class HttpBody:
         self._take(answer)
         self._ahead = b""
         self._position = 0
-        self._came_at: deque[tuple[int, float]] = deque(maxlen=MAX_ARRIVALS)
+        self._came_at_ms: deque[tuple[int, int]] = deque(maxlen=MAX_ARRIVALS)
         """the end of what came, and when"""
         self._is_elsewhere = False
         self.headers = headers = answer.response.headers
@@ -112,11 +112,11 @@ class HttpBody:
         """The place that is read next."""
         return self._position
 
-    def arrived_at(self, position: int) -> float | None:
-        """When all before a place had come, by the monotonic clock; places are to be asked for in turn."""
-        while self._came_at and self._came_at[0][0] < position:
-            self._came_at.popleft()
-        return self._came_at[0][1] if self._came_at else None
+    def arrived_at_ms(self, position: int) -> int | None:
+        """When all before a place had come, in ms on the steady clock; places are to be asked for in turn."""
+        while self._came_at_ms and self._came_at_ms[0][0] < position:
+            self._came_at_ms.popleft()
+        return self._came_at_ms[0][1] if self._came_at_ms else None
 
     def close(self) -> None:
         """Ends the connection."""
@@ -138,7 +138,7 @@ class HttpBody:
             return b""
         data = self._inflated(self._inflater) if self._inflater else self._chunk()
         self._is_over = not data
-        self._came_at.append((self._position + len(self._ahead) + len(data), time.monotonic()))
+        self._came_at_ms.append((self._position + len(self._ahead) + len(data), steady_ms()))
         return data
 
     def _chunk(self) -> bytes:

@@ -27,7 +27,7 @@ class RtpArrivals:
         self._is_counted = track.codec not in OWN_TIMES
         self._delimiter = None if ENCRYPTED in track.profile else DELIMITERS.get(track.codec)
         self._packets: OrderedDict[int, None] = OrderedDict()
-        self._came_at: OrderedDict[int, float] = OrderedDict()
+        self._came_at_ms: OrderedDict[int, int] = OrderedDict()
         """by RTP timestamp"""
         self._meant: OrderedDict[int, int] = OrderedDict()
         """timestamps of pictures that FFmpeg takes for others, by those"""
@@ -36,7 +36,7 @@ class RtpArrivals:
         self._delimited: int | None = None
         self._has_told = False
 
-    def is_new(self, packet: bytes, at: float) -> bool:
+    def is_new(self, packet: bytes, at_ms: int) -> bool:
         """Whether an RTP packet that came has not come before; if so, it must be handed over."""
         number = hash(packet)
         if number in self._packets:
@@ -45,7 +45,7 @@ class RtpArrivals:
         _, kind, sequence, stamp, sender = HEAD.unpack_from(packet)
         if not self._first:  # FFmpeg counts from the first that is not 0
             self._first = stamp
-        _put(self._came_at, stamp, at, MAX_STAMPS)
+        _put(self._came_at_ms, stamp, at_ms, MAX_STAMPS)
         if self._delimited is not None:
             _put(self._meant, self._delimited, stamp, MAX_STAMPS)
             self._delimited = None
@@ -64,10 +64,10 @@ class RtpArrivals:
         self._delimited = (stamp + 1) % STAMPS
         return HEAD.pack(0x80, self._payload_type, sequence, self._delimited, sender) + self._delimiter
 
-    def of(self, pts: int | None) -> tuple[int, float] | None:
-        """The time of a picture that FFmpeg counts so, which leaves out the first, and when it came, if that is known.
+    def of(self, pts: int | None) -> tuple[int, int] | None:
+        """The time of a picture that FFmpeg counts so, which leaves out the first, in ticks since the first.
 
-        Both times are in ticks since the first.
+        And when it came, in ms on the steady clock; None where that is not known.
         """
         is_first, self._has_told = not self._has_told, True
         if self._first is None or not self._is_counted or (pts is None and not is_first):
@@ -75,8 +75,8 @@ class RtpArrivals:
         pts = pts or 0
         told = (self._first + pts) % STAMPS
         stamp = self._meant.get(told, told)
-        at = self._came_at.get(stamp)
-        return None if at is None else (pts + (stamp - told + STAMPS // 2) % STAMPS - STAMPS // 2, at)
+        at_ms = self._came_at_ms.get(stamp)
+        return None if at_ms is None else (pts + (stamp - told + STAMPS // 2) % STAMPS - STAMPS // 2, at_ms)
 
 
 def _put(held: OrderedDict[int, Any], key: int, value: Any, most: int) -> None:  # noqa: ANN401 (each its own)

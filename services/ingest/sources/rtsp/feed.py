@@ -143,13 +143,13 @@ class Feed:
 
     def _pass_on(self, now: float) -> None:
         last = b""
-        for packet, at in self._session.packets():
+        for packet, at_ms in self._session.packets():
             joined = self._splice.joined(packet, now) if self._splice else packet
             if not joined:  # an empty message would be the end
                 continue
             if is_rtp(joined):
                 last = joined
-                if not self.arrivals.is_new(joined, at):
+                if not self.arrivals.is_new(joined, at_ms):
                     continue
             self._hand_over(joined)
         now = time.monotonic()
