@@ -41,6 +41,10 @@ class Manners:
     """packets come before PLAY is answered"""
     swaps: bool = False
     """by UDP, every two packets come in the wrong order"""
+    repeats: bool = False
+    """every packet comes twice"""
+    holds: tuple[int, float] = (-1, 0.0)
+    """after so many pictures the network holds everything back for so many seconds, and brings it at once"""
     first_number: int = 65_530
     first_ticks: int = 2**32 - CLOCK
     rate: float = 200.0

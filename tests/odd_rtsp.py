@@ -6,6 +6,7 @@ import secrets
 import socket
 import struct
 import threading
+import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -269,6 +270,7 @@ class Talk:
 
     def _play(self) -> None:
         manners, number = self._manners, self._manners.first_number
+        due_at = time.monotonic()
         with suppress(OSError):
             for index in range(manners.stops_after or 1_000_000):
                 ticks = manners.first_ticks + index * manners.ticks
@@ -281,12 +283,16 @@ class Talk:
                     )
                 if manners.asks_after == index:
                     self._say(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\nDANCE * RTSP/1.0\r\nCSeq: 2\r\n\r\n")
-                if self._camera.is_over.wait(1 / manners.rate):
+                due_at += 1 / manners.rate
+                held_seconds = manners.holds[1] if manners.holds[0] == index else 0.0
+                if self._camera.is_over.wait(max(held_seconds, due_at - time.monotonic())):
                     return
 
     def _send(self, packets: list[bytes]) -> None:
         assert self._client
         address, place = self._client
+        if self._manners.repeats:
+            packets = [packet for packet in packets for _ in range(2)]
         if self._udp:
             if self._manners.swaps:
                 packets = [

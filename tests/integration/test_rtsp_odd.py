@@ -154,6 +154,31 @@ def test_times_are_those_of_the_camera(transport: RtspTransport) -> None:
         assert seconds_of(camera.url(), 30, transport) == pytest.approx([index / 10 for index in range(30)])
 
 
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_packets_that_come_twice_are_one(transport: RtspTransport) -> None:
+    options = ReadOptions(rtsp_transport=transport)
+    with (
+        odd_camera(Manners(repeats=True, rate=50)) as camera,
+        open_video(parse_source(camera.url(), Path("/")), options) as video,
+    ):
+        frames = video.frames(60.0, threading.Event())
+        seconds = [next(frames).media_seconds for _ in range(20)]
+        assert seconds == pytest.approx([index / 10 for index in range(20)])
+        assert (video.tally.decoded, video.tally.damaged) == (20, 0)
+
+
+def test_a_camera_is_open_with_its_first_picture() -> None:
+    """However long the second takes; and then their times tell how long that was."""
+    with (
+        odd_camera(Manners(holds=(0, 2.0), rate=1, ticks=2 * CLOCK)) as camera,
+        open_video(parse_source(camera.url(), Path("/")), ReadOptions()) as video,
+    ):
+        frames = video.frames(1.0, threading.Event())
+        first, second = next(frames), next(frames)
+        assert 0 <= first.decoded_at_ms - first.arrived_at_ms < second.arrived_at_ms - first.decoded_at_ms
+        assert (second.point, second.media_seconds) == (2, 2.0)
+
+
 @pytest.mark.parametrize("ticks", [400, CLOCK])
 def test_a_clock_of_a_wrong_rate_is_replaced_by_ours(ticks: int) -> None:
     """Of 300 pictures in 15 s, every tenth is wanted; while the rate is not known, few or all are taken."""

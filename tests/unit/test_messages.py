@@ -40,11 +40,11 @@ def test_every_message_comes_out_as_it_went_in() -> None:
     assert unpack(pack_opened(INFO)) == Opened(INFO)
     assert unpack(pack_counted(tally())) == Counted(TALLY)
     assert unpack(pack_waiting("waiting for a keyframe")) == Waiting("waiting for a keyframe")
-    assert unpack(pack_picture(tally(), 7, 0.875, 1_700_000_000_000, b"jpeg")) == Picture(
-        TALLY, 7, 0.875, 1_700_000_000_000, b"jpeg"
+    assert unpack(pack_picture(tally(), 7, 0.875, 1_700_000_000_000, 1_700_000_000_123, b"jpeg")) == Picture(
+        TALLY, 7, 0.875, 1_700_000_000_000, 1_700_000_000_123, b"jpeg"
     )
-    assert unpack(pack_picture(tally(), 7, 0.875, 1, b"jpeg", damaged=True)) == Picture(
-        TALLY, 7, 0.875, 1, b"jpeg", damaged=True
+    assert unpack(pack_picture(tally(), 7, 0.875, 1, 2, b"jpeg", damaged=True)) == Picture(
+        TALLY, 7, 0.875, 1, 2, b"jpeg", damaged=True
     )
     assert unpack(pack_waiting("waiting for a keyframe")) == Waiting("waiting for a keyframe")
     assert unpack(pack_marked("[1,false]")) == Marked("[1,false]")
@@ -61,7 +61,7 @@ def test_packing_takes_the_counts() -> None:
 
 
 def test_the_largest_picture_fits() -> None:
-    assert len(pack_picture(tally(), 0, 0.0, 0, bytes(MAX_JPEG_BYTES))) <= MAX_MESSAGE_BYTES
+    assert len(pack_picture(tally(), 0, 0.0, 0, 0, bytes(MAX_JPEG_BYTES))) <= MAX_MESSAGE_BYTES
 
 
 def test_a_reason_is_cut() -> None:

@@ -1,5 +1,6 @@
 from collections.abc import Callable, Iterator, Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,7 +58,7 @@ def test_the_sampled_frames_are_those_of_full_decoding(
     full, num_full = played(coded(times, num_between), Sampler(fps, 0.04), lambda _: True)
     sampler = Sampler(fps, 0.04)
     thin, num_thin = played(coded(times, num_between), sampler, Thinning(sampler).needs)
-    assert thin == full
+    assert thin == [pytest.approx(shown) for shown in full]  # sums of other steps are rounded otherwise
     assert num_thin <= num_full
 
 

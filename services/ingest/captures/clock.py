@@ -5,10 +5,10 @@ from typing import Final
 
 from services.ingest.captures.account import Account
 from services.ingest.readers.messages import Picture
+from services.ingest.sources.anchor import Anchor
 from shared.clock import STEP_MS, ClockSteps, wall_offset_ms
 from shared.streams import StreamSpec
 
-FURTHEST_APART_MS: Final = 2_000.0
 SLEW: Final = 0.02
 """By how much a stream's time runs faster or slower than time, until it agrees with the host's clock again."""
 FAR_MS: Final = 86_400_000.0
@@ -18,29 +18,6 @@ LONG_MS: Final = 3_600_000.0
 NEWS_MS: Final = 60_000
 FURTHEST_STEP_MS: Final = 1_000.0
 """Where a host's clock is behind, the first frame follows the last by a step of the grid, but by no more than this."""
-
-
-class MediaClock:
-    """When a camera's pictures were taken, by its own clock, anchored to this machine's steady one.
-
-    No picture was taken after it arrived, so the anchor follows the quickest arrival; pictures that came late through
-    the network keep their distance. Where both clocks part by more than 2 s (drift, a stall, a clock that was set), the
-    camera's is anchored anew.
-    """
-
-    def __init__(self) -> None:
-        self._anchor_ms: float | None = None
-        self.num_anchored = 0
-
-    def taken_at_ms(self, media_seconds: float, decoded_at_ms: int) -> int:
-        """The time, in ms on the clock of `decoded_at_ms`, of the picture at `media_seconds` since the first."""
-        media_ms = media_seconds * 1000
-        anchor_ms = decoded_at_ms - media_ms
-        if self._anchor_ms is None or anchor_ms - self._anchor_ms > FURTHEST_APART_MS:
-            self._anchor_ms = anchor_ms
-            self.num_anchored += 1
-        self._anchor_ms = min(self._anchor_ms, anchor_ms)
-        return round(media_ms + self._anchor_ms)
 
 
 class StreamClock:
@@ -98,7 +75,7 @@ class CameraTimes:
     def __init__(self, spec: StreamSpec, account: Account) -> None:
         step_ms = min(1000 / spec.fps, FURTHEST_STEP_MS)
         self._stream_clock = StreamClock(account.last_ms, step_ms, 1000 * spec.reset_after_seconds)
-        self._media_clock = MediaClock()
+        self._anchor = Anchor()
 
     def ahead_seconds(self) -> float:
         """How far the last frame's time lies ahead of the host's clock."""
@@ -106,7 +83,7 @@ class CameraTimes:
 
     def begin(self) -> int:
         """Before each opening; the first point of the grid that is wanted."""
-        self._media_clock = MediaClock()
+        self._anchor = Anchor()
         self._stream_clock.begin()
         return 0
 
@@ -117,7 +94,8 @@ class CameraTimes:
     def of(self, picture: Picture) -> tuple[int, int]:
         """When a picture was taken by the stream's time, and when it was decoded by the wall clock, in ms."""
         offset_ms = wall_offset_ms()
-        taken_ms = self._media_clock.taken_at_ms(picture.media_seconds, picture.decoded_at_ms)
+        late_seconds = self._anchor.late_seconds(picture.media_seconds, picture.arrived_at_ms / 1000)
+        taken_ms = picture.arrived_at_ms - 1000 * late_seconds
         return self._stream_clock.date(taken_ms, offset_ms), picture.decoded_at_ms + offset_ms
 
 

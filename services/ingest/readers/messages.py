@@ -12,7 +12,7 @@ from services.ingest.sources.video import VideoInfo
 from shared.errors import SourceChanged, SourceFailed, SourceSilent
 from shared.store.frame_queue import MAX_JPEG_BYTES
 
-_PICTURE: Final = struct.Struct("<qdq?")
+_PICTURE: Final = struct.Struct("<qdqq?")
 _FAILURES: Final[dict[bytes, type[SourceFailed]]] = {b"E": SourceFailed, b"S": SourceSilent, b"A": SourceChanged}
 _INFO: Final = TypeAdapter(VideoInfo)
 MAX_REASON: Final = 500
@@ -55,6 +55,7 @@ class Picture:
     tally: Tally
     point: int
     media_seconds: float
+    arrived_at_ms: int
     decoded_at_ms: int
     jpeg: bytes
     damaged: bool = False
@@ -96,10 +97,17 @@ def pack_waiting(reason: str) -> bytes:
 
 
 def pack_picture(
-    tally: Tally, point: int, media_seconds: float, decoded_at_ms: int, jpeg: bytes, *, damaged: bool = False
+    tally: Tally,
+    point: int,
+    media_seconds: float,
+    arrived_at_ms: int,
+    decoded_at_ms: int,
+    jpeg: bytes,
+    *,
+    damaged: bool = False,
 ) -> bytes:
     """Picture, as bytes; the tally begins anew."""
-    return b"P" + tally.take() + _PICTURE.pack(point, media_seconds, decoded_at_ms, damaged) + jpeg
+    return b"P" + tally.take() + _PICTURE.pack(point, media_seconds, arrived_at_ms, decoded_at_ms, damaged) + jpeg
 
 
 def pack_failed(tally: Tally, failure: SourceFailed) -> bytes:
@@ -125,8 +133,9 @@ def unpack(message: bytes) -> Message:
             return Waiting(rest.decode()[:MAX_REASON])
         tally, rest = Tally.unpack(rest[:TALLY_BYTES]), rest[TALLY_BYTES:]
         if kind == b"P":
-            point, media_seconds, decoded_at_ms, damaged = _PICTURE.unpack(rest[: _PICTURE.size])
-            return Picture(tally, point, media_seconds, decoded_at_ms, rest[_PICTURE.size :], damaged)
+            point, media_seconds, arrived_at_ms, decoded_at_ms, damaged = _PICTURE.unpack(rest[: _PICTURE.size])
+            times = point, media_seconds, arrived_at_ms, decoded_at_ms
+            return Picture(tally, *times, rest[_PICTURE.size :], damaged)
         if kind == b"R" or kind in _FAILURES:
             said, failure = rest.decode() or None, _FAILURES.get(kind)
             return Over(tally, said or "failed", failure) if failure else Over(tally, None, remark=said)

@@ -86,7 +86,7 @@ class Reader:
         video: Video | None = None
         try:
             options = replace(self._job.options, poll_fps=self._job.fps)
-            with open_video(self._job.source, options, self._job.after) as video:
+            with open_video(self._job.source, options, self._job.after, self._give_sign) as video:
                 self._send_all(video)
         except SourceFailed as err:
             failure = err
@@ -98,19 +98,25 @@ class Reader:
         else:
             self._send(pack_ended(tally, video.remark if video else None))
 
+    def _give_sign(self, tally: Tally | None = None) -> bool:
+        """Tells that the source lives, where nothing was told for a while; returns whether it did."""
+        is_due = time.monotonic() - self._sent_at >= SIGN_OF_LIFE_SECONDS
+        if is_due:
+            self._send(pack_counted(tally or Tally()))
+        return is_due
+
     def _send_all(self, video: Video) -> None:
         info = video.info
         self._send(pack_opened(info) if any(video.size) else pack_counted(video.tally))
 
         def heard() -> None:
             self._send_mark(video)
-            if time.monotonic() - self._sent_at >= SIGN_OF_LIFE_SECONDS:
-                self._send(pack_counted(video.tally))
-                if reason := video.waiting_for:
-                    self._send(pack_waiting(reason))
+            if self._give_sign(video.tally) and (reason := video.waiting_for):
+                self._send(pack_waiting(reason))
 
         for frame in video.frames(self._job.fps, self._stop, self._job.first_point, heard):
-            if (video.codec, *video.size, video.decoder) != (info.codec, info.width, info.height, info.decoder):
+            told = info.codec, info.width, info.height, info.fps, info.decoder
+            if (video.codec, *video.size, video.rate, video.decoder) != told:
                 info = video.info
                 self._send(pack_opened(info))
             self._send_mark(video)
@@ -129,7 +135,7 @@ class Reader:
         began = time.monotonic()
         jpeg = encode_jpeg(frame.image, self._job.jpeg_quality)
         video.tally.encode_seconds += time.monotonic() - began
-        times = frame.point, frame.media_seconds, frame.decoded_at_ms
+        times = frame.point, frame.media_seconds, frame.arrived_at_ms, frame.decoded_at_ms
         self._send(pack_picture(video.tally, *times, jpeg, damaged=frame.damaged))
 
     def _is_listened_to(self) -> bool:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -11,6 +11,7 @@ from typing import Final, Self
 
 import av
 from av.container import InputContainer
+from av.video.stream import VideoStream
 
 from services.ingest.sources.containers import FILE_FORMATS, RECORDINGS, unread_container
 from services.ingest.sources.decoding.hardware import accelerator
@@ -26,8 +27,10 @@ from services.ingest.sources.mjpeg.picture_file import PictureFile
 from services.ingest.sources.network.addresses import AddressPolicy
 from services.ingest.sources.network.http_body import HttpBody, fetch
 from services.ingest.sources.network.http_client import HttpClient
+from services.ingest.sources.network.links import unheard
 from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.rtsp.feed import feeding
+from services.ingest.sources.stamps import Arrival, ArrivalOf
 from shared.errors import SourceFailed
 from shared.sources import Source
 
@@ -36,6 +39,8 @@ DESCRIPTOR: Final = "fd:"
 FILE_OPTIONS: Final = {"protocol_whitelist": "fd", "format_whitelist": FILE_FORMATS, **BOUNDS}
 """Bytes come from the descriptor of one opened file; FFmpeg itself opens none."""
 HTTP_OPTIONS: Final = {"protocol_whitelist": "none", "format_whitelist": RECORDINGS, **BOUNDS}
+LIVE_OPTIONS: Final = {**HTTP_OPTIONS, "fpsprobesize": "0", "max_ts_probe": "0"}
+"""What is filmed meanwhile is not measured first: nobody would see it until then."""
 HLS_OPTIONS: Final = {
     "protocol_whitelist": "none",
     "format_whitelist": "mpegts,mov",
@@ -49,10 +54,8 @@ OPENING_SHARE: Final = 0.9
 """Of the time that a source may be silent: one that tells no size until its next keyframe is open after that, too, and
 somebody waits for a word of it."""
 
-USUAL_STALL_SECONDS: Final = 30.0
-"""A source that may be silent for longer gives few pictures: it is not asked for several before it counts as open,
-though these would tell its rate better."""
-
+NO_TIMESTAMPS: Final = 0x80
+"""FFmpeg's mark of a bare stream of a codec (`AVFMT_NOTIMESTAMPS`)."""
 MULTIPART_MARK: Final = b"--"
 NUM_PEEKED: Final = 256
 NUM_TELLING: Final = 4096
@@ -100,6 +103,8 @@ class OpenFootage:
     comes in segments, and recordings over HTTP"""
     follower: HlsFollower | None = None
     played: Played | None = None
+    arrival_of: ArrivalOf | None = None
+    """says when a live source's packet came, where FFmpeg may have held it back"""
 
     @property
     def mark(self) -> str | None:
@@ -115,15 +120,18 @@ class OpenFootage:
 
 
 @contextmanager
-def open_footage(source: Source, options: ReadOptions, after: str | None = None) -> Iterator[OpenFootage]:
+def open_footage(
+    source: Source, options: ReadOptions, after: str | None = None, heard: Callable[[], object] = unheard
+) -> Iterator[OpenFootage]:
     """The source, open as long as the block runs, `after` the mark of what was read of it before.
 
-    Raises SourceFailed with the reason in plain words.
+    `heard` is called whenever something comes of one whose opening takes long. Raises SourceFailed with the reason in
+    plain words.
     """
     with ExitStack() as stack:
         began = time.monotonic()
         try:
-            footage = _opened(source, options, stack, after)
+            footage = _opened(source, options, stack, after, heard)
             stack.enter_context(footage.container)
         except (av.FFmpegError, ValueError, OSError) as err:
             timed_out = not source.is_file and time.monotonic() - began >= OPENING_SHARE * options.stall_seconds
@@ -131,14 +139,16 @@ def open_footage(source: Source, options: ReadOptions, after: str | None = None)
         yield footage
 
 
-def _opened(source: Source, options: ReadOptions, stack: ExitStack, after: str | None) -> OpenFootage:
+def _opened(
+    source: Source, options: ReadOptions, stack: ExitStack, after: str | None, heard: Callable[[], object]
+) -> OpenFootage:
     match source.kind:
         case "file":
             return OpenFootage(_file(source, options))
         case "rtsp":
-            return OpenFootage(_rtsp(source, options, stack))
+            return _rtsp(source, options, stack)
         case "http":
-            return _http(source, options, stack, after)
+            return _http(source, options, stack, after, heard)
         case "device":
             if not Path(source.location).exists():
                 raise SourceFailed(f"no such device: {source.location}")
@@ -183,19 +193,19 @@ def _file(source: Source, options: ReadOptions) -> InputContainer:
             raise
 
 
-def _rtsp(source: Source, options: ReadOptions, stack: ExitStack) -> InputContainer:
+def _rtsp(source: Source, options: ReadOptions, stack: ExitStack) -> OpenFootage:
     began = time.monotonic()
     feed = stack.enter_context(feeding(source, options))
     left_seconds = OPENING_SHARE * options.stall_seconds - (time.monotonic() - began)
     limits_seconds = max(0.1, left_seconds), options.stall_seconds
-    format_options = {**feed.options, **BOUNDS}
-    if options.stall_seconds > USUAL_STALL_SECONDS:
-        format_options["max_ts_probe"] = "0"
-    return _container(DESCRIPTOR, options, format_options, limits_seconds, format_name="sdp")
+    container = _container(DESCRIPTOR, options, {**feed.options, **BOUNDS}, limits_seconds, format_name="sdp")
+    return OpenFootage(container, arrival_of=lambda packet: feed.arrivals.of(packet.pts))
 
 
-def _http(source: Source, options: ReadOptions, stack: ExitStack, after: str | None) -> OpenFootage:
-    client = HttpClient(source.location, AddressPolicy(options.forbidden), options.stall_seconds)
+def _http(
+    source: Source, options: ReadOptions, stack: ExitStack, after: str | None, heard: Callable[[], object]
+) -> OpenFootage:
+    client = HttpClient(source.location, AddressPolicy(options.forbidden), options.stall_seconds, heard)
     stack.callback(client.close)
     body = fetch(client, client.url)
     stack.callback(body.close)
@@ -228,8 +238,16 @@ def _web_footage(client: HttpClient, body: HttpBody, options: ReadOptions, after
             "its index comes after its pictures, and its server gives no parts of it to look there first"
         )
     played = None if body.size is None else Played.of(body, after)
-    container = _container(body, options, HTTP_OPTIONS)
-    return OpenFootage(container, played is not None, comes_as_filmed=False, played=played)
+    limits_seconds = client.may_trickle(), options.stall_seconds
+    container = _container(body, options, HTTP_OPTIONS if played else LIVE_OPTIONS, limits_seconds)
+    if played or not container.format.flags & NO_TIMESTAMPS:
+        return OpenFootage(container, played is not None, comes_as_filmed=False, played=played)
+
+    def arrival_of(packet: "av.Packet[VideoStream]") -> Arrival | None:
+        at_ms = None if packet.pos is None else body.arrived_at_ms(packet.pos + packet.size)
+        return None if at_ms is None else (round(at_ms / 1000 / (packet.time_base or 1)), at_ms)
+
+    return OpenFootage(container, arrival_of=arrival_of)
 
 
 def _index_comes_last(head: bytes) -> bool:

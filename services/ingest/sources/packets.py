@@ -206,8 +206,12 @@ def without_strays(
 
 
 def nominal_rate(stream: VideoStream) -> float | None:
-    """Nominal frames per second, where the source states something believable."""
-    for rate in (stream.guessed_rate, stream.average_rate):
+    """Nominal frames per second, where the source states something believable.
+
+    Where no packets were waited for to measure it, only the codec's own word is: FFmpeg guesses that of fields.
+    """
+    stated = stream.codec_context.framerate if stream.codec_context else None
+    for rate in (stream.guessed_rate, stream.average_rate) if stream.average_rate else (stated,):
         if rate and MIN_RATE <= rate <= MAX_RATE:
             return float(rate)
     return None

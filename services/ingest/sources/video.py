@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Final
 
 import av
@@ -18,6 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from services.ingest.sources.anchor import Pace
 from services.ingest.sources.decoding.decoder import Decoder
 from services.ingest.sources.decoding.hardware import SOFTWARE
 from services.ingest.sources.decoding.pictures import Shrinker, check_size
@@ -27,22 +27,23 @@ from services.ingest.sources.decoding.thinning import Thinning
 from services.ingest.sources.decoding.timeline import (
     MAX_GAP_SECONDS,
     MAX_UNPROVEN_GAP_SECONDS,
-    ArrivalClock,
-    Pace,
     Reordering,
-    Splices,
 )
 from services.ingest.sources.failures import check_packets, shortfall
 from services.ingest.sources.mjpeg.picture_file import says_nothing_new
+from services.ingest.sources.network.links import unheard
 from services.ingest.sources.opening import OpenFootage, Played, open_footage
 from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.packets import Packets, nominal_rate, without_strays
 from services.ingest.sources.patience import Patience
+from services.ingest.sources.stamps import Stamps
 from shared.clock import steady_ms
 from shared.errors import SourceFailed
 from shared.sources import Source
 
 DEFAULT_RATE: Final = 25.0
+NUM_MEASURED: Final = 20
+"""So many first pictures tell the rate of a live source that does not."""
 NEAR_POINT: Final = 0.01
 """Of a step: by so much a time of the grid may be rounded down where it is noted."""
 NONREF_EXACT: Final = frozenset({"h264", "hevc", "mpeg2video", "mpeg4"})
@@ -79,6 +80,8 @@ class SampledFrame:
     """k: the frame stands for the time k / fps after the source's first frame"""
     media_seconds: float
     """the source's own time since its first frame, which never runs backwards"""
+    arrived_at_ms: int
+    """when its packet came, or it left the decoder where that is not known, on the steady clock"""
     decoded_at_ms: int
     """when it left the decoder, on the steady clock (`shared.clock.steady_ms`)"""
     image: NDArray[np.uint8]
@@ -87,18 +90,20 @@ class SampledFrame:
     """as `DamageMarks` says"""
 
 
-def _unheard() -> None:
-    """Where nobody listens."""
-
-
 @contextmanager
-def open_video(source: Source, options: ReadOptions | None = None, after: str | None = None) -> Iterator["Video"]:
+def open_video(
+    source: Source,
+    options: ReadOptions | None = None,
+    after: str | None = None,
+    heard: Callable[[], object] = unheard,
+) -> Iterator["Video"]:
     """An allowed source (`shared.sources`), open as long as the block runs, `after` a mark that it gave before.
 
-    Raises SourceFailed with the reason in plain words.
+    `heard` is called whenever something comes of one whose opening takes long. Raises SourceFailed with the reason in
+    plain words.
     """
     options = options or ReadOptions()
-    with open_footage(source, options, after) as footage:
+    with open_footage(source, options, after, heard) as footage:
         video = Video(footage, source, options)
         video.open()
         yield video
@@ -117,18 +122,19 @@ class Video:
         self._is_live = footage.comes_as_filmed and not source.is_file
         is_stamped_so = container.format.name in STAMPED_AS_DECODED and options.skip != "keyframes"
         self._reordering = Reordering() if is_stamped_so else None
-        self._clock = ArrivalClock()
-        self._splices = Splices()
+        self._stamps = Stamps(footage.arrival_of, is_live=self._is_live)
         self._is_catching_up = False
         self.remark: str | None = None
         """what is odd about its end, where that is no failure"""
         self.tally = Tally()
+        self._num_seen = 0
+        self._measured_rate: float | None = None
         self._packets = Packets(container, source, options, self.tally)
 
     def open(self) -> None:
         """Chooses a track and sets its decoder up; raises SourceFailed where none can be read."""
         self._stream = self._packets.open()
-        self._tick = self._stream.time_base or Fraction(1)
+        self._stamps.begin(self._stream)
         self.size = self._stream.width, self._stream.height
         """of the last picture, in pixels before rotation: a camera may change it at any time; 0 before any told it"""
         if any(self.size):
@@ -139,11 +145,11 @@ class Video:
     @property
     def info(self) -> VideoInfo:
         """What the source says of itself."""
-        is_recording, stream = self._footage.is_recording, self._stream
+        is_recording = self._footage.is_recording
         has_duration = self._source.is_file or (is_recording and not self._footage.follower)
         duration = self._container.duration if has_duration else None
         seconds = duration / av.time_base if duration else None
-        return VideoInfo(self.codec, *self.size, nominal_rate(stream), seconds, self.decoder, is_recording)
+        return VideoInfo(self.codec, *self.size, self.rate, seconds, self.decoder, is_recording)
 
     @property
     def codec(self) -> str:
@@ -151,9 +157,14 @@ class Video:
         return self._decoder.codec
 
     @property
+    def rate(self) -> float | None:
+        """Frames per second as the source states them, or as its first ones came, where a live one does not."""
+        return nominal_rate(self._stream) or self._measured_rate
+
+    @property
     def _frame_seconds(self) -> float:
-        """The nominal time of a picture."""
-        return 1 / (nominal_rate(self._stream) or DEFAULT_RATE)
+        """The time of a picture."""
+        return 1 / (self.rate or DEFAULT_RATE)
 
     @property
     def mark(self) -> str | None:
@@ -171,7 +182,7 @@ class Video:
         return self._patience.waiting_for(time.monotonic())
 
     def frames(
-        self, fps: float, stop: threading.Event, first_point: int = 0, heard: Callable[[], None] = _unheard
+        self, fps: float, stop: threading.Event, first_point: int = 0, heard: Callable[[], object] = unheard
     ) -> Iterator[SampledFrame]:
         """The frames on the grid of `fps` from `first_point` on, until the end or until `stop` is set.
 
@@ -190,9 +201,14 @@ class Video:
             nothing = False
             point = None if self._packets.was_shown(frame.time) else sampler.point(frame.time)
             decoded_at_ms = steady_ms()
+            arrived_at_ms = self._stamps.arrived_at_ms(frame.pts) or decoded_at_ms
             if self._is_catching_up and Played.is_live(sampler.seconds, time.monotonic() - began):
                 first_point, self._is_catching_up = 0, False
             self.size = frame.width, frame.height
+            self._num_seen += 1
+            if self._is_live and self._num_seen == NUM_MEASURED and self.rate is None and sampler.seconds > 0:
+                self._measured_rate = round((NUM_MEASURED - 1) / sampler.seconds, 2)
+                sampler.take_rate(self._frame_seconds)
             is_damaged = self._decoder.is_damaged(frame)
             self.tally.damaged += is_damaged
             if point is not None and point >= first_point:
@@ -201,7 +217,7 @@ class Video:
                 self._is_catching_up = False
                 if played:
                     played.seconds = point / fps
-                yield SampledFrame(point, sampler.seconds, decoded_at_ms, image, is_damaged)
+                yield SampledFrame(point, sampler.seconds, arrived_at_ms, decoded_at_ms, image, is_damaged)
             else:
                 self.tally.decoded += 1
                 self.tally.skipped += 1
@@ -225,16 +241,15 @@ class Video:
         return Thinning(sampler, first_point) if self._options.skip == "auto" and is_exact else None
 
     def _decoded(
-        self, stop: threading.Event, thinning: Thinning | None, heard: Callable[[], None]
+        self, stop: threading.Event, thinning: Thinning | None, heard: Callable[[], object]
     ) -> Iterator[VideoFrame]:
         """Every picture that is not left out, in presentation order."""
-        for packet in self._packets if self._is_live else without_strays(self._packets, self._seconds_of):
+        for packet in self._packets if self._is_live else without_strays(self._packets, self._stamps.seconds_of):
             if packet.stream is not self._stream:
                 self._stream = packet.stream
-                self._tick = packet.stream.time_base or Fraction(1)
-                self._splices = Splices()
+                self._stamps.begin(packet.stream)
             if packet.size:
-                (self._correct if self._is_live else self._splice)(packet)
+                self._stamps.put_right(packet)
             self._hold(packet, stop)
             if stop.is_set():
                 return
@@ -255,7 +270,7 @@ class Video:
     def _decode(self, packet: "av.Packet[VideoStream]", thinning: Thinning | None) -> list[VideoFrame]:
         is_wanted = self._options.skip != "keyframes" or packet.is_keyframe
         if thinning:
-            is_wanted = thinning.needs(self._seconds_of(packet.pts))
+            is_wanted = thinning.needs(self._stamps.seconds_of(packet.pts))
             self._decoder.leave_out(unreferenced=not is_wanted)
         frames = self._decoder.decode(packet)
         if frames is None and thinning:
@@ -268,26 +283,10 @@ class Video:
                 frame.pts = self._reordering.shown(frame.pts, is_keyframe=frame.key_frame)
         return frames or []
 
-    def _seconds_of(self, pts: int | None) -> float | None:
-        """A packet's time, computed as PyAV computes `frame.time`: no rounding may set them apart."""
-        return None if pts is None else float(pts) * self._tick.numerator / self._tick.denominator
-
-    def _correct(self, packet: "av.Packet[VideoStream]") -> None:
-        """Puts a live packet's time right before anybody sees it."""
-        stamp = self._seconds_of(packet.pts)
-        seconds = self._clock.seconds(stamp, time.monotonic())
-        if seconds is not None and seconds != stamp:
-            packet.pts, packet.dts = round(seconds / self._tick), None
-
-    def _splice(self, packet: "av.Packet[VideoStream]") -> None:
-        """The same, where times begin anew in what is not live."""
-        if shift := round(self._splices.shift_seconds(self._seconds_of(packet.dts)) / self._tick):
-            packet.pts, packet.dts = ((None if time is None else time + shift) for time in (packet.pts, packet.dts))
-
     def _hold(self, packet: "av.Packet[VideoStream]", stop: threading.Event) -> None:
         if not self._pace or self._is_catching_up:
             return
-        seconds = self._seconds_of(packet.dts)
+        seconds = self._stamps.seconds_of(packet.dts)
         if self._footage.is_recording:
             seconds = self._pace.of_bare(seconds, self._frame_seconds)
         if seconds is not None:

@@ -22,12 +22,16 @@ class Sampler:
 
     def __init__(self, fps: float, frame_seconds: float, max_gap_seconds: float = MAX_GAP_SECONDS) -> None:
         self._fps = fps
-        self._slack = NEAR * min(1.0, frame_seconds * fps)
         self._timeline = Timeline(frame_seconds, max_gap_seconds)
+        self.take_rate(frame_seconds)
         self.next_point = 0
         """those before it are served, or will never be"""
         self.seconds = 0.0
         """when the last frame was, counted from the first"""
+
+    def take_rate(self, frame_seconds: float) -> None:
+        """The source's time per frame has become known."""
+        self._slack = NEAR * min(1.0, frame_seconds * self._fps)
 
     def point(self, raw_seconds: float | None) -> int | None:
         """The grid point that the next frame serves, or None where it serves none."""

@@ -33,8 +33,6 @@ MAX_STEP_BACK_SECONDS: Final = 1.0
 MAX_DISORDER_SECONDS: Final = 0.25
 """What times of decoding fall back by where they are only stated inexactly."""
 LONGEST_STEP_SECONDS: Final = 1.0
-MAX_LATE_SECONDS: Final = 2.0
-MAX_EARLY_SECONDS: Final = 5.0
 MAX_REORDERED: Final = 24
 """Pictures that a decoder holds back at most: 16 to put them in order, and one a thread."""
 
@@ -238,34 +236,6 @@ class ArrivalClock:
         self._lead = max(self._lead, seconds - at)
         self._rate.saw(stamp, at)
         return seconds
-
-
-class Pace:
-    """Says how much too early a packet is, by its own time since the first: HLS comes in segments, a recording as fast
-    as the network goes.
-
-    What is a little late is made up for at once; where the times jump or the source fell far behind, counting begins
-    anew.
-    """
-
-    def __init__(self) -> None:
-        self._anchor: float | None = None
-        self._bare_seconds: float | None = 0.0
-
-    def of_bare(self, seconds: float | None, frame_seconds: float) -> float | None:
-        """A packet's time; of a bare stream of a codec, in which none has one, by its number."""
-        if seconds is not None or self._bare_seconds is None:
-            self._bare_seconds = None
-            return seconds
-        self._bare_seconds += frame_seconds
-        return self._bare_seconds - frame_seconds
-
-    def early_seconds(self, media_seconds: float, now: float) -> float:
-        """How long to wait at `now`, on a clock that only runs forward; 5 s at most."""
-        early = media_seconds + self._anchor - now if self._anchor is not None else None
-        if early is None or not -MAX_LATE_SECONDS <= early <= MAX_EARLY_SECONDS:
-            self._anchor, early = now - media_seconds, 0.0
-        return max(0.0, early)
 
 
 class Reordering:

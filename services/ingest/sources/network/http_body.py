@@ -4,6 +4,7 @@ import io
 import math
 import re
 import zlib
+from collections import deque
 from collections.abc import Mapping
 from typing import Final
 
@@ -11,12 +12,14 @@ import httpx
 
 from services.ingest.sources.failures import BROKE
 from services.ingest.sources.network.http_client import Answer, HttpClient, Origin, origin_of
+from shared.clock import steady_ms
 from shared.errors import RequestFailed, SourceFailed
 
 ENCODINGS: Final = frozenset({"gzip", "x-gzip", "deflate"})
 ANY_WINDOW: Final = 47
 """zlib's word for gzip or zlib, whichever it is."""
 MAX_INFLATED_BYTES: Final = 1 << 20
+MAX_ARRIVALS: Final = 1024
 _GIVES_PARTS: Final = {"bytes": True, "none": False}
 _CONTENT_RANGE: Final = re.compile(r"bytes\s+([0-9]{1,18})-", re.IGNORECASE)
 
@@ -46,6 +49,8 @@ class HttpBody:
         self._take(answer)
         self._ahead = b""
         self._position = 0
+        self._came_at_ms: deque[tuple[int, int]] = deque(maxlen=MAX_ARRIVALS)
+        """the end of what came, and when"""
         self._is_elsewhere = False
         self.headers = headers = answer.response.headers
         self.status = answer.response.status_code
@@ -108,6 +113,12 @@ class HttpBody:
         """The place that is read next."""
         return self._position
 
+    def arrived_at_ms(self, position: int) -> int | None:
+        """When all before a place had come, in ms on the steady clock; places are to be asked for in turn."""
+        while self._came_at_ms and self._came_at_ms[0][0] < position:
+            self._came_at_ms.popleft()
+        return self._came_at_ms[0][1] if self._came_at_ms else None
+
     def close(self) -> None:
         """Ends the connection."""
         self._is_over = True
@@ -128,6 +139,7 @@ class HttpBody:
             return b""
         data = self._inflated(self._inflater) if self._inflater else self._chunk()
         self._is_over = not data
+        self._came_at_ms.append((self._position + len(self._ahead) + len(data), steady_ms()))
         return data
 
     def _chunk(self) -> bytes:

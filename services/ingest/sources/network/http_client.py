@@ -5,7 +5,7 @@ client reads refusals to the end, shares cookies between ports, and logs whole a
 """
 
 import string
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
@@ -15,7 +15,7 @@ import httpx
 from services.ingest.sources.failures import AUTHENTICATION_REFUSED, http_failed, status_failed
 from services.ingest.sources.network.addresses import DEFAULT_PORTS, AddressPolicy
 from services.ingest.sources.network.challenges import Authorizer, Login
-from services.ingest.sources.network.links import CheckedTransport, HttpPatience
+from services.ingest.sources.network.links import CheckedTransport, HttpPatience, unheard
 from shared.errors import SourceFailed
 
 MAX_REDIRECTS: Final = 5
@@ -52,7 +52,9 @@ class HttpClient:
     A login goes to the source's own host only, a cookie back to the origin that set it.
     """
 
-    def __init__(self, url: str, policy: AddressPolicy, stall_seconds: float) -> None:
+    def __init__(
+        self, url: str, policy: AddressPolicy, stall_seconds: float, heard: Callable[[], object] = unheard
+    ) -> None:
         parts = urlsplit(url)
         user_info, _, address = parts.netloc.rpartition("@")
         login = Login.of(user_info)
@@ -60,7 +62,7 @@ class HttpClient:
         """the source's, without its login"""
         self.has_failed = False
         """whether something was raised within PyAV, which reports it once: from then on all is empty"""
-        self._patience = HttpPatience(stall_seconds)
+        self._patience = HttpPatience(stall_seconds, heard)
         self._transport = CheckedTransport(policy, self._patience)
         self._authorizer = Authorizer(login) if login else None
         self._cookies: dict[Origin, httpx.Cookies] = {}
@@ -71,6 +73,10 @@ class HttpClient:
     def patience_seconds(self) -> float:
         """How long may pass now without a word: what is left for opening the source, later `stall_seconds` anew."""
         return self._patience.seconds
+
+    def may_trickle(self) -> float:
+        """Says that opening may take longer, as long as something comes; returns how long, in seconds."""
+        return self._patience.may_trickle()
 
     def opened(self) -> None:
         """Says that the source is open: from now on each wait counts by itself."""

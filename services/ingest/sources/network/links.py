@@ -1,9 +1,10 @@
 """The network below HTTP: only addresses that the policy allows, and no wait longer than patience lasts."""
 
+import math
 import socket
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import httpcore
@@ -15,6 +16,8 @@ from services.ingest.sources.network.heads import is_whole, mended
 from shared.errors import RequestFailed, SourceFailed
 
 LEAST_SECONDS: Final = 0.05
+NUM_STALLS: Final = 6
+"""So many times as long as a source may be silent its opening may take where it sends little at a time."""
 
 
 def _tls() -> ssl.SSLContext:
@@ -29,14 +32,21 @@ TLS: Final = _tls()
 """Made once for all readers that are forked from here: each of its own would cost megabytes."""
 
 
+def unheard() -> None:
+    """Where nobody listens."""
+
+
 class HttpPatience:
     """How long a server may be silent: until the source is open, what is left for that; later `stall_seconds` anew.
 
-    What comes before an answer's body has that long in all: looking up, connecting, every byte of the head.
+    What comes before an answer's body has that long in all: looking up, connecting, every byte of the head. `heard` is
+    called whenever something comes while the source `may_trickle`.
     """
 
-    def __init__(self, stall_seconds: float) -> None:
+    def __init__(self, stall_seconds: float, heard: Callable[[], object] = unheard) -> None:
         self.stall_seconds = stall_seconds
+        self._heard = heard
+        self._trickles_until: float | None = None
         self._open_until: float | None = time.monotonic() + stall_seconds
         self._answer_until: float | None = None
 
@@ -44,11 +54,28 @@ class HttpPatience:
     def seconds(self) -> float:
         """How long may pass now without a word."""
         limits = [limit for limit in (self._open_until, self._answer_until) if limit is not None]
-        return max(LEAST_SECONDS, min(limits) - time.monotonic()) if limits else self.stall_seconds
+        return max(LEAST_SECONDS, min(min(limits, default=math.inf) - time.monotonic(), self.stall_seconds))
+
+    def may_trickle(self) -> float:
+        """What comes may be little: until the source is open, much more time may pass.
+
+        Returns how long at most, in seconds: whoever waits for longer will have been told before why it was too long.
+        """
+        self._open_until = None
+        self._trickles_until = time.monotonic() + NUM_STALLS * self.stall_seconds
+        return (NUM_STALLS + 1) * self.stall_seconds
+
+    def came(self) -> None:
+        """Something came; raises SourceFailed where a source that trickles should have been open before."""
+        if self._trickles_until is None:
+            return
+        if time.monotonic() >= self._trickles_until:
+            raise SourceFailed(f"no picture yet, though data came for {NUM_STALLS * self.stall_seconds:g} s")
+        self._heard()
 
     def opened(self) -> None:
         """The source is open: from now on each wait counts by itself."""
-        self._open_until = None
+        self._open_until = self._trickles_until = None
 
     def asking(self) -> None:
         """A request begins."""
@@ -162,9 +189,11 @@ class Link(httpcore.NetworkStream):
     def _receive(self, max_bytes: int) -> bytes:
         try:
             self._connection.settimeout(self._patience.seconds)
-            return self._connection.recv(max_bytes)
+            data = self._connection.recv(max_bytes)
         except OSError as err:
             raise http_failed(err, self._patience.stall_seconds, connected=True) from err
+        self._patience.came()
+        return data
 
 
 def _connected(address: str, port: int, seconds: float) -> socket.socket:

@@ -15,6 +15,7 @@ from typing import Final
 from services.ingest.sources.failures import source_failed
 from services.ingest.sources.network.addresses import AddressPolicy
 from services.ingest.sources.options import ReadOptions
+from services.ingest.sources.rtsp.arrivals import RtpArrivals
 from services.ingest.sources.rtsp.session import RtspSession, open_session
 from services.ingest.sources.rtsp.splice import Splice, is_rtp
 from services.ingest.sources.rtsp.wires import Destination
@@ -37,10 +38,11 @@ OPTIONS: Final = {
     "avioflags": "direct+2",
     "allowed_media_types": "video",
     "fpsprobesize": "0",
+    "max_ts_probe": "0",
 }
 """Packets are read from where the description came from (`custom_io`), unbuffered, by what may also write: without that
-(2), the description's end would be the end of all. Without measuring the rate at first (`fpsprobesize`): what is read
-for that comes as one late burst."""
+(2), the description's end would be the end of all. Without measuring the rate at first (`fpsprobesize`,
+`max_ts_probe`): what is read for that comes as one late burst, of a slow camera after half a minute."""
 
 
 @contextmanager
@@ -80,6 +82,7 @@ class Feed:
         self._last = b""
         self._last_at = 0.0
         self._track = session.track
+        self.arrivals = RtpArrivals(session.track)
         self._is_read = True
         self._ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._ours.setblocking(False)  # noqa: FBT003
@@ -128,7 +131,7 @@ class Feed:
         now = time.monotonic()
         if now >= self._nudge_at:
             self._nudge_at = now + NUDGE_SECONDS
-            self._hand_over(NUDGE)
+            self._hand_over(self.arrivals.delimiter() or NUDGE)
         self._session.keep_alive(now)
         due_at = min(self._silent_at, self._nudge_at, self._session.due_at)
         seconds = 0.0 if self._session.has_more() else due_at - now
@@ -140,12 +143,15 @@ class Feed:
 
     def _pass_on(self, now: float) -> None:
         last = b""
-        for packet in self._session.packets():
+        for packet, at_ms in self._session.packets():
             joined = self._splice.joined(packet, now) if self._splice else packet
-            if joined:  # an empty message would be the end
-                self._hand_over(joined)
-                if is_rtp(joined):
-                    last = joined
+            if not joined:  # an empty message would be the end
+                continue
+            if is_rtp(joined):
+                last = joined
+                if not self.arrivals.is_new(joined, at_ms):
+                    continue
+            self._hand_over(joined)
         now = time.monotonic()
         if last:
             self._last, self._last_at = last, now

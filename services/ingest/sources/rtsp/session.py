@@ -6,7 +6,9 @@ look where it leads, and gives up on the first video track where that is of no k
 
 import select
 import time
+from collections import deque
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 from services.ingest.sources.network.addresses import AddressPolicy
@@ -15,6 +17,7 @@ from services.ingest.sources.rtsp.dialogue import Dialogue
 from services.ingest.sources.rtsp.messages import Reply, parameter
 from services.ingest.sources.rtsp.tracks import SdpTrack, base_of, tracks_of
 from services.ingest.sources.rtsp.wires import Destination
+from shared.clock import steady_ms
 from shared.errors import SourceFailed
 
 MAX_REDIRECTS: Final = 5
@@ -57,7 +60,7 @@ class RtspSession:
         wire = self._dialogue.wire
         self._peer = wire.peer
         self._carriage = Carriage(policy, wire.peer, wire.own_address, destination.transport == "udp")
-        self._held: list[tuple[int, bytes]] = []
+        self._held: list[tuple[int, bytes, int]] = []
         self._whole = destination.url
         self._keeps_by = "OPTIONS"
         self._every_seconds = DEFAULT_TIMEOUT / 2
@@ -118,15 +121,15 @@ class RtspSession:
             self._may_ask_again = True
             self._dialogue.send(self._keeps_by, self._whole)
 
-    def packets(self) -> Iterator[bytes]:
-        """The track's packets, RTP and RTCP, that have come; raises SourceFailed or OSError."""
+    def packets(self) -> Iterator[tuple[bytes, int]]:
+        """The track's packets, RTP and RTCP, that have come, and when, in ms on the steady clock.
+
+        Raises SourceFailed or OSError.
+        """
         held, self._held = self._held, []
-        for track, data in held:
+        for track, data, at_ms in chain(held, self._received()):
             if track == self._chosen:
-                yield data
-        for track, data in self._received():
-            if track == self._chosen:
-                yield data
+                yield data, at_ms
         while self._dialogue.replies:
             self._kept_alive(self._dialogue.replies.popleft())
 
@@ -175,8 +178,8 @@ class RtspSession:
         while len(tracks) > 1 and 0 not in coming and not self.has_ended and time.monotonic() < until:
             if not self._dialogue.early:
                 self._wait(until)
-            for track, data in self._received():
-                self._held.append((track, data))
+            for track, data, at_ms in self._received():
+                self._held.append((track, data, at_ms))
                 if not coming:
                     until = min(until, time.monotonic() + CHOICE_SECONDS)
                 coming.add(track)
@@ -190,17 +193,16 @@ class RtspSession:
                 poll.register(number, select.POLLIN)
             poll.poll(max(0.0, until - time.monotonic()) * 1000)
 
-    def _received(self) -> Iterator[tuple[int, bytes]]:
-        """Tracks and packets that are here."""
-        yield from self._carriage.receive()
-        early = self._dialogue.early
-        while early:
-            packet = early.popleft()
-            if (track := self._carriage.track_of(packet.channel)) is not None:
-                yield track, packet.data
-        for packet in self._dialogue.packets():
-            if (track := self._carriage.track_of(packet.channel)) is not None:
-                yield track, packet.data
+    def _received(self) -> Iterator[tuple[int, bytes, int]]:
+        """Tracks and packets that are here, and when they came, which is not told before they are read."""
+        for track, data in self._carriage.receive():
+            yield track, data, steady_ms()
+        early, self._dialogue.early = self._dialogue.early, deque()
+        came_at_ms: int | None = None
+        for packet in chain(early, self._dialogue.packets()):
+            came_at_ms = came_at_ms or steady_ms()  # all were received at once
+            if (chosen := self._carriage.track_of(packet.channel)) is not None:
+                yield chosen, packet.data, came_at_ms
 
     def _kept_alive(self, reply: Reply) -> None:
         """What the camera says to a sign of life; a login that it does not take again is its own affair."""
