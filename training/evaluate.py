@@ -16,9 +16,7 @@ from shared.errors import DatasetUnusable, ModelUnusable
 from shared.manifest import Manifest, read_manifest
 from training.datasets.dataset import Dataset
 from training.evaluation import Evaluation
-from training.events import events_of
-from training.false_events import FootageEvents, FootageReport
-from training.footage import read_video, unlabelled
+from training.footage import read_video
 from training.judging import Judge, ScoredVideo
 from training.metrics import MAX_ONSET_SECONDS
 from training.scenes.footage import Footage
@@ -106,23 +104,6 @@ def held_out_specs(
         footage=Footage(tuple(backdrops)) if backdrops else None,
         first=seed * SPECS_PER_SEED,
     )
-
-
-def evaluate_on_footage(
-    folder: Path, files: Sequence[Path], *, device: str = "auto", show_progress: bool = False
-) -> FootageReport:
-    """Counts the events that a model reports in video files, read as ingest reads them."""
-    where = choose_device(device)
-    model = load_model(folder, where)
-    runner, manifest, spec = Runner(model, where), model.manifest, model.manifest.input
-    thresholds = {label: manifest.thresholds_for(label) for label in manifest.labels}
-    results = []
-    for file in _shown(files, len(files), show_progress=show_progress):
-        sequence = read_video(unlabelled(file), manifest.labels, manifest.fps, spec.height, spec.width)
-        events = events_of(manifest.labels, thresholds, sequence.times_seconds, served_scores(runner, sequence))
-        counts = Counter(event.label for event in events)
-        results.append(FootageEvents(file.name, _seconds(sequence, manifest.fps), dict(counts)))
-    return FootageReport(manifest.reference, manifest.labels, tuple(results))
 
 
 class _Evaluator:

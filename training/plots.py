@@ -1,6 +1,7 @@
 """Pictures of an evaluation: precision-recall curves, and scores beside the truth over time."""
 
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -39,7 +40,7 @@ def draw_curves(evaluation: Evaluation, path: Path) -> None:
         ("frames shuffled", evaluation.shuffled, SHUFFLED, 1.2),
     )
     for panel, label in zip(panels.flat, evaluation.labels, strict=False):
-        _plain(panel)
+        plain(panel)
         panel.set_title(label, fontsize=10, color=INK, pad=18)
         if label not in evaluation.with_memory.curves:
             panel.text(0.5, 0.5, "does not occur", fontsize=9, color=ONE_FRAME, ha="center")
@@ -53,7 +54,7 @@ def draw_curves(evaluation: Evaluation, path: Path) -> None:
     figure.supylabel("precision", fontsize=10, color=INK)
     lines = [Line2D([], [], color=colour, linewidth=width, label=name) for name, _, colour, width in passes]
     figure.legend(handles=lines, loc="outside upper center", ncols=len(lines), frameon=False, fontsize=9)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_strip(strip: Strip, labels: tuple[str, ...], path: Path) -> None:
@@ -61,11 +62,11 @@ def draw_strip(strip: Strip, labels: tuple[str, ...], path: Path) -> None:
     rows = _rows(strip, labels)
     figure = Figure(figsize=(11.0, 0.62 * len(rows) + 1.1), dpi=DPI, layout="constrained")
     panels = figure.subplots(len(rows), 1, squeeze=False, sharex=True)[:, 0]
-    figure.suptitle(_shortened(strip.name), fontsize=10, color=INK, x=0.01, ha="left")
+    figure.suptitle(shortened(strip.name), fontsize=10, color=INK, x=0.01, ha="left")
     for panel, label in zip(panels, rows, strict=True):
         index = labels.index(label)
-        _plain(panel)
-        _bands(panel, [true for true in strip.truth if true.label == label])
+        plain(panel)
+        bands(panel, [true for true in strip.truth if true.label == label])
         panel.plot(strip.times_seconds, strip.without_memory[:, index], color=ONE_FRAME, linewidth=0.8)
         panel.plot(strip.times_seconds, strip.with_memory[:, index], color=MEMORY, linewidth=1.3)
         for event in strip.events:
@@ -83,7 +84,7 @@ def draw_strip(strip: Strip, labels: tuple[str, ...], path: Path) -> None:
         Line2D([], [], color=EVENT, linewidth=3, label="event"),
     ]
     figure.legend(handles=handles, loc="outside upper right", ncols=4, frameon=False, fontsize=8)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _rows(strip: Strip, labels: tuple[str, ...]) -> tuple[str, ...]:
@@ -106,12 +107,14 @@ def _curve(panel: Axes, found: Pass, label: str, colour: str, width: float, plac
     panel.set_ylim(0, 1.02)
 
 
-def _bands(panel: Axes, truth: list[Interval]) -> None:
+def bands(panel: Axes, truth: Iterable[Interval]) -> None:
+    """Shades when the label of a panel holds."""
     for true in truth:
         panel.axvspan(true.start_seconds, true.end_seconds, color=TRUTH, alpha=0.45, linewidth=0)
 
 
-def _plain(panel: Axes) -> None:
+def plain(panel: Axes) -> None:
+    """Leaves of a panel's frame what is needed."""
     for side in ("top", "right"):
         panel.spines[side].set_visible(False)
     for side in ("left", "bottom"):
@@ -119,13 +122,14 @@ def _plain(panel: Axes) -> None:
     panel.tick_params(labelsize=8, colors="#666666", length=2)
 
 
-def _shortened(name: str) -> str:
+def shortened(name: str) -> str:
     """A title of bounded length, in which nothing is taken for a formula."""
     text = name if len(name) <= MAX_TITLE else f"{name[: MAX_TITLE - 1]}…"
     return text.replace("$", r"\$")
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
+    """Writes a PNG."""
     FigureCanvasAgg(figure)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # a file's name may be in any script

@@ -1,14 +1,12 @@
 """Results as tables for the terminal, none wider than 80 columns for usual labels."""
 
 import math
-from collections.abc import Mapping
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from training.evaluation import Evaluation, EventResult
-from training.false_events import FootageReport
 from training.memory_use import summary, verdicts
 
 
@@ -27,22 +25,6 @@ def evaluation_tables(evaluation: Evaluation) -> Group:
         Text(summary(found), style="bold"),
         *(Text(f"note: {note}") for note in evaluation.notes),
     )
-
-
-def footage_table(report: FootageReport) -> Table:
-    """Events by file and label, and per hour."""
-    table = Table("file", "seconds", "events", title=f"{report.model}: events in footage without labels")
-    for video in report.videos:
-        counts = {label: str(video.events[label]) for label in report.labels if video.events.get(label)}
-        table.add_row(video.file, f"{video.seconds:.0f}", _listed(counts))
-    table.add_section()
-    rates = {label: f"{report.per_hour(label):.1f}" for label in (*report.labels, "all") if report.per_hour(label)}
-    table.add_row("per hour", f"{report.seconds:.0f}", _listed(rates))
-    return table
-
-
-def _listed(figures: Mapping[str, str]) -> str:
-    return ", ".join(f"{label} {figure}" for label, figure in figures.items()) or "none"
 
 
 def shown(value: float, decimals: int = 3) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,11 +10,19 @@ import typer
 
 from afterimage.commands.datasets import chosen_subset, read_and_tell
 from afterimage.commands.options import DEFAULT_MODELS, Device, Models
+from shared.errors import SettingsInvalid
 
 if TYPE_CHECKING:
+    from training.bench.running import BenchResult
     from training.datasets.dataset import Dataset
     from training.evaluation import Evaluation
-    from training.false_events import FootageReport
+
+
+class Part(StrEnum):
+    """Which of the footage that is given may be used."""
+
+    EVALUATION = "evaluation"
+    ALL = "all"
 
 
 Model = Annotated[
@@ -25,16 +34,31 @@ Subset = Annotated[str | None, typer.Option(help="Only videos of this subset, su
 Tolerance = Annotated[float, typer.Option(min=0, max=60, help="Seconds by which an event may start early or late.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON line on standard output, nothing else.")]
 Report = Annotated[Path | None, typer.Option(help="Folder to write report.md, metrics.json and pictures into.")]
-Clips = Annotated[int, typer.Option(min=1, help="Without --data: rendered clips to measure on.")]
-Seed = Annotated[int, typer.Option(min=0, help="Another seed renders other clips and shuffles otherwise.")]
+Clips = Annotated[
+    int | None,
+    typer.Option(min=1, help="Clips to measure on. Default: 100 rendered ones; with --incidents every manner twice."),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Another seed makes other clips and shuffles otherwise.")]
 Workers = Annotated[int, typer.Option(min=0, help="Processes that render clips.")]
 Backdrops = Annotated[
     list[Path] | None,
     typer.Option(help="Without --data: a real video or folder to show incidents in; may be given again."),
 ]
-Footage = Annotated[
-    list[Path] | None, typer.Option(help="A video without labels to count events in, too; may be given again.")
+Incidents = Annotated[
+    bool, typer.Option("--incidents", help="Measure on incidents that ffmpeg stages on the --backdrops.")
 ]
+UntouchedFootage = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--untouched", help="A real video or folder in which nothing happens to a camera; may be given again."
+    ),
+]
+Held = Annotated[
+    Part,
+    typer.Option("--split", help="With --incidents or --untouched: only footage kept out of training, or all of it."),
+]
+Keep = Annotated[Path | None, typer.Option(help="With --incidents: folder in which the clips stay.")]
+DEFAULT_RENDERED_CLIPS = 100
 
 
 def evaluate(
@@ -47,34 +71,46 @@ def evaluate(
     report: Report = None,
     device: Device = "auto",
     models: Models = DEFAULT_MODELS,
-    clips: Clips = 100,
+    clips: Clips = None,
     seed: Seed = 0,
     workers: Workers = 1,
     backdrops: Backdrops = None,
-    footage: Footage = None,
+    incidents: Incidents = False,
+    untouched: UntouchedFootage = None,
+    split: Held = Part.EVALUATION,
+    keep: Keep = None,
 ) -> None:
     """Measure a model on the runner and tracker that serve: frames and events, with memory and without.
 
     Example: `afterimage evaluate --model my-events --data annotations.json --videos clips/ --subset validation`.
-    Without `--data` it is measured on rendered clips that no training saw.
+    Without `--data` it is measured on rendered clips that no training saw. `--incidents` and `--untouched` measure a
+    camera's faults as a stranger would: `afterimage evaluate --incidents --backdrops rooms/ --untouched sky/`.
     """
     from shared.streams import DEFAULT_MODEL
-    from training.evaluate import evaluate_on_dataset, evaluate_on_footage, evaluate_on_scenes, held_out_specs
 
-    folder = _model_folder(model or DEFAULT_MODEL, models)
+    folder, staged_on = _model_folder(model or DEFAULT_MODEL, models), tuple(backdrops or ())
+    if incidents or untouched:
+        if data:
+            raise SettingsInvalid("--data: labelled videos are measured on without --incidents and --untouched")
+        if incidents and not staged_on:
+            raise SettingsInvalid("--incidents: needs real videos to stage them on (--backdrops)")
+        from training.bench.running import BenchOrder, run_bench
+
+        staged_on = staged_on if incidents else ()
+        order = BenchOrder(folder, staged_on, tuple(untouched or ()), split is Part.ALL, clips, seed, keep, device)
+        _tell_bench(run_bench(order, report), as_json=as_json)
+        return
+    from training.evaluate import evaluate_on_dataset, evaluate_on_scenes, held_out_specs
+
     if data:
         dataset, name = _dataset(data, videos, subset)
         found = evaluate_on_dataset(folder, dataset, device=device, tolerance_seconds=tolerance, seed=seed, data=name)
     else:
-        specs = held_out_specs(folder, clips, seed=seed, backdrops=backdrops or ())
+        specs = held_out_specs(folder, clips or DEFAULT_RENDERED_CLIPS, seed=seed, backdrops=staged_on)
         found = evaluate_on_scenes(
             folder, specs, device=device, tolerance_seconds=tolerance, seed=seed, num_workers=workers
         )
-    _tell(found, evaluate_on_footage(folder, footage, device=device) if footage else None, as_json=as_json)
-    if report:
-        from training.report import write_report
-
-        sys.stderr.write(f"report: {write_report(found, report)}\n")
+    _tell(found, report, as_json=as_json)
 
 
 def _model_folder(model: str, models: Path) -> Path:
@@ -96,18 +132,38 @@ def _dataset(annotations: Path, videos: Path | None, subset: str | None) -> tupl
     return dataset, annotations.name if subset is None else f"{annotations.name}, subset {subset}"
 
 
-def _tell(found: "Evaluation", counted: "FootageReport | None", *, as_json: bool) -> None:
+def _tell(found: "Evaluation", report: Path | None, *, as_json: bool) -> None:
     if as_json:
-        line: dict[str, Any] = found.as_json()
-        if counted:
-            line["footage"] = counted.as_json()
-        typer.echo(json.dumps(line))
-        return
+        typer.echo(json.dumps(found.as_json()))
+    else:
+        from rich.console import Console
+
+        from training.tables import evaluation_tables
+
+        Console().print(evaluation_tables(found))
+    if report:
+        from training.report import write_report
+
+        sys.stderr.write(f"report: {write_report(found, report)}\n")
+
+
+def _tell_bench(found: "BenchResult", *, as_json: bool) -> None:
     from rich.console import Console
 
-    from training.tables import evaluation_tables, footage_table
+    from training.bench.report import incident_tables, incidents_json, untouched_json, untouched_table
 
-    console = Console()
-    console.print(evaluation_tables(found))
-    if counted:
-        console.print(footage_table(counted))
+    if as_json:
+        line: dict[str, Any] = {}
+        if found.incidents:
+            line["incidents"] = incidents_json(found.incidents)
+        if found.untouched:
+            line["untouched"] = untouched_json(found.untouched)
+        typer.echo(json.dumps(line))
+    else:
+        console = Console()
+        if found.incidents:
+            console.print(incident_tables(found.incidents))
+        if found.untouched:
+            console.print(untouched_table(found.untouched))
+    if found.report:
+        sys.stderr.write(f"report: {found.report}\n")

@@ -1,6 +1,7 @@
 """`afterimage evaluate`: figures for machines on standard output, the rest on standard error, a report in a folder."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,10 +10,13 @@ from typing import Any
 import pytest
 import torch
 from films import VideoFile
+from patience import unavailable
 
 from services.inference.network.network import build_network
 from services.inference.network.weights import save_model
 from shared.manifest import InputSpec
+from training.scenes.footage import Footage
+from training.scenes.seeds import Split
 
 FIGURES = {"precision", "recall", "f1", "onset_delay_median_seconds", "false_per_hour"}
 
@@ -94,9 +98,46 @@ def test_what_is_wrong_is_one_clear_line(models: Path, annotations: Path, argume
     assert ran.stdout == ""
 
 
-def test_without_data_it_is_measured_on_rendered_clips_and_footage(tmp_path: Path, video_file: VideoFile) -> None:
-    film = video_file("film.mp4")
-    line = line_of(evaluate("--clips", "1", "--workers", "0", "--footage", film, "--json"))
+def test_without_data_it_is_measured_on_rendered_clips() -> None:
+    line = line_of(evaluate("--clips", "1", "--workers", "0", "--json"))
     assert line["model"].startswith("camera-events@")
     assert (line["videos"], line["seconds"]) == (1, 30)
-    assert [video["file"] for video in line["footage"]["videos"]] == ["film.mp4"]
+
+
+def test_incidents_are_staged_on_footage_kept_aside_and_untouched_footage_is_watched(
+    tmp_path: Path, reference_data: Path
+) -> None:
+    if not shutil.which("ffmpeg"):
+        unavailable("ffmpeg")
+    out, clips, rooms = tmp_path / "out", tmp_path / "clips", reference_data / "rooms"
+    kept_aside = [file for files in Footage((rooms,)).files(Split.EVALUATION).values() for file in files]
+    film = kept_aside[0]
+    arguments = ("--incidents", "--backdrops", rooms, "--untouched", film, "--clips", "3", "--keep", clips)
+    lights_out_among_three = ("--seed", "58")
+    line = line_of(evaluate(*arguments, *lights_out_among_three, "--report", out, "--json"))
+    staged = json.loads((clips / "truth.json").read_text())
+    assert len(staged) == line["incidents"]["all"]["true"] == 3
+    assert {clip["backdrop"] for clip in staged} <= {file.name for file in kept_aside}
+    assert line["incidents"]["kinds"]["lights_out"]["found"] == 1
+    assert [each["file"] for each in line["untouched"]["files"]] == [film.name]
+    assert line["untouched"]["hours"] > 0
+    wrong = sum(
+        clip["delay_seconds"] is None or clip["inside"] + clip["outside"] != [] for clip in line["incidents"]["clips"]
+    )
+    assert len(list(out.glob("strip-*.png"))) == wrong + line["untouched"]["kinds"]["all"]["false"]
+    assert "95 % bound" in (out / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--incidents"], "--incidents: needs real videos"),
+        (["--untouched", "."], "none is kept out of training; --split all takes them all"),
+        (["--untouched", ".", "--data", "a.json"], "--data: labelled videos"),
+    ],
+)
+def test_what_the_bench_lacks_is_one_clear_line(tmp_path: Path, arguments: list[str], why: str) -> None:
+    ran = evaluate(*[str(tmp_path) if each == "." else each for each in arguments])
+    assert ran.returncode == 2
+    assert why in ran.stderr
+    assert "Traceback" not in ran.stderr

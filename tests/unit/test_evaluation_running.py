@@ -17,7 +17,7 @@ from shared.errors import DatasetUnusable, ModelUnusable, SourceFailed
 from shared.manifest import InputSpec
 from training.datasets.dataset import Dataset, LabelledVideo
 from training.datasets.reading import read_dataset
-from training.evaluate import evaluate_on_dataset, evaluate_on_footage, evaluate_on_scenes, held_out_specs
+from training.evaluate import evaluate_on_dataset, evaluate_on_scenes, held_out_specs
 from training.footage import read_video, unlabelled
 from training.scenes.incidents import LABELS
 from training.scenes.seeds import Split, clip_seed
@@ -160,14 +160,6 @@ def test_rendered_clips_are_judged_in_the_same_form(tmp_path: Path) -> None:
     assert set(found.shuffled.average_precision) == set(LABELS)
     with pytest.raises(ModelUnusable, match="rendered scenes know"):
         evaluate_on_scenes(untrained(tmp_path / "others", ("a", "b")), specs, show_progress=False)
-
-
-def test_events_in_unlabelled_footage_are_counted_per_hour(folder: Path, video_file: VideoFile) -> None:
-    found = evaluate_on_footage(folder, [video_file("a.mp4", seconds=3), video_file("b.mp4", seconds=3)], device="cpu")
-    assert [video.file for video in found.videos] == ["a.mp4", "b.mp4"]
-    total = sum(sum(video.events.values()) for video in found.videos)
-    assert found.per_hour("all") == pytest.approx(total * 3600 / found.seconds)
-    assert found.as_json()["per_hour"].keys() == {"cross", "stand", "all"}
 
 
 @pytest.mark.parametrize("name", ["fir", "weizmann"])

@@ -56,12 +56,29 @@ def test_no_video_and_no_group_serves_two_splits(footage: Footage) -> None:
 
 
 def test_names_alone_decide_who_may_see_a_video() -> None:
-    assert group_and_split("0c93d712_sample_of_something.mp4") == group_and_split("sample.mp4")
-    assert group_and_split("yard-2026-01.mp4") == group_and_split("yard 7.mkv")
-    assert group_and_split("yard-2026-01.mp4")[0] == "yard"
-    chosen = [group_and_split(f"place{number}.mp4")[1] for number in range(400)]
+    def group_of(name: str) -> tuple[str, Split | None]:
+        return group_and_split(Path(name))
+
+    assert group_of("0c93d712_sample_of_something.mp4") == group_of("sample.mp4")
+    assert group_of("yard-2026-01.mp4") == group_of("yard 7.mkv")
+    assert group_of("yard-2026-01.mp4")[0] == "yard"
+    assert group_of("20200626_154313_mlx90640_01_light_none.mp4") == ("fir", Split.EVALUATION)
+    assert group_of("daria_walk.avi") == ("weizmann", Split.EVALUATION)
+    chosen = [group_of(f"place{number}.mp4")[1] for number in range(400)]
     shares = [chosen.count(split) / 400 for split in SPLITS]
     assert shares == pytest.approx([0.6, 0.2, 0.2], abs=0.08)
+
+
+def test_a_folder_that_lists_its_scenes_is_split_by_them(reference_data: Path) -> None:
+    for folder in ("sky", "rooms"):
+        footage = Footage((reference_data / folder,))
+        parts = {split: footage.files(split) for split in SPLITS}
+        assert sum(len(files) for part in parts.values() for files in part.values()) == len(footage.names)
+        assert sum(map(len, parts.values())) == len({group for part in parts.values() for group in part})
+        assert min(len(part) for part in parts.values()) >= 9
+    twice = group_and_split(reference_data / "sky" / "sky001.mp4")
+    assert twice == group_and_split(reference_data / "sky" / "sky002.mp4")
+    assert twice[0] == "sky-12"
 
 
 def test_footage_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ MAX_SECONDS = 120.0
 MEMORY_BYTES = 256 << 20
 WORLD_QUALITY = 92
 NOT_VIDEOS = frozenset({".csv", ".json", ".txt", ".md", ".xml", ".png", ".jpg", ".jpeg", ".srt", ".pdf"})
+SCENES_FILE = "index.csv"
 SPLIT_FILE = Path(__file__).with_name("footage_split.csv")
 MIN_DETAIL = 6.0
 """Grey levels of standard deviation: below it a picture is as good as empty."""
@@ -53,12 +54,13 @@ class Footage:
     def files(self, split: Split) -> dict[str, tuple[Path, ...]]:
         """The split's files by group, the same for the same names; raises SourceRefused for a path that is not there.
 
-        Files of one group are about the same scene and never on both sides. Group and split stand in
-        `footage_split.csv`; a name that does not is grouped by its first word, and a hash of that decides, 3 : 1 : 1.
+        Files of one group are about the same scene and never on both sides. A folder whose `index.csv` has a column
+        `scene` is grouped by it. Of others group and split stand in `footage_split.csv`; a name that does not is
+        grouped by its first word. Where no row names the split, a hash of the group decides, 3 : 1 : 1.
         """
         groups: dict[str, list[Path]] = {}
         for file in sorted(self._all(), key=lambda file: (file.name, str(file))):
-            group, part = group_and_split(file.name)
+            group, part = group_and_split(file)
             if part is split:
                 groups.setdefault(group, []).append(file)
         return {group: tuple(files) for group, files in sorted(groups.items())}
@@ -78,15 +80,30 @@ class Footage:
         return found
 
 
-def group_and_split(name: str) -> tuple[str, Split | None]:
-    """A video's group and the split that it serves, if any, by its file name alone."""
-    plain = re.sub(r"^[0-9a-f]{8}_", "", name)
+def group_and_split(file: Path) -> tuple[str, Split | None]:
+    """A video's group and the split that it serves, if any, by its scene where its folder lists it, else its name."""
+    if scene := _scenes(file.parent).get(file.name):
+        return _hashed(f"{file.parent.name}-{scene}")
+    plain = re.sub(r"^[0-9a-f]{8}_", "", file.name)
     for pattern, group, split in _listed():
         if fnmatchcase(plain, pattern):
             return group, split
-    group = re.split(r"[^A-Za-z0-9]", plain)[0].lower() or plain
+    return _hashed(re.split(r"[^A-Za-z0-9]", plain)[0].lower() or plain)
+
+
+def _hashed(group: str) -> tuple[str, Split]:
     share = hashlib.blake2b(group.encode(), digest_size=2).digest()[0] / 256
     return group, Split.TRAINING if share < 0.6 else Split.VALIDATION if share < 0.8 else Split.EVALUATION
+
+
+@cache
+def _scenes(folder: Path) -> dict[str, str]:
+    """The scene of each file that a folder's index lists."""
+    index = folder / SCENES_FILE
+    if not index.is_file():
+        return {}
+    with index.open(newline="") as lines:
+        return {row["file"]: row["scene"] for row in csv.DictReader(lines) if row.get("file") and row.get("scene")}
 
 
 @cache
