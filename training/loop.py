@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from services.inference.network.network import Network
-from shared.manifest import InputSpec
 from training.sequences import Sequence8Bit
 from training.unroll import as_input, elapsed, unroll
 
@@ -84,8 +83,8 @@ class Learner:
     scores better and steadier than the weights of any one update.
     """
 
-    def __init__(self, network: Network, config: LoopConfig, spec: InputSpec, num_updates: int) -> None:
-        self.network, self.config, self.spec = network, config, spec
+    def __init__(self, network: Network, config: LoopConfig, num_updates: int) -> None:
+        self.network, self.config = network, config
         self.averaged = copy.deepcopy(network).requires_grad_(requires_grad=False)
         self.num_updates = 0
         self.optimiser = torch.optim.AdamW(
@@ -106,7 +105,7 @@ class Learner:
         state = torch.zeros(len(batch.images), self.network.state_size, device=device)
         for start in range(0, batch.images.shape[1], self.config.chunk_frames):
             part = slice(start, start + self.config.chunk_frames)
-            images = as_input(batch.images[:, part], self.spec, device)
+            images = as_input(batch.images[:, part], device)
             dt, targets, weights = (
                 torch.from_numpy(np.ascontiguousarray(values[:, part])).to(device)
                 for values in (batch.dt_seconds, batch.targets, batch.weights)

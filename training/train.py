@@ -152,7 +152,7 @@ class _SceneRun:
         self.settings = asdict(config) | {"footage": self.footage.names if self.footage else []}
         self.spec = InputSpec(height=config.height, width=config.width)
         network = build_network(config.network, len(LABELS), config.height, config.width).to(device)
-        self.learner = Learner(network, config.loop, self.spec, config.num_updates)
+        self.learner = Learner(network, config.loop, config.num_updates)
         self.progress = checkpoint.RunProgress()
         self.thresholds: dict[str, Thresholds] = {label: Thresholds() for label in LABELS}
         self.checkpoint = out / checkpoint.CHECKPOINT_FILE
@@ -189,7 +189,7 @@ class _SceneRun:
 
     def _check(self, epoch: int, validation: list[Sequence8Bit], loss: float, bar: Progress) -> None:
         """Scores the validation clips, ships the model where it is the best so far, and writes the checkpoint."""
-        scores = scores_of(self.learner.averaged, validation, self.spec)
+        scores = scores_of(self.learner.averaged, validation)
         precisions = precisions_of(LABELS, validation, scores)
         score = float(np.nanmean(list(precisions.values())))
         best = max(score, self.progress.best_score)

@@ -19,7 +19,7 @@ def tune_on_scenes(
     model = load_model(folder, device)
     manifest = model.manifest
     sequences = list(rendered(specs, num_workers, num_ahead=4))
-    thresholds = tuned_thresholds(manifest.labels, sequences, scores_of(model.network, sequences, manifest.input))
+    thresholds = tuned_thresholds(manifest.labels, sequences, scores_of(model.network, sequences))
     save_model(
         folder,
         model.network,

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from services.inference.models.images import normalise
 from services.inference.network.network import Network
-from shared.manifest import InputSpec
 from training.sequences import Sequence8Bit
 
 FRAMES_AT_ONCE = 64
@@ -34,9 +33,9 @@ def unroll(
     return network.steps(features.view(*images.shape[:2], -1), dt_seconds, state)
 
 
-def as_input(images: NDArray[np.uint8], spec: InputSpec, device: torch.device) -> Tensor:
+def as_input(images: NDArray[np.uint8], device: torch.device) -> Tensor:
     """[..., H, W, 3] uint8 pictures as the network takes them, [..., 3, H, W]."""
-    pictures = normalise(torch.from_numpy(images).to(device).flatten(0, -4), spec.mean, spec.std)
+    pictures = normalise(torch.from_numpy(images).to(device).flatten(0, -4))
     return pictures.view(*images.shape[:-3], *pictures.shape[1:])
 
 
@@ -47,7 +46,7 @@ def elapsed(times_seconds: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @torch.no_grad()
 def scores_of(
-    network: Network, sequences: Sequence[Sequence8Bit], spec: InputSpec, *, with_memory: bool = True
+    network: Network, sequences: Sequence[Sequence8Bit], *, with_memory: bool = True
 ) -> list[NDArray[np.float32]]:
     """The scores [T, L] of each sequence, streamed from a fresh state."""
     network.eval()
@@ -59,7 +58,7 @@ def scores_of(
         dt = torch.from_numpy(elapsed(sequence.times_seconds)).to(device)
         for start in range(0, len(sequence.images), FRAMES_AT_ONCE):
             part = slice(start, start + FRAMES_AT_ONCE)
-            pictures = as_input(sequence.images[None, part], spec, device)
+            pictures = as_input(sequence.images[None, part], device)
             logits, state = unroll(network, pictures, dt[None, part], state, with_memory=with_memory)
             parts.append(logits[0].sigmoid().cpu().numpy())
         scores.append(np.concatenate(parts))

@@ -10,8 +10,8 @@ import torch
 from numpy.random import default_rng
 from stopped import stopped_after_a_checkpoint
 
-from services.inference.network.likeness import optical_flow
 from services.inference.network.network import build_network
+from services.inference.network.senses.likeness import optical_flow
 from shared.errors import DatasetUnusable, ModelUnusable
 from shared.manifest import InputSpec, read_manifest
 from training.augment import Augmentation
@@ -163,7 +163,7 @@ def test_optical_flow_points_where_things_go() -> None:
 def test_averaged_weights_follow_and_carry_the_norms_statistics() -> None:
     torch.manual_seed(0)
     network = build_network({"normed": True, "thumb_pool": 2, "flow": True}, 2, 48, 64)
-    learner = Learner(network, LoopConfig(chunk_frames=8), InputSpec(height=48, width=64), 20)
+    learner = Learner(network, LoopConfig(chunk_frames=8), 20)
     [batch] = epoch_of([_sequence(12)] * 2, longest=50, batch_frames=100, rng=default_rng(0), mirror=False)
     before = learner.averaged.head.weight.clone()
     list(learner.learn(batch))

@@ -14,7 +14,7 @@ from stopped import stopped_after_a_checkpoint
 from services.inference.network.network import build_network
 from services.inference.network.weights import load_model
 from shared.errors import ModelUnusable
-from shared.manifest import InputSpec, Thresholds
+from shared.manifest import Thresholds
 from training import checkpoint
 from training.events import Judged, events_of, judged, tuned_thresholds
 from training.footage import read_video, unlabelled
@@ -60,7 +60,7 @@ def sequences() -> list[Sequence8Bit]:
 def test_a_short_run_lowers_the_loss(sequences: list[Sequence8Bit]) -> None:
     torch.manual_seed(0)
     config = LoopConfig(streams=4, chunk_frames=16, augment=False)
-    learner = Learner(build_network({}, len(LABELS), 48, 64), config, InputSpec(height=48, width=64), 60)
+    learner = Learner(build_network({}, len(LABELS), 48, 64), config, 60)
     rng = np.random.default_rng(0)
     losses = [loss for _ in range(12) for batch in batches(sequences, config, rng) for loss in learner.learn(batch)]
     assert np.mean(losses[-8:]) < 0.6 * np.mean(losses[:4])
@@ -84,7 +84,7 @@ def test_refuses_to_resume_another_run(tmp_path: Path) -> None:
     out = tmp_path / "tiny"
     with pytest.raises(ModelUnusable, match="no such checkpoint"):
         train_on_scenes(out, config=TINY, resume=True, num_workers=0, show_progress=False)
-    learner = Learner(build_network({}, len(LABELS), 48, 64), TINY.loop, InputSpec(height=48, width=64), 4)
+    learner = Learner(build_network({}, len(LABELS), 48, 64), TINY.loop, 4)
     checkpoint.save_checkpoint(out / "checkpoint.pt", learner, {"seed": 9}, checkpoint.RunProgress(1, 0.5))
     with pytest.raises(ModelUnusable, match="seed"):
         train_on_scenes(out, config=TINY, resume=True, num_workers=0, show_progress=False)
@@ -101,15 +101,14 @@ def test_workers_render_what_this_process_renders() -> None:
 
 def test_sequences_streamed_in_parts_score_as_in_one(sequences: list[Sequence8Bit]) -> None:
     torch.manual_seed(0)
-    spec = InputSpec(height=48, width=64)
     network = build_network({}, len(LABELS), 48, 64)
     long = replace(
         sequences[0],
         images=np.concatenate([sequences[0].images, sequences[1].images]),
         times_seconds=(np.arange(128) / 8).astype(np.float32),
     )
-    [whole] = scores_of(network, [long], spec)
-    [start] = scores_of(network, [sequences[0]], spec)
+    [whole] = scores_of(network, [long])
+    [start] = scores_of(network, [sequences[0]])
     assert whole.shape == (128, len(LABELS))
     assert np.allclose(whole[:64], start, atol=1e-6)
 
@@ -218,6 +217,6 @@ def test_the_shipped_model_finds_incidents_it_never_saw(tmp_path: Path) -> None:
     for label in ("covered", "frozen", "lights_out"):
         truth = render_demo_clip(label, 11, tmp_path / f"{label}.mp4")
         sequence = read_video(unlabelled(tmp_path / f"{label}.mp4"), LABELS, 8.0, 96, 128)
-        [scores] = scores_of(loaded.network, [sequence], loaded.manifest.input)
+        [scores] = scores_of(loaded.network, [sequence])
         events = events_of(LABELS, thresholds, sequence.times_seconds, scores)
         assert match([event for event in events if event.label == label], truth) == Matches(found=1)

@@ -24,8 +24,13 @@ HEADER_BYTES = 24
 Encoder = Literal["libx264", "libx265", "mpeg4", "mpeg2video", "mjpeg"]
 ENCODERS: Final[tuple[Encoder, ...]] = ("libx264", "libx265", "mpeg4", "mpeg2video", "mjpeg")
 ENCODER_SHARES: Final = (0.55, 0.08, 0.17, 0.1, 0.1)
-DECODERS: Final = {"libx264": "h264", "libx265": "hevc"}
-"""Where a codec's decoder is not called as its encoder is."""
+DECODERS: Final[dict[Encoder, Literal["h264", "hevc", "mpeg4", "mpeg2video", "mjpeg"]]] = {
+    "libx264": "h264",
+    "libx265": "hevc",
+    "mpeg4": "mpeg4",
+    "mpeg2video": "mpeg2video",
+    "mjpeg": "mjpeg",
+}
 PIXELS: Final = ("yuv420p", "yuvj420p")
 MPEG2_FPS: Final = 25
 """It knows a few rates alone; times play no part in what a picture looks like."""
@@ -148,7 +153,7 @@ class _Coder:
         self._encoder.options, self._encoder.gop_size, self._encoder.max_b_frames = codec.options, codec.key_every, 0
         self._encoder.width, self._encoder.height = size
         self._size = size
-        self._decoder = av.CodecContext.create(DECODERS.get(codec.encoder, codec.encoder), "r")
+        self._decoder = av.CodecContext.create(DECODERS[codec.encoder], "r")
         self._decoder.thread_count = 1
         concealment = "guess_mvs+deblock" if concealed else "0"
         self._decoder.options = {"flags": "+low_delay+output_corrupt", "flags2": "+showall", "ec": concealment}

@@ -107,27 +107,29 @@ def _shape(look: str, rng: Generator, width: int, height: int) -> Levels:
     across = -math.sin(angle) * x + math.cos(angle) * y
     if look == "skin":
         fingers = np.abs(np.sin(rng.uniform(4, 9) * across + rng.uniform(0, 3)))
-        return np.asarray(along - rng.uniform(0.1, 0.4) * fingers + clouds(rng, width, height, 0.05), np.float32)
-    if look == "spray":
+        shape = along - rng.uniform(0.1, 0.4) * fingers + clouds(rng, width, height, 0.05)
+    elif look == "spray":
         spots = np.full((height, width), 255, np.uint8)
         for _ in range(int(rng.integers(6, 60))):
             cv2.circle(spots, (int(rng.uniform(0, width)), int(rng.uniform(0, height))), int(rng.integers(1, 9)), 0, -1)
-        return np.asarray(cv2.distanceTransform(spots, cv2.DIST_L2, 3) + clouds(rng, width, height, 5), np.float32)
-    if look == "leaf":
+        shape = cv2.distanceTransform(spots, cv2.DIST_L2, 3) + clouds(rng, width, height, 5)
+    elif look == "leaf":
         middle = rng.uniform(0.2, 0.8) * width / height, rng.uniform(0.2, 0.8)
         slim = rng.uniform(1, 2.5)
         away = (along - middle[0] * math.cos(angle) - middle[1] * math.sin(angle)) ** 2
         aside = (across + middle[0] * math.sin(angle) - middle[1] * math.cos(angle)) ** 2
-        return np.asarray(np.sqrt(away + slim * aside) + clouds(rng, width, height, 0.03), np.float32)
-    if look == "board":
+        shape = np.sqrt(away + slim * aside) + clouds(rng, width, height, 0.03)
+    elif look == "board":
         straight = x if rng.random() < 0.5 else y
-        return np.asarray((straight if rng.random() < 0.5 else -straight) + rng.uniform(0, 0.1) * along, np.float32)
-    if look == "blobs":
-        return clouds(rng, width, height, 1.0, int(rng.integers(4, 15)))
-    if look == "strands":
-        return np.asarray(_strands(rng, width, height) + clouds(rng, width, height, 0.5), np.float32)
-    unevenness = {"paper": 0.0, "plain": rng.uniform(0, 0.3), "cloth": 0.25, "film": 1.0}[look]
-    return np.asarray(along + clouds(rng, width, height, unevenness), np.float32)
+        shape = (straight if rng.random() < 0.5 else -straight) + rng.uniform(0, 0.1) * along
+    elif look == "blobs":
+        shape = clouds(rng, width, height, 1.0, int(rng.integers(4, 15)))
+    elif look == "strands":
+        shape = _strands(rng, width, height) + clouds(rng, width, height, 0.5)
+    else:
+        unevenness = {"paper": 0.0, "plain": rng.uniform(0, 0.3), "cloth": 0.25, "film": 1.0}[look]
+        shape = along + clouds(rng, width, height, unevenness)
+    return np.asarray(shape, np.float32)
 
 
 def _strands(rng: Generator, width: int, height: int) -> Levels:

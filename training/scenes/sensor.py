@@ -111,7 +111,15 @@ class Overlay:
         bars = int(rng.uniform(0.04, 0.16) * min(size)) if rng.random() < 0.08 else 0
         started = int(rng.integers(0, 86_400))
         scale = float(rng.uniform(0.3, 0.55) * height / 192)
-        return cls(at if clock else None, title, scale, int(rng.choice((0, 1, 3), p=(0.6, 0.2, 0.2))), started, bars, rng.random() < 0.5)
+        return cls(
+            at if clock else None,
+            title,
+            scale,
+            int(rng.choice((0, 1, 3), p=(0.6, 0.2, 0.2))),
+            started,
+            bars,
+            rng.random() < 0.5,
+        )
 
     @property
     def empty(self) -> bool:
