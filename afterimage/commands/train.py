@@ -31,9 +31,10 @@ Mirror = Annotated[
 ]
 Footage = Annotated[
     list[Path] | None,
-    typer.Option(help="Without --data: a real video or folder to show faults in; may be given again."),
+    typer.Option(help="Without --data: a real video or folder to show faults in, and as it is; may be given again."),
 ]
-Clips = Annotated[int, typer.Option(min=1, help="Without --data: clips to render for an epoch.")]
+Clips = Annotated[int, typer.Option(min=1, help="Without --data: clips to render.")]
+Stock = Annotated[Path | None, typer.Option(help="Without --data: folder that keeps clips for further runs.")]
 Workers = Annotated[int, typer.Option(min=0, help="Without --data: processes that render clips.")]
 
 
@@ -53,7 +54,8 @@ def train(
     pretrained: Pretrained = True,
     mirror: Mirror = "auto",
     footage: Footage = None,
-    clips: Clips = 64,
+    clips: Clips = 1200,
+    stock: Stock = None,
     workers: Workers = 1,
 ) -> None:
     """Train a model on streamed state, exactly as it will run, and write it with its model card.
@@ -68,7 +70,7 @@ def train(
     from training.shipping import Order, ship_from_dataset, ship_from_scenes
     from training.tables import evaluation_tables
 
-    order = Order(out, _command(), device, threads or (2 if data else 1), resume)
+    order = Order(out, _command(), device, threads or (2 if data else 1), resume, stock)
     if data:
         dataset = chosen_subset(read_and_tell(data, videos), subset)
         if labels is not None:

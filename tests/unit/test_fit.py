@@ -116,7 +116,7 @@ def test_shorter_pieces_are_filled_up_without_weight() -> None:
     sequences = [_sequence(12), _sequence(5)]
     [batch] = epoch_of(sequences, longest=50, batch_frames=100, rng=default_rng(3), mirror=False)
     lengths = sorted(int(row.sum()) for row in batch.weights[:, :, 0])
-    assert lengths[0] <= 5 < lengths[1] == batch.images.shape[1]
+    assert lengths[0] <= 5 < lengths[1] == batch.seen.shape[1]
     assert (batch.dt_seconds >= 0).all()
 
 

@@ -135,7 +135,7 @@ def test_elapsed_time_matters(network: Network) -> None:
 def test_memory_stays_finite_and_bounded_on_a_long_stream(network: Network) -> None:
     with torch.no_grad():
         features = network.encode(pictures(1))
-        logits, state = run(network, features.expand(300, -1), dt_seconds=10_000.0)
+        logits, state = run(network, features.expand(80, -1), dt_seconds=10_000.0)
     assert torch.isfinite(logits).all()
     assert state.abs().max() < 100
 

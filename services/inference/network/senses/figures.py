@@ -10,6 +10,8 @@ from shared.entries import MAX_FIGURES
 SHARES = (0, 1, 2, 3, 4, 7, 8, 9, 12, 13, 14, 15)
 """Those of the figures that are shares of all blocks, told as logarithms too: a thousandth of them may say all."""
 LEAST_SHARE = 0.004
+SIGNED = (6, 10)
+"""Figures that may be negative: any other that is says that it is not known."""
 BLOCKS, SHIFTED = slice(1, 3), slice(14, 16)
 """Shares of blocks with strong borders, and the same where no codec has borders."""
 BOUNDS = (-10.0, 100.0)
@@ -33,14 +35,17 @@ class FullSize(Sense):
     def forward(self, glance: Tensor, memory: Tensor, time: Time) -> tuple[Tensor, Tensor]:
         """As a sense's; the memory is the slow mean, the last figures, and whether there ever were any."""
         slow, previous, told = torch.split(memory, self.memory_sizes, dim=1)
+        signed = torch.zeros(MAX_FIGURES, dtype=torch.bool, device=glance.device)
+        signed[list(SIGNED)] = True
         held = []
         for frame, rate in zip(glance.unbind(1), rates_of(time, self.slow_seconds).unbind(1), strict=True):
             measured, known = torch.split(frame, self.glance_sizes, dim=1)
-            now = torch.where(known > 0.5, measured, slow)
+            is_known = (known > 0.5) & ((measured >= 0) | signed)
+            now = torch.where(is_known, measured, slow)
             slow, previous = (torch.where(told > 0.5, each, now) for each in (slow, previous))
             held.append((now, slow, previous, known, told))
             slow = torch.lerp(slow, now, rate)
-            previous = torch.where(known > 0.5, now, previous)
+            previous = torch.where(is_known, now, previous)
             told = told.maximum(known)
         now, usual, before, knowns, tolds = (torch.stack(values, dim=1) for values in zip(*held, strict=True))
         inputs = torch.cat((now, now - usual, now - before, *_shares(now, usual), knowns, tolds), dim=2)

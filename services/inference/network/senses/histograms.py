@@ -72,9 +72,7 @@ class Histograms(Sense):
     def _shares(self, change: Tensor) -> Tensor:
         """The joint histogram [S, T, 30] of changes of grey and detail [S, T, 2 * tiles]; shares are times 4."""
         light, detail = torch.split(change, self.num_tiles, dim=2)
-        lights, details = (torch.tensor(borders, device=change.device) for borders in (LIGHTS, DETAILS))
-        column = torch.bucketize(detail.contiguous(), details)
-        bins = torch.bucketize(light.abs().contiguous(), lights) * (len(DETAILS) + 1) + column
+        bins = _bins(light.abs(), LIGHTS) * (len(DETAILS) + 1) + _bins(detail, DETAILS)
         counts = torch.zeros(*change.shape[:2], NUM_BINS, device=change.device)
         return counts.scatter_add_(2, bins, torch.ones_like(light)) * (4 / self.num_tiles)
 
@@ -119,6 +117,14 @@ def _tile_means(images: Tensor) -> Tensor:
     rows = images.permute(0, 2, 3, 1).reshape(-1, height // TILE, TILE, width * num_colours).sum(2)
     tiles = rows.view(-1, height // TILE, width // TILE, TILE, num_colours).sum(3)
     return tiles.permute(0, 3, 1, 2) / TILE**2
+
+
+def _bins(values: Tensor, borders: tuple[float, ...]) -> Tensor:
+    """How many of the borders each value is beyond: what `bucketize` gives, several times faster for so few."""
+    beyond = (values > borders[0]).long()
+    for border in borders[1:]:
+        beyond += values > border
+    return beyond
 
 
 def _changes(step: Tensor) -> Tensor:
