@@ -169,7 +169,7 @@ class Measurer:
 
 
 def _share(which: NDArray[Any]) -> float:
-    return np.count_nonzero(which) / which.size
+    return int(np.count_nonzero(which)) / which.size
 
 
 def _shares_above(excess: Excess, *levels: int) -> list[float]:
