@@ -8,16 +8,17 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from services.ingest.sources.decoding.tally import TALLY_BYTES, Tally
-from services.ingest.sources.video import VideoInfo
+from services.ingest.sources.video import SampledFrame, VideoInfo
+from shared.entries import MAX_PACKED_FIGURES_BYTES, Figures, pack_figures, unpack_figures
 from shared.errors import SourceChanged, SourceFailed, SourceSilent
 from shared.store.frame_queue import MAX_JPEG_BYTES
 
-_PICTURE: Final = struct.Struct("<qdq?")
+_PICTURE: Final = struct.Struct("<qdq?B")
 _FAILURES: Final[dict[bytes, type[SourceFailed]]] = {b"E": SourceFailed, b"S": SourceSilent, b"A": SourceChanged}
 _INFO: Final = TypeAdapter(VideoInfo)
 MAX_REASON: Final = 500
 MAX_MARK: Final = 500
-MAX_MESSAGE_BYTES: Final = MAX_JPEG_BYTES + TALLY_BYTES + _PICTURE.size + 1
+MAX_MESSAGE_BYTES: Final = MAX_JPEG_BYTES + TALLY_BYTES + _PICTURE.size + MAX_PACKED_FIGURES_BYTES + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A sampled frame as JPEG; times and mark as in SampledFrame."""
+    """A sampled frame as JPEG; all else as in SampledFrame."""
 
     tally: Tally
     point: int
@@ -58,6 +59,7 @@ class Picture:
     decoded_at_ms: int
     jpeg: bytes
     damaged: bool = False
+    figures: Figures | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +97,11 @@ def pack_waiting(reason: str) -> bytes:
     return b"W" + reason[:MAX_REASON].encode()
 
 
-def pack_picture(
-    tally: Tally, point: int, media_seconds: float, decoded_at_ms: int, jpeg: bytes, *, damaged: bool = False
-) -> bytes:
+def pack_picture(tally: Tally, frame: SampledFrame, jpeg: bytes) -> bytes:
     """Picture, as bytes; the tally begins anew."""
-    return b"P" + tally.take() + _PICTURE.pack(point, media_seconds, decoded_at_ms, damaged) + jpeg
+    figures = b"" if frame.figures is None else pack_figures(frame.figures)
+    facts = frame.point, frame.media_seconds, frame.decoded_at_ms, frame.damaged, len(figures)
+    return b"P" + tally.take() + _PICTURE.pack(*facts) + figures + jpeg
 
 
 def pack_failed(tally: Tally, failure: SourceFailed) -> bytes:
@@ -125,8 +127,11 @@ def unpack(message: bytes) -> Message:
             return Waiting(rest.decode()[:MAX_REASON])
         tally, rest = Tally.unpack(rest[:TALLY_BYTES]), rest[TALLY_BYTES:]
         if kind == b"P":
-            point, media_seconds, decoded_at_ms, damaged = _PICTURE.unpack(rest[: _PICTURE.size])
-            return Picture(tally, point, media_seconds, decoded_at_ms, rest[_PICTURE.size :], damaged)
+            *times, damaged, num_bytes = _PICTURE.unpack(rest[: _PICTURE.size])
+            begins = _PICTURE.size + num_bytes
+            figures = unpack_figures(rest[_PICTURE.size : begins])
+            if figures or not num_bytes:
+                return Picture(tally, *times, rest[begins:], damaged, figures)
         if kind == b"R" or kind in _FAILURES:
             said, failure = rest.decode() or None, _FAILURES.get(kind)
             return Over(tally, said or "failed", failure) if failure else Over(tally, None, remark=said)
