@@ -8,15 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from services.ingest.sources.decoding.transport import MAX_LONG_SIDE
 from services.ingest.sources.options import MAX_FILE_THREADS, ReadOptions
 from services.ingest.sources.video import open_video
 from shared.entries import Figures
 from shared.errors import SourceFailed
 from shared.sources import Source
 from training.datasets.dataset import LabelledVideo
-from training.figures import PictureMeasurer, figures_array
-from training.sequences import Sequence8Bit, as_served, at_transport_size, targets_of
+from training.sequences import Sequence8Bit, as_served, figures_array, targets_of
 
 
 def unlabelled(path: Path) -> LabelledVideo:
@@ -40,14 +38,8 @@ def read_video(
     """
     points: list[int] = []
     measured: list[Figures | None] = []
-    measurer = PictureMeasurer()
-
-    def looked_at(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        measured.append(measurer.measure(picture))
-        return at_transport_size(picture)
-
     try:
-        images = as_served(map(looked_at, _sampled(video.path, fps, points, longest_seconds)), height, width)
+        images = as_served(_sampled(video.path, fps, longest_seconds, points, measured), height, width)
     except SourceFailed as err:
         raise SourceFailed(f"{video.path}: {err}") from err
     times = np.array([point / fps for point in points], np.float32)
@@ -55,12 +47,15 @@ def read_video(
     return Sequence8Bit(images, times, targets, np.ones_like(targets), video.intervals, figures)
 
 
-def _sampled(path: Path, fps: float, points: list[int], longest_seconds: float) -> Iterator[NDArray[np.uint8]]:
-    """One picture at a time, as large as may be, whose grid point is added to `points`."""
-    options = ReadOptions(num_threads=MAX_FILE_THREADS, short_side=MAX_LONG_SIDE)
-    with open_video(Source(str(path.resolve())), options) as source:
+def _sampled(
+    path: Path, fps: float, longest_seconds: float, points: list[int], measured: list[Figures | None]
+) -> Iterator[NDArray[np.uint8]]:
+    """One picture at a time, whose grid point and figures are added to the lists: pictures of transport size are
+    large."""
+    with open_video(Source(str(path.resolve())), ReadOptions(num_threads=MAX_FILE_THREADS)) as source:
         for frame in source.frames(fps, threading.Event()):
             if points and frame.point - points[0] >= longest_seconds * fps:
                 return
             points.append(frame.point)
+            measured.append(frame.figures)
             yield frame.image

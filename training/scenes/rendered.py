@@ -16,12 +16,12 @@ import cv2
 import numpy as np
 import torch
 
-from training.figures import PictureMeasurer, figures_array
+from services.ingest.sources.figures import Measurer, Planes
 from training.scenes.footage import FPS, Footage
 from training.scenes.incidents import LABELS
 from training.scenes.scene import Clip, render_clip
 from training.scenes.seeds import Split, clip_seed
-from training.sequences import Sequence8Bit, as_served, at_transport_size, targets_of, weights_of
+from training.sequences import Sequence8Bit, as_served, at_transport_size, figures_array, targets_of, weights_of
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -92,8 +92,8 @@ def _files(footage: Footage, split: Split) -> dict[str, tuple[Path, ...]]:
 
 def as_sequence(clip: Clip, height: int, width: int) -> Sequence8Bit:
     """A clip's frames and figures as they reach the network, and its truth as targets."""
-    measurer = PictureMeasurer()
-    figures = figures_array([measurer.measure(frame) for frame in clip.frames])
+    measurer = Measurer()
+    figures = figures_array([measurer.measure_planes(Planes.of_picture(frame)) for frame in clip.frames])
     images = as_served(map(at_transport_size, clip.frames), height, width)
     times = (np.arange(len(images)) / clip.fps).astype(np.float32)
     targets, weights = targets_of(clip.truth, times, LABELS), weights_of(clip.truth, times, LABELS)
