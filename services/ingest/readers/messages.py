@@ -127,11 +127,11 @@ def unpack(message: bytes) -> Message:
             return Waiting(rest.decode()[:MAX_REASON])
         tally, rest = Tally.unpack(rest[:TALLY_BYTES]), rest[TALLY_BYTES:]
         if kind == b"P":
-            *times, damaged, num_bytes = _PICTURE.unpack(rest[: _PICTURE.size])
+            point, media_seconds, decoded_at_ms, damaged, num_bytes = _PICTURE.unpack(rest[: _PICTURE.size])
             begins = _PICTURE.size + num_bytes
             figures = unpack_figures(rest[_PICTURE.size : begins])
             if figures or not num_bytes:
-                return Picture(tally, *times, rest[begins:], damaged, figures)
+                return Picture(tally, point, media_seconds, decoded_at_ms, rest[begins:], damaged, figures)
         if kind == b"R" or kind in _FAILURES:
             said, failure = rest.decode() or None, _FAILURES.get(kind)
             return Over(tally, said or "failed", failure) if failure else Over(tally, None, remark=said)

@@ -200,7 +200,7 @@ def _beside(bands: Plane, num: int, cols: int) -> Excess:
     while half > borders:
         half //= 2
         sums = cv2.add(sums[:, :half], sums[:, half:])
-    first, middle, last = sums.reshape(3, 2, num, borders)
+    first, middle, last = np.asarray(sums, np.int16).reshape(3, 2, num, borders)
     return 2 * middle - first - last
 
 
@@ -234,17 +234,17 @@ def _changes(pixels: Pixels, before: Pixels | None, width: int) -> Pixels:
     cv2.absdiff(pixels[:, :-1], pixels[:, 1:], changes[1, :, :-1])
     if before is not None:
         cv2.absdiff(pixels, before, changes[2])
-    sums = changes.reshape(-1, pixels.shape[1])
+    sums: NDArray[Any] = changes.reshape(-1, pixels.shape[1])
     for _ in range(HALVINGS):
         half = sums.shape[1] // 2
         sums = cv2.add(sums[:, :half], sums[:, half:])
     columns = cv2.transpose(sums.reshape(-1, BLOCK)).reshape(BLOCK, len(changes), -1)
     columns[-1, 1] = 0  # what lies right of a block's last column is another's
-    columns = columns.reshape(BLOCK, -1)
+    sums = columns.reshape(BLOCK, -1)
     for _ in range(HALVINGS):
-        half = len(columns) // 2
-        columns = cv2.add(columns[:half], columns[half:])
-    return columns.reshape(len(changes), -1)
+        half = len(sums) // 2
+        sums = cv2.add(sums[:half], sums[half:])
+    return np.asarray(sums, np.uint8).reshape(len(changes), -1)
 
 
 def _sharpness(pixels: Pixels, width: int) -> float:
