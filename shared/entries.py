@@ -13,6 +13,7 @@ ENTRY_ID: Final = re.compile("([0-9]{1,19})-([0-9]{1,19})")
 MAX_FIGURES = 16
 FIGURES_VERSION = b"\x01"
 FIGURE_BYTES = 4
+MAX_PACKED_FIGURES_BYTES = len(FIGURES_VERSION) + MAX_FIGURES * FIGURE_BYTES
 MAX_FIGURE = 3.4e38
 Figures = tuple[float, ...]
 

@@ -72,7 +72,7 @@ class IngestRunner:
 
     def place(self) -> Workplace:
         """What its captures share."""
-        settings = IngestSettings(media_root=self.media_root)
+        settings = IngestSettings(media_root=self.media_root, measures=True)
         return Workplace(self.client, self.registry, self.metrics, settings, OwnRedis(self.client, settings.forbidden))
 
     def stop(self) -> None:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,7 +20,7 @@ from services.inference.network.network import build_network
 from services.inference.network.weights import save_model
 from services.inference.pipeline.worker import Worker
 from services.inference.settings import InferenceSettings
-from shared.entries import Ending, Frame, parse_scores
+from shared.entries import Ending, Figures, Frame, parse_scores
 from shared.events import Event
 from shared.manifest import InputSpec, Thresholds
 from shared.records import StreamRecord
@@ -43,13 +44,13 @@ def save_random_model(
     labels: tuple[str, ...] = LABELS,
     size: tuple[int, int] = (32, 48),
     fps: float = 8,
-    hidden: int = 8,
+    **network: Any,
 ) -> str:
     """A model folder with a network that has learned nothing, and its reference; its scores lie around 0.5."""
     torch.manual_seed(seed)
     manifest = save_model(
         models_dir / name,
-        build_network({**NETWORK, "hidden": hidden}, len(labels), *size),
+        build_network(NETWORK | network, len(labels), *size),
         labels=labels,
         fps=fps,
         input_spec=InputSpec(height=size[0], width=size[1]),
@@ -114,13 +115,19 @@ class WorkerRunner:
         self._thread = None
 
     def publish(
-        self, spec: StreamSpec, jpegs: Sequence[bytes], first: int = 0, end: bool = False, changes: bool = False
+        self,
+        spec: StreamSpec,
+        jpegs: Sequence[bytes],
+        first: int = 0,
+        end: bool = False,
+        changes: bool = False,
+        figures: Sequence[Figures | None] = (),
     ) -> None:
         """Appends frames on the grid, `first` being the number of the first, whatever waits already."""
         lease = self._leases[keys_of(spec.id).partition]
         frames = [
-            Frame(BASE_MS + number * FRAME_MS, BASE_MS, 1, number * FRAME_MS / 1000, jpeg)
-            for number, jpeg in enumerate(jpegs, start=first)
+            Frame(BASE_MS + number * FRAME_MS, BASE_MS, 1, number * FRAME_MS / 1000, jpeg, figures=measured)
+            for number, (jpeg, measured) in enumerate(zip_longest(jpegs, figures), start=first)
         ]
         if end or changes:
             ending: Ending = "source_changed" if changes else "source_ended"

@@ -28,16 +28,13 @@ LIMITS: Final = (
 
 def camera_facts(config: TrainingConfig, report: TrainingReport, command: str, device: str) -> CardFacts:
     """The facts of a run."""
-    rendered_seconds = config.epochs * config.clips_per_epoch * config.clip_seconds
-    clips = config.epochs * config.clips_per_epoch
-    data = [DataFacts(f"{clips} rendered clips, seed {config.seed}", clips, rendered_seconds)]
+    rendered_seconds = config.clips * config.clip_seconds
+    data = [DataFacts(f"{config.clips} rendered clips, seed {config.seed}", config.clips, rendered_seconds)]
     if config.footage:
         footage = Footage(config.footage)
         for split in (Split.TRAINING, Split.VALIDATION, Split.EVALUATION):
             files = [file for group in footage.files(split).values() for file in group]
-            data.append(
-                DataFacts(f"--footage, {split.name.lower()} part", len(files), None, f"backdrops, {split.name.lower()}")
-            )
+            data.append(DataFacts(f"--footage, {split.name.lower()} part", len(files), None, _use(split)))
     return CardFacts(
         purpose="Names what happens to a fixed camera, and in front of it, frame by frame.",
         command=command,
@@ -45,10 +42,18 @@ def camera_facts(config: TrainingConfig, report: TrainingReport, command: str, d
         device=device,
         data=tuple(data),
         seed=config.seed,
-        training="Incidents are synthesised on painted scenes, on real stills and on running footage, under nuisances "
+        training=f"Epochs: {config.epochs}, each over the clips that were there, seen otherwise each time. "
+        "Incidents are synthesised on painted scenes, on real stills and on running footage, under nuisances "
         "that are no incidents (exposure jumps, headlights, rain, people close to the lens, low bit rates, "
-        "repeated frames), then pass through a video codec and the very JPEG transport that serves. Whole videos are "
+        "repeated frames), then pass through a video codec and the very JPEG transport that serves. The training part "
+        "of the footage is learnt from as it is, too, as clips without faults. Whole videos are "
         "kept aside for validation, which chooses the epoch and tunes the thresholds, and for the results below.",
         label_meanings=LABEL_MEANINGS,
         limits=LIMITS,
     )
+
+
+def _use(split: Split) -> str:
+    """What a part of the footage serves."""
+    what = "backdrops" if split is Split.EVALUATION else "backdrops, and as it is"
+    return f"{what}, {split.name.lower()}"

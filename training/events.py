@@ -12,7 +12,7 @@ from services.inference.pipeline.tracker import Tracker, TrackerState, Transitio
 from shared.manifest import Thresholds
 from shared.streams import StreamSpec
 from training.metrics import MAX_ONSET_SECONDS, Matches, matched_pairs
-from training.sequences import Sequence8Bit
+from training.sequences import Labelled
 from training.truth import Interval
 
 ENTERS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
@@ -90,7 +90,7 @@ def events_of(
 def matches_by_label(
     labels: Sequence[str],
     thresholds: Mapping[str, Thresholds],
-    sequences: Sequence[Sequence8Bit],
+    sequences: Sequence[Labelled],
     scores: Sequence[NDArray[np.float32]],
 ) -> dict[str, Matches]:
     """For each label how its events over all sequences match the truth."""
@@ -106,7 +106,7 @@ def matches_by_label(
 
 def judged(
     events: Sequence[Interval],
-    sequence: Sequence8Bit,
+    sequence: Labelled,
     label: str,
     column: int,
     tolerance_seconds: float = MAX_ONSET_SECONDS,
@@ -132,7 +132,7 @@ def _counts_anywhere(event: Interval, times_seconds: NDArray[np.float32], counts
 
 
 def tuned_thresholds(
-    labels: Sequence[str], sequences: Sequence[Sequence8Bit], scores: Sequence[NDArray[np.float32]]
+    labels: Sequence[str], sequences: Sequence[Labelled], scores: Sequence[NDArray[np.float32]]
 ) -> dict[str, Thresholds]:
     """For each label the thresholds with the best event F1; among equals, of those that tell soonest, with the fewest
     false events, a middle one.

@@ -167,7 +167,7 @@ class _FitRun:
         num_updates = num_epochs * num_batches(lengths, self._longest, config.batch_frames)
         chosen = {"positive_weight": self._positive_weights(), "competing": float(self._labels_compete)}
         loop = LoopConfig(**{**asdict(config.loop), **chosen})
-        self.learner = Learner(network.to(self.device), loop, self.spec, num_updates)
+        self.learner = Learner(network.to(self.device), loop, num_updates)
         if resume:
             self.progress = checkpoint.load_checkpoint(self.checkpoint, self.learner, self.settings)
         task = bar.add_task("training", total=num_epochs, completed=self.progress.epochs_done)
@@ -223,7 +223,7 @@ class _FitRun:
 
     def _precisions(self, sequences: Sequence[Sequence8Bit]) -> dict[str, float]:
         """Average precision of each label that occurs, streamed."""
-        scores = scores_of(self.learner.averaged, sequences, self.spec)
+        scores = scores_of(self.learner.averaged, sequences)
         return {label: ap for label, ap in precisions_of(self.labels, sequences, scores).items() if np.isfinite(ap)}
 
     def _mirrored_precisions(self) -> dict[str, float]:
@@ -238,7 +238,7 @@ class _FitRun:
     def tune(self) -> dict[str, Thresholds]:
         """Gives the best epoch's model the thresholds that suit the held-out videos."""
         network = load_model(self.out, self.device).network
-        scores: list[NDArray[np.float32]] = scores_of(network, self.check_sequences, self.spec)
+        scores: list[NDArray[np.float32]] = scores_of(network, self.check_sequences)
         thresholds = tuned_thresholds(self.labels, self.check_sequences, scores)
         self.learner.averaged.load_state_dict(network.state_dict())
         self._ship(thresholds)

@@ -1,5 +1,6 @@
 """Real footage as the network meets it: read, sampled and sent by the very code that serves."""
 
+import math
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,10 +10,11 @@ from numpy.typing import NDArray
 
 from services.ingest.sources.options import MAX_FILE_THREADS, ReadOptions
 from services.ingest.sources.video import open_video
+from shared.entries import Figures
 from shared.errors import SourceFailed
 from shared.sources import Source
 from training.datasets.dataset import LabelledVideo
-from training.sequences import Sequence8Bit, as_served, targets_of
+from training.sequences import Sequence8Bit, as_served, figures_array, targets_of
 
 
 def unlabelled(path: Path) -> LabelledVideo:
@@ -20,25 +22,40 @@ def unlabelled(path: Path) -> LabelledVideo:
     return LabelledVideo(path.name, path, intervals=())
 
 
-def read_video(video: LabelledVideo, labels: Sequence[str], fps: float, height: int, width: int) -> Sequence8Bit:
+def read_video(
+    video: LabelledVideo,
+    labels: Sequence[str],
+    fps: float,
+    height: int,
+    width: int,
+    *,
+    longest_seconds: float = math.inf,
+) -> Sequence8Bit:
     """A video's frames on the sampling grid, with a target for each label; every frame counts (weights are 1).
 
-    A frame for a network of 96x128 takes 37 KB, so an hour at 8 frames/s 1 GB (2 while it is read). Raises
-    SourceFailed naming the file that does not read.
+    A frame for a network of 96x128 takes 37 KB, so an hour at 8 frames/s 1 GB (2 while it is read), and four times as
+    much at 192x256; after `longest_seconds` no more is read. Raises SourceFailed naming the file that does not read.
     """
     points: list[int] = []
+    measured: list[Figures | None] = []
     try:
-        images = as_served(_sampled(video.path, fps, points), height, width)
+        images = as_served(_sampled(video.path, fps, longest_seconds, points, measured), height, width)
     except SourceFailed as err:
         raise SourceFailed(f"{video.path}: {err}") from err
     times = np.array([point / fps for point in points], np.float32)
-    targets = targets_of(video.intervals, times, labels)
-    return Sequence8Bit(images, times, targets, weights=np.ones_like(targets), truth=video.intervals)
+    targets, figures = targets_of(video.intervals, times, labels), figures_array(measured)
+    return Sequence8Bit(images, times, targets, np.ones_like(targets), video.intervals, figures)
 
 
-def _sampled(path: Path, fps: float, points: list[int]) -> Iterator[NDArray[np.uint8]]:
-    """One picture at a time, whose grid point is added to `points`: pictures of transport size are large."""
+def _sampled(
+    path: Path, fps: float, longest_seconds: float, points: list[int], measured: list[Figures | None]
+) -> Iterator[NDArray[np.uint8]]:
+    """One picture at a time, whose grid point and figures are added to the lists: pictures of transport size are
+    large."""
     with open_video(Source(str(path.resolve())), ReadOptions(num_threads=MAX_FILE_THREADS)) as source:
         for frame in source.frames(fps, threading.Event()):
+            if points and frame.point - points[0] >= longest_seconds * fps:
+                return
             points.append(frame.point)
+            measured.append(frame.figures)
             yield frame.image

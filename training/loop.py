@@ -4,26 +4,23 @@ import copy
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from services.inference.network.network import Network
-from shared.manifest import InputSpec
-from training.sequences import Sequence8Bit
-from training.unroll import as_input, elapsed, unroll
+from training.sequences import Labelled
+from training.unroll import elapsed, encoded, unroll
 
 
 @dataclass(frozen=True, slots=True)
 class LoopConfig:
     """How a network learns."""
 
-    streams: int = 4
-    """Sequences side by side."""
     chunk_frames: int = 30
     """Frames that gradients reach back over; the state reaches further."""
     learning_rate: float = 1.5e-3
@@ -36,16 +33,14 @@ class LoopConfig:
     averaging: float = 0.998
     """Share of the averaged weights that each update keeps; it is they that are measured and shipped."""
     warmup_updates: int = 100
-    augment: bool = True
-    """Whether sequences are flipped and lose frames."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingBatch:
     """Sequences of one length, side by side."""
 
-    images: NDArray[np.uint8]
-    """[B, T, H, W, 3]."""
+    seen: NDArray[Any]
+    """Pictures [B, T, H, W, 3] uint8, or features [B, T, F] that no weight made."""
     dt_seconds: NDArray[np.float32]
     """[B, T]."""
     targets: NDArray[np.float32]
@@ -54,27 +49,17 @@ class TrainingBatch:
     """[B, T, L]."""
 
 
-def batches(sequences: Sequence[Sequence8Bit], config: LoopConfig, rng: Generator) -> Iterator[TrainingBatch]:
-    """All sequences once, shuffled; augmented ones are flipped at times, start late, or miss frames."""
-    order = rng.permutation(len(sequences))
-    for start in range(0, len(order), config.streams):
-        chosen = [sequences[index] for index in order[start : start + config.streams]]
-        length = min(len(sequence.images) for sequence in chosen)
-        missing = rng.uniform(0.05, 0.6) if config.augment and rng.random() < 0.4 else 0.0
-        late = int(rng.integers(0, 1 + length // 12)) if config.augment else 0
-        num_frames = max(1, int((length - late) * (1 - missing)))
-        kept = [late + np.sort(rng.permutation(length - late)[:num_frames]) for _ in chosen]
-        flips = [config.augment and rng.random() < 0.5 for _ in chosen]
-        yield TrainingBatch(
-            np.stack([_flipped(s.images[k], flip) for s, k, flip in zip(chosen, kept, flips, strict=True)]),
-            np.stack([elapsed(s.times_seconds[k]) for s, k in zip(chosen, kept, strict=True)]),
-            np.stack([s.targets[k] for s, k in zip(chosen, kept, strict=True)]),
-            np.stack([s.weights[k] for s, k in zip(chosen, kept, strict=True)]),
-        )
-
-
-def _flipped(images: NDArray[np.uint8], flip: bool) -> NDArray[np.uint8]:
-    return np.ascontiguousarray(images[:, :, ::-1]) if flip else images
+def padded(rows: Sequence[tuple[NDArray[Any], Labelled]], length: int) -> TrainingBatch:
+    """What is seen of sequences beside their targets; those shorter than `length` repeat their last frame with no
+    weight."""
+    frames = [np.minimum(np.arange(length), len(seen) - 1) for seen, _ in rows]
+    pairs = list(zip(rows, frames, strict=True))
+    return TrainingBatch(
+        np.stack([seen[index] for (seen, _), index in pairs]),
+        np.stack([elapsed(each.times_seconds[index]) for (_, each), index in pairs]),
+        np.stack([each.targets[index] for (_, each), index in pairs]),
+        np.stack([each.weights[index] * (np.arange(length) < len(seen))[:, None] for (seen, each), index in pairs]),
+    )
 
 
 class Learner:
@@ -84,8 +69,8 @@ class Learner:
     scores better and steadier than the weights of any one update.
     """
 
-    def __init__(self, network: Network, config: LoopConfig, spec: InputSpec, num_updates: int) -> None:
-        self.network, self.config, self.spec = network, config, spec
+    def __init__(self, network: Network, config: LoopConfig, num_updates: int) -> None:
+        self.network, self.config = network, config
         self.averaged = copy.deepcopy(network).requires_grad_(requires_grad=False)
         self.num_updates = 0
         self.optimiser = torch.optim.AdamW(
@@ -103,16 +88,16 @@ class Learner:
         """Learns from a batch chunk by chunk, the state carried on, its gradient cut; yields each chunk's loss."""
         self.network.train()
         device = next(self.network.parameters()).device
-        state = torch.zeros(len(batch.images), self.network.state_size, device=device)
-        for start in range(0, batch.images.shape[1], self.config.chunk_frames):
+        state = torch.zeros(len(batch.seen), self.network.state_size, device=device)
+        for start in range(0, batch.seen.shape[1], self.config.chunk_frames):
             part = slice(start, start + self.config.chunk_frames)
-            images = as_input(batch.images[:, part], self.spec, device)
             dt, targets, weights = (
                 torch.from_numpy(np.ascontiguousarray(values[:, part])).to(device)
                 for values in (batch.dt_seconds, batch.targets, batch.weights)
             )
             with mixed_precision(device):
-                logits, state = unroll(self.network, images, dt, state)
+                features = encoded(self.network, batch.seen[:, part], device)
+                logits, state = unroll(self.network, features, dt, state)
             state = state.detach()
             yield self._update(self._loss(logits, targets, weights))
 

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.random import Generator
 
 from training.augment import Augmentation
-from training.loop import TrainingBatch
+from training.loop import TrainingBatch, padded
 from training.sequences import Sequence8Bit
-from training.unroll import elapsed
 
 MAX_STREAMS = 16
 MISSING_SHARES = (0.05, 0.4)
@@ -69,7 +68,8 @@ def epoch_of(
     pieces = pieces_of([len(sequence.images) for sequence in sequences], longest, rng)
     for group in side_by_side(pieces, batch_frames, rng):
         seen = [_seen(sequences[piece.index], piece, rng, mirror=mirror) for piece in group]
-        yield _padded(seen)
+        length = max(len(each.images) for each in seen)
+        yield padded([(each.images, each) for each in seen], length)
 
 
 def _seen(sequence: Sequence8Bit, piece: Piece, rng: Generator, *, mirror: bool) -> Sequence8Bit:
@@ -86,17 +86,4 @@ def _seen(sequence: Sequence8Bit, piece: Piece, rng: Generator, *, mirror: bool)
         sequence.targets[frames],
         sequence.weights[frames],
         truth=(),
-    )
-
-
-def _padded(sequences: Sequence[Sequence8Bit]) -> TrainingBatch:
-    """Side by side; the shorter ones repeat their last frame with no weight."""
-    length = max(len(sequence.images) for sequence in sequences)
-    frames = [np.minimum(np.arange(length), len(sequence.images) - 1) for sequence in sequences]
-    pairs = list(zip(sequences, frames, strict=True))
-    return TrainingBatch(
-        np.stack([each.images[index] for each, index in pairs]),
-        np.stack([elapsed(each.times_seconds[index]) for each, index in pairs]),
-        np.stack([each.targets[index] for each, index in pairs]),
-        np.stack([each.weights[index] * (np.arange(length) < len(each.images))[:, None] for each, index in pairs]),
     )

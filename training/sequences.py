@@ -1,17 +1,45 @@
 """Frames as the network meets them, through the very transport and decoding that serve, with a target per frame."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from services.inference.models.images import decode_image
-from services.ingest.sources.decoding.transport import encode_jpeg
+from services.ingest.sources.decoding.transport import encode_jpeg, transport_size
+from shared.entries import MAX_FIGURES, Figures
 from training.truth import Interval
 
 UNSURE_SECONDS = 0.3
 """Around a label's start and end a frame may be called either way; it does not count in training."""
+
+
+class Labelled(Protocol):
+    """Frames' times and targets, whatever is kept of the frames."""
+
+    @property
+    def times_seconds(self) -> NDArray[np.float32]:
+        """Of each frame, [T]."""
+        ...
+
+    @property
+    def targets(self) -> NDArray[np.float32]:
+        """[T, L], 1 where the label holds."""
+        ...
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """[T, L], 0 where nobody could say."""
+        ...
+
+    @property
+    def truth(self) -> tuple[Interval, ...]:
+        """When each label holds."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +54,39 @@ class Sequence8Bit:
     weights: NDArray[np.float32]
     """[T, L], 0 where nobody could say."""
     truth: tuple[Interval, ...]
+    figures: NDArray[np.float32] | None = None
+    """[T, 16], measured at the source's own size; not numbers, or None, where nothing was"""
+
+
+@dataclass(frozen=True, slots=True)
+class SensedClip:
+    """A clip as what a network without a look keeps of its frames: no weight made that, so it serves all epochs."""
+
+    features: NDArray[np.float32]
+    """[T, feature_size]"""
+    times_seconds: NDArray[np.float32]
+    targets: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    truth: tuple[Interval, ...] = ()
 
 
 def as_served(frames: Iterable[NDArray[np.uint8]], height: int, width: int) -> NDArray[np.uint8]:
     """BGR frames of transport size as they reach the network, [T, height, width, 3], RGB."""
     return np.stack([decode_image(encode_jpeg(frame), height, width) for frame in frames])
+
+
+def figures_array(measured: Sequence[Figures | None]) -> NDArray[np.float32]:
+    """[T, 16]; not numbers where nothing was measured."""
+    unknown = (math.nan,) * MAX_FIGURES
+    return np.array([figures or unknown for figures in measured], np.float32).reshape(-1, MAX_FIGURES)
+
+
+def at_transport_size(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The picture as large as it travels."""
+    size = transport_size(bgr.shape[1], bgr.shape[0])
+    if size == (bgr.shape[1], bgr.shape[0]):
+        return bgr
+    return np.asarray(cv2.resize(bgr, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def targets_of(

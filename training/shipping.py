@@ -28,6 +28,8 @@ class Order:
     device: str = "auto"
     num_threads: int = 1
     resume: bool = False
+    stock: Path | None = None
+    """where rendered clips are kept for other runs; None: in `out`, until the run ends"""
 
     @property
     def device_words(self) -> str:
@@ -84,6 +86,7 @@ def ship_from_scenes(order: Order, config: TrainingConfig, num_workers: int) -> 
         resume=order.resume,
         num_workers=num_workers,
         num_threads=order.num_threads,
+        stock=order.stock,
     )
     specs = held_out_specs(order.out, NUM_CLIPS_MEASURED, backdrops=config.footage)
     found = evaluate_on_scenes(order.out, specs, device=order.device, num_workers=num_workers)

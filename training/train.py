@@ -1,7 +1,13 @@
-"""Trains the network on rendered scenes and ships it as a model folder."""
+"""Trains the network on rendered scenes and untouched footage, and ships it as a model folder.
 
+Of every clip what the network's senses keep is made once and kept on disk, for no weight acts on it; so an epoch costs
+seconds, and clips go on being rendered beside it.
+"""
+
+import math
+import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -19,31 +25,44 @@ from shared.service.allocator import keep_freed_memory
 from training import checkpoint
 from training.bar import training_bar
 from training.events import matches_by_label
-from training.loop import Learner, LoopConfig, batches
+from training.loop import Learner, LoopConfig
 from training.precision import precisions_of
 from training.scenes.footage import FPS, Footage
 from training.scenes.incidents import LABELS
-from training.scenes.rendered import SequenceSpec, plan_specs, rendered
+from training.scenes.rendered import plan_specs
 from training.scenes.seeds import Split
-from training.sequences import Sequence8Bit
-from training.tune import tune_on_scenes
+from training.sequences import SensedClip
+from training.stock import ClipOrder, load_clip, made
+from training.stretches import STREAMS, batches
+from training.tune import tune_on_clips
 from training.unroll import scores_of
 
-DEFAULT_EPOCHS = 100
+DEFAULT_EPOCHS = 60
+DEFAULT_CLIPS = 1200
 NETWORK: Mapping[str, Any] = {
-    "change_widths": (24, 48, 64),
-    "flow": True,
-    "likeness": True,
-    "colour": True,
-    "change": 128,
-    "hidden": 160,
+    "appearance": 0,
+    "change": 0,
+    "histograms": True,
+    "figures": True,
+    "dense": 64,
+    "hidden": 64,
+    "dropout": 0.1,
+    "fast_seconds": 1.5,
 }
-"""Hyper-parameters that differ from the network's defaults."""
+"""Hyper-parameters that differ from the network's defaults; no look, whose features would change with its weights."""
 DESCRIPTION = (
     "Camera faults (covered, defocused, moved, frozen, lights out, glitch) and activity in a fixed camera's view. "
 )
 TRAINED_ON_SCENES = "Trained on rendered scenes only."
 TRAINED_ON_FOOTAGE = "Trained on rendered scenes and on permissively licensed footage given by --footage."
+CLIPS_FOLDER = "clips"
+GROWING = 0.6
+"""Share of the epochs after which all clips are there: until then they are rendered beside the learning."""
+FIRST_SHARE = 0.1
+"""Of the clips, for the first epoch."""
+NUM_STANDARD = 128
+"""Clips that the inputs' mean and standard deviation are taken from."""
+LEAST_STD = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,32 +70,43 @@ class TrainingConfig:
     """What a run trains on, and how; the same config and seed give the same run."""
 
     epochs: int = DEFAULT_EPOCHS
-    clips_per_epoch: int = 64
-    """Every epoch renders clips that no epoch before it saw."""
-    passes: int = 2
-    """How often an epoch goes over its clips, each time augmented anew."""
+    clips: int = DEFAULT_CLIPS
+    """To render; the untouched files of the footage come on top."""
     clip_seconds: float = 30.0
     validation_clips: int = 64
     """Clips that choose the best epoch."""
-    tuning_clips: int = 256
+    tuning_clips: int = 192
     """Further clips that tune the thresholds at the end: events are few, so it takes many."""
     footage: tuple[Path, ...] = ()
-    """Real videos, or folders of them, to show incidents on; none: rendered scenes alone."""
+    """Real videos, or folders of them, to show incidents on, and to learn from as they are; none: rendered scenes."""
     network: dict[str, Any] = field(default_factory=lambda: dict(NETWORK))
     seed: int = 0
-    height: int = 96
-    width: int = 128
-    loop: LoopConfig = field(default_factory=LoopConfig)
+    height: int = 192
+    width: int = 256
+    loop: LoopConfig = field(
+        default_factory=lambda: LoopConfig(chunk_frames=60, learning_rate=4e-3, weight_decay=1e-2, averaging=0.99)
+    )
 
     @property
-    def num_updates(self) -> int:
-        """Updates of the weights at most: batches may be shortened by augmentation."""
-        per_clip = -(-round(self.clip_seconds * FPS) // self.loop.chunk_frames)
-        return self.epochs * self.passes * per_clip * -(-self.clips_per_epoch // self.loop.streams)
+    def clip_frames(self) -> int:
+        """Frames of a rendered clip, and of what is shown of a longer one at a time."""
+        return round(self.clip_seconds * FPS)
 
-    def specs(self, split: Split, count: int, footage: Footage | None, first: int = 0) -> list[SequenceSpec]:
-        """`count` of the split's sequences from the `first`-th on."""
-        return plan_specs(
+    def num_shown(self, epoch: int, num_clips: int) -> int:
+        """How many of so many clips an epoch goes over."""
+        grown = (epoch + 1) / (GROWING * self.epochs)
+        return math.ceil(num_clips * min(1.0, FIRST_SHARE + (1 - FIRST_SHARE) * grown))
+
+    def num_updates(self, num_clips: int) -> int:
+        """Updates of the weights."""
+        num_batches = sum(-(-self.num_shown(epoch, num_clips) // STREAMS) for epoch in range(self.epochs))
+        return num_batches * -(-self.clip_frames // self.loop.chunk_frames)
+
+    def orders(
+        self, split: Split, count: int, footage: Footage | None, folder: Path, *, first: int = 0, untouched: bool = True
+    ) -> list[ClipOrder]:
+        """`count` of the split's clips to render from the `first`-th on, among them its untouched files."""
+        specs = plan_specs(
             split,
             count,
             seed=self.seed,
@@ -86,6 +116,10 @@ class TrainingConfig:
             footage=footage,
             first=first,
         )
+        files = footage.files(split).values() if footage and untouched else ()
+        sources = [*specs, *(file for group in files for file in group)]
+        order = np.random.default_rng((self.seed, split)).permutation(len(sources))
+        return [ClipOrder(sources[index], folder, self.network, self.height, self.width) for index in order]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +145,7 @@ class TrainingReport:
         return table
 
 
-def train_on_scenes(
+def train_on_scenes(  # noqa: PLR0913  (all but one by name)
     out: Path,
     *,
     config: TrainingConfig | None = None,
@@ -119,24 +153,28 @@ def train_on_scenes(
     resume: bool = False,
     num_workers: int = 1,
     num_threads: int = 1,
+    stock: Path | None = None,
     show_progress: bool = True,
 ) -> TrainingReport:
     """Trains and writes the model folder `out`, anew at each improvement; its thresholds are tuned at the end.
 
-    Args: resume goes on from `out/checkpoint.pt`, exactly as if the run had not stopped. num_workers render clips in
-    processes beside this one (0: in this one). num_threads are torch's; other numbers round differently.
+    Args: resume goes on from `out/checkpoint.pt`, exactly as if the run had not stopped. num_workers make clips in
+    processes beside this one (0: in this one). num_threads are torch's; other numbers round differently. stock is a
+    folder where clips are kept for other runs; None: in `out`, until the run ends.
     Raises: ModelUnusable where the checkpoint to resume from is missing, broken or of another config; SourceRefused
     where footage is not there.
     """
     started = time.monotonic()
     torch.set_num_threads(num_threads)
     keep_freed_memory()
-    run = _SceneRun(out, config or TrainingConfig(), torch.device(device))
+    run = _SceneRun(out, config or TrainingConfig(), torch.device(device), stock or out / CLIPS_FOLDER)
     if resume:
         run.progress = checkpoint.load_checkpoint(run.checkpoint, run.learner, run.settings)
     with training_bar(show=show_progress) as bar:
         losses = run.train(num_workers, bar)
     run.checkpoint.unlink(missing_ok=True)
+    if stock is None:
+        shutil.rmtree(out / CLIPS_FOLDER, ignore_errors=True)
     return TrainingReport(
         out, run.config.epochs, time.monotonic() - started, tuple(losses), run.progress.best_score, run.thresholds
     )
@@ -145,14 +183,18 @@ def train_on_scenes(
 class _SceneRun:
     """One training run: its learner, its clips and what it has reached."""
 
-    def __init__(self, out: Path, config: TrainingConfig, device: torch.device) -> None:
+    def __init__(self, out: Path, config: TrainingConfig, device: torch.device, stock: Path) -> None:
         torch.manual_seed(config.seed)
-        self.out, self.config = out, config
-        self.footage = Footage(config.footage) if config.footage else None
-        self.settings = asdict(config) | {"footage": self.footage.names if self.footage else []}
-        self.spec = InputSpec(height=config.height, width=config.width)
+        self.out, self.config, self.device = out, config, device
+        footage = self.footage = Footage(config.footage) if config.footage else None
+        self.settings = asdict(config) | {"footage": footage.names if footage else []}
+        self.checks = config.orders(Split.VALIDATION, config.validation_clips, footage, stock)
+        self.clips = config.orders(Split.TRAINING, config.clips, footage, stock)
+        self.tuning = config.orders(
+            Split.VALIDATION, config.tuning_clips, footage, stock, first=config.validation_clips, untouched=False
+        )
         network = build_network(config.network, len(LABELS), config.height, config.width).to(device)
-        self.learner = Learner(network, config.loop, self.spec, config.num_updates)
+        self.learner = Learner(network, config.loop, config.num_updates(len(self.clips)))
         self.progress = checkpoint.RunProgress()
         self.thresholds: dict[str, Thresholds] = {label: Thresholds() for label in LABELS}
         self.checkpoint = out / checkpoint.CHECKPOINT_FILE
@@ -160,36 +202,49 @@ class _SceneRun:
     def train(self, num_workers: int, bar: Progress) -> list[float]:
         """Runs the epochs that are left; returns their mean losses."""
         config = self.config
-        done, footage = self.progress.epochs_done * config.clips_per_epoch, self.footage
-        specs = config.specs(Split.TRAINING, config.epochs * config.clips_per_epoch - done, footage, first=done)
-        checks = config.specs(Split.VALIDATION, config.validation_clips, footage)
-        task = bar.add_task("rendering", total=config.num_updates)
-        clips = rendered([*checks, *specs], num_workers, num_ahead=config.clips_per_epoch)
-        validation = list(islice(clips, len(checks)))
+        num_updates = config.num_updates(len(self.clips))
+        task = bar.add_task("making clips", total=num_updates, completed=self.learner.num_updates)
+        files = made([*self.checks, *self.clips, *self.tuning], num_workers)
+        validation = _loaded(islice(files, len(self.checks)))
+        shown: list[Path] = []
         losses = []
         for epoch in range(self.progress.epochs_done, config.epochs):
-            bar.update(task, completed=epoch * config.num_updates // config.epochs)
-            losses.append(self._epoch(epoch, list(islice(clips, config.clips_per_epoch)), bar, task))
+            shown += islice(files, config.num_shown(epoch, len(self.clips)) - len(shown))
+            if epoch == 0:
+                self._standardise(_loaded(shown[:NUM_STANDARD]))
+            losses.append(self._epoch(epoch, shown, bar, task))
             self._check(epoch, validation, losses[-1], bar)
-        tuning_specs = config.specs(Split.VALIDATION, config.tuning_clips, footage, first=config.validation_clips)
-        device = next(self.learner.network.parameters()).device
         bar.update(task, description="tuning thresholds")
-        self.thresholds = tune_on_scenes(self.out, tuning_specs, num_workers, device)
+        tuning = [*validation, *_loaded(islice(files, len(self.clips) - len(shown), None))]
+        self.thresholds = tune_on_clips(self.out, tuning, self.device)
         return losses
 
-    def _epoch(self, epoch: int, sequences: list[Sequence8Bit], bar: Progress, task: TaskID) -> float:
+    @torch.no_grad()
+    def _standardise(self, clips: Sequence[SensedClip]) -> None:
+        """Tells the networks what their plain inputs usually are."""
+        digest, averaged = self.learner.network.digest, self.learner.averaged.digest
+        if digest is None or averaged is None:
+            return
+        inputs = list[torch.Tensor]()
+        with digest.register_forward_pre_hook(lambda _, given: inputs.append(given[0].flatten(0, 1))):
+            scores_of(self.learner.network, clips)
+        every = torch.cat(inputs)
+        for each in (digest, averaged):
+            each.mean.copy_(every.mean(0))
+            each.std.copy_(every.std(0) + LEAST_STD)
+
+    def _epoch(self, epoch: int, files: Sequence[Path], bar: Progress, task: TaskID) -> float:
         rng = np.random.default_rng((self.config.seed, epoch))
         losses = []
-        for _ in range(self.config.passes):
-            for batch in batches(sequences, self.config.loop, rng):
-                for loss in self.learner.learn(batch):
-                    losses.append(loss)
-                    bar.update(task, advance=1, description=f"epoch {epoch + 1}, loss {np.mean(losses[-50:]):.3f}")
+        for batch in batches(files, self.learner.network, self.config.clip_frames, rng):
+            for loss in self.learner.learn(batch):
+                losses.append(loss)
+                bar.update(task, advance=1, description=f"epoch {epoch + 1}, loss {np.mean(losses[-50:]):.3f}")
         return float(np.mean(losses))
 
-    def _check(self, epoch: int, validation: list[Sequence8Bit], loss: float, bar: Progress) -> None:
+    def _check(self, epoch: int, validation: Sequence[SensedClip], loss: float, bar: Progress) -> None:
         """Scores the validation clips, ships the model where it is the best so far, and writes the checkpoint."""
-        scores = scores_of(self.learner.averaged, validation, self.spec)
+        scores = scores_of(self.learner.averaged, validation)
         precisions = precisions_of(LABELS, validation, scores)
         score = float(np.nanmean(list(precisions.values())))
         best = max(score, self.progress.best_score)
@@ -209,7 +264,12 @@ class _SceneRun:
             self.learner.averaged,
             labels=LABELS,
             fps=FPS,
-            input_spec=self.spec,
+            input_spec=InputSpec(height=self.config.height, width=self.config.width),
             thresholds=self.thresholds,
             description=DESCRIPTION + (TRAINED_ON_FOOTAGE if self.footage else TRAINED_ON_SCENES),
         )
+
+
+def _loaded(files: Iterator[Path] | Sequence[Path]) -> list[SensedClip]:
+    """Those of the clips that have frames."""
+    return [clip for clip in map(load_clip, files) if len(clip.features)]

@@ -8,18 +8,15 @@ import torch
 from services.inference.network.weights import load_model, save_model
 from shared.manifest import Thresholds
 from training.events import tuned_thresholds
-from training.scenes.rendered import SequenceSpec, rendered
+from training.sequences import SensedClip
 from training.unroll import scores_of
 
 
-def tune_on_scenes(
-    folder: Path, specs: Sequence[SequenceSpec], num_workers: int, device: torch.device
-) -> dict[str, Thresholds]:
-    """Tunes the folder's thresholds on rendered clips and writes them; its weights stay as they are."""
+def tune_on_clips(folder: Path, clips: Sequence[SensedClip], device: torch.device) -> dict[str, Thresholds]:
+    """Tunes the folder's thresholds on clips and writes them; its weights stay as they are."""
     model = load_model(folder, device)
     manifest = model.manifest
-    sequences = list(rendered(specs, num_workers, num_ahead=4))
-    thresholds = tuned_thresholds(manifest.labels, sequences, scores_of(model.network, sequences, manifest.input))
+    thresholds = tuned_thresholds(manifest.labels, clips, scores_of(model.network, clips))
     save_model(
         folder,
         model.network,

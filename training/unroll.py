@@ -1,6 +1,7 @@
 """Runs a network over whole stretches of streams, as the worker does frame by frame."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,8 +10,7 @@ from torch import Tensor
 
 from services.inference.models.images import normalise
 from services.inference.network.network import Network
-from shared.manifest import InputSpec
-from training.sequences import Sequence8Bit
+from training.sequences import SensedClip, Sequence8Bit
 
 FRAMES_AT_ONCE = 64
 ENCODED_AT_ONCE = 32
@@ -18,25 +18,36 @@ ENCODED_AT_ONCE = 32
 
 
 def unroll(
-    network: Network, images: Tensor, dt_seconds: Tensor, state: Tensor, *, with_memory: bool = True
+    network: Network, features: Tensor, dt_seconds: Tensor, state: Tensor, *, with_memory: bool = True
 ) -> tuple[Tensor, Tensor]:
     """Goes on by T frames in each of B streams.
 
-    Args: images [B, T, 3, H, W], normalised; dt_seconds [B, T]; state [B, state_size]. Without memory the state is
-    reset before every frame.
+    Args: features [B, T, feature_size]; dt_seconds [B, T]; state [B, state_size]. Without memory the state is reset
+    before every frame.
     Returns: logits [B, T, L] and the last state.
     """
-    features = torch.cat([network.encode(part) for part in torch.split(images.flatten(0, 1), ENCODED_AT_ONCE)])
     if not with_memory:
-        fresh = torch.zeros(len(features), network.state_size, device=features.device)
-        logits, _ = network.step(features, dt_seconds.flatten(), fresh)
-        return logits.view(*images.shape[:2], -1), state
-    return network.steps(features.view(*images.shape[:2], -1), dt_seconds, state)
+        fresh = torch.zeros(dt_seconds.numel(), network.state_size, device=features.device)
+        logits, _ = network.step(features.flatten(0, 1), dt_seconds.flatten(), fresh)
+        return logits.view(*dt_seconds.shape, -1), state
+    return network.steps(features, dt_seconds, state)
 
 
-def as_input(images: NDArray[np.uint8], spec: InputSpec, device: torch.device) -> Tensor:
+def encoded(network: Network, seen: NDArray[Any], device: torch.device, figures: NDArray[Any] | None = None) -> Tensor:
+    """Features [B, T, F] of pictures [B, T, H, W, 3] uint8 with their figures [B, T, 16], or of such as are encoded."""
+    if seen.dtype != np.uint8:
+        return torch.from_numpy(np.ascontiguousarray(seen)).to(device)
+    images = torch.split(as_input(seen, device).flatten(0, 1), ENCODED_AT_ONCE)
+    told: Sequence[Tensor | None] = [None] * len(images)
+    if figures is not None:
+        told = torch.split(torch.from_numpy(figures).to(device).flatten(0, 1), ENCODED_AT_ONCE)
+    features = torch.cat([network.encode(*each) for each in zip(images, told, strict=True)])
+    return features.view(*seen.shape[:2], -1)
+
+
+def as_input(images: NDArray[np.uint8], device: torch.device) -> Tensor:
     """[..., H, W, 3] uint8 pictures as the network takes them, [..., 3, H, W]."""
-    pictures = normalise(torch.from_numpy(images).to(device).flatten(0, -4), spec.mean, spec.std)
+    pictures = normalise(torch.from_numpy(images).to(device).flatten(0, -4))
     return pictures.view(*images.shape[:-3], *pictures.shape[1:])
 
 
@@ -47,7 +58,7 @@ def elapsed(times_seconds: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @torch.no_grad()
 def scores_of(
-    network: Network, sequences: Sequence[Sequence8Bit], spec: InputSpec, *, with_memory: bool = True
+    network: Network, sequences: Sequence[Sequence8Bit | SensedClip], *, with_memory: bool = True
 ) -> list[NDArray[np.float32]]:
     """The scores [T, L] of each sequence, streamed from a fresh state."""
     network.eval()
@@ -57,10 +68,13 @@ def scores_of(
         state = torch.zeros(1, network.state_size, device=device)
         parts = []
         dt = torch.from_numpy(elapsed(sequence.times_seconds)).to(device)
-        for start in range(0, len(sequence.images), FRAMES_AT_ONCE):
+        seen: NDArray[Any] = sequence.images if isinstance(sequence, Sequence8Bit) else sequence.features
+        figures = sequence.figures if isinstance(sequence, Sequence8Bit) else None
+        for start in range(0, len(seen), FRAMES_AT_ONCE):
             part = slice(start, start + FRAMES_AT_ONCE)
-            pictures = as_input(sequence.images[None, part], spec, device)
-            logits, state = unroll(network, pictures, dt[None, part], state, with_memory=with_memory)
+            told = None if figures is None else figures[None, part]
+            features = encoded(network, seen[None, part], device, told)
+            logits, state = unroll(network, features, dt[None, part], state, with_memory=with_memory)
             parts.append(logits[0].sigmoid().cpu().numpy())
         scores.append(np.concatenate(parts))
     return scores

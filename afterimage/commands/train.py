@@ -31,9 +31,10 @@ Mirror = Annotated[
 ]
 Footage = Annotated[
     list[Path] | None,
-    typer.Option(help="Without --data: a real video or folder to show faults in; may be given again."),
+    typer.Option(help="Without --data: a real video or folder to show faults in, and as it is; may be given again."),
 ]
-Clips = Annotated[int, typer.Option(min=1, help="Without --data: clips to render for an epoch.")]
+Clips = Annotated[int | None, typer.Option(min=1, help="Without --data: clips to render. Default: 1200.")]
+Stock = Annotated[Path | None, typer.Option(help="Without --data: folder that keeps clips for further runs.")]
 Workers = Annotated[int, typer.Option(min=0, help="Without --data: processes that render clips.")]
 
 
@@ -53,7 +54,8 @@ def train(
     pretrained: Pretrained = True,
     mirror: Mirror = "auto",
     footage: Footage = None,
-    clips: Clips = 64,
+    clips: Clips = None,
+    stock: Stock = None,
     workers: Workers = 1,
 ) -> None:
     """Train a model on streamed state, exactly as it will run, and write it with its model card.
@@ -68,7 +70,7 @@ def train(
     from training.shipping import Order, ship_from_dataset, ship_from_scenes
     from training.tables import evaluation_tables
 
-    order = Order(out, _command(), device, threads or (2 if data else 1), resume)
+    order = Order(out, _command(), device, threads or (2 if data else 1), resume, stock)
     if data:
         dataset = chosen_subset(read_and_tell(data, videos), subset)
         if labels is not None:
@@ -79,9 +81,11 @@ def train(
         config = FitConfig(epochs, fps=fps, mirror=mirror, seed=seed, network=network, pretrained=pretrained)
         found = ship_from_dataset(order, dataset, data.name, config)
     else:
-        from training.train import DEFAULT_EPOCHS, TrainingConfig
+        from training.train import DEFAULT_CLIPS, DEFAULT_EPOCHS, TrainingConfig
 
-        scenes = TrainingConfig(epochs or DEFAULT_EPOCHS, clips, seed=seed, footage=tuple(footage or ()))
+        scenes = TrainingConfig(
+            epochs or DEFAULT_EPOCHS, clips or DEFAULT_CLIPS, seed=seed, footage=tuple(footage or ())
+        )
         found = ship_from_scenes(order, scenes, workers)
     Console().print(evaluation_tables(found))
     typer.echo(f"{out}: model, card (README.md) and pictures written")

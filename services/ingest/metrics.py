@@ -14,7 +14,7 @@ from shared.service.metrics_server import new_registry
 Stage = Literal["publish"]
 DropReason = Literal["busy", "store_unavailable", "stopped"]
 
-READER_STAGES: Final = ("read", "decode", "convert", "encode")
+READER_STAGES: Final = ("read", "decode", "convert", "measure", "encode")
 SECONDS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 COUNTERS: Final = {
     "frames_decoded": ("Pictures that left the decoder: published, skipped or dropped",),

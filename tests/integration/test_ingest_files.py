@@ -1,3 +1,6 @@
+import threading
+from pathlib import Path
+
 import pytest
 import redis
 from films import VideoFile
@@ -7,7 +10,9 @@ from patience import eventually
 
 from services.ingest.captures.status import StatusReporter
 from services.ingest.sources.decoding.hardware import accelerator
-from shared.entries import Frame
+from services.ingest.sources.video import open_video
+from shared.entries import Figures, Frame, pack_figures, unpack_figures
+from shared.sources import Source
 from shared.store import frame_queue
 from shared.store.frame_queue import FrameWriter, Outcome
 from shared.store.keys import NUM_PARTITIONS, PARTITIONS, keys_of, partition_of
@@ -144,9 +149,16 @@ def test_a_loop_goes_on_without_a_jump(ingest: IngestRunner, video_file: VideoFi
     assert [frame.media_seconds for frame in first_passes] == [point / 8 for point in range(16)] * 2
 
 
+def figures_of(path: Path) -> list[Figures]:
+    """What a whole reading measures."""
+    with open_video(Source(str(path))) as video:
+        return [frame.figures or () for frame in video.frames(8.0, threading.Event())]
+
+
 @pytest.mark.parametrize("loop", [False, True])
 def test_a_restart_goes_on_where_it_was(loop: bool, ingest: IngestRunner, video_file: VideoFile) -> None:
-    ingest.add("clip", video_file("clip.mp4", seconds=30, fps=10).name, loop=loop)
+    path = video_file("clip.mp4", seconds=30, fps=10, size=(96, 64))
+    ingest.add("clip", path.name, loop=loop)
     ingest.start()
     eventually(lambda: ingest.registry.get("clip").frames_published == frame_queue.MAX_WAITING_FRAMES, "a full queue")
     ingest.stop()
@@ -166,6 +178,10 @@ def test_a_restart_goes_on_where_it_was(loop: bool, ingest: IngestRunner, video_
     assert [frame.captured_at_ms for frame in frames] == grid(len(frames))
     assert [frame.sequence for frame in frames] == list(range(1, len(frames) + 1))
     assert {frame.epoch for frame in frames[:240]} == {1, 2}
+    if not loop:
+        assert [unpack_figures(pack_figures(figures)) for figures in figures_of(path)] == [
+            frame.figures for frame in frames
+        ]
 
 
 def test_a_removed_stream_stops_and_leaves_nothing(ingest: IngestRunner, video_file: VideoFile) -> None:

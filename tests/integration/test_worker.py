@@ -14,6 +14,7 @@ from leasing import calls_at_rest, lease_of
 from patience import eventually
 from worker_runner import BASE_MS, FRAME_MS, WorkerRunner, pictures, save_random_model, spec_of
 
+from shared.entries import MAX_FIGURES
 from shared.store.commit import Committer, StreamCommit, StreamOutcome
 from shared.store.keys import NUM_PARTITIONS, keys_of
 from shared.store.leases import LeaseBook
@@ -65,6 +66,21 @@ def test_batch_mates_never_touch_each_others_memory(runner: WorkerRunner) -> Non
     assert closeness(runner.scores("alone"), runner.scores("first")) < 1e-4
     assert closeness(runner.scores("alone"), runner.scores("second")) < 1e-4
     assert closeness(runner.scores("alone"), runner.scores("other")) > 1e-3
+
+
+def test_figures_reach_the_model_with_their_frames(runner: WorkerRunner, tmp_path: Path) -> None:
+    save_random_model(tmp_path, "told", appearance=0, change=0, figures=True)
+    film, rows = pictures(12), np.random.default_rng(0).random((12, MAX_FIGURES)).round(3).tolist()
+    told = [None if index == 5 else tuple(row) for index, row in enumerate(rows)]
+    for name, figures in (("told", told), ("alike", told), ("short", [(0.5,)] * 12), ("untold", [])):
+        runner.registry.add(spec := spec_of(name, model="told"))
+        runner.publish(spec, film, figures=figures)
+    runner.start(batch_size=5)
+    for name in ("told", "alike", "short", "untold"):
+        runner.wait_processed(name, 12)
+    assert closeness(runner.scores("told"), runner.scores("alike")) < 1e-4
+    assert closeness(runner.scores("short"), runner.scores("untold")) < 1e-4
+    assert closeness(runner.scores("told"), runner.scores("untold")) > 1e-3
 
 
 def test_the_next_worker_goes_on_where_the_last_one_was(runner: WorkerRunner) -> None:

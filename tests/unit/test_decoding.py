@@ -13,6 +13,7 @@ from films import VideoFile, render
 
 from services.ingest.sources.decoding.hardware import SOFTWARE, accelerator
 from services.ingest.sources.decoding.tally import Tally
+from services.ingest.sources.figures import UNKNOWN
 from services.ingest.sources.options import Hwaccel, ReadOptions, Skip
 from services.ingest.sources.video import SampledFrame, open_video
 from shared.sources import Source
@@ -39,6 +40,7 @@ def assert_same(one: Decoded, other: Decoded) -> None:
     assert one.points == other.points
     assert [frame.media_seconds for frame in one.frames] == [frame.media_seconds for frame in other.frames]
     assert all(np.array_equal(a.image, b.image) for a, b in zip(one.frames, other.frames, strict=True))
+    assert [frame.figures for frame in one.frames] == [frame.figures for frame in other.frames]
 
 
 STEADY = [40 * index for index in range(150)]
@@ -101,9 +103,13 @@ def test_without_b_frames_or_times_nothing_is_skipped(tmp_path: Path) -> None:
 
 def test_a_file_read_from_the_middle_skips_what_was_published(tmp_path: Path) -> None:
     path = film(tmp_path / "film.mp4", "libx264", X264, STEADY)
-    full, rest = decode(path, "auto"), decode(path, "auto", first_point=30)
-    assert_same(Decoded(full.frames[30:], full.tally, full.decoder), rest)
-    assert rest.tally.decoded < full.tally.decoded
+    full = decode(path, "auto")
+    for first_point in (29, 30, 31, 32):
+        rest = decode(path, "auto", first_point=first_point)
+        assert_same(Decoded(full.frames[first_point:], full.tally, full.decoder), rest)
+        assert rest.frames[0].figures is not None
+        assert rest.frames[0].figures[5] != UNKNOWN
+        assert rest.tally.skipped == full.tally.skipped + first_point
 
 
 def test_only_keyframes(tmp_path: Path) -> None:

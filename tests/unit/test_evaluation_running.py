@@ -68,7 +68,7 @@ def test_the_serving_runner_scores_as_training_does(
     model: LoadedModel, sequence: Sequence8Bit, with_memory: bool, frames_at_once: int
 ) -> None:
     served = served_scores(Runner(model, CPU), sequence, with_memory=with_memory, frames_at_once=frames_at_once)
-    [trained] = scores_of(model.network, [sequence], model.manifest.input, with_memory=with_memory)
+    [trained] = scores_of(model.network, [sequence], with_memory=with_memory)
     assert served.shape == (100, 2)
     assert np.abs(served - trained).max() < 1e-5
 

@@ -10,8 +10,8 @@ import torch
 from numpy.random import default_rng
 from stopped import stopped_after_a_checkpoint
 
-from services.inference.network.likeness import optical_flow
 from services.inference.network.network import build_network
+from services.inference.network.senses.likeness import optical_flow
 from shared.errors import DatasetUnusable, ModelUnusable
 from shared.manifest import InputSpec, read_manifest
 from training.augment import Augmentation
@@ -116,7 +116,7 @@ def test_shorter_pieces_are_filled_up_without_weight() -> None:
     sequences = [_sequence(12), _sequence(5)]
     [batch] = epoch_of(sequences, longest=50, batch_frames=100, rng=default_rng(3), mirror=False)
     lengths = sorted(int(row.sum()) for row in batch.weights[:, :, 0])
-    assert lengths[0] <= 5 < lengths[1] == batch.images.shape[1]
+    assert lengths[0] <= 5 < lengths[1] == batch.seen.shape[1]
     assert (batch.dt_seconds >= 0).all()
 
 
@@ -163,7 +163,7 @@ def test_optical_flow_points_where_things_go() -> None:
 def test_averaged_weights_follow_and_carry_the_norms_statistics() -> None:
     torch.manual_seed(0)
     network = build_network({"normed": True, "thumb_pool": 2, "flow": True}, 2, 48, 64)
-    learner = Learner(network, LoopConfig(chunk_frames=8), InputSpec(height=48, width=64), 20)
+    learner = Learner(network, LoopConfig(chunk_frames=8), 20)
     [batch] = epoch_of([_sequence(12)] * 2, longest=50, batch_frames=100, rng=default_rng(0), mirror=False)
     before = learner.averaged.head.weight.clone()
     list(learner.learn(batch))

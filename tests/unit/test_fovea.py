@@ -1,11 +1,11 @@
 import pytest
 import torch
 
-from services.inference.network.comparison import stretched
 from services.inference.network.config import NetworkConfig
-from services.inference.network.fovea import SIDE, Fovea, gaze, window
-from services.inference.network.likeness import optical_flow, window_means
 from services.inference.network.network import build_network
+from services.inference.network.senses.comparison import num_pictures, stretched
+from services.inference.network.senses.fovea import SIDE, Fovea, gaze, window
+from services.inference.network.senses.likeness import optical_flow, window_means
 
 HEIGHT, WIDTH = 48, 64
 
@@ -46,7 +46,7 @@ def test_it_rests_on_the_whole_picture_while_nothing_moves() -> None:
 def test_features_follow_the_shape_and_not_the_place() -> None:
     torch.manual_seed(0)
     config = NetworkConfig(thumb_pool=2, fovea=True)
-    fovea = Fovea(config).eval()
+    fovea = Fovea(config, num_pictures(config)).eval()
     bar = moved(28, 8)
     bar[:, 16:40, 30:34] = bar.max()
     with torch.no_grad():

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from services.inference.network.likeness import local_likeness, phase_peaks
+from services.inference.network.senses.likeness import local_likeness, phase_peaks
 
 SIZE = (24, 32)
 

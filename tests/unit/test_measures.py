@@ -2,8 +2,16 @@
 
 import torch
 
-from services.inference.network.measures import NUM_MEASURES, Glance, Memory, halved, log_change, measure, still_seconds
 from services.inference.network.network import Network, build_network
+from services.inference.network.senses.measures import (
+    NUM_MEASURES,
+    Glance,
+    Memory,
+    halved,
+    log_change,
+    measure,
+    still_seconds,
+)
 
 SIZE = (12, 16)
 STILL, UNLIKE, SHIFTED = 3, 12, 13
@@ -28,7 +36,7 @@ def memory_of(thumb: torch.Tensor, still: float = 0.0) -> Memory:
 
 def measured(thumb: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
     rows = len(thumb)
-    glance = Glance(torch.zeros(rows, 4), thumb, torch.zeros(rows, 12), torch.zeros(rows, 0))
+    glance = Glance(thumb, torch.zeros(rows, 12), torch.zeros(rows, 0))
     return measure(glance, memory_of(before), torch.full((rows, 1), 0.125), SIZE)
 
 

@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,12 +25,20 @@ from services.ingest.readers.messages import (
     unpack,
 )
 from services.ingest.sources.decoding.tally import TALLY_BYTES, Tally
-from services.ingest.sources.video import VideoInfo
+from services.ingest.sources.video import SampledFrame, VideoInfo
+from shared.entries import MAX_FIGURES, Figures
 from shared.errors import SourceChanged, SourceFailed, SourceSilent
 from shared.store.frame_queue import MAX_JPEG_BYTES
 
 INFO = VideoInfo(codec="h264", width=1920, height=1080, fps=25.0, duration_seconds=None)
 TALLY = Tally(decoded=3, skipped=2, read_seconds=0.5)
+
+
+FIGURES = tuple(index / 4 for index in range(MAX_FIGURES))
+
+
+def frame(*, damaged: bool = False, figures: Figures | None = None) -> SampledFrame:
+    return SampledFrame(7, 0.875, 1_700_000_000_000, 1_700_000_000_123, np.empty(0, np.uint8), damaged, figures)
 
 
 def tally() -> Tally:
@@ -40,11 +49,11 @@ def test_every_message_comes_out_as_it_went_in() -> None:
     assert unpack(pack_opened(INFO)) == Opened(INFO)
     assert unpack(pack_counted(tally())) == Counted(TALLY)
     assert unpack(pack_waiting("waiting for a keyframe")) == Waiting("waiting for a keyframe")
-    assert unpack(pack_picture(tally(), 7, 0.875, 1_700_000_000_000, 1_700_000_000_123, b"jpeg")) == Picture(
+    assert unpack(pack_picture(tally(), frame(), b"jpeg")) == Picture(
         TALLY, 7, 0.875, 1_700_000_000_000, 1_700_000_000_123, b"jpeg"
     )
-    assert unpack(pack_picture(tally(), 7, 0.875, 1, 2, b"jpeg", damaged=True)) == Picture(
-        TALLY, 7, 0.875, 1, 2, b"jpeg", damaged=True
+    assert unpack(pack_picture(tally(), frame(damaged=True, figures=FIGURES), b"jpeg")) == Picture(
+        TALLY, 7, 0.875, 1_700_000_000_000, 1_700_000_000_123, b"jpeg", damaged=True, figures=FIGURES
     )
     assert unpack(pack_waiting("waiting for a keyframe")) == Waiting("waiting for a keyframe")
     assert unpack(pack_marked("[1,false]")) == Marked("[1,false]")
@@ -61,7 +70,7 @@ def test_packing_takes_the_counts() -> None:
 
 
 def test_the_largest_picture_fits() -> None:
-    assert len(pack_picture(tally(), 0, 0.0, 0, 0, bytes(MAX_JPEG_BYTES))) <= MAX_MESSAGE_BYTES
+    assert len(pack_picture(tally(), frame(figures=FIGURES), bytes(MAX_JPEG_BYTES))) <= MAX_MESSAGE_BYTES
 
 
 def test_a_reason_is_cut() -> None:
@@ -85,6 +94,7 @@ NONSENSE = {
     "a short tally": b"C" + bytes(TALLY_BYTES - 1),
     "counts with more behind them": b"C" + bytes(TALLY_BYTES + 1),
     "a picture without times": b"P" + bytes(TALLY_BYTES),
+    "a picture with fewer figures than it says": b"P" + bytes(TALLY_BYTES) + bytes(25) + b"\x41" + b"\x01" + bytes(59),
     "an end that is no text": b"E" + bytes(TALLY_BYTES) + b"\xff\xfe",
     "a reason that is no text": b"W\xff\xfe",
 }

@@ -4,19 +4,33 @@ import pytest
 import torch
 
 from services.inference.network.network import Network, build_network
+from services.inference.network.senses.histograms import NUM_BINS
+from services.inference.network.senses.sense import Sight, Time
+from shared.entries import MAX_FIGURES
 from shared.errors import ModelUnusable
 
 HEIGHT, WIDTH, LABELS = 48, 64, 3
 
 
-@pytest.fixture(scope="module")
-def network() -> Network:
+SENSES = {"appearance": 0, "change": 0, "histograms": True, "figures": True, "hidden": 16}
+
+
+@pytest.fixture(scope="module", params=[{}, SENSES, SENSES | {"change": 8, "colour": True}], ids=["", "plain", "both"])
+def network(request: pytest.FixtureRequest) -> Network:
     torch.manual_seed(1)
-    return build_network({}, LABELS, HEIGHT, WIDTH).eval()
+    return build_network(request.param, LABELS, HEIGHT, WIDTH).eval()
 
 
 def pictures(count: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(count, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(seed))
+
+
+def encoded(network: Network, count: int, seed: int = 0) -> torch.Tensor:
+    """Features of pictures with figures, which a third of them lack."""
+    figures = torch.rand(count, MAX_FIGURES, generator=torch.Generator().manual_seed(seed))
+    figures[1::3] = torch.nan
+    with torch.no_grad():
+        return network.encode(pictures(count, seed), figures)
 
 
 def run(network: Network, features: torch.Tensor, dt_seconds: float = 0.125) -> tuple[torch.Tensor, torch.Tensor]:
@@ -76,7 +90,7 @@ def test_frame_by_frame_equals_all_encoded_at_once(network: Network) -> None:
 
 def test_many_frames_at_once_are_what_single_steps_give(network: Network) -> None:
     with torch.no_grad():
-        features = network.encode(pictures(24)).view(4, 6, -1)
+        features = encoded(network, 24).view(4, 6, -1)
         dt = torch.rand(4, 6, generator=torch.Generator().manual_seed(3))
         state = torch.zeros(4, network.state_size)
         logits_at_once, state_at_once = network.steps(features, dt, state)
@@ -114,14 +128,14 @@ def test_elapsed_time_matters(network: Network) -> None:
         features = network.encode(pictures(4))
         quick, state_quick = run(network, features, 0.125)
         slow, state_slow = run(network, features, 2.0)
-    assert not torch.allclose(quick, slow)
+    assert not torch.equal(quick, slow)
     assert not torch.allclose(state_quick, state_slow)
 
 
 def test_memory_stays_finite_and_bounded_on_a_long_stream(network: Network) -> None:
     with torch.no_grad():
         features = network.encode(pictures(1))
-        logits, state = run(network, features.expand(300, -1), dt_seconds=10_000.0)
+        logits, state = run(network, features.expand(80, -1), dt_seconds=10_000.0)
     assert torch.isfinite(logits).all()
     assert state.abs().max() < 100
 
@@ -140,6 +154,7 @@ def test_runs_under_autocast_with_a_float32_state(network: Network) -> None:
         ({"depth": 3}, 48, "depth"),
         ({"widths": [1, 2]}, 48, "widths"),
         ({"widths": [0, 8, 8, 8]}, 48, "widths"),
+        ({"appearance": 0, "change": 0}, 48, "see nothing"),
         ({}, 50, "multiples of 16"),
         ({}, 16, "at least 32"),
     ],
@@ -157,3 +172,67 @@ def test_elapsed_time_is_of_no_effect_on_an_empty_memory() -> None:
     late, later = network.step(features, torch.full((3,), 7.0), state)
     assert torch.equal(at_once, late)
     assert torch.equal(after, later)
+
+
+def test_a_state_taken_half_way_goes_on_as_if_nothing_had_been(network: Network) -> None:
+    features, dt, state = (
+        encoded(network, 20).unsqueeze(0),
+        torch.full((1, 20), 0.125),
+        torch.zeros(1, network.state_size),
+    )
+    with torch.no_grad():
+        whole, last = network.steps(features, dt, state)
+        first, half = network.steps(features[:, :13], dt[:, :13], state)
+        rest, end = network.steps(features[:, 13:], dt[:, 13:], half.clone())
+    assert torch.allclose(torch.cat((first, rest), dim=1), whole, atol=1e-5)
+    assert torch.allclose(end, last, atol=1e-5)
+
+
+def test_only_what_is_used_is_kept() -> None:
+    plain = build_network(SENSES, LABELS, HEIGHT, WIDTH)
+    assert not [name for name in plain.state_dict() if name.startswith(("look.", "comparison."))]
+    tiles, tints = 12, 4
+    histograms = (2 * tiles + tints + 4) + 2 * tiles + 2 * tiles + 1
+    assert plain.state_size == 2 * 16 + histograms + (2 * MAX_FIGURES + 1) + 2
+    assert plain.feature_size == 2 * tiles + tints + MAX_FIGURES + 1
+
+
+def test_figures_that_are_missing_are_as_the_usual_ones_and_told() -> None:
+    network = build_network(SENSES, LABELS, HEIGHT, WIDTH).eval()
+    assert network.full_size
+    known = torch.rand(1, MAX_FIGURES).expand(9, -1).clone()
+    missing = known.clone()
+    missing[4] = torch.nan
+    time = Time(*(torch.ones(1, 9, 1) for _ in range(4)))
+    memory = torch.zeros(1, sum(network.full_size.memory_sizes))
+    images, grey = torch.zeros(9, 3, HEIGHT, WIDTH), torch.zeros(9, 1, HEIGHT, WIDTH)
+    sights = [Sight(images, grey, grey, figures) for figures in (known, missing)]
+    [whole, after], [holed, after_hole] = [
+        network.full_size(network.full_size.glance(sight).unsqueeze(0), memory, time) for sight in sights
+    ]
+    assert torch.allclose(after, after_hole)
+    assert torch.allclose(whole[..., :-2], holed[..., :-2], atol=1e-6)
+    assert whole[0, :, -2].tolist() == [1] * 9
+    assert holed[0, :, -2].tolist() == [1] * 4 + [0] + [1] * 4
+
+
+def test_histograms_count_tiles_by_what_changed_in_them() -> None:
+    histograms = build_network(SENSES, LABELS, HEIGHT, WIDTH).histograms
+    assert histograms
+    glance = torch.full((1, 2, sum(histograms.glance_sizes)), 0.5)
+    glance[0, 1, :3] += 0.1  # three of twelve tiles are lighter,
+    glance[0, 1, 12:18] -= 2  # and these and three others have lost detail
+    time = Time(
+        torch.tensor([[[0.0], [0.125]]]),
+        torch.zeros(1, 2, 1),
+        torch.tensor([[[0.0], [0.125]]]),
+        torch.tensor([[[0.0], [1]]]),
+    )
+    inputs, _ = histograms(glance, torch.zeros(1, sum(histograms.memory_sizes)), time)
+    for start in (0, NUM_BINS, 2 * NUM_BINS):
+        shares = inputs[0, :, start : start + NUM_BINS] / 4
+        assert shares.sum(1).tolist() == pytest.approx([1, 1])
+        assert shares[0].nonzero().flatten().tolist() == [3]
+        assert {place: shares[1, place].item() for place in shares[1].nonzero().flatten().tolist()} == pytest.approx(
+            {0: 0.25, 3: 0.5, 18: 0.25}
+        )

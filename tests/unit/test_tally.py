@@ -11,7 +11,7 @@ COUNT = st.integers(0, 2**62)
 SECONDS = st.floats(0, 1e9)
 
 
-@given(st.builds(Tally, *[COUNT] * NUM_COUNTS, *[SECONDS] * 4))
+@given(st.builds(Tally, *[COUNT] * NUM_COUNTS, *[SECONDS] * 5))
 def test_what_is_taken_comes_out_again_and_nothing_is_left(tally: Tally) -> None:
     tally.decoded += tally.skipped + tally.dropped
     tally.damaged = min(tally.damaged, tally.decoded)

@@ -62,10 +62,10 @@ def test_the_sampled_frames_are_those_of_full_decoding(
     assert num_thin <= num_full
 
 
-def decoded_share(rate: float, fps: float, num_between: int, first_point: int = 0) -> float:
+def decoded_share(rate: float, fps: float, num_between: int) -> float:
     times: list[float | None] = [index / rate for index in range(500)]
     sampler = Sampler(fps, 1 / rate)
-    return played(coded(times, num_between), sampler, Thinning(sampler, first_point).needs)[1] / len(times)
+    return played(coded(times, num_between), sampler, Thinning(sampler).needs)[1] / len(times)
 
 
 def test_what_neither_the_grid_nor_another_picture_needs_is_left_out() -> None:
@@ -74,10 +74,6 @@ def test_what_neither_the_grid_nor_another_picture_needs_is_left_out() -> None:
     assert decoded_share(25, 2, num_between=2) < 0.45
     assert decoded_share(8, 8, num_between=2) == 1
     assert decoded_share(5, 8, num_between=2) == 1
-
-
-def test_before_the_first_wanted_point_nothing_is_needed() -> None:
-    assert decoded_share(25, 25, num_between=3, first_point=500) < 0.27
 
 
 def test_after_a_picture_without_a_time_all_are_needed_for_a_while() -> None:

@@ -128,3 +128,32 @@ def test_refuses_a_manifest_that_disagrees(folder: Path, fields: dict[str, objec
     edit(folder, **fields)
     with pytest.raises(ModelUnusable, match=words):
         load_model(folder, CPU)
+
+
+EVERYTHING = {"flow": True, "likeness": True, "colour": True, "fovea": True, "hidden": 8, "change": 8, "appearance": 8}
+LATER_FIELDS = ("histograms", "figures", "dense")
+
+
+def test_a_model_of_an_earlier_version_loads_and_scores_as_it_did(tmp_path: Path) -> None:
+    """The logits are what that version gave; its tensors had other names, its manifest fewer fields."""
+    network = build_network(EVERYTHING, 2, 48, 64)
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.copy_(torch.linspace(-0.5, 0.6, weight.numel()).view_as(weight) / weight[0].numel() ** 0.5)
+    spec = InputSpec(height=48, width=64)
+    save_model(tmp_path / "old", network, labels=("one", "two"), fps=8, input_spec=spec, thresholds={})
+    edit(tmp_path / "old", network={key: value for key, value in network.config if key not in LATER_FIELDS})
+    rewrite_tensors(tmp_path / "old", rename_as_before)
+    loaded = load_model(tmp_path / "old", CPU).network
+    ramp = torch.linspace(-2, 2, 64).expand(3, 48, 64)
+    features = loaded.encode(torch.stack([ramp.roll(shift, dims=2) for shift in (0, 0, 1, 30, 30, 30)]))
+    logits, state = loaded.steps(features[None], torch.full((1, 6), 0.125), torch.zeros(1, loaded.state_size))
+    assert logits[0, 3].tolist() == pytest.approx([-25.5117, 22.0979], abs=1e-3)
+    assert logits[0, 5].tolist() == pytest.approx([-25.2809, 22.8121], abs=1e-3)
+    assert state.abs().sum().item() == pytest.approx(297.408, abs=1e-2)
+
+
+def rename_as_before(tensors: dict[str, torch.Tensor]) -> None:
+    for name in [name for name in tensors if name.startswith("comparison.")]:
+        tensors[name.removeprefix("comparison.")] = tensors.pop(name)
+    assert {"compare.near.weight", "fovea.near.weight", "look.out.weight", "lstm.weight_ih"} <= set(tensors)

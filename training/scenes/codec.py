@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Final, Literal
 
 import av
 import cv2
@@ -21,13 +21,28 @@ HEADER_BYTES = 24
 """At a packet's start, where damage would make the decoder refuse all of it."""
 
 
+Encoder = Literal["libx264", "libx265", "mpeg4", "mpeg2video", "mjpeg"]
+ENCODERS: Final[tuple[Encoder, ...]] = ("libx264", "libx265", "mpeg4", "mpeg2video", "mjpeg")
+ENCODER_SHARES: Final = (0.55, 0.08, 0.17, 0.1, 0.1)
+DECODERS: Final[dict[Encoder, Literal["h264", "hevc", "mpeg4", "mpeg2video", "mjpeg"]]] = {
+    "libx264": "h264",
+    "libx265": "hevc",
+    "mpeg4": "mpeg4",
+    "mpeg2video": "mpeg2video",
+    "mjpeg": "mjpeg",
+}
+PIXELS: Final = ("yuv420p", "yuvj420p")
+MPEG2_FPS: Final = 25
+"""It knows a few rates alone; times play no part in what a picture looks like."""
+
+
 @dataclass(frozen=True, slots=True)
 class Codec:
     """An encoder's settings."""
 
-    encoder: Literal["libx264", "mpeg4"] = "libx264"
+    encoder: Encoder = "libx264"
     crf: int = 23
-    """Constant rate factor of libx264; for mpeg4 the quantiser is a third of it."""
+    """Constant rate factor of libx264 and libx265; for the others the quantiser is a third of it."""
     key_every: int = 40
     """Frames from one key frame to the next."""
 
@@ -42,7 +57,11 @@ class Codec:
                 "threads": "1",
                 "forced-idr": "1",
             }
-        return {"qmin": str(self.crf // 3), "qmax": str(self.crf // 3), "threads": "1"}
+        if self.encoder == "libx265":
+            params = f"crf={self.crf}:pools=none:frame-threads=1:log-level=none:bframes=0:rc-lookahead=0"
+            return {"preset": "ultrafast", "tune": "zerolatency", "forced-idr": "1", "x265-params": params}
+        at_once = {"flags": "+low_delay"} if self.encoder == "mpeg2video" else {}
+        return {"qmin": str(self.crf // 3), "qmax": str(self.crf // 3), "threads": "1"} | at_once
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +115,7 @@ def random_codec(rng: Generator, max_crf: int) -> Codec | None:
     """The codec of a random camera; None for one whose frames come as they are."""
     if rng.random() < 0.25:
         return None
-    encoder: Literal["libx264", "mpeg4"] = "libx264" if rng.random() < 0.75 else "mpeg4"
+    encoder = ENCODERS[int(rng.choice(len(ENCODERS), p=ENCODER_SHARES))]
     return Codec(encoder, int(rng.integers(17, max_crf + 1)), int(rng.integers(8, 80)))
 
 
@@ -125,22 +144,24 @@ class _Coder:
     """An encoder and its decoder, neither of which keeps a frame back."""
 
     def __init__(self, codec: Codec, fps: float, size: tuple[int, int], *, concealed: bool) -> None:
-        self._fps = fps
+        self._fps = MPEG2_FPS if codec.encoder == "mpeg2video" else fps
+        self._ticks = MPEG2_FPS if codec.encoder == "mpeg2video" else TICKS
+        self._pixels = "yuvj420p" if codec.encoder == "mjpeg" else "yuv420p"
         self._encoder = av.CodecContext.create(codec.encoder, "w")
-        self._encoder.pix_fmt, self._encoder.framerate = "yuv420p", Fraction(fps)
-        self._encoder.time_base = Fraction(1, TICKS)
+        self._encoder.pix_fmt, self._encoder.framerate = self._pixels, Fraction(self._fps)
+        self._encoder.time_base = Fraction(1, self._ticks)
         self._encoder.options, self._encoder.gop_size, self._encoder.max_b_frames = codec.options, codec.key_every, 0
         self._encoder.width, self._encoder.height = size
         self._size = size
-        self._decoder = av.CodecContext.create("h264" if codec.encoder == "libx264" else codec.encoder, "r")
+        self._decoder = av.CodecContext.create(DECODERS[codec.encoder], "r")
         self._decoder.thread_count = 1
         concealment = "guess_mvs+deblock" if concealed else "0"
         self._decoder.options = {"flags": "+low_delay+output_corrupt", "flags2": "+showall", "ec": concealment}
 
     def encoded(self, picture: Picture, index: int, *, key: bool) -> bytes:
         planes = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420), np.uint8)
-        frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
-        frame.pts, frame.time_base = round(index * TICKS / self._fps), Fraction(1, TICKS)
+        frame = av.VideoFrame.from_ndarray(planes, format=self._pixels)
+        frame.pts, frame.time_base = round(index * self._ticks / self._fps), Fraction(1, self._ticks)
         if key:
             frame.pict_type = PictureType.I
         return b"".join(bytes(packet) for packet in self._encoder.encode(frame))
@@ -153,6 +174,6 @@ class _Coder:
             frames = self._decoder.decode(packet)
         except av.FFmpegError:
             return None
-        if not frames or (frames[-1].width, frames[-1].height, frames[-1].format.name) != (*self._size, "yuv420p"):
+        if not frames or (frames[-1].width, frames[-1].height) != self._size or frames[-1].format.name not in PIXELS:
             return None
         return np.asarray(cv2.cvtColor(frames[-1].to_ndarray(), cv2.COLOR_YUV2BGR_I420), np.uint8)

@@ -10,8 +10,8 @@ from numpy.random import Generator
 from training.scenes.backgrounds import Levels, random_colour
 from training.scenes.incidents import Incident, Ramp, random_ramp
 
-LOOKS = ("cloth", "skin", "spray", "paper", "leaf", "film", "plain")
-LOOK_SHARES = (0.2, 0.22, 0.12, 0.1, 0.08, 0.1, 0.18)
+LOOKS = ("cloth", "skin", "spray", "paper", "leaf", "film", "plain", "board", "blobs", "strands")
+LOOK_SHARES = (0.13, 0.14, 0.09, 0.08, 0.05, 0.1, 0.1, 0.17, 0.08, 0.06)
 REACH = 6
 """Pixels that a cover may tremble to any side."""
 SKINS = ((120, 150, 205), (95, 125, 180), (70, 95, 150), (45, 65, 105), (30, 40, 65))
@@ -46,12 +46,20 @@ class Cover:
         surface = _lit(_surface(look, rng, *size), look, rng, *size)
         share = rng.uniform(0.55, 0.95) if look != "film" and rng.random() < 0.4 else 1.0
         softness, opacity = rng.uniform(0.02, 0.4), rng.uniform(0.93, 1)
+        if look in {"blobs", "strands"}:
+            share, softness = rng.uniform(0.35, 0.8), rng.uniform(0.01, 0.1)
+            opacity = rng.uniform(0.6, 0.95) if rng.random() < 0.4 else 1.0
+        if look == "board":
+            share = rng.uniform(0.85, 1.0) if rng.random() < 0.7 else 1.0
+            softness, opacity = rng.uniform(0.004, 0.05), rng.uniform(0.7, 0.95) if rng.random() < 0.2 else 1.0
         if look == "film":
             softness, opacity = 4.0, rng.uniform(0.8, 0.97)
         elif look in {"paper", "leaf", "spray"}:
             softness = rng.uniform(0.02, 0.12)
         tremble = rng.uniform(0.3, REACH - 1) if look in {"skin", "cloth", "leaf"} and rng.random() < 0.6 else 0.0
-        exposure = rng.uniform(1.1, 2.2) if surface.mean() < 70 and rng.random() < 0.5 else 1.0
+        exposure = 1.0
+        if rng.random() < 0.5:  # the camera makes up for what the cover takes, or adds
+            exposure = float(np.clip((110 / max(20.0, float(surface.mean()))) ** rng.uniform(0.2, 0.8), 0.5, 2.2))
         ramp = random_ramp(incident, rng, MAX_RISE_SECONDS)
         return cls(
             ramp,
@@ -99,20 +107,44 @@ def _shape(look: str, rng: Generator, width: int, height: int) -> Levels:
     across = -math.sin(angle) * x + math.cos(angle) * y
     if look == "skin":
         fingers = np.abs(np.sin(rng.uniform(4, 9) * across + rng.uniform(0, 3)))
-        return np.asarray(along - rng.uniform(0.1, 0.4) * fingers + clouds(rng, width, height, 0.05), np.float32)
-    if look == "spray":
+        shape = along - rng.uniform(0.1, 0.4) * fingers + clouds(rng, width, height, 0.05)
+    elif look == "spray":
         spots = np.full((height, width), 255, np.uint8)
         for _ in range(int(rng.integers(6, 60))):
             cv2.circle(spots, (int(rng.uniform(0, width)), int(rng.uniform(0, height))), int(rng.integers(1, 9)), 0, -1)
-        return np.asarray(cv2.distanceTransform(spots, cv2.DIST_L2, 3) + clouds(rng, width, height, 5), np.float32)
-    if look == "leaf":
+        shape = cv2.distanceTransform(spots, cv2.DIST_L2, 3) + clouds(rng, width, height, 5)
+    elif look == "leaf":
         middle = rng.uniform(0.2, 0.8) * width / height, rng.uniform(0.2, 0.8)
         slim = rng.uniform(1, 2.5)
         away = (along - middle[0] * math.cos(angle) - middle[1] * math.sin(angle)) ** 2
         aside = (across + middle[0] * math.sin(angle) - middle[1] * math.cos(angle)) ** 2
-        return np.asarray(np.sqrt(away + slim * aside) + clouds(rng, width, height, 0.03), np.float32)
-    unevenness = {"paper": 0.0, "plain": rng.uniform(0, 0.3), "cloth": 0.25, "film": 1.0}[look]
-    return np.asarray(along + clouds(rng, width, height, unevenness), np.float32)
+        shape = np.sqrt(away + slim * aside) + clouds(rng, width, height, 0.03)
+    elif look == "board":
+        straight = x if rng.random() < 0.5 else y
+        shape = (straight if rng.random() < 0.5 else -straight) + rng.uniform(0, 0.1) * along
+    elif look == "blobs":
+        shape = clouds(rng, width, height, 1.0, int(rng.integers(4, 15)))
+    elif look == "strands":
+        shape = _strands(rng, width, height) + clouds(rng, width, height, 0.5)
+    else:
+        unevenness = {"paper": 0.0, "plain": rng.uniform(0, 0.3), "cloth": 0.25, "film": 1.0}[look]
+        shape = along + clouds(rng, width, height, unevenness)
+    return np.asarray(shape, np.float32)
+
+
+def _strands(rng: Generator, width: int, height: int) -> Levels:
+    """Distances from threads that run out from a point, or cross, and from those between them."""
+    canvas = np.full((height, width), 255, np.uint8)
+    middle = np.array((rng.uniform(-0.2, 1.2) * width, rng.uniform(-0.2, 1.2) * height))
+    crossing = rng.random() < 0.4
+    for angle in np.linspace(0, 2 * math.pi, int(rng.integers(9, 40)), endpoint=False) + rng.uniform(0, 1):
+        ray = np.array((math.cos(angle), math.sin(angle))) * 2 * width
+        start = rng.uniform(0, (width, height)) if crossing else middle
+        cv2.line(canvas, (start - ray * crossing).astype(int).tolist(), (start + ray).astype(int).tolist(), 0, 1)
+    if not crossing:
+        for radius in np.arange(1, 30) * rng.uniform(0.03, 0.12) * height:
+            cv2.circle(canvas, middle.astype(int).tolist(), int(radius), 0, 1)
+    return np.asarray(cv2.distanceTransform(canvas, cv2.DIST_L2, 3), np.float32)
 
 
 def _ranked(values: Levels) -> Levels:
@@ -131,7 +163,10 @@ def _surface(look: str, rng: Generator, width: int, height: int) -> Levels:
         colour = np.array((40, 120, 70), np.float32) * rng.uniform(0.3, 1.3) * rng.uniform(0.7, 1.3, 3)
     elif look == "plain" and rng.random() < 0.6:
         colour = np.full(3, rng.uniform(0, 25), np.float32)
-    texture = clouds(rng, width, height, rng.uniform(0.02, 0.25))
+    elif look == "board":
+        tint = rng.uniform(0.9, 1.1, 3) if rng.random() < 0.5 else rng.uniform(0.3, 1.3, 3)
+        colour = np.clip(rng.uniform(2, 250) * tint, 0, 255).astype(np.float32)
+    texture = clouds(rng, width, height, rng.uniform(0, 0.06) if look == "board" else rng.uniform(0.02, 0.25))
     if look in {"cloth", "leaf", "paper"}:
         texture = texture + _pattern(look, rng, width, height)
     return np.asarray(colour * (1 + texture[..., None]), np.float32)

@@ -3,25 +3,41 @@
 import os
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from multiprocessing import get_context, parent_process
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
+import torch
 
+from services.ingest.sources.figures import Measurer, Planes
 from training.scenes.footage import FPS, Footage
 from training.scenes.incidents import LABELS
 from training.scenes.scene import Clip, render_clip
 from training.scenes.seeds import Split, clip_seed
-from training.sequences import Sequence8Bit, as_served, targets_of, weights_of
+from training.sequences import Sequence8Bit, as_served, at_transport_size, figures_array, targets_of, weights_of
 
-SIZES = ((256, 192), (256, 192), (340, 192), (340, 192), (320, 180), (176, 144), (192, 192), (192, 256), (160, 120))
-"""Transport sizes of cameras: most are 4:3 or 16:9 and shrink to 192 lines, some are smaller, square or upright."""
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+SIZES = (
+    (320, 240),
+    (384, 288),
+    (426, 240),
+    (512, 288),
+    (256, 192),
+    (340, 192),
+    (352, 288),
+    (240, 320),
+    (320, 256),
+)
+"""Of small cameras: most are 4:3 or 16:9; what is measured at full size is so of several sizes."""
 SIZE_SEEDS = 7919
 """Keeps the draw of a size apart from what the same seed draws in the scene."""
 
@@ -75,29 +91,38 @@ def _files(footage: Footage, split: Split) -> dict[str, tuple[Path, ...]]:
 
 
 def as_sequence(clip: Clip, height: int, width: int) -> Sequence8Bit:
-    """A clip's frames as they reach the network, and its truth as targets."""
-    images = as_served(clip.frames, height, width)
+    """A clip's frames and figures as they reach the network, and its truth as targets."""
+    measurer = Measurer()
+    figures = figures_array([measurer.measure_planes(Planes.of_picture(frame)) for frame in clip.frames])
+    images = as_served(map(at_transport_size, clip.frames), height, width)
     times = (np.arange(len(images)) / clip.fps).astype(np.float32)
     targets, weights = targets_of(clip.truth, times, LABELS), weights_of(clip.truth, times, LABELS)
     for interval in clip.unsure:
         inside = (times >= interval.start_seconds) & (times < interval.end_seconds)
         weights[inside, LABELS.index(interval.label)] = 0
-    return Sequence8Bit(images, times, targets, weights, clip.truth)
+    return Sequence8Bit(images, times, targets, weights, clip.truth, figures)
 
 
 def rendered(specs: Sequence[SequenceSpec], num_workers: int, num_ahead: int = 1) -> Iterator[Sequence8Bit]:
     """Renders sequences in order: in this process (0 workers), or in others up to `num_ahead` before the caller."""
+    yield from in_turn(render_sequence, specs, num_workers, num_ahead)
+
+
+def in_turn(
+    make: Callable[[Given], Made], all_given: Sequence[Given], num_workers: int, num_ahead: int
+) -> Iterator[Made]:
+    """What `make` makes of each, in order: in this process (0 workers), or in others up to `num_ahead` before."""
     if num_workers == 0:
-        yield from map(render_sequence, specs)
+        yield from map(make, all_given)
         return
     with ProcessPoolExecutor(num_workers, mp_context=get_context("spawn"), initializer=_prepare_worker) as pool:
-        waiting = iter(specs)
-        ahead = deque(pool.submit(render_sequence, spec) for spec in islice(waiting, num_ahead))
+        waiting = iter(all_given)
+        ahead = deque(pool.submit(make, given) for given in islice(waiting, num_ahead))
         try:
             while ahead:
-                sequence = ahead.popleft().result()
-                ahead.extend(pool.submit(render_sequence, spec) for spec in islice(waiting, 1))
-                yield sequence
+                result = ahead.popleft().result()
+                ahead.extend(pool.submit(make, given) for given in islice(waiting, 1))
+                yield result
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -105,6 +130,7 @@ def rendered(specs: Sequence[SequenceSpec], num_workers: int, num_ahead: int = 1
 def _prepare_worker() -> None:
     """One thread, and no life after the parent's, however that ends."""
     cv2.setNumThreads(1)
+    torch.set_num_threads(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

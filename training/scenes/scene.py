@@ -28,6 +28,8 @@ RESTLESS_NOISE = 2.5
 FINE_CRF = 26
 """At most where a picture freezes: coarser codecs freeze every quiet picture."""
 COARSE_CRF = 39
+BAKED = 0.4
+"""So often damage is encoded once more, by a recorder behind the bad line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +171,10 @@ def _through_camera(
     restless = freezes and (not disturbed or rng.random() < 0.6)
     sensor = Sensor(rng, size, RESTLESS_NOISE if restless else 0.0, silent=scene.untouched)
     look = Look.draw(rng) if disturbed and not scene.untouched else None
-    overlay = Overlay.draw(rng, size) if disturbed else None
+    late_overlay = freezes and rng.random() < 0.4
+    overlay = Overlay.draw(rng, size, 0.9 if late_overlay else 0.3) if disturbed else None
     rhythm = Rhythm.draw(rng) if disturbed else None
     codec = random_codec(rng, FINE_CRF if freezes else COARSE_CRF) if disturbed else None
-    late_overlay = freezes and rng.random() < 0.4
     before, damage, after = _digital_plan(rng, plan, codec)
 
     def taken() -> Iterator[Picture]:
@@ -189,6 +191,8 @@ def _through_camera(
         pictures = (overlay.apply(picture, index / fps) for index, picture in enumerate(pictures))
     if codec is not None:
         pictures = through_codec(pictures, codec, fps, size, damage)
+        if damage is not None and rng.random() < BAKED and (second := random_codec(rng, FINE_CRF)):
+            pictures = through_codec(pictures, second, fps, size)
     return _digital(pictures, after, rng, fps)
 
 

@@ -1,5 +1,6 @@
 """How a camera turns light into a picture: noise, colour, sharpness, and the marks it draws upon it."""
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -93,23 +94,32 @@ class Overlay:
     clock_at: tuple[int, int] | None
     title: str
     scale: float
-    tenths: bool
+    digits: int
+    """Of a second's fraction on the clock."""
     started_seconds: int
     bars: int
     """Pixels at both ends of the shorter or longer side, black."""
     upright_bars: bool
 
     @classmethod
-    def draw(cls, rng: Generator, size: tuple[int, int]) -> "Overlay":
+    def draw(cls, rng: Generator, size: tuple[int, int], clock_share: float = 0.3) -> "Overlay":
         """A random camera's; most draw nothing."""
         width, height = size
-        clock = rng.random() < 0.3
+        clock = rng.random() < clock_share
         at = int(rng.uniform(0.02, 0.4) * width), int(rng.choice((0.08, 0.97)) * height)
         title = "CAM " + "".join(chr(int(code)) for code in rng.integers(48, 91, 4)) if rng.random() < 0.2 else ""
         bars = int(rng.uniform(0.04, 0.16) * min(size)) if rng.random() < 0.08 else 0
         started = int(rng.integers(0, 86_400))
         scale = float(rng.uniform(0.3, 0.55) * height / 192)
-        return cls(at if clock else None, title, scale, rng.random() < 0.3, started, bars, rng.random() < 0.5)
+        return cls(
+            at if clock else None,
+            title,
+            scale,
+            int(rng.choice((0, 1, 3), p=(0.6, 0.2, 0.2))),
+            started,
+            bars,
+            rng.random() < 0.5,
+        )
 
     @property
     def empty(self) -> bool:
@@ -134,8 +144,9 @@ class Overlay:
     def _clock(self, at_seconds: float) -> str:
         minutes, seconds = divmod(int(self.started_seconds + at_seconds), 60)
         day, hour = 1 + self.started_seconds % 28, minutes // 60 % 24
-        tenths = f".{int(10 * at_seconds) % 10}" if self.tenths else ""
-        return f"2026-11-{day:02} {hour:02}:{minutes % 60:02}:{seconds:02}{tenths}"
+        jittered = 1000 * at_seconds + self.started_seconds % 7 * math.sin(9 * at_seconds)
+        fraction = f".{int(jittered) % 1000:03}"[: 1 + self.digits] if self.digits else ""
+        return f"2026-11-{day:02} {hour:02}:{minutes % 60:02}:{seconds:02}{fraction}"
 
     def _write(self, picture: Picture, text: str, at: tuple[int, int]) -> None:
         for colour, thickness in (((0, 0, 0), 2), ((255, 255, 255), 1)):

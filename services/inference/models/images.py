@@ -1,13 +1,13 @@
 """From a frame's JPEG to the tensor that the network sees."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from services.inference.network.senses.sense import INPUT_MEAN, INPUT_STD
 from shared.errors import FrameUnreadable
 
 MAX_SIDE = 4096
@@ -67,8 +67,6 @@ def _segments(jpeg: bytes) -> Iterator[tuple[int, int]]:
         at += 2 + max(2, int.from_bytes(jpeg[at + 2 : at + 4], "big"))
 
 
-def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """[B, H, W, 3] uint8 -> [B, 3, H, W] float32 (channels last in memory): 0..1, minus mean, over std."""
-    scale = torch.tensor([1 / (255 * value) for value in std], device=images.device)
-    shift = torch.tensor([middle / value for middle, value in zip(mean, std, strict=True)], device=images.device)
-    return (images.float() * scale - shift).permute(0, 3, 1, 2)
+def normalise(images: Tensor) -> Tensor:
+    """[B, H, W, 3] uint8 -> [B, 3, H, W] float32 (channels last in memory): 0..1, minus the mean, over the std."""
+    return (images.float() * (1 / (255 * INPUT_STD)) - INPUT_MEAN / INPUT_STD).permute(0, 3, 1, 2)

@@ -1,6 +1,5 @@
 """The network: a CNN that sees one frame and an LSTM that remembers a stream."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,69 +8,77 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn import functional
 
-from services.inference.network.backbones import (
-    INPUT_MEAN,
-    INPUT_STD,
-    BuiltinLook,
-    TimmLook,
-    initialise,
-)
-from services.inference.network.comparison import Compare, stretched
 from services.inference.network.config import BUILTIN, TIMM, NetworkConfig
-from services.inference.network.fovea import NUM_PLACES, Fovea
-from services.inference.network.likeness import local_likeness, optical_flow, phase_peaks
-from services.inference.network.measures import NUM_MEASURES, Glance, Memory, halved, log_change, measure, still_seconds
+from services.inference.network.senses.backbones import BuiltinLook, TimmLook, initialise
+from services.inference.network.senses.comparison import Comparison
+from services.inference.network.senses.figures import FullSize
+from services.inference.network.senses.histograms import Histograms
+from services.inference.network.senses.sense import INPUT_MEAN, INPUT_STD, LUMA, Sense, Sight, Time
+from shared.entries import MAX_FIGURES
 from shared.errors import ModelUnusable
 from shared.words.validation import first_problem
 
-NUM_PEAKS = 4
 STRIDE = 16
 """The input's height and width are multiples of this."""
-LUMA = (0.299, 0.587, 0.114)
 LONGEST_DT_SECONDS = 60.0
 """Longer gaps count as this long."""
-SETTLING_SECONDS = 3.0
-"""So long the slow background is the plain mean of what was seen; then it follows slowly."""
+LARGEST_INPUT = 6.0
+"""Standard deviations; what lies further out counts as this far."""
 
 
 class Network(nn.Module):
     """Scores each frame of a stream from its look and from the memory of the frames before it.
 
-    `encode` knows no time, so that all frames of a batch go through it at once; `step` goes on by one frame.
+    `encode` knows no time, so that all frames of a batch go through it at once; `step` goes on by one frame. What it
+    sees are a look (a CNN's) and senses with memories: each there is only where the config asks for it, and so are
+    its parts of features and state. The state is the LSTM's cells, the senses' memories, the age of the stream and
+    whether it has begun.
     """
 
     def __init__(self, config: NetworkConfig, num_labels: int, height: int, width: int) -> None:
         super().__init__()
         self.config = config
         self.num_labels = num_labels
-        self.thumb_size = (height // config.thumb_pool, width // config.thumb_pool)
-        thumb, tiles = math.prod(self.thumb_size), (height // STRIDE) * (width // STRIDE)
-        tint = 2 * thumb // 4 if config.colour else 0
-        self._feature_sizes = [config.appearance, thumb, tiles, tint]
-        self._state_sizes = [config.hidden, config.hidden, thumb, thumb, thumb // 4, tiles, tint, tint, 1, 1, 1, 1]
-        self.feature_size = sum(self._feature_sizes)
-        self.state_size = sum(self._state_sizes)
-        self.look = _look(config, (height, width), tiles)
-        self.compare = Compare(config, tiles).apply(initialise)
+        tiles = (height // STRIDE) * (width // STRIDE)
+        self.look = _look(config, (height, width), tiles) if config.appearance else None
+        self.comparison = Comparison(config, height, width, tiles) if config.change else None
+        self.histograms = Histograms(config, height, width) if config.histograms else None
+        self.full_size = FullSize(config) if config.figures else None
+        num_plain = sum(sense.num_inputs for sense in self._plain_senses)
+        self.digest = Digest(num_plain, config) if num_plain else None
+        self.feature_sizes = [config.appearance, *(sum(sense.glance_sizes) for sense in self._senses)]
+        memory_sizes = [sum(sense.memory_sizes) for sense in self._senses]
+        self._state_sizes = [config.hidden, config.hidden, *memory_sizes, 1, 1]
+        self.feature_size, self.state_size = sum(self.feature_sizes), sum(self._state_sizes)
+        num_inputs = config.appearance + (config.dense if num_plain else 0)
+        num_inputs += self.comparison.num_inputs if self.comparison else 0
         self.dropout = nn.Dropout(config.dropout)
-        self.fovea = Fovea(config).apply(initialise) if config.fovea else None
-        num_inputs = config.appearance + config.change + NUM_MEASURES + (NUM_PEAKS if config.likeness else 0)
-        num_inputs += config.change + NUM_PLACES if config.fovea else 0
         self.norm = nn.LayerNorm(num_inputs) if config.normed else nn.Identity()
         self.lstm = nn.LSTMCell(num_inputs, config.hidden)
         self.head = nn.Linear(config.hidden + num_inputs, num_labels)
 
-    def encode(self, images: Tensor) -> Tensor:
-        """Features [B, feature_size], float32, of normalised RGB images [B, 3, H, W]; rows are independent."""
-        appearance = self.look(images).float()
+    @property
+    def _plain_senses(self) -> list[Sense]:
+        return [sense for sense in (self.histograms, self.full_size) if sense is not None]
+
+    @property
+    def _senses(self) -> list[Sense]:
+        return [*([self.comparison] if self.comparison else []), *self._plain_senses]
+
+    def encode(self, images: Tensor, figures: Tensor | None = None) -> Tensor:
+        """Features [B, feature_size], float32, of normalised RGB images [B, 3, H, W]; rows are independent.
+
+        `figures` [B, 16] were measured at the source's own size; what is not finite, or None, was not.
+        """
+        parts = [self.look(images).float()] if self.look else []
         with torch.autocast(images.device.type, enabled=False):
-            grey = _grey(images.float())
-            thumb = functional.avg_pool2d(grey, self.config.thumb_pool).flatten(1)
-            parts = [thumb, _edge_strength(grey).flatten(1)]
-            if self.config.colour:
-                tint = images.float()[:, ::2] * INPUT_STD + INPUT_MEAN - grey
-                parts.append(functional.avg_pool2d(tint, 2 * self.config.thumb_pool).flatten(1))
-        return torch.cat((appearance, *parts), dim=1)
+            images = images.float()
+            if self._senses:
+                grey = _grey(images)
+                unknown = torch.full((len(images), MAX_FIGURES), torch.nan, device=images.device)
+                sight = Sight(images, grey, _edge_strength(grey), unknown if figures is None else figures.float())
+                parts += [sense.glance(sight) for sense in self._senses]
+        return torch.cat(parts, dim=1)
 
     def step(self, features: Tensor, dt_seconds: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Goes on by one frame in each of S streams.
@@ -89,120 +96,62 @@ class Network(nn.Module):
         Args and returns as `step`, with T as a second dimension of features, dt_seconds and logits.
         """
         with torch.autocast(features.device.type, enabled=False):
-            appearance, *plain = torch.split(features.float(), self._feature_sizes, dim=2)
-            glances = Glance(appearance, *(part.detach() for part in plain))  # no weight made them
-            dt = dt_seconds.float().clamp(0, LONGEST_DT_SECONDS).unsqueeze(2)
-            hidden, cell, *parts = torch.split(state, self._state_sizes, dim=1)
-            memory = Memory(*parts)
-            dt = torch.cat((dt[:, :1] * memory.seen.unsqueeze(1), dt[:, 1:]), dim=1)
-            recalled, memory = self._recalled(glances, dt, memory)
-            inputs = self.norm(self._inputs(glances, recalled, dt))
+            hidden, cell, *memories, age, seen = torch.split(state, self._state_sizes, dim=1)
+            time = self._time(dt_seconds.float(), age, seen)
+            inputs, memories = self._inputs(features.float(), memories, time)
+            inputs = self.norm(inputs)
             hiddens = []
             for frame in self.dropout(inputs).unbind(1):
                 hidden, cell = self.lstm(frame, (hidden, cell))
                 hiddens.append(hidden)
             logits = self.head(self.dropout(torch.cat((torch.stack(hiddens, dim=1), inputs), dim=2)))
-            return logits, torch.cat((hidden, cell, *memory), dim=1)
+            return logits, torch.cat((hidden, cell, *memories, time.age[:, -1], torch.ones_like(seen)), dim=1)
 
-    def _recalled(self, glances: Glance, dt: Tensor, memory: Memory) -> tuple[Memory, Memory]:
-        """What the memory held at each of T frames, [S, T, ...], and what it holds after them."""
-        held = []
-        for *parts, frame_dt in zip(*(values.unbind(1) for values in (*glances, dt)), strict=True):
-            glance = Glance(*parts)
-            held.append(self._begun(memory, glance))
-            memory = self._remembered(glance, held[-1], frame_dt)
-        return Memory(*(torch.stack(values, dim=1) for values in zip(*held, strict=True))), memory
+    def _time(self, dt_seconds: Tensor, age: Tensor, seen: Tensor) -> Time:
+        dt = dt_seconds.clamp(0, LONGEST_DT_SECONDS).unsqueeze(2)
+        dt = torch.cat((dt[:, :1] * seen.unsqueeze(1), dt[:, 1:]), dim=1)
+        ages = [age]
+        for frame_dt in dt.unbind(1):
+            ages.append((ages[-1] + frame_dt).clamp(max=2 * self.config.slow_seconds))
+        seens = torch.cat((seen.unsqueeze(1), torch.ones_like(dt[:, 1:])), dim=1)
+        return Time(dt, torch.stack(ages[:-1], dim=1), torch.stack(ages[1:], dim=1), seens)
 
-    def _begun(self, memory: Memory, glance: Glance) -> Memory:
-        """The memory, but a stream that starts is given its first frame as its past."""
-        seen = memory.seen > 0.5
-        return memory._replace(
-            previous=torch.where(seen, memory.previous, glance.thumb),
-            slow=torch.where(seen, memory.slow, glance.thumb),
-            fast=torch.where(seen, memory.fast, halved(glance.thumb, self.thumb_size)),
-            detail=torch.where(seen, memory.detail, glance.detail),
-            previous_tint=torch.where(seen, memory.previous_tint, glance.tint),
-            slow_tint=torch.where(seen, memory.slow_tint, glance.tint),
-        )
+    def _inputs(self, features: Tensor, memories: list[Tensor], time: Time) -> tuple[Tensor, list[Tensor]]:
+        """What the LSTM is given for each frame, [S, T, ...], and the senses' memories after them."""
+        appearance, *glances = torch.split(features, self.feature_sizes, dim=2)
+        inputs, plain, after = [appearance], list[Tensor](), list[Tensor]()
+        for sense, glance, memory in zip(self._senses, glances, memories, strict=True):
+            given, remembered = sense(glance.detach(), memory, time)  # no weight made the glance
+            (inputs if sense is self.comparison else plain).append(given)
+            after.append(remembered)
+        if self.digest:
+            inputs.append(self.digest(torch.cat(plain, dim=2)))
+        return torch.cat(inputs, dim=2), after
 
-    def _inputs(self, glances: Glance, recalled: Memory, dt: Tensor) -> Tensor:
-        """What the LSTM is given for each frame, [S, T, ...]."""
-        num_streams, num_frames = dt.shape[:2]
-        glance = Glance(*(values.flatten(0, 1) for values in glances))
-        memory = Memory(*(values.flatten(0, 1) for values in recalled))
-        pictures, *others = self._pictures(glance, memory)
-        change = self.compare(pictures, *others)
-        closer = (self.fovea(pictures, pictures[:, 2]),) if self.fovea else ()
-        measures = measure(glance, memory, dt.flatten(0, 1), self.thumb_size)
-        peaks = (_peaks(glance, memory, self.thumb_size),) if self.config.likeness else ()
-        inputs = torch.cat((glance.appearance, change, measures, *peaks, *closer), dim=1)
-        return inputs.view(num_streams, num_frames, -1)
 
-    def _pictures(self, glance: Glance, memory: Memory) -> tuple[Tensor, Tensor, Tensor]:
-        """What `compare` sees: now and past [S, C, h, w], the same coarser [S, c, h/2, w/2], detail [S, 2, tiles]."""
-        fast = stretched(halved(glance.thumb, self.thumb_size) - memory.fast)
-        now = (
-            2 * (glance.thumb - 0.5),
-            2 * (memory.slow - 0.5),
-            stretched(glance.thumb - memory.previous),
-            stretched(glance.thumb - memory.slow),
-        )
-        height, width = self.thumb_size
-        pictures = torch.stack(now, dim=2).view(-1, height, width, 4).permute(0, 3, 1, 2)
-        coarse = fast.view(-1, 1, height // 2, width // 2)
-        before, slow, after = (
-            thumb.view(-1, 1, height, width) for thumb in (memory.previous, memory.slow, glance.thumb)
-        )
-        if self.config.likeness:
-            pictures = torch.cat((pictures, local_likeness(before, after), local_likeness(slow, after)), dim=1)
-        if self.config.flow:
-            halves = (functional.avg_pool2d(thumb, 2) for thumb in (before, after))
-            pictures = torch.cat((pictures, optical_flow(before, after)), dim=1)
-            coarse = torch.cat((coarse, optical_flow(*halves)), dim=1)
-        if self.config.colour:
-            tints = (
-                4 * glance.tint,
-                stretched(glance.tint - memory.previous_tint),
-                stretched(glance.tint - memory.slow_tint),
-            )
-            coarse = torch.cat((coarse, *(tint.view(-1, 2, height // 2, width // 2) for tint in tints)), dim=1)
-        return (
-            pictures,
-            coarse,
-            torch.stack((0.3 * glance.detail + 1, glance.detail - memory.detail), dim=1),
-        )
+class Digest(nn.Module):
+    """Features of what plain arithmetic gives: standardised as training found it, then one rectified layer."""
 
-    def _remembered(self, glance: Glance, memory: Memory, dt: Tensor) -> Memory:
-        """The memory after this frame: plain means at first, then exponential ones, by elapsed time."""
-        age = torch.where(memory.seen > 0.5, memory.age_seconds + dt, torch.zeros_like(dt))
-        age = age.clamp(max=2 * self.config.slow_seconds)
-        settled = age > SETTLING_SECONDS
-        slow = torch.where(settled, 1 - torch.exp(-dt / self.config.slow_seconds), dt / (age + 1e-3).maximum(dt))
-        fast = 1 - torch.exp(-dt / self.config.fast_seconds)
-        return Memory(
-            previous=glance.thumb,
-            slow=torch.lerp(memory.slow, glance.thumb, slow),
-            fast=torch.lerp(memory.fast, halved(glance.thumb, self.thumb_size), fast),
-            detail=torch.lerp(memory.detail, glance.detail, slow),
-            previous_tint=glance.tint,
-            slow_tint=torch.lerp(memory.slow_tint, glance.tint, slow),
-            unrest=torch.lerp(memory.unrest, log_change(glance.thumb - memory.previous), slow),
-            still_seconds=still_seconds(glance.thumb - memory.previous, memory, dt),
-            age_seconds=age,
-            seen=torch.ones_like(memory.seen),
-        )
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, num_plain: int, config: NetworkConfig) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(num_plain))
+        self.register_buffer("std", torch.ones(num_plain))
+        self.dropout = nn.Dropout(config.dropout)
+        self.dense = nn.Linear(num_plain, config.dense).apply(initialise)
+
+    def forward(self, plain: Tensor) -> Tensor:
+        """[..., num_plain] -> [..., dense]."""
+        standard = ((plain - self.mean) / self.std).clamp(-LARGEST_INPUT, LARGEST_INPUT)
+        return functional.relu(self.dense(self.dropout(standard)))
 
 
 def _look(config: NetworkConfig, size: tuple[int, int], num_tiles: int) -> nn.Module:
     if config.backbone == BUILTIN:
         return BuiltinLook(config.widths, config.appearance, config.dropout, num_tiles, normed=config.normed)
     return TimmLook(config.backbone.removeprefix(TIMM), config.appearance, config.dropout, size)
-
-
-def _peaks(glance: Glance, memory: Memory, size: tuple[int, int]) -> Tensor:
-    """Phase correlation with the frame before and with the slow background, [S, 4]."""
-    now, previous, slow = (thumb.view(-1, *size) for thumb in (glance.thumb, memory.previous, memory.slow))
-    return 4 * torch.cat((*phase_peaks(now, previous), *phase_peaks(now, slow)), dim=1)
 
 
 def _grey(images: Tensor) -> Tensor:
@@ -230,6 +179,8 @@ def build_network(hyper_parameters: Mapping[str, Any], num_labels: int, height: 
             raise ModelUnusable(f"network: {name} are {widths}; allowed are 1 to 1024")
     if height % STRIDE or width % STRIDE or min(height, width) < 2 * STRIDE:
         raise ModelUnusable(f"network: input is {height}x{width}; both must be multiples of {STRIDE}, at least 32")
+    if not (config.appearance or config.change or config.histograms or config.figures):
+        raise ModelUnusable("network: appearance, change, histograms and figures are all off: it would see nothing")
     return Network(config, num_labels, height, width)
 
 

@@ -48,9 +48,14 @@ def load_model(folder: Path, device: torch.device) -> LoadedModel:
 
 def _parsed(path: Path, content: bytes) -> dict[str, Tensor]:
     try:
-        return safetensors.load(content)
+        return {_present_name(name): tensor for name, tensor in safetensors.load(content).items()}
     except (SafetensorError, ValueError, KeyError) as err:
         raise ModelUnusable(f"{path}: not a safetensors file: {err}") from err
+
+
+def _present_name(name: str) -> str:
+    """What a tensor is called; an earlier version had the comparison's parts beside the network's."""
+    return f"comparison.{name}" if name.startswith(("compare.", "fovea.")) else name
 
 
 def _check_tensors(path: Path, found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:

@@ -1,6 +1,7 @@
 """The second stage: pictures to scores, and every stream's memory one batch further."""
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -25,7 +26,7 @@ from services.inference.pipeline.messages import (
     ToCompute,
     ToRecord,
 )
-from shared.entries import SCORE_DECIMALS
+from shared.entries import MAX_FIGURES, SCORE_DECIMALS
 from shared.errors import FrameUnreadable
 from shared.events import CloseReason
 from shared.streams import StreamSpec
@@ -202,7 +203,9 @@ class Compute:
         )
         images = np.stack([picture for picture in pictures if picture is not None] or [_blank(batch)])
         due = {stream: known for stream, known in memories.items() if known.is_due(self._often)}
-        computed = batch.runner.run(images, blocks, [known.row for known in due.values()])
+        figures = [_figures(item) for item, passed in zip(batch.items, times, strict=True) if passed]
+        measured = np.array(figures, np.float32).reshape(-1, MAX_FIGURES) if figures else None
+        computed = batch.runner.run(images, blocks, [known.row for known in due.values()], measured)
         pairs_due = zip(due.items(), computed.states, strict=True)
         checkpoints = {stream: known.saved(state) for (stream, known), state in pairs_due}
         entries: dict[Stream, list[Scored]] = {stream: [] for stream in memories}
@@ -219,6 +222,12 @@ class Compute:
 def _blank(batch: Batch) -> Picture:
     size = batch.runner.manifest.input
     return np.zeros((size.height, size.width, 3), np.uint8)
+
+
+def _figures(item: Item) -> Sequence[float]:
+    """What was measured of a frame at full size; not numbers where nothing was, or not all that is known today."""
+    figures = item.frame.figures or ()
+    return figures if len(figures) == MAX_FIGURES else (math.nan,) * MAX_FIGURES
 
 
 def _entries(batch: Batch, times: Sequence[Elapsed | None], computed: Computed) -> Iterator[Scored]:

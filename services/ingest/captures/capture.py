@@ -261,7 +261,7 @@ class Passage:
     def _send(self, picture: Picture, captured_at_ms: int, due_at_ms: int) -> None:
         media_seconds = picture.point / self.spec.fps
         times = captured_at_ms, due_at_ms, self.account.epoch, media_seconds
-        frame = Frame(*times, picture.jpeg, picture.damaged)
+        frame = Frame(*times, picture.jpeg, picture.damaged, picture.figures)
         self.publisher.publish(frame)
         self.account.last_ms = captured_at_ms
         self.status.flowing(captured_at_ms, self.publisher.reason)

@@ -77,6 +77,7 @@ class Inlet:
             rtsp_transport=spec.rtsp_transport,
             skip=spec.skip,
             hwaccel=settings.hwaccel,
+            measures=settings.measures,
         )
 
     @contextmanager

@@ -8,16 +8,17 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from services.ingest.sources.decoding.tally import TALLY_BYTES, Tally
-from services.ingest.sources.video import VideoInfo
+from services.ingest.sources.video import SampledFrame, VideoInfo
+from shared.entries import MAX_PACKED_FIGURES_BYTES, Figures, pack_figures, unpack_figures
 from shared.errors import SourceChanged, SourceFailed, SourceSilent
 from shared.store.frame_queue import MAX_JPEG_BYTES
 
-_PICTURE: Final = struct.Struct("<qdqq?")
+_PICTURE: Final = struct.Struct("<qdqq?B")
 _FAILURES: Final[dict[bytes, type[SourceFailed]]] = {b"E": SourceFailed, b"S": SourceSilent, b"A": SourceChanged}
 _INFO: Final = TypeAdapter(VideoInfo)
 MAX_REASON: Final = 500
 MAX_MARK: Final = 500
-MAX_MESSAGE_BYTES: Final = MAX_JPEG_BYTES + TALLY_BYTES + _PICTURE.size + 1
+MAX_MESSAGE_BYTES: Final = MAX_JPEG_BYTES + TALLY_BYTES + _PICTURE.size + MAX_PACKED_FIGURES_BYTES + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A sampled frame as JPEG; times and mark as in SampledFrame."""
+    """A sampled frame as JPEG; all else as in SampledFrame."""
 
     tally: Tally
     point: int
@@ -59,6 +60,7 @@ class Picture:
     decoded_at_ms: int
     jpeg: bytes
     damaged: bool = False
+    figures: Figures | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +98,11 @@ def pack_waiting(reason: str) -> bytes:
     return b"W" + reason[:MAX_REASON].encode()
 
 
-def pack_picture(
-    tally: Tally,
-    point: int,
-    media_seconds: float,
-    arrived_at_ms: int,
-    decoded_at_ms: int,
-    jpeg: bytes,
-    *,
-    damaged: bool = False,
-) -> bytes:
+def pack_picture(tally: Tally, frame: SampledFrame, jpeg: bytes) -> bytes:
     """Picture, as bytes; the tally begins anew."""
-    return b"P" + tally.take() + _PICTURE.pack(point, media_seconds, arrived_at_ms, decoded_at_ms, damaged) + jpeg
+    figures = b"" if frame.figures is None else pack_figures(frame.figures)
+    facts = frame.point, frame.media_seconds, frame.arrived_at_ms, frame.decoded_at_ms, frame.damaged
+    return b"P" + tally.take() + _PICTURE.pack(*facts, len(figures)) + figures + jpeg
 
 
 def pack_failed(tally: Tally, failure: SourceFailed) -> bytes:
@@ -133,9 +128,14 @@ def unpack(message: bytes) -> Message:
             return Waiting(rest.decode()[:MAX_REASON])
         tally, rest = Tally.unpack(rest[:TALLY_BYTES]), rest[TALLY_BYTES:]
         if kind == b"P":
-            point, media_seconds, arrived_at_ms, decoded_at_ms, damaged = _PICTURE.unpack(rest[: _PICTURE.size])
-            times = point, media_seconds, arrived_at_ms, decoded_at_ms
-            return Picture(tally, *times, rest[_PICTURE.size :], damaged)
+            point, media_seconds, arrived_at_ms, decoded_at_ms, damaged, num_bytes = _PICTURE.unpack(
+                rest[: _PICTURE.size]
+            )
+            begins = _PICTURE.size + num_bytes
+            figures = unpack_figures(rest[_PICTURE.size : begins])
+            if figures or not num_bytes:
+                times = point, media_seconds, arrived_at_ms, decoded_at_ms
+                return Picture(tally, *times, rest[begins:], damaged, figures)
         if kind == b"R" or kind in _FAILURES:
             said, failure = rest.decode() or None, _FAILURES.get(kind)
             return Over(tally, said or "failed", failure) if failure else Over(tally, None, remark=said)

@@ -135,8 +135,7 @@ class Reader:
         began = time.monotonic()
         jpeg = encode_jpeg(frame.image, self._job.jpeg_quality)
         video.tally.encode_seconds += time.monotonic() - began
-        times = frame.point, frame.media_seconds, frame.arrived_at_ms, frame.decoded_at_ms
-        self._send(pack_picture(video.tally, *times, jpeg, damaged=frame.damaged))
+        self._send(pack_picture(video.tally, frame, jpeg))
 
     def _is_listened_to(self) -> bool:
         """Waits for it, but so briefly that the camera does not: a burst after a pause is no overload."""

@@ -23,13 +23,14 @@ from services.ingest.sources.decoding.hardware import SOFTWARE
 from services.ingest.sources.decoding.pictures import Shrinker, check_size
 from services.ingest.sources.decoding.sampler import Sampler
 from services.ingest.sources.decoding.tally import Tally
-from services.ingest.sources.decoding.thinning import Thinning
+from services.ingest.sources.decoding.thinning import STAMPED_AS_DECODED, Thinning, thins_exactly
 from services.ingest.sources.decoding.timeline import (
     MAX_GAP_SECONDS,
     MAX_UNPROVEN_GAP_SECONDS,
     Reordering,
 )
 from services.ingest.sources.failures import check_packets, shortfall
+from services.ingest.sources.figures import Measurer
 from services.ingest.sources.mjpeg.picture_file import says_nothing_new
 from services.ingest.sources.network.links import unheard
 from services.ingest.sources.opening import OpenFootage, Played, open_footage
@@ -38,6 +39,7 @@ from services.ingest.sources.packets import Packets, nominal_rate, without_stray
 from services.ingest.sources.patience import Patience
 from services.ingest.sources.stamps import Stamps
 from shared.clock import steady_ms
+from shared.entries import Figures
 from shared.errors import SourceFailed
 from shared.sources import Source
 
@@ -46,12 +48,6 @@ NUM_MEASURED: Final = 20
 """So many first pictures tell the rate of a live source that does not."""
 NEAR_POINT: Final = 0.01
 """Of a step: by so much a time of the grid may be rounded down where it is noted."""
-NONREF_EXACT: Final = frozenset({"h264", "hevc", "mpeg2video", "mpeg4"})
-"""Codecs whose pictures tell reliably whether others refer to them."""
-STAMPED_AS_DECODED: Final = frozenset({"dhav", "hxvs", "ifv", "iv8", "luodat"})
-"""Recorders' containers, whose stamps are those of decoding, but stand where those of showing should."""
-TIMELESS: Final = frozenset({"avi"}) | STAMPED_AS_DECODED
-"""Containers whose packets have times of decoding alone: those of B-frames are guessed, and wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +84,8 @@ class SampledFrame:
     """[H, W, 3] BGR at transport size, upright"""
     damaged: bool = False
     """as `DamageMarks` says"""
+    figures: Figures | None = None
+    """what `Measurer` found"""
 
 
 @contextmanager
@@ -118,6 +116,7 @@ class Video:
         self._source = source
         self._options = options
         self._shrinker = Shrinker(options.short_side)
+        self._measurer = Measurer() if options.measures else None
         self._pace = None if footage.comes_as_filmed else Pace()
         self._is_live = footage.comes_as_filmed and not source.is_file
         is_stamped_so = container.format.name in STAMPED_AS_DECODED and options.skip != "keyframes"
@@ -187,8 +186,8 @@ class Video:
         """The frames on the grid of `fps` from `first_point` on, until the end or until `stop` is set.
 
         A packet that does not decode is left out. `heard` is called after every decoded picture that is not sampled,
-        and after every packet that brings out none. Raises SourceFailed where reading fails, or
-        nothing or too little decodes, but not while packets come and no keyframe does: `waiting_for` says so.
+        and after every packet that brings out none. Raises SourceFailed where reading fails, or nothing or too little
+        decodes, but not while packets come and no keyframe does: `waiting_for` says so.
         """
         is_proven = self._pace is None  # when a packet came tells how much time has passed
         sampler = Sampler(fps, self._frame_seconds, MAX_GAP_SECONDS if is_proven else MAX_UNPROVEN_GAP_SECONDS)
@@ -197,7 +196,8 @@ class Video:
             first_point = max(first_point, math.floor(played.seconds * fps + NEAR_POINT) + 1)
             self._is_catching_up = True
         nothing, began = True, time.monotonic()
-        for frame in self._decoded(stop, self._thinning(sampler, first_point), heard):
+        is_thinned = self._options.skip == "auto" and thins_exactly(self._decoder.codec, self._container.format.name)
+        for frame in self._decoded(stop, Thinning(sampler) if is_thinned else None, heard):
             nothing = False
             point = None if self._packets.was_shown(frame.time) else sampler.point(frame.time)
             decoded_at_ms = steady_ms()
@@ -209,16 +209,17 @@ class Video:
             if self._is_live and self._num_seen == NUM_MEASURED and self.rate is None and sampler.seconds > 0:
                 self._measured_rate = round((NUM_MEASURED - 1) / sampler.seconds, 2)
                 sampler.take_rate(self._frame_seconds)
-            is_damaged = self._decoder.is_damaged(frame)
-            self.tally.damaged += is_damaged
+            self.tally.damaged += (is_damaged := self._decoder.is_damaged(frame))
             if point is not None and point >= first_point:
-                image = self._small(frame)
+                image, figures = self._looked_at(frame)
                 self.tally.decoded += 1
                 self._is_catching_up = False
                 if played:
                     played.seconds = point / fps
-                yield SampledFrame(point, sampler.seconds, arrived_at_ms, decoded_at_ms, image, is_damaged)
+                yield SampledFrame(point, sampler.seconds, arrived_at_ms, decoded_at_ms, image, is_damaged, figures)
             else:
+                if point is not None and self._measurer:
+                    self._measurer.pass_over(frame)
                 self.tally.decoded += 1
                 self.tally.skipped += 1
                 heard()
@@ -235,10 +236,6 @@ class Video:
             check_packets(self._decoder.num_refused, self._decoder.num_packets)
         if self._options.skip != "keyframes":
             self.remark = shortfall(seconds, self.info.duration_seconds)
-
-    def _thinning(self, sampler: Sampler, first_point: int) -> Thinning | None:
-        is_exact = self._decoder.codec in NONREF_EXACT and self._container.format.name not in TIMELESS
-        return Thinning(sampler, first_point) if self._options.skip == "auto" and is_exact else None
 
     def _decoded(
         self, stop: threading.Event, thinning: Thinning | None, heard: Callable[[], object]
@@ -292,8 +289,11 @@ class Video:
         if seconds is not None:
             stop.wait(self._pace.early_seconds(seconds, time.monotonic()))
 
-    def _small(self, frame: VideoFrame) -> NDArray[np.uint8]:
+    def _looked_at(self, frame: VideoFrame) -> tuple[NDArray[np.uint8], Figures | None]:
         began = time.monotonic()
         image = self._shrinker.small(frame, self._decoder.pixel_aspect)
-        self.tally.convert_seconds += time.monotonic() - began
-        return image
+        shrunk = time.monotonic()
+        figures = self._measurer.measure(frame) if self._measurer else None
+        self.tally.convert_seconds += shrunk - began
+        self.tally.measure_seconds += time.monotonic() - shrunk
+        return image, figures

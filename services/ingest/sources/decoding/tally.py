@@ -6,7 +6,7 @@ from dataclasses import astuple, dataclass, fields
 from typing import Final, Self
 
 NUM_COUNTS: Final = 5
-_LAYOUT: Final = struct.Struct(f"<{NUM_COUNTS}Q4d")
+_LAYOUT: Final = struct.Struct(f"<{NUM_COUNTS}Q5d")
 
 
 @dataclass(slots=True)
@@ -26,6 +26,7 @@ class Tally:
     read_seconds: float = 0.0
     decode_seconds: float = 0.0
     convert_seconds: float = 0.0
+    measure_seconds: float = 0.0
     encode_seconds: float = 0.0
 
     def take(self) -> bytes:

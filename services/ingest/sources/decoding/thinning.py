@@ -10,16 +10,27 @@ from typing import Final
 
 from services.ingest.sources.decoding.sampler import Sampler
 
+NONREF_EXACT: Final = frozenset({"h264", "hevc", "mpeg2video", "mpeg4"})
+"""Codecs whose pictures tell reliably whether others refer to them."""
+STAMPED_AS_DECODED: Final = frozenset({"dhav", "hxvs", "ifv", "iv8", "luodat"})
+"""Recorders' containers, whose stamps are those of decoding, but stand where those of showing should."""
+TIMELESS: Final = frozenset({"avi"}) | STAMPED_AS_DECODED
+"""Containers whose packets have times of decoding alone: those of B-frames are guessed, and wrong."""
+
 MAX_AHEAD: Final = 64
 """Windows remembered, and pictures waited for: more than decoders reorder (16) and threads hold together."""
+
+
+def thins_exactly(codec: str, container: str) -> bool:
+    """Whether thinning leaves the sampled frames as they are; both as FFmpeg names them."""
+    return codec in NONREF_EXACT and container not in TIMELESS
 
 
 class Thinning:
     """Sees every coded picture's time in decoding order, and through the sampler where the decoded ones lie."""
 
-    def __init__(self, sampler: Sampler, first_point: int = 0) -> None:
+    def __init__(self, sampler: Sampler) -> None:
         self._sampler = sampler
-        self._first_point = first_point
         self._kept: dict[int, float] = {}
         """by grid point: the time of the earliest picture in its window that is decoded"""
         self._num_unsure = 0
@@ -39,7 +50,7 @@ class Thinning:
         point = self._sampler.window(raw_seconds)
         if point is None:
             return True
-        is_served = point < max(self._first_point, self._sampler.next_point)
+        is_served = point < self._sampler.next_point
         if is_served or self._kept.get(point, raw_seconds) < raw_seconds:
             return False
         self._kept[point] = raw_seconds

@@ -1,4 +1,4 @@
-"""What a stream's memory holds beside the LSTM's cells, and plain figures on how a frame compares with it."""
+"""What the comparison remembers of a stream, and plain figures on how a frame compares with it."""
 
 from typing import NamedTuple
 
@@ -13,9 +13,8 @@ NUM_MEASURES = 19
 
 
 class Glance(NamedTuple):
-    """One frame's features, taken apart."""
+    """What is taken of one frame."""
 
-    appearance: Tensor
     thumb: Tensor
     """Grey levels 0..1 at a quarter of the input's size, flat."""
     detail: Tensor
@@ -25,10 +24,7 @@ class Glance(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """What a state holds beside the LSTM's cells, taken apart; all of it is zero before the first frame.
-
-    No weight acts on it, so that in training a stretch of it can be known before any convolution runs.
-    """
+    """What is remembered, taken apart; all of it is zero before the first frame."""
 
     previous: Tensor
     """The last frame's thumb."""

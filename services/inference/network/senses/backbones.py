@@ -6,10 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from services.inference.network.timm_trunk import open_trunk, pretrained_weights
+from services.inference.network.senses.sense import INPUT_MEAN, INPUT_STD
+from services.inference.network.senses.timm_trunk import open_trunk, pretrained_weights
 
-INPUT_MEAN, INPUT_STD = 0.5, 0.25
-"""What pictures are normalised with before a network sees them: the manifest's usual mean and std are assumed."""
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 

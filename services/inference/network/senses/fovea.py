@@ -4,7 +4,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from services.inference.network.comparison import num_pictures
 from services.inference.network.config import NetworkConfig
 
 SIDE = 24
@@ -27,13 +26,13 @@ class Fovea(nn.Module):
     that of Mnih et al. (2014), placed without learning to.
     """
 
-    def __init__(self, config: NetworkConfig) -> None:
+    def __init__(self, config: NetworkConfig, num_pictures: int) -> None:
         super().__init__()
         near, far = config.change_widths[0], 2 * config.change_widths[0]
         self.near_norm, self.far_norm, self.last_norm = (
             nn.BatchNorm2d(width) if config.normed else nn.Identity() for width in (near, far, far)
         )
-        self.near = nn.Conv2d(num_pictures(config), near, 3, padding=1)
+        self.near = nn.Conv2d(num_pictures, near, 3, padding=1)
         self.far = nn.Conv2d(near, far, 3, padding=1)
         self.last = nn.Conv2d(far, far, 3, padding=1)
         self.dropout = nn.Dropout(config.dropout)

@@ -1,0 +1,1 @@
+"""Ways to see a frame, and what each remembers of those before."""
