@@ -33,11 +33,13 @@ def _default(field: FieldInfo) -> str:
     if field.default_factory:
         return "the working directory"
     value = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
-    text = f"{value:g}" if isinstance(value, float) else str(value)
+    text = f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
     return f"`{text.replace(f'{PROJECT_ROOT}/', '')}`"
 
 
 def _allowed(field: FieldInfo) -> str:
+    if field.annotation is bool:
+        return "`true`, `false`"
     if choices := get_args(field.annotation):
         return ", ".join(f"`{choice}`" for choice in choices)
     bounds = {name: getattr(each, name) for each in field.metadata for name in ("ge", "le") if hasattr(each, name)}

@@ -24,7 +24,7 @@ THINNED = 0.1
 RELIT = 0.5
 GAINS, SHIFTS = (0.8, 1.25), (-0.05, 0.05)
 """How often contrast and brightness are others, and which."""
-WITHOUT_FIGURES, LACKING_FIGURES = 0.12, 0.08
+WITHOUT_FIGURES, LACKING_FIGURES = 0.3, 0.08
 """How often figures are missing throughout, and how often here and there."""
 LEAST_DETAIL = 1e-3
 """Is added to the detail of a tile before its logarithm is taken."""

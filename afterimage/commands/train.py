@@ -83,9 +83,8 @@ def train(
     else:
         from training.train import DEFAULT_CLIPS, DEFAULT_EPOCHS, TrainingConfig
 
-        scenes = TrainingConfig(
-            epochs or DEFAULT_EPOCHS, clips or DEFAULT_CLIPS, seed=seed, footage=tuple(footage or ())
-        )
+        amounts = epochs or DEFAULT_EPOCHS, clips or DEFAULT_CLIPS
+        scenes = TrainingConfig(*amounts, seed=seed, footage=tuple(footage or ()))
         found = ship_from_scenes(order, scenes, workers)
     Console().print(evaluation_tables(found))
     typer.echo(f"{out}: model, card (README.md) and pictures written")

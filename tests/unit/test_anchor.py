@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.sources.anchor import FURTHEST_APART_SECONDS, Anchor, Pace
+from services.ingest.sources.timing.anchor import FURTHEST_APART_SECONDS, Anchor, Pace
 
 Arrivals = Sequence[tuple[float, float]]
 """A picture's own seconds, and those until it came."""

@@ -94,7 +94,7 @@ NONSENSE = {
     "a short tally": b"C" + bytes(TALLY_BYTES - 1),
     "counts with more behind them": b"C" + bytes(TALLY_BYTES + 1),
     "a picture without times": b"P" + bytes(TALLY_BYTES),
-    "a picture with fewer figures than it says": b"P" + bytes(TALLY_BYTES) + bytes(25) + b"\x41" + b"\x01" + bytes(59),
+    "a picture with fewer figures than it says": b"P" + bytes(TALLY_BYTES) + bytes(33) + b"\x41" + b"\x01" + bytes(59),
     "an end that is no text": b"E" + bytes(TALLY_BYTES) + b"\xff\xfe",
     "a reason that is no text": b"W\xff\xfe",
 }

@@ -1,6 +1,6 @@
 import pytest
 
-from services.ingest.sources.patience import Patience
+from services.ingest.sources.timing.patience import Patience
 from shared.errors import SourceFailed
 
 

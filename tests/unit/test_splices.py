@@ -12,9 +12,9 @@ import pytest
 from av.video.stream import VideoStream
 from web_server import WebServer, web_server
 
-from services.ingest.sources.anchor import Pace
 from services.ingest.sources.decoding.timeline import Splices
 from services.ingest.sources.options import ReadOptions
+from services.ingest.sources.timing.anchor import Pace
 from services.ingest.sources.video import open_video
 from shared.sources import parse_source
 

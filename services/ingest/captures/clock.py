@@ -5,7 +5,7 @@ from typing import Final
 
 from services.ingest.captures.account import Account
 from services.ingest.readers.messages import Picture
-from services.ingest.sources.anchor import Anchor
+from services.ingest.sources.timing.anchor import Anchor
 from shared.clock import STEP_MS, ClockSteps, wall_offset_ms
 from shared.streams import StreamSpec
 

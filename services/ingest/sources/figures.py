@@ -43,7 +43,7 @@ SHIFT: Final = BLOCK // 2
 MIN_BLOCKS: Final = 4
 MAX_ROWS: Final = 12
 LEAST_STEP: Final = 2
-"""So many rows of blocks are measured at most, and no more than every second: it may take 5 % of ingest's time."""
+"""So many rows of blocks are measured at most, and no more than every second: more cost more than they tell."""
 LINES_ABOVE: Final = 2
 BAND: Final = LINES_ABOVE + BLOCK + SHIFT + 2
 """Lines that a measured row is told by: those of its blocks, where they are and shifted, and beyond their borders."""
@@ -130,10 +130,11 @@ class Measurer:
         return self.measure_planes(self._planes(frame))
 
     def _planes(self, frame: VideoFrame) -> Planes:
-        if frame.format.name not in CHROMA_BLOCK or any(plane.line_size <= 0 for plane in frame.planes):
+        name, planes = frame.format.name, frame.planes
+        if name not in CHROMA_BLOCK or any(plane.line_size <= 0 for plane in planes):
             frame = self._reformatter.reformat(frame, format=USUAL, threads=1)
-        planes = [Plane(memoryview(plane), plane.line_size) for plane in frame.planes]
-        return Planes(frame.width, frame.height, frame.format.name, planes)
+            name, planes = USUAL, frame.planes
+        return Planes(frame.width, frame.height, name, [Plane(memoryview(each), each.line_size) for each in planes])
 
     def measure_planes(self, picture: Planes) -> Figures | None:
         """The same of a picture that has been taken apart."""

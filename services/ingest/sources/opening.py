@@ -30,7 +30,7 @@ from services.ingest.sources.network.http_client import HttpClient
 from services.ingest.sources.network.links import unheard
 from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.rtsp.feed import feeding
-from services.ingest.sources.stamps import Arrival, ArrivalOf
+from services.ingest.sources.timing.stamps import Arrival, ArrivalOf
 from shared.errors import SourceFailed
 from shared.sources import Source
 

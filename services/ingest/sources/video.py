@@ -17,7 +17,6 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from services.ingest.sources.anchor import Pace
 from services.ingest.sources.decoding.decoder import Decoder
 from services.ingest.sources.decoding.hardware import SOFTWARE
 from services.ingest.sources.decoding.pictures import Shrinker, check_size
@@ -36,8 +35,9 @@ from services.ingest.sources.network.links import unheard
 from services.ingest.sources.opening import OpenFootage, Played, open_footage
 from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.packets import Packets, nominal_rate, without_strays
-from services.ingest.sources.patience import Patience
-from services.ingest.sources.stamps import Stamps
+from services.ingest.sources.timing.anchor import Pace
+from services.ingest.sources.timing.patience import Patience
+from services.ingest.sources.timing.stamps import Stamps
 from shared.clock import steady_ms
 from shared.entries import Figures
 from shared.errors import SourceFailed
