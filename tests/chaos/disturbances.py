@@ -73,11 +73,15 @@ def kill_before_checkpoint(field: Field) -> dict[str, Progress]:
 def kill_in_replay(field: Field) -> None:
     """Kills an inference worker between a commit and the next checkpoint, then who takes over, as it replays.
 
-    That may be through with its replay by then: then all is done again, a few times at most.
+    That may be through with its replay by then: then all is done again, a few times at most. Where all has ended by
+    then, anybody is killed.
     """
     for _ in range(ATTEMPTS):
         left = kill_before_checkpoint(field)
-        if not left or _kill_successor(field, left):
+        if left and _kill_successor(field, left):
+            return
+        if not left:
+            kill_worker(field)
             return
         field.tally["replays missed"] += 1
 

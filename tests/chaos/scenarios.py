@@ -136,7 +136,7 @@ def plan(scenario: str, amount: Amount, draw: random.Random) -> list[Disturbance
     if "A" in parts:
         sixth = round(amount.kills / 6)
         disturbances += spread(draw, kill_worker, amount.kills - 3 * sixth)
-        disturbances += spread(draw, kill_before_checkpoint, sixth)
+        disturbances += spread(draw, kill_before_checkpoint, sixth, LATEST_LONG)
         disturbances += spread(draw, kill_in_replay, sixth, LATEST_LONG)
     if "B" in parts:
         disturbances += spread(draw, freeze_worker, amount.freezes, LATEST_LONG)
