@@ -16,16 +16,14 @@ of which catches up by more. What a network held back comes at once, or nearly, 
 STALLS_SECONDS: Final = 1.5
 """What comes so much later than others of its span was held back anew."""
 MAX_EARLY_SECONDS: Final = 5.0
-HELD_UP_SECONDS: Final = 0.5
-"""By so much the first that came may have been held up, at most, for the anchor to move slowly to what comes sooner."""
 
 
 class Anchor:
     """When a source's time began, in seconds of ours: nothing comes before it was taken, so it can only be late.
 
-    What comes sooner than anything before, by more than `slack_seconds`, moves it: slowly where that is little, so that
-    pictures keep their distances, else at once. What comes later leaves it where it is as long as that may be the
-    network's doing: what a stall held back catches up. Where it does not, the anchor follows.
+    What comes sooner than anything before, by more than `slack_seconds`, moves it at once. What comes later leaves it
+    where it is as long as that may be the network's doing: what a stall held back catches up. Where it does not, the
+    anchor follows.
     """
 
     def __init__(self, slack_seconds: float = 0.0) -> None:
@@ -36,16 +34,14 @@ class Anchor:
         self._seconds = 0.0
 
     def late_seconds(self, seconds: float, now: float) -> float:
-        """By how much too late something comes that is at `seconds` of the source; negative where it comes sooner."""
+        """By how much too late something comes that is at `seconds` of the source; negative within the slack."""
         began_at = now - seconds
         passed, self._seconds = seconds - self._seconds, seconds
         if self._began_at is None or passed < -FURTHEST_APART_SECONDS:
             self.num_anchored += 1
             return self._set(began_at)
         if began_at < self._began_at - self._slack_seconds:
-            is_little = self._began_at - began_at <= HELD_UP_SECONDS
-            self._set(max(began_at, self._began_at - SLEW * max(0.0, passed)) if is_little else began_at)
-            return began_at - self._began_at
+            return self._set(began_at)
         if began_at <= self._began_at:
             self._watch(math.inf)
             return began_at - self._began_at
