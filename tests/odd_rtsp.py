@@ -1,8 +1,6 @@
 """An RTSP camera with the manners of odd ones, which notes down all that it is asked."""
 
-import hashlib
 import re
-import secrets
 import socket
 import struct
 import threading
@@ -11,14 +9,10 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from odd_login import Gate
 from odd_manners import Asked, Manners
 from rtp_film import clip, packets_of
 
-HASHES: dict[str, Callable[[bytes], "hashlib._Hash"]] = {
-    "MD5": hashlib.md5,
-    "SHA-256": hashlib.sha256,
-    "SHA-512-256": lambda data: hashlib.new("sha512_256", data),
-}
 VIDEO = "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n{fmtp}a=control:{control}\r\n"
 
 
@@ -33,8 +27,7 @@ class OddCamera:
         self.is_over = threading.Event()
         self.tunnels: dict[str, socket.socket] = {}
         self.links: list[socket.socket] = []
-        self._nonce = secrets.token_hex(8)
-        self._num_let_in = 0
+        self.gate = Gate(manners)
         self._listening = socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -59,43 +52,6 @@ class OddCamera:
                 link.shutdown(socket.SHUT_RDWR)
             link.close()
 
-    def refusal_of(self, asked: Asked) -> str | None:
-        """The challenges to a request that is not let in, as headers."""
-        manners, stale = self.manners, ""
-        if not manners.auth or self._is_right(asked):
-            self._num_let_in += 1
-            if not manners.new_nonce_after or self._num_let_in % manners.new_nonce_after:
-                return None
-            self._nonce, stale = secrets.token_hex(8), ", stale=TRUE"
-        ways = [
-            'Basic realm="odd, very"'
-            if way == "basic"
-            else f'Digest realm="odd, very", nonce="{self._nonce}", algorithm={way}, qop="auth"{stale}'
-            for way in manners.auth
-        ]
-        name = "WWW-Authenticate: "
-        return name + (", " if manners.in_one_header else f"\r\n{name}").join(ways) + "\r\n"
-
-    def _is_right(self, asked: Asked) -> bool:
-        manners, said = self.manners, asked.headers.get("authorization", "")
-        if said.startswith("Basic "):
-            return "basic" in manners.auth and b64decode(said[6:]).decode() == f"{manners.user}:{manners.password}"
-        found = re.findall(r'(\w+)=(?:"([^"]*)"|([^,\s]+))', said)
-        fields = {name: quoted or plain for name, quoted, plain in found}
-        if fields.get("nonce") != self._nonce or fields["algorithm"] not in manners.auth:
-            return False
-        digest = HASHES[fields["algorithm"].removesuffix("-sess")]
-
-        def hashed(*parts: str) -> str:
-            return digest(":".join(parts).encode()).hexdigest()
-
-        secret = hashed(manners.user, "odd, very", manners.password)
-        if fields["algorithm"].endswith("-sess"):
-            secret = hashed(secret, fields["nonce"], fields["cnonce"])
-        request = hashed(asked.method, asked.url)
-        whole = hashed(secret, fields["nonce"], fields["nc"], fields["cnonce"], "auth", request)
-        return (fields["response"], fields["uri"]) == (whole, asked.url)
-
     def _listen(self) -> None:
         with suppress(OSError):
             while True:
@@ -119,7 +75,7 @@ class OddCamera:
         self.asked.append(asked)
         if "x-sessioncookie" not in asked.headers:
             link.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")
-        elif refusal := self.refusal_of(asked):
+        elif refusal := self.gate.refusal_of(asked):
             link.sendall(f"HTTP/1.0 401 Unauthorized\r\n{refusal}\r\n".encode())
             link.shutdown(socket.SHUT_RDWR)
         elif asked.method == "GET":
@@ -211,7 +167,7 @@ class Talk:
 
     def _answer(self, asked: Asked) -> None:
         manners = self._manners
-        if refusal := self._camera.refusal_of(asked):
+        if refusal := self._camera.gate.refusal_of(asked):
             self._reply(asked, "401 Unauthorized", refusal)
             if manners.hangs_up_when_refusing:
                 self._link.shutdown(socket.SHUT_RDWR)

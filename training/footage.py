@@ -52,7 +52,7 @@ def _sampled(
 ) -> Iterator[NDArray[np.uint8]]:
     """One picture at a time, whose grid point and figures are added to the lists: pictures of transport size are
     large."""
-    with open_video(Source(str(path.resolve())), ReadOptions(num_threads=MAX_FILE_THREADS)) as source:
+    with open_video(Source(str(path.resolve())), ReadOptions(num_threads=MAX_FILE_THREADS, measures=True)) as source:
         for frame in source.frames(fps, threading.Event()):
             if points and frame.point - points[0] >= longest_seconds * fps:
                 return

@@ -10,6 +10,7 @@ from patience import eventually
 
 from services.ingest.captures.status import StatusReporter
 from services.ingest.sources.decoding.hardware import accelerator
+from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.video import open_video
 from shared.entries import Figures, Frame, pack_figures, unpack_figures
 from shared.sources import Source
@@ -151,7 +152,7 @@ def test_a_loop_goes_on_without_a_jump(ingest: IngestRunner, video_file: VideoFi
 
 def figures_of(path: Path) -> list[Figures]:
     """What a whole reading measures."""
-    with open_video(Source(str(path))) as video:
+    with open_video(Source(str(path)), ReadOptions(measures=True)) as video:
         return [frame.figures or () for frame in video.frames(8.0, threading.Event())]
 
 

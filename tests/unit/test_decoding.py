@@ -31,7 +31,7 @@ class Decoded:
 
 
 def decode(path: Path, skip: Skip = "none", *, fps: float = 8.0, num_threads: int = 1, first_point: int = 0) -> Decoded:
-    with open_video(Source(str(path)), ReadOptions(num_threads=num_threads, skip=skip)) as video:
+    with open_video(Source(str(path)), ReadOptions(num_threads=num_threads, skip=skip, measures=True)) as video:
         frames = list(video.frames(fps, threading.Event(), first_point))
         return Decoded(frames, video.tally, video.decoder)
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from services.inference.metrics import InferenceMetrics
 from services.inference.pipeline.messages import Opening, Remembered, Stream
 from services.inference.pipeline.saved_state import SavedMemory, SavedTracks, StateUnreadable
+from shared.entries import EntryId
 from shared.events import CloseReason, Event
 from shared.manifest import Manifest
 from shared.store.client import replies_of
@@ -142,7 +143,7 @@ def _with_left_open(client: redis.Redis, opening: Opening) -> Opening:
     pipeline = client.pipeline(transaction=False)
     pipeline.hvals(keys_of(opening.stream.id).event_data(opening.stream.id))
     [stored] = replies_of(pipeline)
-    passed_ms = int(opening.progress.cursor.partition("-")[0])
+    passed_ms = EntryId.parse(opening.progress.cursor).ms
     tracked = {(label, track.started_at_ms) for label, track in opening.tracking.tracks.items()}
     left_open = [
         event.model_copy(

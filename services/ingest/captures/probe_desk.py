@@ -90,6 +90,5 @@ class ProbeDesk:
             short_side=self._settings.transport_short_side,
             stall_seconds=min(self._settings.stall_seconds, self._limit_seconds),
             rtsp_transport=request.rtsp_transport,
-            measures=False,
             forbidden=self._own_redis.addresses(),
         )

@@ -29,7 +29,7 @@ class ReadOptions:
     skip: Skip = "none"
     """which pictures the decoder may leave out: auto, those that no other refers to, where sampling bears it"""
     hwaccel: Hwaccel = "none"
-    measures: bool = True
+    measures: bool = False
     """whether sampled pictures are measured at their own size, for models that are given figures"""
     poll_fps: float = 1.0
     """how often a second a still picture is asked for"""
