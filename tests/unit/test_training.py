@@ -264,7 +264,7 @@ def test_the_shipped_model_finds_incidents_it_never_saw(tmp_path: Path) -> None:
     loaded = load_model(SHIPPED, torch.device("cpu"))
     assert loaded.manifest.labels == LABELS
     thresholds = {label: loaded.manifest.thresholds_for(label) for label in LABELS}
-    for label in ("frozen", "lights_out"):
+    for label in ("covered", "frozen", "lights_out"):
         truth = render_demo_clip(label, 11, tmp_path / f"{label}.mp4")
         sequence = read_video(unlabelled(tmp_path / f"{label}.mp4"), LABELS, 8.0, 96, 128)
         [scores] = scores_of(loaded.network, [sequence])

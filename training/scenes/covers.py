@@ -12,6 +12,8 @@ from training.scenes.incidents import Incident, Ramp, random_ramp
 
 LOOKS = ("cloth", "skin", "spray", "paper", "leaf", "film", "plain", "board", "blobs", "strands")
 LOOK_SHARES = (0.13, 0.14, 0.09, 0.08, 0.05, 0.1, 0.1, 0.17, 0.08, 0.06)
+PLAIN_SHARES = (0.2, 0.22, 0.12, 0.1, 0.08, 0.1, 0.18)
+"""Of the first of these looks, where incidents are only shown."""
 REACH = 6
 """Pixels that a cover may tremble to any side."""
 SKINS = ((120, 150, 205), (95, 125, 180), (70, 95, 150), (45, 65, 105), (30, 40, 65))
@@ -38,9 +40,10 @@ class Cover:
     """What the camera's automatic exposure makes of the rest, as a gain."""
 
     @classmethod
-    def draw(cls, incident: Incident, rng: Generator, width: int, height: int) -> "Cover":
-        """A random cover for an incident."""
-        look = str(rng.choice(LOOKS, p=LOOK_SHARES))
+    def draw(cls, incident: Incident, rng: Generator, width: int, height: int, *, is_plain: bool = False) -> "Cover":
+        """A random cover for an incident; a plain one leaves no doubt what it is."""
+        shares = PLAIN_SHARES if is_plain else LOOK_SHARES
+        look = str(rng.choice(LOOKS[: len(shares)], p=shares))
         size = (width + 2 * REACH, height + 2 * REACH)
         arrival = _ranked(_shape(look, rng, *size))
         surface = _lit(_surface(look, rng, *size), look, rng, *size)
@@ -57,9 +60,7 @@ class Cover:
         elif look in {"paper", "leaf", "spray"}:
             softness = rng.uniform(0.02, 0.12)
         tremble = rng.uniform(0.3, REACH - 1) if look in {"skin", "cloth", "leaf"} and rng.random() < 0.6 else 0.0
-        exposure = 1.0
-        if rng.random() < 0.5:  # the camera makes up for what the cover takes, or adds
-            exposure = float(np.clip((110 / max(20.0, float(surface.mean()))) ** rng.uniform(0.2, 0.8), 0.5, 2.2))
+        exposure = _exposure(float(surface.mean()), rng, is_plain=is_plain)
         ramp = random_ramp(incident, rng, MAX_RISE_SECONDS)
         return cls(
             ramp,
@@ -145,6 +146,15 @@ def _strands(rng: Generator, width: int, height: int) -> Levels:
         for radius in np.arange(1, 30) * rng.uniform(0.03, 0.12) * height:
             cv2.circle(canvas, middle.astype(int).tolist(), int(radius), 0, 1)
     return np.asarray(cv2.distanceTransform(canvas, cv2.DIST_L2, 3), np.float32)
+
+
+def _exposure(brightness: float, rng: Generator, *, is_plain: bool) -> float:
+    """The camera makes up, at times, for what the cover takes or adds; a plain one only takes."""
+    if is_plain:
+        return rng.uniform(1.1, 2.2) if brightness < 70 and rng.random() < 0.5 else 1.0
+    if rng.random() < 0.5:
+        return float(np.clip((110 / max(20.0, brightness)) ** rng.uniform(0.2, 0.8), 0.5, 2.2))
+    return 1.0
 
 
 def _ranked(values: Levels) -> Levels:

@@ -133,7 +133,7 @@ class _Scene:
             for each in plan
             if each.label == "activity"
         ]
-        self.effects: list[OpticalEffect] = list(_optical_effects(rng, plan, size))
+        self.effects: list[OpticalEffect] = list(_optical_effects(rng, plan, size, disturbed=disturbed))
 
     def frames(self, sensor: Sensor, look: Look | None) -> Iterator[Picture]:
         """The frames as the camera's sensor gives them."""
@@ -152,10 +152,12 @@ class _Scene:
             yield seen if look is None else look.apply(seen)
 
 
-def _optical_effects(rng: Generator, plan: Sequence[Incident], size: tuple[int, int]) -> Iterator[OpticalEffect]:
+def _optical_effects(
+    rng: Generator, plan: Sequence[Incident], size: tuple[int, int], *, disturbed: bool
+) -> Iterator[OpticalEffect]:
     for incident in plan:
         if incident.label == "covered":
-            yield Cover.draw(incident, rng, *size)
+            yield Cover.draw(incident, rng, *size, is_plain=not disturbed)
         elif incident.label == "defocused":
             yield Blur.draw(incident, rng, *size)
         elif incident.label == "lights_out":
