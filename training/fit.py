@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from services.inference.models.runner import choose_device
-from services.inference.network.network import build_network, load_pretrained
+from services.inference.network.config import LITE
+from services.inference.network.network import Network, build_network, load_pretrained
 from services.inference.network.weights import load_model, save_model
-from shared.errors import DatasetUnusable
+from shared.errors import DatasetUnusable, SettingsInvalid
 from shared.manifest import InputSpec, Thresholds
 from shared.service.allocator import keep_freed_memory
 from training import checkpoint
@@ -24,12 +25,13 @@ from training.datasets.dataset import Dataset
 from training.datasets.fingerprint import fingerprint
 from training.datasets.split import split_held_out
 from training.events import tuned_thresholds
-from training.frames import decoded
+from training.frames import decoded, sensed_once
 from training.loop import Learner, LoopConfig
 from training.mirror import may_mirror
 from training.pieces import epoch_of, num_batches
 from training.precision import precisions_of
-from training.sequences import Sequence8Bit
+from training.recipes import PLAIN, Regularisation
+from training.sequences import SensedClip, Sequence8Bit
 from training.unroll import scores_of
 
 FRAMES_OF_A_RUN = 700_000
@@ -48,7 +50,10 @@ NETWORK: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class FitConfig:
-    """How a run learns; the same config, data and number of threads give the same run."""
+    """How a run learns; the same config, data and number of threads give the same run.
+
+    Raises SettingsInvalid where settings contradict each other.
+    """
 
     epochs: int | None = None
     """None: as many as suit the data's size"""
@@ -62,15 +67,23 @@ class FitConfig:
     batch_frames: int = 96
     mirror: Literal["auto", "on", "off"] = "auto"
     """whether half of what is shown is mirrored; auto: from the epoch on that shows that the labels allow it"""
+    recipe: Regularisation = PLAIN
+    """without altered pictures none is mirrored either, and what no weight makes of them is made once"""
     seed: int = 0
     height: int = 96
     width: int = 128
     network: dict[str, Any] = field(default_factory=lambda: dict(NETWORK))
     pretrained: bool = True
-    """whether a timm backbone starts from its published weights"""
+    """whether a backbone of timm's, or lite0, has its published weights"""
     loop: LoopConfig = field(
         default_factory=lambda: LoopConfig(chunk_frames=60, learning_rate=2e-3, weight_decay=0.02, averaging=0.995)
     )
+
+    def __post_init__(self) -> None:
+        if self.mirror == "on" and not self.recipe.pictures:
+            raise SettingsInvalid("mirror is on; the recipe leaves pictures as they are")
+        if self.network.get("backbone") == LITE and not self.pretrained:
+            raise SettingsInvalid("backbone 'lite0' is used as published, never with random weights")
 
     def num_epochs(self, num_frames: int) -> int:
         """How often the run goes over `num_frames` frames at most."""
@@ -132,8 +145,8 @@ class _FitRun:
     """One training run: its learner, its videos and what it has reached."""
 
     learner: Learner
-    train_sequences: list[Sequence8Bit]
-    check_sequences: list[Sequence8Bit]
+    train_sequences: Sequence[Sequence8Bit | SensedClip]
+    check_sequences: Sequence[Sequence8Bit | SensedClip]
 
     def __init__(self, out: Path, dataset: Dataset, config: FitConfig, device: torch.device) -> None:
         self.out, self.config, self.device = out, config, device
@@ -141,23 +154,31 @@ class _FitRun:
         self.spec = InputSpec(height=config.height, width=config.width)
         self.kept, self.held_out = split_held_out(dataset, config.held_out, config.seed)
         self.settings = asdict(config) | {"data": fingerprint(dataset)}
-        self.progress = checkpoint.RunProgress(mirror={"on": True, "off": False, "auto": None}[config.mirror])
+        mirror = config.mirror if config.recipe.pictures else "off"
+        self.progress = checkpoint.RunProgress(mirror={"on": True, "off": False, "auto": None}[mirror])
         self.checkpoint = out / checkpoint.CHECKPOINT_FILE
 
     def read(self, folder: Path, *, show_progress: bool) -> None:
         """Decodes all videos into `folder`."""
-        both = [folder / side for side in ("kept", "held-out")]
-        for side in both:
+        self.folders = [folder / side for side in ("kept", "held-out")]
+        for side in self.folders:
             side.mkdir()
         self.train_sequences, self.check_sequences = (
             decoded(dataset, self.config.fps, self.spec, side, show_progress=show_progress)
-            for dataset, side in zip((self.kept, self.held_out), both, strict=True)
+            for dataset, side in zip((self.kept, self.held_out), self.folders, strict=True)
         )
+
+    def _sense(self, network: Network) -> None:
+        """Leaves of the frames what the network's fixed parts make of them, where nothing else is ever needed."""
+        if network.features_are_fixed and not self.config.recipe.pictures:
+            kept, held_out = self.folders
+            self.train_sequences = sensed_once(network, self.train_sequences, kept)
+            self.check_sequences = sensed_once(network, self.check_sequences, held_out)
 
     def train(self, bar: Progress, *, resume: bool) -> None:
         """Runs the epochs that are left, until none gets better."""
         config = self.config
-        lengths = [len(sequence.images) for sequence in self.train_sequences]
+        lengths = [len(sequence.seen) for sequence in self.train_sequences]
         num_epochs = config.num_epochs(sum(lengths))
         patience = config.patience or max(10, num_epochs // 3)
         torch.manual_seed(config.seed)
@@ -166,10 +187,11 @@ class _FitRun:
             load_pretrained(network)
         num_updates = num_epochs * num_batches(lengths, self._longest, config.batch_frames)
         chosen = {"positive_weight": self._positive_weights(), "competing": float(self._labels_compete)}
-        loop = LoopConfig(**{**asdict(config.loop), **chosen})
+        loop = LoopConfig(**{**asdict(config.loop), **chosen, "smoothing": config.recipe.smoothing})
         self.learner = Learner(network.to(self.device), loop, num_updates)
         if resume:
             self.progress = checkpoint.load_checkpoint(self.checkpoint, self.learner, self.settings)
+        self._sense(self.learner.network)
         task = bar.add_task("training", total=num_epochs, completed=self.progress.epochs_done)
         for epoch in range(self.progress.epochs_done, num_epochs):
             loss = self._epoch(epoch)
@@ -196,14 +218,16 @@ class _FitRun:
         return tuple(float(weight) for weight in np.sqrt((1 - share) / np.maximum(share, 1e-4)).clip(1, 10))
 
     def _epoch(self, epoch: int) -> float:
-        rng = np.random.default_rng((self.config.seed, epoch))
-        torch.manual_seed(self.config.seed + epoch)
+        config = self.config
+        rng = np.random.default_rng((config.seed, epoch))
+        torch.manual_seed(config.seed + epoch)
         batches = epoch_of(
             self.train_sequences,
             longest=self._longest,
-            batch_frames=self.config.batch_frames,
+            batch_frames=config.batch_frames,
             rng=rng,
             mirror=bool(self.progress.mirror),
+            recipe=config.recipe,
         )
         return float(np.mean([loss for batch in batches for loss in self.learner.learn(batch)]))
 
@@ -221,13 +245,13 @@ class _FitRun:
         self.progress = checkpoint.RunProgress(epoch + 1, best, best_epoch, mirror)
         checkpoint.save_checkpoint(self.checkpoint, self.learner, self.settings, self.progress)
 
-    def _precisions(self, sequences: Sequence[Sequence8Bit]) -> dict[str, float]:
+    def _precisions(self, sequences: Sequence[Sequence8Bit | SensedClip]) -> dict[str, float]:
         """Average precision of each label that occurs, streamed."""
         scores = scores_of(self.learner.averaged, sequences)
         return {label: ap for label, ap in precisions_of(self.labels, sequences, scores).items() if np.isfinite(ap)}
 
     def _mirrored_precisions(self) -> dict[str, float]:
-        return self._precisions([_mirrored(sequence) for sequence in self.check_sequences])
+        return self._precisions([_mirrored(each) for each in self.check_sequences if isinstance(each, Sequence8Bit)])
 
     @property
     def _chances(self) -> dict[str, float]:

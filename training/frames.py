@@ -1,16 +1,19 @@
 """A data set's frames, decoded once and kept on disk, where the system's page cache holds what fits."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from services.inference.network.network import Network
 from shared.manifest import InputSpec
 from training.datasets.dataset import Dataset, LabelledVideo
 from training.footage import read_video
-from training.sequences import Sequence8Bit, weights_of
+from training.sequences import SensedClip, Sequence8Bit, weights_of
+from training.stock import sensed
 
 
 def decoded(
@@ -42,6 +45,17 @@ def _decoded(
             weights_of(inner, sequence.times_seconds, labels),
             video.intervals,
         )
+
+
+def sensed_once(network: Network, sequences: Sequence[Sequence8Bit | SensedClip], folder: Path) -> list[SensedClip]:
+    """What a network's fixed parts keep of each sequence's frames, on disk in `folder`."""
+    pictures = [each for each in sequences if isinstance(each, Sequence8Bit)]
+    return [_on_disk(sensed(network, each), folder / f"{index}.sensed.npy") for index, each in enumerate(pictures)]
+
+
+def _on_disk(clip: SensedClip, file: Path) -> SensedClip:
+    np.save(file, clip.features)
+    return replace(clip, features=np.load(file, mmap_mode="c"))
 
 
 def _ends_inside(end_seconds: float, sequence: Sequence8Bit) -> bool:

@@ -30,6 +30,8 @@ class LoopConfig:
     """How much more a frame counts on which a label holds: most hold on few. One for all labels, or one each."""
     competing: float = 0.0
     """Weight of a second loss: cross-entropy among the labels where just one holds. For labels that never overlap."""
+    smoothing: float = 0.0
+    """How far targets are moved towards the middle: a label that holds counts as 1 - smoothing / 2."""
     averaging: float = 0.998
     """Share of the averaged weights that each update keeps; it is they that are measured and shipped."""
     warmup_updates: int = 100
@@ -49,16 +51,15 @@ class TrainingBatch:
     """[B, T, L]."""
 
 
-def padded(rows: Sequence[tuple[NDArray[Any], Labelled]], length: int) -> TrainingBatch:
-    """What is seen of sequences beside their targets; those shorter than `length` repeat their last frame with no
-    weight."""
-    frames = [np.minimum(np.arange(length), len(seen) - 1) for seen, _ in rows]
+def padded(rows: Sequence[Labelled], length: int) -> TrainingBatch:
+    """Sequences side by side; those shorter than `length` repeat their last frame with no weight."""
+    frames = [np.minimum(np.arange(length), len(each.seen) - 1) for each in rows]
     pairs = list(zip(rows, frames, strict=True))
     return TrainingBatch(
-        np.stack([seen[index] for (seen, _), index in pairs]),
-        np.stack([elapsed(each.times_seconds[index]) for (_, each), index in pairs]),
-        np.stack([each.targets[index] for (_, each), index in pairs]),
-        np.stack([each.weights[index] * (np.arange(length) < len(seen))[:, None] for (seen, each), index in pairs]),
+        np.stack([each.seen[index] for each, index in pairs]),
+        np.stack([elapsed(each.times_seconds[index]) for each, index in pairs]),
+        np.stack([each.targets[index] for each, index in pairs]),
+        np.stack([each.weights[index] * (np.arange(length) < len(each.seen))[:, None] for each, index in pairs]),
     )
 
 
@@ -103,9 +104,12 @@ class Learner:
 
     def _loss(self, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         positive = torch.tensor(self.config.positive_weight, device=logits.device).expand(logits.shape[-1])
-        losses = functional.binary_cross_entropy_with_logits(logits, targets, pos_weight=positive, reduction="none")
+        smooth = targets + self.config.smoothing * (0.5 - targets)
+        losses = functional.binary_cross_entropy_with_logits(logits, smooth, pos_weight=positive, reduction="none")
         loss = (losses * weights).sum() / weights.sum().clamp(min=1)
-        return loss + self.config.competing * _confusion(logits, targets, weights) if self.config.competing else loss
+        if self.config.competing:
+            loss = loss + self.config.competing * _confusion(logits, targets, weights, self.config.smoothing)
+        return loss
 
     def _update(self, loss: Tensor) -> float:
         self.optimiser.zero_grad(set_to_none=True)
@@ -127,10 +131,10 @@ class Learner:
             kept.copy_(value)
 
 
-def _confusion(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    """Mean cross-entropy among the labels, over the frames on which all are known and one holds."""
-    alone = (targets.sum(-1) == 1) & (weights.min(-1).values > 0)
-    losses = functional.cross_entropy(logits[alone], targets[alone].argmax(-1), reduction="sum")
+def _confusion(logits: Tensor, targets: Tensor, weights: Tensor, smoothing: float) -> Tensor:
+    """Mean cross-entropy among the labels, over the frames on which all are known and one holds, or shares of one."""
+    alone = ((targets.sum(-1) - 1).abs() < 1e-4) & (weights.min(-1).values > 0)
+    losses = functional.cross_entropy(logits[alone], targets[alone], reduction="sum", label_smoothing=smoothing)
     return losses / alone.sum().clamp(min=1)
 
 

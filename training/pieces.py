@@ -3,17 +3,23 @@
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from training.augment import Augmentation
 from training.loop import TrainingBatch, padded
-from training.sequences import Sequence8Bit
+from training.recipes import PLAIN, Regularisation
+from training.sequences import Labelled
+from training.truth import Interval
 
 MAX_STREAMS = 16
 MISSING_SHARES = (0.05, 0.4)
 """How many frames a gappy stretch misses."""
+SHARES = (0.5, 1.0)
+"""Of a clip that another is mixed into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,17 @@ class Piece:
     def num_frames(self) -> int:
         """Its length."""
         return self.stop - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Frames as they are shown once."""
+
+    seen: NDArray[Any]
+    times_seconds: NDArray[np.float32]
+    targets: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    truth: tuple[Interval, ...] = ()
 
 
 def pieces_of(lengths: Sequence[int], longest: int, rng: Generator) -> list[Piece]:
@@ -62,28 +79,63 @@ def num_batches(lengths: Sequence[int], longest: int, batch_frames: int) -> int:
 
 
 def epoch_of(
-    sequences: Sequence[Sequence8Bit], *, longest: int, batch_frames: int, rng: Generator, mirror: bool
+    sequences: Sequence[Labelled],
+    *,
+    longest: int,
+    batch_frames: int,
+    rng: Generator,
+    mirror: bool,
+    recipe: Regularisation = PLAIN,
 ) -> Iterator[TrainingBatch]:
-    """All sequences once, in random stretches, seen otherwise each time, some with frames missing."""
-    pieces = pieces_of([len(sequence.images) for sequence in sequences], longest, rng)
+    """All sequences once, in random stretches, seen otherwise each time, some with frames missing, some mixed."""
+    pieces = pieces_of([len(sequence.seen) for sequence in sequences], longest, rng)
     for group in side_by_side(pieces, batch_frames, rng):
-        seen = [_seen(sequences[piece.index], piece, rng, mirror=mirror) for piece in group]
-        length = max(len(each.images) for each in seen)
-        yield padded([(each.images, each) for each in seen], length)
+        shown = [_shown(sequences, piece, rng, mirror=mirror, recipe=recipe) for piece in group]
+        yield padded(shown, max(len(each.seen) for each in shown))
 
 
-def _seen(sequence: Sequence8Bit, piece: Piece, rng: Generator, *, mirror: bool) -> Sequence8Bit:
+def _shown(
+    sequences: Sequence[Labelled], piece: Piece, rng: Generator, *, mirror: bool, recipe: Regularisation
+) -> Shown:
+    """The piece, or it and a stretch of any sequence over each other."""
+    clip = _seen(sequences[piece.index], piece, rng, mirror=mirror, recipe=recipe)
+    if not recipe.mixed or rng.random() >= recipe.mixed:
+        return clip
+    index = int(rng.integers(len(sequences)))
+    length, most = len(sequences[index].seen), len(clip.seen)
+    start = int(rng.integers(0, max(0, length - most) + 1))
+    stretch = Piece(index, start, min(length, start + most))
+    other = _seen(sequences[index], stretch, rng, mirror=mirror, recipe=recipe)
+    return mixed(clip, other, float(rng.uniform(*SHARES)))
+
+
+def _seen(sequence: Labelled, piece: Piece, rng: Generator, *, mirror: bool, recipe: Regularisation) -> Shown:
     frames = np.arange(piece.start, piece.stop)
     if len(frames) > 8:
         frames = frames[int(rng.integers(0, 1 + len(frames) // 10)) :]
         if rng.random() < 0.3:
             frames = frames[rng.random(len(frames)) >= rng.uniform(*MISSING_SHARES)]
     frames = frames if len(frames) else np.array([piece.start])
-    augmentation = Augmentation.draw(rng, *sequence.images.shape[1:3], mirror=mirror)
-    return Sequence8Bit(
-        augmentation.apply(sequence.images[frames], rng),
-        sequence.times_seconds[frames],
-        sequence.targets[frames],
-        sequence.weights[frames],
-        truth=(),
+    seen = sequence.seen[frames]
+    if recipe.pictures and seen.dtype == np.uint8:
+        seen = Augmentation.draw(rng, *seen.shape[1:3], mirror=mirror, recipe=recipe).apply(seen, rng)
+    return Shown(seen, sequence.times_seconds[frames], sequence.targets[frames], sequence.weights[frames])
+
+
+def mixed(clip: Shown, other: Shown, share: float) -> Shown:
+    """Both over each other while both last: the clip by its share, the other by the rest, and so are the targets.
+
+    The times are the clip's; what is unknown of either is unknown.
+    """
+    last = min(len(clip.seen), len(other.seen))
+    seen, targets = (
+        share * one[:last].astype(np.float32) + (1 - share) * two[:last].astype(np.float32)
+        for one, two in ((clip.seen, other.seen), (clip.targets, other.targets))
+    )
+    whole = np.issubdtype(clip.seen.dtype, np.integer)
+    return Shown(
+        (np.rint(seen) if whole else seen).astype(clip.seen.dtype),
+        clip.times_seconds[:last],
+        targets.astype(np.float32),
+        np.minimum(clip.weights[:last], other.weights[:last]),
     )

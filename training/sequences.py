@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -20,6 +20,11 @@ UNSURE_SECONDS = 0.3
 
 class Labelled(Protocol):
     """Frames' times and targets, whatever is kept of the frames."""
+
+    @property
+    def seen(self) -> NDArray[Any]:
+        """Of each frame, [T, ...]: pictures, or features."""
+        ...
 
     @property
     def times_seconds(self) -> NDArray[np.float32]:
@@ -57,10 +62,15 @@ class Sequence8Bit:
     figures: NDArray[np.float32] | None = None
     """[T, 16], measured at the source's own size; not numbers, or None, where nothing was"""
 
+    @property
+    def seen(self) -> NDArray[np.uint8]:
+        """The pictures."""
+        return self.images
+
 
 @dataclass(frozen=True, slots=True)
 class SensedClip:
-    """A clip as what a network without a look keeps of its frames: no weight made that, so it serves all epochs."""
+    """A clip as what a network's fixed parts keep of its frames: no weight that moves made it; it serves all epochs."""
 
     features: NDArray[np.float32]
     """[T, feature_size]"""
@@ -68,6 +78,11 @@ class SensedClip:
     targets: NDArray[np.float32]
     weights: NDArray[np.float32]
     truth: tuple[Interval, ...] = ()
+
+    @property
+    def seen(self) -> NDArray[np.float32]:
+        """The features."""
+        return self.features
 
 
 def as_served(frames: Iterable[NDArray[np.uint8]], height: int, width: int) -> NDArray[np.uint8]:

@@ -21,7 +21,7 @@ from training.scenes.incidents import LABELS
 from training.scenes.rendered import SequenceSpec, in_turn, render_sequence
 from training.sequences import SensedClip, Sequence8Bit
 from training.truth import Interval
-from training.unroll import encoded
+from training.unroll import FRAMES_AT_ONCE, encoded
 
 EDITION = 1
 """To be raised where the same order gives another clip: by the renderer, the figures or the senses."""
@@ -74,13 +74,15 @@ def make(order: ClipOrder) -> Path:
 
 
 def sensed(network: Network, sequence: Sequence8Bit) -> SensedClip:
-    """What a network without a look keeps of a sequence's frames."""
-    told = None if sequence.figures is None else sequence.figures[None]
-    with torch.no_grad():
-        features = torch.zeros(1, 0, network.feature_size)
-        if len(sequence.images):
-            features = encoded(network, sequence.images[None], torch.device("cpu"), told)
-    return SensedClip(features[0].numpy(), sequence.times_seconds, sequence.targets, sequence.weights, sequence.truth)
+    """What the fixed parts of a network keep of a sequence's frames."""
+    device = next(network.parameters()).device
+    features = np.zeros((len(sequence.images), network.feature_size), np.float32)
+    for start in range(0, len(sequence.images), FRAMES_AT_ONCE):
+        part = slice(start, start + FRAMES_AT_ONCE)
+        told = None if sequence.figures is None else sequence.figures[None, part]
+        with torch.no_grad():
+            features[part] = encoded(network, sequence.images[None, part], device, told)[0].cpu().numpy()
+    return SensedClip(features, sequence.times_seconds, sequence.targets, sequence.weights, sequence.truth)
 
 
 def _untouched(file: Path, height: int, width: int) -> Sequence8Bit:

@@ -62,7 +62,7 @@ def batches(files: Sequence[Path], network: Network, num_frames: int, rng: Gener
         clips = [load_clip(files[index]) for index in order[start : start + STREAMS]]
         seen = [_seen(clip, places, num_frames, rng) for clip in clips if len(clip.features)]
         if seen:
-            yield padded([(clip.features, clip) for clip in seen], num_frames)
+            yield padded(seen, num_frames)
 
 
 def _seen(clip: SensedClip, places: Places, num_frames: int, rng: Generator) -> SensedClip:

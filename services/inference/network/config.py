@@ -5,8 +5,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 BUILTIN = "builtin"
+LITE = "lite0"
 TIMM = "timm:"
-BACKBONE = rf"^({BUILTIN}|{TIMM}[A-Za-z0-9][A-Za-z0-9_.]{{0,99}})$"
+BACKBONE = rf"^({BUILTIN}|{LITE}|{TIMM}[A-Za-z0-9][A-Za-z0-9_.]{{0,99}})$"
 """Names from timm's own list only: by `hf-hub:` and `local-dir:` timm would build what lies elsewhere."""
 
 
@@ -15,7 +16,11 @@ class NetworkConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    backbone: str = Field(default=BUILTIN, pattern=BACKBONE, description="sees a frame: builtin, or timm:<model name>")
+    backbone: str = Field(
+        default=BUILTIN,
+        pattern=BACKBONE,
+        description="sees a frame: builtin, lite0 (as published), or timm:<model name>",
+    )
     widths: tuple[int, int, int, int] = Field(default=(16, 32, 48, 64), description="channels of the builtin's stages")
     appearance: int = Field(default=64, ge=0, le=1024, description="features of how a frame looks; 0: no CNN sees it")
     change: int = Field(default=64, ge=0, le=1024, description="features of how it differs from what was; 0: of none")

@@ -1,6 +1,7 @@
 """The network: a CNN that sees one frame and an LSTM that remembers a stream."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -8,12 +9,14 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn import functional
 
-from services.inference.network.config import BUILTIN, TIMM, NetworkConfig
-from services.inference.network.senses.backbones import BuiltinLook, TimmLook, initialise
+from services.inference.network.config import BUILTIN, LITE, TIMM, NetworkConfig
+from services.inference.network.senses.backbones import BuiltinLook, TrunkLook, initialise
 from services.inference.network.senses.comparison import Comparison
 from services.inference.network.senses.figures import FullSize
 from services.inference.network.senses.histograms import Histograms
+from services.inference.network.senses.lite_trunk import lite_weights, open_lite
 from services.inference.network.senses.sense import INPUT_MEAN, INPUT_STD, LUMA, Sense, Sight, Time
+from services.inference.network.senses.timm_trunk import open_trunk, pretrained_weights
 from shared.entries import MAX_FIGURES
 from shared.errors import ModelUnusable
 from shared.words.validation import first_problem
@@ -46,7 +49,10 @@ class Network(nn.Module):
         self.full_size = FullSize(config) if config.figures else None
         num_plain = sum(sense.num_inputs for sense in self._plain_senses)
         self.digest = Digest(num_plain, config) if num_plain else None
-        self.feature_sizes = [config.appearance, *(sum(sense.glance_sizes) for sense in self._senses)]
+        self.feature_sizes = [
+            self.look.num_features if self.look else 0,
+            *(sum(sense.glance_sizes) for sense in self._senses),
+        ]
         memory_sizes = [sum(sense.memory_sizes) for sense in self._senses]
         self._state_sizes = [config.hidden, config.hidden, *memory_sizes, 1, 1]
         self.feature_size, self.state_size = sum(self.feature_sizes), sum(self._state_sizes)
@@ -56,6 +62,11 @@ class Network(nn.Module):
         self.norm = nn.LayerNorm(num_inputs) if config.normed else nn.Identity()
         self.lstm = nn.LSTMCell(num_inputs, config.hidden)
         self.head = nn.Linear(config.hidden + num_inputs, num_labels)
+
+    @property
+    def features_are_fixed(self) -> bool:
+        """Whether no weight that training moves acts in `encode`."""
+        return self.look is None or (isinstance(self.look, TrunkLook) and self.look.fixed)
 
     @property
     def _plain_senses(self) -> list[Sense]:
@@ -119,6 +130,8 @@ class Network(nn.Module):
     def _inputs(self, features: Tensor, memories: list[Tensor], time: Time) -> tuple[Tensor, list[Tensor]]:
         """What the LSTM is given for each frame, [S, T, ...], and the senses' memories after them."""
         appearance, *glances = torch.split(features, self.feature_sizes, dim=2)
+        if isinstance(self.look, TrunkLook) and self.look.fixed:
+            appearance = self.look.digested(appearance)
         inputs, plain, after = [appearance], list[Tensor](), list[Tensor]()
         for sense, glance, memory in zip(self._senses, glances, memories, strict=True):
             given, remembered = sense(glance.detach(), memory, time)  # no weight made the glance
@@ -148,10 +161,14 @@ class Digest(nn.Module):
         return functional.relu(self.dense(self.dropout(standard)))
 
 
-def _look(config: NetworkConfig, size: tuple[int, int], num_tiles: int) -> nn.Module:
+def _look(config: NetworkConfig, size: tuple[int, int], num_tiles: int) -> BuiltinLook | TrunkLook:
     if config.backbone == BUILTIN:
         return BuiltinLook(config.widths, config.appearance, config.dropout, num_tiles, normed=config.normed)
-    return TimmLook(config.backbone.removeprefix(TIMM), config.appearance, config.dropout, size)
+    if config.backbone == LITE:
+        return TrunkLook(open_lite(), lite_weights, config.appearance, config.dropout, fixed=True)
+    name = config.backbone.removeprefix(TIMM)
+    published = partial(pretrained_weights, name, size)
+    return TrunkLook(open_trunk(name, size), published, config.appearance, config.dropout, fixed=False)
 
 
 def _grey(images: Tensor) -> Tensor:
@@ -185,10 +202,10 @@ def build_network(hyper_parameters: Mapping[str, Any], num_labels: int, height: 
 
 
 def load_pretrained(network: Network) -> None:
-    """Gives a timm backbone the weights it was published with, before training; the built-in one has none.
+    """Gives a backbone the weights it was published with, before training; the built-in one has none.
 
     Never needed to serve: a saved model holds all its weights. Raises ModelUnusable that says which weights are
     missing, and where they were looked for.
     """
-    if isinstance(network.look, TimmLook):
+    if isinstance(network.look, TrunkLook):
         network.look.load_pretrained()

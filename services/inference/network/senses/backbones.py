@@ -1,5 +1,6 @@
-"""The backbone, how one frame looks: the built-in CNN, or a model of timm's."""
+"""The backbone, how one frame looks: the built-in CNN, or a trunk that was trained elsewhere."""
 
+from collections.abc import Callable
 from typing import Self
 
 import torch
@@ -7,8 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from services.inference.network.senses.sense import INPUT_MEAN, INPUT_STD
-from services.inference.network.senses.timm_trunk import open_trunk, pretrained_weights
+from services.inference.network.senses.timm_trunk import Trunk
 
+Published = Callable[[], dict[str, Tensor]]
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
@@ -19,6 +21,7 @@ class BuiltinLook(nn.Module):
         self, widths: tuple[int, ...], appearance: int, dropout: float, num_tiles: int, *, normed: bool
     ) -> None:
         super().__init__()
+        self.num_features = appearance
         stages: list[nn.Module] = []
         for before, after in zip((3, *widths[:-1]), widths, strict=True):
             stages.append(nn.Conv2d(before, after, 3, stride=2, padding=1))
@@ -38,22 +41,23 @@ class BuiltinLook(nn.Module):
         return functional.relu(self.out(self.dropout(summary)))
 
 
-class TimmLook(nn.Module):
-    """How one frame looks to a model of timm's: its pooled features, normed, then a linear layer.
+class TrunkLook(nn.Module):
+    """How one frame looks to a trunk: its pooled features, normed, then a linear layer.
 
     Batch norms keep their statistics in training too: the frames of a batch come from a few streams and are too alike
-    to have statistics of their own. Their scale and shift are learnt, as all weights are. The mean and std that the
-    model wants its input normalised with are saved beside its weights, for another timm may name others.
+    to have statistics of their own. Their scale and shift are learnt, as all weights are; but a `fixed` trunk's weights
+    all stay, so that its features serve all epochs, and what is learnt of them comes after (`digested`). The mean and
+    std that the trunk wants its input normalised with are saved beside its weights, for another timm may name others.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, name: str, appearance: int, dropout: float, size: tuple[int, int]) -> None:
+    def __init__(self, trunk: Trunk, published: Published, appearance: int, dropout: float, *, fixed: bool) -> None:
         super().__init__()
-        self.name, self.size = name, size
-        trunk = open_trunk(name, size)
-        self.trunk = trunk.model
+        self.published, self.fixed = published, fixed
+        self.trunk = trunk.model.requires_grad_(not fixed)
+        self.num_features = trunk.num_features if fixed else appearance
         self.register_buffer("mean", trunk.mean.view(3, 1, 1))
         self.register_buffer("std", trunk.std.view(3, 1, 1))
         self.norm = nn.LayerNorm(trunk.num_features)  # trunks differ in scale by orders of magnitude
@@ -62,9 +66,13 @@ class TimmLook(nn.Module):
         initialise(self.out)
 
     def forward(self, images: Tensor) -> Tensor:
-        """[B, 3, H, W] -> [B, appearance]."""
+        """[B, 3, H, W] -> [B, num_features]: the trunk's where it is fixed, else digested."""
         pixels = images * INPUT_STD + INPUT_MEAN
-        features = self.trunk((pixels - self.mean) / self.std)
+        features: Tensor = self.trunk((pixels - self.mean) / self.std)
+        return features if self.fixed else self.digested(features)
+
+    def digested(self, features: Tensor) -> Tensor:
+        """The trunk's features [..., F] -> [..., appearance]."""
         return functional.relu(self.out(self.dropout(self.norm(features))))
 
     def train(self, mode: bool = True) -> Self:
@@ -76,8 +84,8 @@ class TimmLook(nn.Module):
         return self
 
     def load_pretrained(self) -> None:
-        """Takes the weights that timm names for this model, from the hub or its cache; raises ModelUnusable."""
-        self.trunk.load_state_dict(pretrained_weights(self.name, self.size))
+        """Takes the weights that the trunk was published with; raises ModelUnusable where they are not to be had."""
+        self.trunk.load_state_dict(self.published())
 
 
 def initialise(module: nn.Module) -> None:
