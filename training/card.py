@@ -10,10 +10,19 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from services.inference.network.weights import LoadedModel, load_model
+from training.cautions import floor_words
 from training.datasets.dataset import Dataset
 from training.datasets.fingerprint import fingerprint
 from training.evaluation import Evaluation
-from training.report import CURVES_FILE, events_words, markdown_table, memory_section, results_table, write_pictures
+from training.report import (
+    CURVES_FILE,
+    events_words,
+    markdown_table,
+    memory_section,
+    remarks,
+    results_table,
+    write_pictures,
+)
 
 CARD_FILE: Final = "README.md"
 BYTES_PER_FLOAT: Final = 4
@@ -99,7 +108,8 @@ def write_card(folder: Path, facts: CardFacts, evaluation: Evaluation) -> Path:
         f"the runner and the tracker that serve, as `{evaluation.model}`.",
         results_table(evaluation),
         events_words(evaluation),
-        *(["\n".join(f"- {note}" for note in evaluation.notes)] if evaluation.notes else []),
+        *floor_words(evaluation),
+        *remarks(evaluation),
         "## What memory is for",
         memory_section(evaluation),
         "## Pictures",

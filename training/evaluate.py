@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
@@ -15,9 +16,12 @@ from services.inference.network.weights import load_model
 from shared.errors import DatasetUnusable, ModelUnusable
 from shared.manifest import Manifest, read_manifest
 from training.datasets.dataset import Dataset
+from training.datasets.fingerprint import video_fingerprint
 from training.evaluation import Evaluation
+from training.floor import floor_scores
 from training.footage import read_video
 from training.judging import Judge, ScoredVideo
+from training.learned import read_learned
 from training.metrics import MAX_ONSET_SECONDS
 from training.scenes.footage import Footage
 from training.scenes.incidents import LABELS
@@ -29,6 +33,7 @@ from training.sequences import Sequence8Bit
 Item = TypeVar("Item")
 
 SPECS_PER_SEED = 100_000
+UNKNOWN_PAST = "the model's folder does not say which videos it learned from: these may be among them"
 
 
 def evaluate_on_dataset(
@@ -44,8 +49,9 @@ def evaluate_on_dataset(
     """Runs a model folder over a data set, one video in memory at a time.
 
     Judged are the labels that both know; the evaluation's notes name the others. `seed` shuffles frames, `data` says
-    in words what the videos are. Raises ModelUnusable where the model does not load, DatasetUnusable without videos
-    or common labels, SourceFailed where a video does not read.
+    in words what the videos are. Where the model's folder says what it learned from, the evaluation counts such videos,
+    and has the floor. Raises ModelUnusable where the model does not load, DatasetUnusable without videos or common
+    labels, SourceFailed where a video does not read.
     """
     evaluator = _Evaluator(folder, device, tolerance_seconds, seed)
     manifest = evaluator.manifest
@@ -61,7 +67,17 @@ def evaluate_on_dataset(
         (video.name, read_video(video, manifest.labels, manifest.fps, spec.height, spec.width))
         for video in _shown(dataset.videos, len(dataset.videos), show_progress=show_progress)
     )
-    return evaluator.run(named, labels, data, _label_notes(manifest, dataset))
+    learned, notes = read_learned(folder), _label_notes(manifest, dataset)
+    if learned is None:
+        return evaluator.run(named, labels, data, (*notes, UNKNOWN_PAST))
+    fingerprints = [video_fingerprint(video.path) for video in dataset.videos]
+    facts = [video.facts for video in dataset.videos]
+    floor = floor_scores(learned, list(zip(fingerprints, facts, strict=True)), manifest.labels)
+    num_learned, num_tuned = learned.counts(fingerprints)
+    if num_tuned and not num_learned:
+        notes += (f"{num_tuned} of the videos chose the model's epoch and thresholds: the figures flatter a little",)
+    found = evaluator.run(named, labels, data, notes, floor)
+    return replace(found, learned_from=num_learned, tuned_on=num_tuned)
 
 
 def evaluate_on_scenes(
@@ -123,8 +139,9 @@ class _Evaluator:
         labels: tuple[str, ...],
         data: str,
         notes: tuple[str, ...] = (),
+        floor: Sequence[NDArray[np.float32]] | None = None,
     ) -> Evaluation:
-        """Scores every sequence and judges them together."""
+        """Scores every sequence and judges them together, and beside them a floor's scores [L] of each."""
         videos = [self._scored(index, name, sequence) for index, (name, sequence) in enumerate(named)]
         judge = Judge(self.manifest, labels, self._tolerance_seconds)
         with_memory, without_memory, mixed = judge.passes(videos)
@@ -141,6 +158,7 @@ class _Evaluator:
             seconds=sum(video.seconds for video in videos),
             strips=judge.strips(videos),
             notes=notes,
+            floor=None if floor is None else judge.floor(videos, floor),
         )
 
     def _scored(self, index: int, name: str, sequence: Sequence8Bit) -> ScoredVideo:

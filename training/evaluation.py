@@ -99,6 +99,10 @@ class Pass:
         """Every label's events together."""
         return reduce(add, self.events.values(), EventResult())
 
+    def frame_figures(self) -> dict[str, Any]:
+        """What it says of frames and clips, by name; None where nothing can be said."""
+        return {"map": known(self.mean_average_precision), "clip_accuracy": known(self.clip_accuracy)}
+
 
 @dataclass(frozen=True, slots=True)
 class Strip:
@@ -136,14 +140,19 @@ class Evaluation:
     strips: tuple[Strip, ...] = ()
     notes: tuple[str, ...] = ()
     """what was left out, and why"""
+    learned_from: int | None = None
+    """how many of the videos the model has learned from; None where its folder does not say"""
+    tuned_on: int | None = None
+    """how many others chose its epoch and thresholds"""
+    floor: Pass | None = None
+    """what the files' size, resolution, rate and duration alone would score, without events"""
 
     def as_json(self) -> dict[str, Any]:
         """The figures as `afterimage evaluate --json` prints them; None where nothing can be said."""
         events = self.with_memory.events
         return {
             "model": self.model,
-            "map": known(self.with_memory.mean_average_precision),
-            "clip_accuracy": known(self.with_memory.clip_accuracy),
+            **self.with_memory.frame_figures(),
             "labels": {label: self._precisions(label) for label in self.labels},
             "events": {
                 **self.with_memory.all_events.figures(),
@@ -151,6 +160,9 @@ class Evaluation:
             },
             "videos": self.num_videos,
             "seconds": round(self.seconds, 3),
+            "learned_from": self.learned_from,
+            "tuned_on": self.tuned_on,
+            "floor": self.floor and self.floor.frame_figures(),
         }
 
     def _precisions(self, label: str) -> dict[str, float | None]:

@@ -26,6 +26,7 @@ from training.datasets.fingerprint import fingerprint
 from training.datasets.split import split_held_out
 from training.events import tuned_thresholds
 from training.frames import decoded, sensed_once
+from training.learned import learned_from, write_learned
 from training.loop import Learner, LoopConfig
 from training.mirror import may_mirror
 from training.pieces import epoch_of, num_batches
@@ -153,6 +154,7 @@ class _FitRun:
         self.labels = dataset.labels
         self.spec = InputSpec(height=config.height, width=config.width)
         self.kept, self.held_out = split_held_out(dataset, config.held_out, config.seed)
+        self.learned = learned_from(self.kept.videos, self.held_out.videos)
         self.settings = asdict(config) | {"data": fingerprint(dataset)}
         mirror = config.mirror if config.recipe.pictures else "off"
         self.progress = checkpoint.RunProgress(mirror={"on": True, "off": False, "auto": None}[mirror])
@@ -269,6 +271,7 @@ class _FitRun:
         return thresholds
 
     def _ship(self, thresholds: Mapping[str, Thresholds]) -> None:
+        write_learned(self.out, self.learned)
         save_model(
             self.out,
             self.learner.averaged,

@@ -52,6 +52,11 @@ class Judge:
         shuffled = self._pass(videos, mixed, [video.shuffled for video in videos], has_events=False)
         return with_memory, without, shuffled
 
+    def floor(self, videos: Sequence[ScoredVideo], rows: Sequence[NDArray[np.float32]]) -> Pass:
+        """What scores [L] that stay the same throughout each video come to, without events."""
+        scores = [np.broadcast_to(row, video.with_memory.shape) for video, row in zip(videos, rows, strict=True)]
+        return self._pass(videos, [video.sequence for video in videos], scores, has_events=False)
+
     def prevalence(self, videos: Sequence[ScoredVideo]) -> dict[str, float]:
         """For each label the share of the frames that count on which it holds."""
         sequences = [video.sequence for video in videos]

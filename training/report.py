@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from training.cautions import cautions, floor_words
 from training.evaluation import Evaluation, Pass, known
 from training.memory_use import CLEAR, summary, verdicts
 from training.plots import draw_curves, draw_strip
@@ -25,10 +26,11 @@ def write_report(evaluation: Evaluation, out: Path) -> Path:
         f"# {evaluation.model}",
         f"Measured on {evaluation.data}: {evaluation.num_videos} videos, {minutes:.1f} minutes, with the runner and "
         "the tracker that serve.",
-        *_notes(evaluation),
+        *remarks(evaluation),
         "## Results",
         results_table(evaluation),
         events_words(evaluation),
+        *floor_words(evaluation),
         "## What memory is for",
         memory_section(evaluation),
         "## Precision and recall",
@@ -122,23 +124,23 @@ def _metrics(evaluation: Evaluation) -> dict[str, Any]:
         "shuffled": _pass(evaluation.shuffled),
         "prevalence": {label: known(share) for label, share in evaluation.prevalence.items()},
         "verdicts": {each.label: {"needs": each.need.value, "words": each.words} for each in verdicts(evaluation)},
+        "cautions": list(cautions(evaluation)),
         "notes": list(evaluation.notes),
     }
 
 
 def _pass(found: Pass) -> dict[str, Any]:
-    figures: dict[str, Any] = {
-        "map": known(found.mean_average_precision),
-        "clip_accuracy": known(found.clip_accuracy),
-    }
+    figures = found.frame_figures()
     if found.events:
         labels = {label: events.figures() for label, events in found.events.items()}
         figures["events"] = {**found.all_events.figures(), "labels": labels}
     return figures
 
 
-def _notes(evaluation: Evaluation) -> list[str]:
-    return ["\n".join(f"- {note}" for note in evaluation.notes)] if evaluation.notes else []
+def remarks(evaluation: Evaluation) -> list[str]:
+    """What must be said of an evaluation, and what it left out, as Markdown."""
+    notes = ["\n".join(f"- {note}" for note in evaluation.notes)] if evaluation.notes else []
+    return [*(f"**{caution}**" for caution in cautions(evaluation)), *notes]
 
 
 def _escaped(name: str) -> str:

@@ -72,7 +72,7 @@ def _dataset_facts(order: Order, dataset: Dataset, name: str, config: FitConfig,
         seed=config.seed,
         training=f"Epochs: {report.epochs}, of which number {report.best_epoch} is the best. Clips "
         f"{'were' if report.mirrored else 'were not'} mirrored. {len(report.held_out.videos)} of the videos were held "
-        "out: they chose the epoch and tuned the thresholds, so the results below flatter a little.",
+        "out: they chose the epoch and tuned the thresholds.",
     )
 
 

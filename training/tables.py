@@ -6,6 +6,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from training.cautions import cautions, floor_words
 from training.evaluation import Evaluation, EventResult
 from training.memory_use import summary, verdicts
 
@@ -18,13 +19,20 @@ def evaluation_tables(evaluation: Evaluation) -> Group:
     accuracy = evaluation.with_memory.clip_accuracy
     return Group(
         Text(title, style="bold"),
+        *caution_lines(evaluation),
         _event_table(evaluation),
         *([] if math.isnan(accuracy) else [Text(f"clips of one label called rightly: {accuracy:.3f}")]),
+        *map(Text, floor_words(evaluation)),
         _memory_table(evaluation),
         *(Text(f"{each.label}: {each.words}") for each in found),
         Text(summary(found), style="bold"),
         *(Text(f"note: {note}") for note in evaluation.notes),
     )
+
+
+def caution_lines(evaluation: Evaluation) -> list[Text]:
+    """What must be said before the figures, in red."""
+    return [Text(caution, style="bold red") for caution in cautions(evaluation)]
 
 
 def shown(value: float, decimals: int = 3) -> str:

@@ -24,7 +24,10 @@ from shared.manifest import InputSpec, Thresholds
 from shared.service.allocator import keep_freed_memory
 from training import checkpoint
 from training.bar import training_bar
+from training.datasets.dataset import LabelledVideo
 from training.events import matches_by_label
+from training.footage import unlabelled
+from training.learned import learned_from, write_learned
 from training.loop import Learner, LoopConfig
 from training.precision import precisions_of
 from training.scenes.footage import FPS, Footage
@@ -188,6 +191,7 @@ class _SceneRun:
         self.out, self.config, self.device = out, config, device
         footage = self.footage = Footage(config.footage) if config.footage else None
         self.settings = asdict(config) | {"footage": footage.names if footage else []}
+        self.learned = learned_from(*(_unlabelled(footage, split) for split in (Split.TRAINING, Split.VALIDATION)))
         self.checks = config.orders(Split.VALIDATION, config.validation_clips, footage, stock)
         self.clips = config.orders(Split.TRAINING, config.clips, footage, stock)
         self.tuning = config.orders(
@@ -259,6 +263,7 @@ class _SceneRun:
         checkpoint.save_checkpoint(self.checkpoint, self.learner, self.settings, self.progress)
 
     def _ship(self) -> None:
+        write_learned(self.out, self.learned)
         save_model(
             self.out,
             self.learner.averaged,
@@ -268,6 +273,12 @@ class _SceneRun:
             thresholds=self.thresholds,
             description=DESCRIPTION + (TRAINED_ON_FOOTAGE if self.footage else TRAINED_ON_SCENES),
         )
+
+
+def _unlabelled(footage: Footage | None, split: Split) -> list[LabelledVideo]:
+    """A part of the footage."""
+    groups = footage.files(split).values() if footage else ()
+    return [unlabelled(file) for group in groups for file in group]
 
 
 def _loaded(files: Iterator[Path] | Sequence[Path]) -> list[SensedClip]:

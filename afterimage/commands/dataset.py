@@ -59,8 +59,8 @@ def order(
     """Write a data set that only memory can solve: clips beside their own reversal, labelled with the direction.
 
     Example: `afterimage dataset order data/order`, then
-    `afterimage train --data data/order/annotations.json --subset training --out data/models/order --epochs 12` and
-    `afterimage evaluate --model data/models/order --data data/order/annotations.json --subset validation`.
+    `afterimage train --data data/order/annotations.json --out data/models/order --epochs 12` and
+    `afterimage evaluate --model data/models/order --data data/order/annotations.json`.
     """
     from training.order import ANNOTATIONS_FILE, write_order_task
 

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from afterimage.commands.datasets import chosen_subset, read_and_tell
+from afterimage.commands.datasets import read_subset
 from afterimage.commands.options import DEFAULT_MODELS, Device, Models
 from shared.errors import SettingsInvalid
 
 if TYPE_CHECKING:
     from training.bench.running import BenchResult
-    from training.datasets.dataset import Dataset
     from training.evaluation import Evaluation
 
 
@@ -28,9 +27,18 @@ class Part(StrEnum):
 Model = Annotated[
     str | None, typer.Option(help="Name of a model in the models folder, or its own folder. Default: camera-events.")
 ]
-Data = Annotated[Path | None, typer.Option(help="Annotations of labelled videos. Default: rendered clips.")]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        help="Annotations of labelled videos; in red it says where the model has learned from them, or where the "
+        "files' size, resolution, rate and duration alone score nearly as much. Default: rendered clips."
+    ),
+]
 Videos = Annotated[Path | None, typer.Option(help="Folder of the videos. Default: the annotations' own.")]
-Subset = Annotated[str | None, typer.Option(help="Only videos of this subset, such as validation. Default: all.")]
+Subset = Annotated[
+    str | None,
+    typer.Option(help="Only videos of this subset, or all. Default: validation, else testing, where there is one."),
+]
 Tolerance = Annotated[float, typer.Option(min=0, max=60, help="Seconds by which an event may start early or late.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON line on standard output, nothing else.")]
 Report = Annotated[Path | None, typer.Option(help="Folder to write report.md, metrics.json and pictures into.")]
@@ -82,7 +90,7 @@ def evaluate(
 ) -> None:
     """Measure a model on the runner and tracker that serve: frames and events, with memory and without.
 
-    Example: `afterimage evaluate --model my-events --data annotations.json --videos clips/ --subset validation`.
+    Example: `afterimage evaluate --model my-events --data annotations.json --videos clips/`.
     Without `--data` it is measured on rendered clips that no training saw. `--incidents` and `--untouched` measure a
     camera's faults as a stranger would: `afterimage evaluate --incidents --backdrops rooms/ --untouched sky/`.
     """
@@ -103,7 +111,7 @@ def evaluate(
     from training.evaluate import evaluate_on_dataset, evaluate_on_scenes, held_out_specs
 
     if data:
-        dataset, name = _dataset(data, videos, subset)
+        dataset, name = read_subset(data, videos, subset, ("validation", "testing"))
         found = evaluate_on_dataset(folder, dataset, device=device, tolerance_seconds=tolerance, seed=seed, data=name)
     else:
         specs = held_out_specs(folder, clips or DEFAULT_RENDERED_CLIPS, seed=seed, backdrops=staged_on)
@@ -126,20 +134,15 @@ def _model_folder(model: str, models: Path) -> Path:
     return named
 
 
-def _dataset(annotations: Path, videos: Path | None, subset: str | None) -> tuple["Dataset", str]:
-    """The videos to measure on and what they are in words."""
-    dataset = chosen_subset(read_and_tell(annotations, videos), subset)
-    return dataset, annotations.name if subset is None else f"{annotations.name}, subset {subset}"
-
-
 def _tell(found: "Evaluation", report: Path | None, *, as_json: bool) -> None:
+    from rich.console import Console
+
+    from training.tables import caution_lines, evaluation_tables
+
     if as_json:
         typer.echo(json.dumps(found.as_json()))
+        Console(stderr=True).print(*caution_lines(found), sep="\n", end="")
     else:
-        from rich.console import Console
-
-        from training.tables import evaluation_tables
-
         Console().print(evaluation_tables(found))
     if report:
         from training.report import write_report

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from afterimage.commands.datasets import chosen_subset, read_and_tell
+from afterimage.commands.datasets import read_subset
 from afterimage.commands.options import Device
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Out = Annotated[Path, typer.Option(help="Model folder to write; its last part is the model's name.")]
 Data = Annotated[Path | None, typer.Option(help="Annotations of labelled videos. Default: rendered camera faults.")]
 Videos = Annotated[Path | None, typer.Option(help="Folder of the videos. Default: the annotations' own.")]
-Subset = Annotated[str | None, typer.Option(help="Learn from this subset only, such as training. Default: all.")]
+Subset = Annotated[str | None, typer.Option(help="Learn from this subset only, or all. Default: training if any.")]
 Labels = Annotated[str | None, typer.Option(help="Learn these labels only, with commas. Default: all.")]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Times to go over the data. Default: what suits its size.")]
 Fps = Annotated[float, typer.Option(min=0.5, max=60, help="With --data: frames sampled per second.")]
@@ -74,8 +74,8 @@ def train(
 ) -> None:
     """Train a model on streamed state, exactly as it will run, and write it with its model card.
 
-    Example: `afterimage train --data annotations.json --videos clips/ --subset training --out models/my-events`, then
-    `afterimage evaluate --model my-events --data annotations.json --videos clips/ --subset validation`.
+    Example: `afterimage train --data annotations.json --videos clips/ --out models/my-events`, then
+    `afterimage evaluate --model my-events --data annotations.json --videos clips/`.
     A running system takes the model up when a stream is given it; nothing restarts.
     Without `--data` it learns a camera's faults from rendered scenes, as `camera-events` did.
     """
@@ -86,11 +86,11 @@ def train(
 
     order = Order(out, _command(), device, threads or (2 if data else 1), resume, stock)
     if data:
-        dataset = chosen_subset(read_and_tell(data, videos), subset)
+        dataset, name = read_subset(data, videos, subset, ("training",))
         if labels is not None:
             dataset = _with_labels(dataset, labels)
         config = _fit_config(epochs, fps, seed, mirror, recipe, backbone, pretrained=pretrained)
-        found = ship_from_dataset(order, dataset, data.name, config)
+        found = ship_from_dataset(order, dataset, name, config)
     else:
         from training.train import DEFAULT_CLIPS, DEFAULT_EPOCHS, TrainingConfig
 

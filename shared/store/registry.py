@@ -31,7 +31,7 @@ class PartitionCounters:
 
     def __init__(self, client: redis.Redis, key: Callable[[PartitionKeys], str]) -> None:
         self._client = client
-        self._key = key
+        self._keys = [key(keys) for keys in PARTITIONS]
         self._known: dict[int, bytes | None] = {}
         self._turn, self._turn_at = 0, 0.0
 
@@ -45,7 +45,7 @@ class PartitionCounters:
             self._known = {}
             return set()
         with translated():
-            values: Any = self._client.mget([self._key(PARTITIONS[partition]) for partition in asked])
+            values: Any = self._client.mget([self._keys[partition] for partition in asked])
         former, self._known = self._known, dict(zip(asked, values, strict=True))
         moved = {each for each in asked if each not in former or former[each] != self._known[each]}
         if (now := time.monotonic()) >= self._turn_at:

@@ -60,7 +60,8 @@ def test_measures_a_subset_and_writes_a_report(models: Path, annotations: Path, 
     arguments = ("--model", "small", "--models", models, "--data", annotations, "--videos", videos)
     ran = evaluate(*arguments, "--subset", "validation", "--tolerance", "2", "--json", "--report", out)
     line = line_of(ran)
-    assert set(line) == {"model", "map", "clip_accuracy", "labels", "events", "videos", "seconds"}
+    about_the_data = {"learned_from", "tuned_on", "floor"}
+    assert set(line) == {"model", "map", "clip_accuracy", "labels", "events", "videos", "seconds"} | about_the_data
     assert line["model"].startswith("small@")
     assert set(line["labels"]) == {"cross", "stand"}
     assert set(line["labels"]["cross"]) == {"ap", "ap_without_memory", "ap_shuffled"}
@@ -76,7 +77,8 @@ def test_measures_a_subset_and_writes_a_report(models: Path, annotations: Path, 
 def test_shows_tables_and_words_and_takes_a_folder_for_a_model(models: Path, annotations: Path) -> None:
     ran = evaluate("--model", models / "small", "--data", annotations)
     assert ran.returncode == 0, ran.stderr
-    assert "annotations.json: 2 videos, 0.1 minutes" in ran.stdout
+    assert "annotations.json, subset validation: 1 videos, 0.1 minutes" in ran.stdout
+    assert "annotations.json, subset validation: 1 of 2 videos (subsets: training, validation)\n" in ran.stderr
     assert "one frame" in ran.stdout
     assert "cross: " in ran.stdout
 

@@ -27,21 +27,31 @@ def annotations(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_trains_writes_a_card_and_is_measured_by_name(annotations: Path, tmp_path: Path) -> None:
     out = tmp_path / "models" / "order"
-    arguments = ("--data", annotations, "--subset", "training", "--fps", "8", "--epochs", "1", "--device", "cpu")
+    arguments = ("--data", annotations, "--fps", "8", "--epochs", "1", "--device", "cpu")
     ran = run("train", *arguments, "--out", out)
     assert ran.returncode == 0, ran.stderr
     assert "one frame" in ran.stdout
+    assert "The floor, by file size, resolution, rate and duration alone: mean AP" in ran.stdout
+    assert "annotations.json, subset training: " in ran.stderr
     manifest = read_manifest(out)
     assert (manifest.labels, manifest.fps) == (("leftwards", "rightwards"), 8)
     card = (out / "README.md").read_text()
-    assert "afterimage train --data annotations.json --subset training --fps 8 --epochs 1" in card
+    assert "afterimage train --data annotations.json --fps 8 --epochs 1" in card
+    assert "| annotations.json, subset training | training |" in card
+    assert "The floor, by file size" in card
     assert str(tmp_path) not in card
     assert {path.suffix for path in out.iterdir()} == {".json", ".safetensors", ".md", ".png"}
 
     judged = ("evaluate", "--model", "order", "--models", out.parent, "--data", annotations, "--device", "cpu")
-    measured = run(*judged, "--subset", "validation", "--json")
+    measured = run(*judged, "--json")
     assert measured.returncode == 0, measured.stderr
-    assert json.loads(measured.stdout)["videos"] == 4
+    line = json.loads(measured.stdout)
+    assert (line["videos"], line["learned_from"], line["tuned_on"]) == (4, 0, 0)
+    assert set(line["floor"]) == {"map", "clip_accuracy"}
+    everything = run(*judged, "--subset", "all", "--json")
+    known = json.loads(everything.stdout)
+    assert known["learned_from"] + known["tuned_on"] == known["videos"] - 4
+    assert f"The model has learned from {known['learned_from']} of these {known['videos']} videos" in everything.stderr
 
 
 @pytest.mark.parametrize(

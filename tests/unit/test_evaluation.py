@@ -79,7 +79,9 @@ def test_clip_accuracy_is_over_clips_of_one_label() -> None:
 def test_the_json_has_exactly_its_keys_and_null_for_what_nothing_can_be_said_of() -> None:
     line = json.loads(json.dumps(evaluation_of(scored("a", (FALL,), rows(("fall", 4, 8)))).as_json(), allow_nan=False))
     figures = {"precision", "recall", "f1", "onset_delay_median_seconds", "false_per_hour"}
-    assert set(line) == {"model", "map", "clip_accuracy", "labels", "events", "videos", "seconds"}
+    about_the_data = {"learned_from", "tuned_on", "floor"}
+    assert set(line) == {"model", "map", "clip_accuracy", "labels", "events", "videos", "seconds"} | about_the_data
+    assert [line[name] for name in sorted(about_the_data)] == [None] * 3
     assert line["labels"]["walk"] == {"ap": None, "ap_without_memory": None, "ap_shuffled": None}
     assert line["labels"]["fall"]["ap"] == 1
     assert set(line["events"]) == figures | {"labels"}

@@ -17,7 +17,7 @@ from shared.errors import DatasetUnusable, ModelUnusable, SourceFailed
 from shared.manifest import InputSpec
 from training.datasets.dataset import Dataset, LabelledVideo
 from training.datasets.reading import read_dataset
-from training.evaluate import evaluate_on_dataset, evaluate_on_scenes, held_out_specs
+from training.evaluate import UNKNOWN_PAST, evaluate_on_dataset, evaluate_on_scenes, held_out_specs
 from training.footage import read_video, unlabelled
 from training.scenes.incidents import LABELS
 from training.scenes.seeds import Split, clip_seed
@@ -133,7 +133,9 @@ def test_judges_common_labels_and_says_which_it_left_out(folder: Path, video_fil
     assert found.notes == (
         "`fly` of the data (1 intervals) is no label of the model: left out",
         "`stand` of the model is no label of the data: left out",
+        UNKNOWN_PAST,
     )
+    assert found.learned_from is None
     assert found.num_videos == 2
     assert found.seconds == pytest.approx(5, abs=0.2)
     assert found.prevalence["cross"] == pytest.approx(3 / 5, abs=0.02)

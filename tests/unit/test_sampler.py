@@ -115,6 +115,15 @@ def test_a_late_frame_is_passed_over_without_shifting_the_rest() -> None:
     assert sampled(times, 10.0, 0.1) == [(0, 0), (1, 1), (2, 2), (4, 3), (5, 4)]
 
 
+@pytest.mark.parametrize("late", [[8.3], [8.3, 8.4, 8.5], [8.3, 8.2, 8.4]])
+def test_pictures_that_damage_brings_late_lengthen_nothing(late: list[float]) -> None:
+    """Out of a decoder that waited in vain for others; a clock that begins anew goes on, as it did."""
+    before, after = [index / 10 for index in range(107)], [10.7 + index / 10 for index in range(50)]
+    taken = sampled([*before, *late, *after], 10.0, 0.1)
+    assert taken[-1] == (len(before) + len(late) + len(after) - 1, 156)
+    assert sampled([*before, *before], 10.0, 0.1)[-1][1] == 213
+
+
 def test_a_stray_timestamp_is_told_from_a_pause_and_a_new_clock_by_what_follows() -> None:
     later = [100.0 + index for index in range(8)]
     for stamp in (3700.0, -3700.0):

@@ -136,7 +136,7 @@ def test_a_resumed_run_ends_with_the_same_weights(tmp_path: Path) -> None:
 
     assert len(report.losses) == 1
     assert filecmp.cmp(cut / "weights.safetensors", whole / "weights.safetensors", shallow=False)
-    assert sorted(path.name for path in cut.iterdir()) == ["model.json", "weights.safetensors"]
+    assert sorted(path.name for path in cut.iterdir()) == ["learned.json", "model.json", "weights.safetensors"]
 
 
 def test_refuses_to_resume_another_run(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 from shared.errors import DatasetUnusable
 from shared.words.validation import shown
 from training.datasets.annotations import Entry, Listing, Segment
-from training.datasets.dataset import Dataset, LabelledVideo, Problem
+from training.datasets.dataset import Dataset, FileFacts, LabelledVideo, Problem
 from training.datasets.labels import ALLOWED, MAX_LABELS, LabelNames, normalised
 from training.datasets.probe import Probed, probe_all
 from training.datasets.video_folder import VideoFolder
@@ -136,7 +136,8 @@ def _video(located: _Located, probed: Probed, names: LabelNames, listing: Listin
         label, _ = names.name(segment.label)
         if label is not None and (interval := _interval(segment, label, entry, (fps, length), listing)) is not None:
             intervals.append(interval)
-    return LabelledVideo(entry.name, located.path, tuple(intervals), entry.group, entry.subset, length)
+    facts = FileFacts(probed.num_bytes, probed.num_pixels, probed.fps or 0.0, length or 0.0)
+    return LabelledVideo(entry.name, located.path, tuple(intervals), entry.group, entry.subset, length, facts)
 
 
 def _interval(

@@ -12,6 +12,17 @@ SUBSET_WORDS: Final = {"train": "training", "val": "validation", "valid": "valid
 
 
 @dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What is known of a video's file before anybody looks at it; 0 where it does not say."""
+
+    num_bytes: int
+    num_pixels: int
+    """of a picture"""
+    fps: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class LabelledVideo:
     """A video file and what is true of it."""
 
@@ -26,6 +37,8 @@ class LabelledVideo:
     """`training`, `validation`, `testing` or whatever the annotations say"""
     seconds: float | None = None
     """the video's length, where its file says so"""
+    facts: FileFacts | None = None
+    """None where nobody asked the file"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,12 @@ MAX_THREADS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """A video's length and rate, or why it cannot be used."""
+    """A video's length, rate and size, or why it cannot be used."""
 
     seconds: float | None = None
     fps: float | None = None
+    num_pixels: int = 0
+    num_bytes: int = 0
     failure: str | None = None
 
 
@@ -37,7 +39,7 @@ def probe(path: Path, *, measure: bool = False) -> Probed:
                 for last in frames:  # noqa: B007  (only the last one's time counts)
                     pass
                 seconds = (last.point + 1) / PROBE_FPS
-        return Probed(seconds, info.fps)
+        return Probed(seconds, info.fps, info.width * info.height, path.stat().st_size)
     except SourceFailed as err:
         return Probed(failure=str(err))
 

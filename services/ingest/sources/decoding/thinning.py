@@ -12,10 +12,8 @@ from services.ingest.sources.decoding.sampler import Sampler
 
 NONREF_EXACT: Final = frozenset({"h264", "hevc", "mpeg2video", "mpeg4"})
 """Codecs whose pictures tell reliably whether others refer to them."""
-STAMPED_AS_DECODED: Final = frozenset({"dhav", "hxvs", "ifv", "iv8", "luodat"})
-"""Recorders' containers, whose stamps are those of decoding, but stand where those of showing should."""
-TIMELESS: Final = frozenset({"avi"}) | STAMPED_AS_DECODED
-"""Containers whose packets have times of decoding alone: those of B-frames are guessed, and wrong."""
+STAMPED_AS_DECODED: Final = frozenset({"avi", "dhav", "hxvs", "ifv", "iv8", "luodat"})
+"""Containers, most of them recorders', whose stamps are those of decoding, but stand where those of showing should."""
 
 MAX_AHEAD: Final = 64
 """Windows remembered, and pictures waited for: more than decoders reorder (16) and threads hold together."""
@@ -23,7 +21,7 @@ MAX_AHEAD: Final = 64
 
 def thins_exactly(codec: str, container: str) -> bool:
     """Whether thinning leaves the sampled frames as they are; both as FFmpeg names them."""
-    return codec in NONREF_EXACT and container not in TIMELESS
+    return codec in NONREF_EXACT and container not in STAMPED_AS_DECODED
 
 
 class Thinning:

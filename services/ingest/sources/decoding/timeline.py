@@ -42,7 +42,8 @@ class Timeline:
 
     A missing timestamp is one frame after the last. Frames that come late by up to a second share the last time; a
     clock that stays behind, falls back further or leaps by more than `max_gap_seconds` is taken as a new clock, which
-    goes on one frame after the last.
+    goes on one frame after the last. Where the former clock goes on within the pictures that a decoder may hold back,
+    those between came out of their order, as damage has it, and it holds again.
     """
 
     def __init__(self, frame_seconds: float, max_gap_seconds: float = MAX_GAP_SECONDS) -> None:
@@ -50,6 +51,8 @@ class Timeline:
         self._max_gap_seconds = max_gap_seconds
         self._seconds = -frame_seconds
         self._offset: float | None = None
+        self._former: tuple[float, int] | None = None
+        """the offset before the newest clock, and how many pictures that has had"""
         self._num_late = 0
 
     def place(self, raw_seconds: float | None) -> float:
@@ -60,15 +63,27 @@ class Timeline:
             return expected
         if self._offset is None:
             self._offset = raw_seconds - expected
+        self._take_up_former(raw_seconds)
         step = raw_seconds - self._offset - self._seconds
         if -MAX_STEP_BACK_SECONDS <= step <= 0 and self._num_late * self._frame_seconds < MAX_STEP_BACK_SECONDS:
             self._num_late += 1
             return self._seconds
         self._num_late = 0
         if not 0 < step <= self._max_gap_seconds:
+            self._former = self._former or (self._offset, 0)
             self._offset, step = raw_seconds - expected, self._frame_seconds
         self._seconds += step
         return self._seconds
+
+    def _take_up_former(self, raw_seconds: float) -> None:
+        if self._former is None or self._offset is None:
+            return
+        offset, num_pictures = self._former
+        leap = abs(raw_seconds - self._offset - self._seconds)
+        if leap > MAX_STEP_BACK_SECONDS >= abs(raw_seconds - offset - self._seconds):
+            self._offset, self._former = offset, None
+        else:
+            self._former = (offset, num_pictures + 1) if num_pictures < MAX_REORDERED else None
 
     def locate(self, raw_seconds: float) -> float | None:
         """Seconds since the first frame for a frame yet to come, or None where that cannot be told before."""
