@@ -191,21 +191,27 @@ class Registry:
     def set_status(self, stream_id: str, status: StreamStatus, lease: Lease) -> bool:
         """Stores what ingest sees; returns False where that generation of the stream is gone. Raises Fenced."""
         keys = keys_of(stream_id)
+        named = [keys.progress, keys.status, *keys.ownership("ingest")]
         arguments = [stream_id, status.generation, status.model_dump_json(), str(lease)]
-        return self._set_if_current([keys.progress, keys.status, *keys.ownership("ingest")], arguments)
-
-    def set_inference(self, spec: StreamSpec, status: InferenceStatus, lease: Lease) -> bool:
-        """Stores what inference sees; returns False where that generation of the stream is gone. Raises Fenced."""
-        keys = keys_of(spec.id)
-        arguments = [spec.id, spec.generation, status.model_dump_json(), str(lease)]
-        return self._set_if_current([keys.progress, keys.inference, *keys.ownership("inference")], arguments)
-
-    def _set_if_current(self, keys: list[str], arguments: list[Any]) -> bool:
         with translated():
-            outcome = Script(self._client, OWNS + SET_IF_CURRENT)(keys, arguments)
+            outcome = Script(self._client, OWNS + SET_IF_CURRENT)(named, arguments)
         if outcome == FENCED:
-            raise Fenced(f"stream {arguments[0]!r}: its partition is another worker's")
+            raise Fenced(f"stream {stream_id!r}: its partition is another worker's")
         return bool(outcome)
+
+    def set_inference(self, said: Iterable[tuple[StreamSpec, InferenceStatus, Lease]]) -> set[str]:
+        """Stores what inference sees of streams, in one round trip, but for generations that are gone.
+
+        Returns the ids of those whose partition is another worker's: nothing is stored of them.
+        """
+        calls: list[tuple[list[str], list[Any]]] = []
+        for spec, status, lease in said:
+            keys = keys_of(spec.id)
+            named = [keys.progress, keys.inference, *keys.ownership("inference")]
+            calls.append((named, [spec.id, spec.generation, status.model_dump_json(), str(lease)]))
+        with translated():
+            outcomes = Script(self._client, OWNS + SET_IF_CURRENT).many(calls)
+        return {arguments[0] for (_, arguments), outcome in zip(calls, outcomes, strict=True) if outcome == FENCED}
 
 
 def _id_of(name: bytes) -> str:

@@ -246,10 +246,10 @@ def test_the_view_shows_what_ingest_and_inference_wrote(api: RunningApi, redis_c
     assert (view["frames_published"], view["frames_processed"], view["frames_dropped"]) == (10, 9, 1)
     assert (view["lag_frames"], view["finished"]) == (0, True)
     lease = lease_of(redis_client, "inference", "one")
-    registry.set_inference(spec, InferenceStatus(reason="its model is not usable"), lease)
+    registry.set_inference([(spec, InferenceStatus(reason="its model is not usable"), lease)])
     view = api.http.get("/v1/streams/one").json()
     assert (view["state"], view["reason"], view["running_model"]) == ("failed", "its model is not usable", None)
-    registry.set_inference(spec, InferenceStatus(model="camera-events@01234567"), lease)
+    registry.set_inference([(spec, InferenceStatus(model="camera-events@01234567"), lease)])
     view = api.http.get("/v1/streams/one").json()
     assert (view["state"], view["reason"], view["running_model"]) == ("ended", None, "camera-events@01234567")
 
@@ -264,7 +264,7 @@ def test_a_removed_stream_leaves_no_key(api: RunningApi, redis_client: redis.Red
     spec = registry.get(stream_id).spec
     ingest, inference = (lease_of(redis_client, role, stream_id) for role in get_args(Role))
     registry.set_status(stream_id, StreamStatus(generation=spec.generation), ingest)
-    registry.set_inference(spec, InferenceStatus(reason="trouble"), inference)
+    registry.set_inference([(spec, InferenceStatus(reason="trouble"), inference)])
     redis_client.hset(keys_of(stream_id).state, stream_id, b"state")
     redis_client.xadd(keys_of(stream_id).scores(stream_id), {"moved": "0.5"})
 

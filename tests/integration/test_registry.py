@@ -5,7 +5,7 @@ import redis
 
 from shared.errors import Fenced, StreamExists, StreamUnknown
 from shared.store import registry as registry_room
-from shared.store.keys import NUM_PARTITIONS, Role, keys_of
+from shared.store.keys import NUM_PARTITIONS, Role, keys_of, partition_of
 from shared.store.leases import Lease
 from shared.store.registry import Registry, RegistryListing
 from shared.streams import InferenceStatus, Progress, StreamSpec, StreamStatus
@@ -53,7 +53,7 @@ def test_a_spec_is_replaced_only_if_it_is_the_one_seen(registry: Registry) -> No
 def test_what_services_say_of_another_generation_are_refused(registry: Registry) -> None:
     assert registry.set_status("cam", StreamStatus(generation=7, epoch=3), LEASE)
     assert not registry.set_status("cam", StreamStatus(generation=6, epoch=9), LEASE)
-    assert not registry.set_inference(SPEC.model_copy(update={"generation": 6}), InferenceStatus(model="a@1"), LEASE)
+    registry.set_inference([(SPEC.model_copy(update={"generation": 6}), InferenceStatus(model="a@1"), LEASE)])
     record = registry.get("cam")
     assert (record.status.epoch, record.inference.model) == (3, None)
 
@@ -62,15 +62,27 @@ def test_a_worker_whose_lease_ran_out_says_nothing_more(registry: Registry) -> N
     late = Lease(LEASE.partition, 2, "another")
     with pytest.raises(Fenced, match="'cam'"):
         registry.set_status("cam", StreamStatus(generation=7, epoch=9), late)
-    with pytest.raises(Fenced, match="'cam'"):
-        registry.set_inference(SPEC, InferenceStatus(model="a@1"), late)
+    assert registry.set_inference([(SPEC, InferenceStatus(model="a@1"), late)]) == {"cam"}
     record = registry.get("cam")
     assert (record.status.epoch, record.inference.model) == (0, None)
 
 
+def test_what_inference_sees_of_many_streams_takes_one_round_trip(
+    registry: Registry, redis_client: redis.Redis
+) -> None:
+    specs = [SPEC.model_copy(update={"id": f"cam-{number}"}) for number in range(2000)]
+    owned = [each for each in specs if partition_of(each.id) == LEASE.partition]
+    for each in owned:
+        registry.add(each)
+    num_reads = redis_client.info("stats")["total_reads_processed"]
+    assert registry.set_inference([(each, InferenceStatus(model="a@1"), LEASE) for each in owned]) == set()
+    assert redis_client.info("stats")["total_reads_processed"] - num_reads < len(owned) / 4
+    assert {registry.get(each.id).inference.model for each in owned} == {"a@1"}
+
+
 def test_a_removed_stream_leaves_nothing(registry: Registry, redis_client: redis.Redis) -> None:
     registry.set_status("cam", StreamStatus(generation=7), LEASE)
-    registry.set_inference(SPEC, InferenceStatus(reason="no model"), LEASE)
+    assert registry.set_inference([(SPEC, InferenceStatus(reason="no model"), LEASE)]) == set()
     keys = keys_of("cam")
     redis_client.xadd(keys.frames("cam"), {"n": 1})
     redis_client.zadd(keys.events("cam"), {"e": 1})

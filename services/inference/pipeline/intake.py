@@ -3,7 +3,6 @@
 import time
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Executor
-from contextlib import suppress
 
 import redis
 
@@ -18,7 +17,6 @@ from services.inference.pipeline.messages import Answer, Batch, Change, Closing,
 from services.inference.pipeline.places import Lane, Place
 from services.inference.settings import InferenceSettings
 from shared.entries import Frame
-from shared.errors import Fenced
 from shared.service.tenancy import Tenancy
 from shared.store.frame_queue import read_frames
 from shared.store.keys import partition_of
@@ -249,13 +247,13 @@ class Intake:
         """Stores which model each stream runs on, and why not on the one it asks for, whenever that changes."""
         for stream_id in gone:
             self._told.pop(stream_id, None)
+        said = []
         for spec in specs:
             place = self._open.get(spec.id)
             model = place.stream.runner.manifest.reference if place else None
             reason = self._damaged.damage(spec.id) or self._choices.problem(spec.id)
             status = InferenceStatus(model=model, reason=reason)
-            seen = spec.generation, status
-            if status != InferenceStatus() and self._told.get(spec.id) != seen:
-                with suppress(Fenced):
-                    self._registry.set_inference(spec, status, self._held[partition_of(spec.id)])
-                    self._told[spec.id] = seen
+            if status != InferenceStatus() and self._told.get(spec.id) != (spec.generation, status):
+                said.append((spec, status, self._held[partition_of(spec.id)]))
+        fenced = self._registry.set_inference(said)
+        self._told |= {spec.id: (spec.generation, status) for spec, status, _ in said if spec.id not in fenced}
