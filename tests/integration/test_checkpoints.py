@@ -182,6 +182,50 @@ def test_a_full_live_queue_loses_what_waits_and_not_what_may_be_replayed(
     assert runner.value("afterimage_frames_dropped_total", stream_id="cam", reason="queue_full")
 
 
+def test_a_full_live_queue_lets_go_of_what_was_passed_first(
+    runner: WorkerRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.store.frame_queue.MAX_LIVE_FRAMES", 10)
+    runner.registry.add(SPEC)
+    runner.publish(SPEC, FILM[:10])
+    runner.start()
+    runner.wait_processed("cam", 10)
+    runner.stop()
+    runner.publish(SPEC, FILM[10:13], first=10)
+    assert [name.decode() for name, _ in xrange(runner.client, "cam")][-1] == f"{BASE_MS + 12 * FRAME_MS}-0"
+    assert len(xrange(runner.client, "cam")) == 10
+    runner.start()
+    assert runner.wait_processed("cam", 13).frames_dropped == 0
+
+
+def test_frames_that_are_published_again_after_the_end_still_go(runner: WorkerRunner) -> None:
+    """By an ingest that was killed before it could say that the file has ended."""
+    runner.registry.add(SPEC)
+    runner.publish(SPEC, FILM, end=True)
+    runner.start()
+    eventually(lambda: runner.client.pttl(keys_of("cam").frames("cam")) > 0, "its frames' last seconds")
+    runner.publish(SPEC, FILM, end=True)
+    assert runner.client.pttl(keys_of("cam").frames("cam")) > 0
+    runner.publish(SPEC, FILM[:1], first=len(FILM))
+    assert runner.client.pttl(keys_of("cam").frames("cam")) == -1
+
+
+def test_large_frames_leave_room_for_others_whatever_the_settings(
+    runner: WorkerRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    num_bytes = max(map(len, FILM))
+    monkeypatch.setattr("shared.store.frame_queue.MAX_QUEUE_BYTES", 24 * num_bytes)
+    monkeypatch.setattr("services.inference.pipeline.compute.MAX_KEPT_BYTES", 3 * num_bytes)
+    monkeypatch.setenv("AFTERIMAGE_CHECKPOINT_FRAMES", "256")
+    monkeypatch.setenv("AFTERIMAGE_CHECKPOINT_SECONDS", "60")
+    runner.registry.add(SPEC)
+    runner.start()
+    for first in range(0, len(FILM), 4):
+        runner.publish(SPEC, FILM[first : first + 4], first=first)
+        runner.wait_processed("cam", first + 4)
+    assert runner.record("cam").frames_dropped == 0
+
+
 def xrange(client: redis.Redis, stream_id: str) -> list[Any]:
     entries: Any = client.xrange(keys_of(stream_id).frames(stream_id))
     return list(entries)

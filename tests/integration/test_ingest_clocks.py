@@ -34,11 +34,11 @@ from shared.streams import StreamState
 
 FPS = 8
 STEP_MS = 1000 / FPS
-SLACK_MS = SLEW * STEP_MS + 0.1 * STEP_MS
+SLACK_MS = (2 * SLEW + 0.08) * STEP_MS
+"""of a distance: the clock and what glides may both slew"""
 SET_BACK_SECONDS = 40
-NUM_FIRST = 2 * FPS
-"""frames before any clock is set, which a camera may send at once, or a busy machine sees late as it starts: nothing is
-dated later than it came, so what comes in time then moves the rest"""
+NUM_FIRST = FPS
+"""frames that a camera may send at once when somebody connects, or a busy machine sees late by more than glides"""
 
 
 class Times:

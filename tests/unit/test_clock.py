@@ -10,9 +10,11 @@ from ingest_runner import stream_spec
 from services.ingest.captures.account import Account
 from services.ingest.captures.clock import (
     FAR_MS,
+    MOST_GLIDE_MS,
     NEWS_MS,
     SLEW,
     CameraTimes,
+    Glide,
     HostClock,
     StreamClock,
     outlook,
@@ -112,6 +114,33 @@ def test_a_stream_that_is_taken_up_soon_goes_on_now_however_seldom_its_pictures_
 def test_a_stream_that_was_left_a_while_ago_goes_on_now() -> None:
     clock = StreamClock(START_MS - 60_000, STEP_MS, GAP_MS)
     assert clock.date(500.0, START_MS) == START_MS + 500
+
+
+@pytest.mark.parametrize("late_ms", [[200.0], [200.0, 150.0, 90.0], [90.0, 200.0, 10.0, 60.0]])
+def test_first_pictures_that_a_busy_machine_sees_late_keep_their_distances(late_ms: list[float]) -> None:
+    glide, taken = Glide(), []
+    for number in range(200):
+        late = late_ms[number] if number < len(late_ms) else 0.0
+        taken.append(glide.taken_ms(number * STEP_MS / 1000, number * STEP_MS + late))
+    assert all(abs(later - earlier - STEP_MS) <= SLEW * STEP_MS + 1e-6 for earlier, later in pairwise(taken))
+    assert taken[-1] == pytest.approx(199 * STEP_MS)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e3), st.floats(0, 1e6)), max_size=50))
+def test_no_picture_is_dated_long_after_it_came(arrivals: list[tuple[float, float]]) -> None:
+    glide = Glide()
+    assert all(glide.taken_ms(seconds, at_ms) - at_ms <= MOST_GLIDE_MS + 0.1 for seconds, at_ms in arrivals)
+
+
+def test_a_first_burst_is_dated_back_but_for_a_little() -> None:
+    glide = Glide()
+    taken = [glide.taken_ms(number * STEP_MS / 1000, 10_000.0) for number in range(20)]
+    assert max(taken) <= 10_000 + MOST_GLIDE_MS
+    following = [
+        glide.taken_ms((20 + number) * STEP_MS / 1000, 10_000 + (1 + number) * STEP_MS) for number in range(200)
+    ]
+    assert all(abs(later - earlier - STEP_MS) <= SLEW * STEP_MS + 1e-6 for earlier, later in pairwise(following))
+    assert following[-1] == pytest.approx(10_000 + 200 * STEP_MS)
 
 
 @given(

@@ -145,13 +145,13 @@ def test_what_readers_are_forked_from_is_started_anew(stack: ExitStack, film: Pa
     num_descriptors = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
     before, former = readers(os.getpid()), nursery()
     os.kill(former, signal.SIGKILL)
+    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in before), "the end of the former readers")
     for source in sources:
         with pytest.raises(ReaderLost, match="the process that starts readers has ended"):
             list(source.pictures())
     again = opened(stack, film)
     assert nursery() != former
     assert sum(1 for _ in again.pictures()) == 500
-    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in before), "the end of the former readers")
     stack.close()
     assert len(os.listdir("/proc/self/fd")) == num_descriptors - 2 * len(sources)  # noqa: PTH208
 

@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,11 +30,16 @@ from services.inference.pipeline.messages import (
 from shared.entries import MAX_FIGURES, SCORE_DECIMALS
 from shared.errors import FrameUnreadable
 from shared.events import CloseReason
+from shared.store.frame_queue import MAX_QUEUE_BYTES
 from shared.streams import StreamSpec
 
 Picture = NDArray[np.uint8]
 
 log = logging.getLogger(__name__)
+
+
+MAX_KEPT_BYTES: Final = MAX_QUEUE_BYTES // 8
+"""Frames since a checkpoint stay in the queue, which must have room for others: after so much there is another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ class Recollection:
         self._is_replaying = opening.position != self._cursor
         self._num_replays = opening.num_replayed
         self._is_due = self._replayed_by_seconds != self._reset_after_seconds
-        self._num_unsaved = 0
+        self._num_unsaved = self._unsaved_bytes = 0
         self._has_moved = False
         self._saved_ms = memory.at_ms
         self.is_unreadable = False
@@ -82,6 +88,7 @@ class Recollection:
         """Moves on; None for an entry that does not reach the model. A source's end empties the memory."""
         frame = item.frame
         self._num_unsaved += 1
+        self._unsaved_bytes += len(frame.jpeg or b"")
         self._has_moved = True
         if frame.ending:
             self._at_ms = None
@@ -108,12 +115,13 @@ class Recollection:
         if not self.is_unsaved:
             return False
         passed_ms = (self._at_ms or 0) - (self._saved_ms or 0)
-        return self._is_due or self._num_unsaved >= often.frames or passed_ms >= often.seconds * 1000
+        is_full = self._num_unsaved >= often.frames or self._unsaved_bytes >= MAX_KEPT_BYTES
+        return self._is_due or is_full or passed_ms >= often.seconds * 1000
 
     def saved(self, state: NDArray[np.float32] | None, *, is_silent: bool = False) -> Remembered:
         """The memory as it is now, to be stored."""
         self._has_moved &= not is_silent
-        self._is_due, self._num_unsaved, self._saved_ms = False, 0, self._at_ms
+        self._is_due, self._num_unsaved, self._unsaved_bytes, self._saved_ms = False, 0, 0, self._at_ms
         return Remembered(None if self._at_ms is None else state, self._at_ms, self._reset_after_seconds)
 
     @property

@@ -15,6 +15,9 @@ FAR_MS: Final = 86_400_000.0
 """A host's clock that is set forward by more than a day had never been set: it is followed at once. One that was ahead
 by more than that would be agreed with again in months: that is not tried."""
 LONG_MS: Final = 3_600_000.0
+MOST_GLIDE_MS: Final = 250.0
+"""What comes sooner than anything before shows that all that was late, as a busy machine sees the first pictures: by up
+to so much dates then run ahead of arrivals, and SLEW slower until they no longer do. A burst is dated back."""
 NEWS_MS: Final = 60_000
 FURTHEST_STEP_MS: Final = 1_000.0
 """Where a host's clock is behind, the first frame follows the last by a step of the grid, but by no more than this."""
@@ -69,13 +72,36 @@ class StreamClock:
         return self._last_ms
 
 
+class Glide:
+    """When pictures were taken on the steady clock, as arrivals tell: what moves that a little moves it by and by."""
+
+    def __init__(self) -> None:
+        self._anchor = Anchor()
+        self._num_anchored = 0
+        self._last: tuple[float, float] | None = None
+        """a picture's own seconds, and when it was taken as the anchor had it then"""
+        self._ahead_ms = 0.0
+
+    def taken_ms(self, media_seconds: float, arrived_at_ms: float) -> float:
+        """When the next picture was taken; later than it arrived by MOST_GLIDE_MS at most."""
+        at_ms = arrived_at_ms - 1000 * self._anchor.late_seconds(media_seconds, arrived_at_ms / 1000)
+        if self._last is None or self._anchor.num_anchored != self._num_anchored:
+            self._ahead_ms = 0.0
+        else:
+            step_ms = 1000 * (media_seconds - self._last[0])
+            sooner_ms = max(0.0, self._last[1] + step_ms - at_ms)
+            self._ahead_ms = max(0.0, min(self._ahead_ms + sooner_ms, MOST_GLIDE_MS) - SLEW * max(0.0, step_ms))
+        self._num_anchored, self._last = self._anchor.num_anchored, (media_seconds, at_ms)
+        return at_ms + self._ahead_ms
+
+
 class CameraTimes:
     """A camera's frames: each has its picture's time, by the camera's clock and the stream's."""
 
     def __init__(self, spec: StreamSpec, account: Account) -> None:
         step_ms = min(1000 / spec.fps, FURTHEST_STEP_MS)
         self._stream_clock = StreamClock(account.last_ms, step_ms, 1000 * spec.reset_after_seconds)
-        self._anchor = Anchor()
+        self._glide = Glide()
 
     def ahead_seconds(self) -> float:
         """How far the last frame's time lies ahead of the host's clock."""
@@ -83,7 +109,7 @@ class CameraTimes:
 
     def begin(self) -> int:
         """Before each opening; the first point of the grid that is wanted."""
-        self._anchor = Anchor()
+        self._glide = Glide()
         self._stream_clock.begin()
         return 0
 
@@ -94,8 +120,7 @@ class CameraTimes:
     def of(self, picture: Picture) -> tuple[int, int]:
         """When a picture was taken by the stream's time, and when it was decoded by the wall clock, in ms."""
         offset_ms = wall_offset_ms()
-        late_seconds = self._anchor.late_seconds(picture.media_seconds, picture.arrived_at_ms / 1000)
-        taken_ms = picture.arrived_at_ms - 1000 * late_seconds
+        taken_ms = self._glide.taken_ms(picture.media_seconds, picture.arrived_at_ms)
         return self._stream_clock.date(taken_ms, offset_ms), picture.decoded_at_ms + offset_ms
 
 

@@ -28,16 +28,20 @@ while at <= #ARGV do
   accepted = accepted + 1
   at = at + 2 + count
 end
-if has_news then redis.pcall('INCR', KEYS[6]) end -- only a hint
+if has_news then
+  redis.pcall('INCR', KEYS[6]) -- only a hint
+  if redis.call('TTL', KEYS[3]) >= 0 then redis.call('PERSIST', KEYS[3]) end -- it waits now, for as long as it must
+end
 if sequence ~= first then redis.call('HSET', KEYS[4], ARGV[2], sequence) end
-if redis.call('TTL', KEYS[3]) >= 0 then redis.call('PERSIST', KEYS[3]) end -- it waits now, for as long as it must
 local excess = ARGV[4] == 'live' and redis.call('XLEN', KEYS[3]) - ARGV[5] or 0
 if excess > 0 then
   -- frames since the checkpoint stay, and markers that wait: the oldest of the frames that wait go instead
   local upto = checkpoint == '' and cursor or checkpoint
   local passed_by = redis.call('XRANGE', KEYS[3], '-', upto, 'COUNT', excess)
-  for _, entry in ipairs(redis.call('XRANGE', KEYS[3], '(' .. cursor, '+', 'COUNT', excess - #passed_by)) do
-    if entry[2][3] == 'j' then redis.call('XDEL', KEYS[3], entry[1]) end
+  if excess > #passed_by then
+    for _, entry in ipairs(redis.call('XRANGE', KEYS[3], '(' .. cursor, '+', 'COUNT', excess - #passed_by)) do
+      if entry[2][3] == 'j' then redis.call('XDEL', KEYS[3], entry[1]) end
+    end
   end
   redis.call('XTRIM', KEYS[3], 'MAXLEN', redis.call('XLEN', KEYS[3]) - #passed_by)
 end
