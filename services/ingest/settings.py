@@ -15,7 +15,7 @@ class IngestSettings(ServiceSettings):
     jpeg_quality: int = Field(default=JPEG_QUALITY, ge=1, le=100, description="of the frames in the queue")
     stall_seconds: float = Field(default=STALL_SECONDS, ge=1, le=300, description="without a picture: connect again")
     hwaccel: Hwaccel = Field(default="none", description="hardware that decodes; software where it cannot")
-    measures: bool = Field(default=False, description="frames at full size, for models that are given figures")
+    measures: bool = Field(default=True, description="frames at full size, for models that are given figures")
 
     @property
     def forbidden(self) -> tuple[str, ...]:
