@@ -87,7 +87,7 @@ class Recollection:
         self._num_unsaved += 1
         self._has_moved = True
         if self._is_replaying:
-            self._replay(item)
+            self._replay(item, picture)
         longest = self._replayed_by_seconds if item.is_replay else self._reset_after_seconds
         passed = elapsed(self._at_ms, frame.captured_at_ms, longest)
         if picture is not None:
@@ -99,12 +99,12 @@ class Recollection:
             self._at_ms, self._is_due = None, True
         return emptied
 
-    def _replay(self, item: Item) -> None:
+    def _replay(self, item: Item, picture: Picture | None) -> None:
         frame = item.frame
-        self._num_replays -= item.is_replay and frame.jpeg is not None
+        self._num_replays -= item.is_replay and picture is not None
         self._is_replaying = item.is_replay and frame.entry_id != self._cursor
         if self._num_replays and not self._is_replaying:
-            said = "stream %s: %d frames since its last checkpoint are gone: its memory goes on without them"
+            said = "stream %s: %d frames since its last checkpoint are gone or damaged: its memory goes on without them"
             log.warning(said, item.stream.id, self._num_replays, extra={"stream_id": item.stream.id})
 
     def is_due(self, often: Checkpoints) -> bool:
@@ -190,8 +190,8 @@ class Compute:
         except FrameUnreadable as err:
             if not item.is_replay:
                 self._metrics.frames_unreadable.labels(stream_id, err.reason).inc()
-                if not known.is_unreadable:
-                    log.warning("stream %s: no picture: %s", stream_id, err, extra={"stream_id": stream_id})
+            if not known.is_unreadable:
+                log.warning("stream %s: no picture: %s", stream_id, err, extra={"stream_id": stream_id})
             known.is_unreadable = True
             return None
         known.is_unreadable = False
