@@ -27,7 +27,7 @@ class InferenceSettings(ServiceSettings):
     keep_frames_seconds: float = Field(default=10, ge=1, le=600, description="frames, once looked at")
     keep_scores_seconds: float = Field(default=3600, ge=60, le=604_800, description="a score per label and frame")
     keep_events_seconds: float = Field(
-        default=30 * 86_400, ge=3600, le=3_650 * 86_400, description="events, from their start"
+        default=30 * 86_400, ge=3600, le=3_650 * 86_400, description="events, from their end"
     )
 
     def num_torch_threads(self) -> int:

@@ -100,6 +100,23 @@ def test_a_camera_that_is_away_has_its_events_closed_once_by_the_clock(
     assert {event.state for event in runner.events("film")} == {"open"}
 
 
+def test_events_of_a_stream_whose_pictures_do_not_decode_are_closed_once(runner: WorkerRunner) -> None:
+    spec = spec_of("cam", reset_after_seconds=AWAY_SECONDS)  # a film, as the clock would close a camera's in the end
+    runner.registry.add(spec)
+    runner.publish(spec, [*FILM, *[b"no JPEG"] * 20])
+    runner.start()
+    closed = once(runner, "closed")
+    assert [(event.close_reason, event.ended_at_ms) for event in closed] == [("gap", LAST_MS)] * len(LABELS)
+    runner.publish(spec, [b"no JPEG", *FILM], first=RETURNS_AT)
+    runner.wait_processed("cam", 21 + 2 * len(FILM))
+    before, after = runner.events("cam")[: len(LABELS)], runner.events("cam")[len(LABELS) :]
+    assert before == closed
+    assert [event.memory_reset for event in after].count("gap") == 1
+    assert told(runner) == [kind for kind in ("opened", "closed", "opened") for _ in LABELS]
+    eventually(lambda: runner.value("afterimage_frames_processed_total", stream_id="cam") == 53, "all counted")
+    assert runner.value("afterimage_state_resets_total", reason="gap") == 1
+
+
 def drop(client: redis.Redis, key: str) -> None:
     client.hdel(key, "cam")
 

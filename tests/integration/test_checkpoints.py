@@ -152,15 +152,23 @@ def test_a_checkpoint_that_is_gone_is_told_and_seen(runner: WorkerRunner, crash:
     assert not np.allclose(scores, undisturbed(runner), atol=1e-3)
 
 
-def test_kept_frames_that_are_gone_are_told_and_seen(
-    runner: WorkerRunner, crash: Callable[[], None], caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("left", [{}, {b"j": b"no JPEG"}], ids=["gone", "damaged"])
+def test_kept_frames_that_are_gone_or_damaged_are_told_and_seen(
+    left: dict[bytes, bytes], runner: WorkerRunner, crash: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     progress = crashed_in_between(runner, crash)
-    frames: Any = runner.client.xrange(keys_of("cam").frames("cam"), f"({progress.checkpoint}", progress.cursor)
-    runner.client.xdel(keys_of("cam").frames("cam"), *(name for name, _ in frames))
+    after, last = EntryId.parse(progress.checkpoint), EntryId.parse(progress.cursor)
+    entries = xrange(runner.client, "cam")
+    kept = [name for name, _ in entries if after < EntryId.parse(name) <= last]
+    runner.client.delete(keys_of("cam").frames("cam"))
+    for name, fields in entries:
+        if name not in kept or left:
+            runner.client.xadd(keys_of("cam").frames("cam"), fields | left if name in kept else fields, id=name)
     with caplog.at_level(logging.WARNING):
         scores = gone_on(runner)
-    assert f"{len(frames)} frames since its last checkpoint are gone" in caplog.text
+    assert f"stream cam: {len(kept)} frames since its last checkpoint are gone or damaged" in caplog.text
+    assert caplog.text.count("no picture: 7 bytes") == bool(left)
+    assert runner.value("afterimage_frames_unreadable_total", stream_id="cam", reason="header") == 0
     assert not np.allclose(scores, undisturbed(runner), atol=1e-3)
 
 

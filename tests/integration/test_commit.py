@@ -168,12 +168,25 @@ def test_consumed_frames_and_old_events_go(redis_client: redis.Redis) -> None:
     committer = Committer(redis_client, Retention(frames_seconds=1, scores_seconds=60, events_seconds=3600))
     for seconds in range(5):
         redis_client.xadd(KEYS.frames("cam"), {"n": seconds}, id=entry(seconds))
-    first = commit_of(3.0, START, transitions=[("opened", event(0.0))])
+    on = event(1.0)
+    first = commit_of(3.0, START, transitions=[("closed", event(0.0, "closed")), ("opened", on)])
     committer.commit([first])
     assert [key.decode() for key, _ in entries(redis_client, KEYS.frames("cam"))] == [entry(2), entry(3), entry(4)]
-    committer.commit([commit_of(4000.0, first.wanted, transitions=[("opened", event(4000.0))])])
-    assert redis_client.zcard(KEYS.events("cam")) == 1
-    assert redis_client.hkeys(KEYS.event_data("cam")) == [event(4000.0).id.encode()]
+    checkpoint = commit_of(4000.0, first.wanted, memory=b"memory")
+    committer.commit([checkpoint])
+    assert kept_events(redis_client) == [on.id]
+    off = on.model_copy(update={"state": "closed", "ended_at_ms": BASE_MS + 4_000_000})
+    closing = commit_of(4000.125, checkpoint.wanted, transitions=[("closed", off)])
+    committer.commit([closing])
+    assert kept_events(redis_client) == [on.id]
+    committer.commit([commit_of(8000.0, closing.wanted, transitions=[("opened", event(8000.0))])])
+    assert kept_events(redis_client) == [event(8000.0).id]
+
+
+def kept_events(client: redis.Redis) -> list[str]:
+    listed: Any = client.zrange(KEYS.events("cam"), 0, -1)
+    assert client.hkeys(KEYS.event_data("cam")) == listed
+    return [name.decode() for name in listed]
 
 
 def writer_of(client: redis.Redis) -> FrameWriter:

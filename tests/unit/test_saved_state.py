@@ -63,7 +63,8 @@ def memory(**changes: object) -> bytes:
         (tracks(tracks=[]), "damaged"),
         (tracks(tracks={"frozen": asdict(TRACK) | {"started_at_ms": "noon"}}), "damaged"),
         (tracks(tracks={"frozen": asdict(TRACK) | {"num_frames": 0}}), "damaged"),
-        (tracks(tracks={"frozen": asdict(TRACK) | {"of_a_later_version": 1}}), "damaged"),
+        (tracks(tracks={"frozen": asdict(TRACK) | {"of_a_later_version": 1}}), r"unknown fields \['of_a_later"),
+        (tracks(of_a_later_version={}), r"unknown fields \['of_a_later"),
         (tracks(tracks={"frozen": {"started_at_ms": 1_000}}), "damaged"),
     ],
 )
@@ -83,6 +84,7 @@ def test_other_tracks_are_refused_with_a_reason(content: bytes, reason: str) -> 
         (memory(at_ms="noon"), "damaged"),
         (memory(reset_after_seconds="long"), "damaged"),
         (memory(frames_processed=None), "damaged"),
+        (memory(of_a_later_version=1), r"unknown fields \['of_a_later"),
         (SavedMemory("m", "1-0", 1, Remembered(np.zeros(4, np.float32), 1)).to_bytes()[:-1], "damaged"),
     ],
 )

@@ -84,30 +84,34 @@ class Recollection:
         self._is_due |= spec.reset_after_seconds != self._reset_after_seconds
         self._reset_after_seconds = spec.reset_after_seconds
 
-    def advance(self, item: Item, picture: Picture | None) -> Elapsed | None:
-        """Moves on; None for an entry that does not reach the model. A source's end empties the memory."""
+    def advance(self, item: Item, picture: Picture | None) -> Elapsed | CloseReason | None:
+        """Moves on; of an entry that does not reach the model, why it empties the memory, if it does.
+
+        A source's end does, and a picture that does not decode where one that does would find the memory too old.
+        """
         frame = item.frame
         self._num_unsaved += 1
         self._unsaved_bytes += len(frame.jpeg or b"")
         self._has_moved = True
-        if frame.ending:
-            self._at_ms = None
-            self._is_due = True
         if self._is_replaying:
-            self._replay(item)
-        if picture is None:
-            return None
+            self._replay(item, picture)
         longest = self._replayed_by_seconds if item.is_replay else self._reset_after_seconds
         passed = elapsed(self._at_ms, frame.captured_at_ms, longest)
-        self._at_ms = frame.captured_at_ms
-        return passed
+        if picture is not None:
+            self._at_ms = frame.captured_at_ms
+            return passed
+        is_gap = passed.reset == "gap" and not item.is_replay
+        emptied = frame.ending or ("gap" if is_gap else None)
+        if emptied:
+            self._at_ms, self._is_due = None, True
+        return emptied
 
-    def _replay(self, item: Item) -> None:
+    def _replay(self, item: Item, picture: Picture | None) -> None:
         frame = item.frame
-        self._num_replays -= item.is_replay and frame.jpeg is not None
+        self._num_replays -= item.is_replay and picture is not None
         self._is_replaying = item.is_replay and frame.entry_id != self._cursor
         if self._num_replays and not self._is_replaying:
-            said = "stream %s: %d frames since its last checkpoint are gone: its memory goes on without them"
+            said = "stream %s: %d frames since its last checkpoint are gone or damaged: its memory goes on without them"
             log.warning(said, item.stream.id, self._num_replays, extra={"stream_id": item.stream.id})
 
     def is_due(self, often: Checkpoints) -> bool:
@@ -194,8 +198,8 @@ class Compute:
         except FrameUnreadable as err:
             if not item.is_replay:
                 self._metrics.frames_unreadable.labels(stream_id, err.reason).inc()
-                if not known.is_unreadable:
-                    log.warning("stream %s: no picture: %s", stream_id, err, extra={"stream_id": stream_id})
+            if not known.is_unreadable:
+                log.warning("stream %s: no picture: %s", stream_id, err, extra={"stream_id": stream_id})
             known.is_unreadable = True
             return None
         known.is_unreadable = False
@@ -204,20 +208,18 @@ class Compute:
     def _scored(self, batch: Batch, pictures: Sequence[Picture | None]) -> list[StreamResult]:
         memories = {item.stream: self._known[item.stream] for item in batch.items}
         pairs = zip(batch.items, pictures, strict=True)
-        times = [memories[item.stream].advance(item, picture) for item, picture in pairs]
-        blocks = arrange(
-            [memories[item.stream].row for item, passed in zip(batch.items, times, strict=True) if passed],
-            [passed for passed in times if passed],
-        )
+        moved = [(item, memories[item.stream].advance(item, picture)) for item, picture in pairs]
+        seen = [(item, passed) for item, passed in moved if isinstance(passed, Elapsed)]
+        blocks = arrange([memories[item.stream].row for item, _ in seen], [passed for _, passed in seen])
         images = np.stack([picture for picture in pictures if picture is not None] or [_blank(batch)])
         due = {stream: known for stream, known in memories.items() if known.is_due(self._often)}
-        figures = [_figures(item) for item, passed in zip(batch.items, times, strict=True) if passed]
+        figures = [_figures(item) for item, _ in seen]
         measured = np.array(figures, np.float32).reshape(-1, MAX_FIGURES) if figures else None
         computed = batch.runner.run(images, blocks, [known.row for known in due.values()], measured)
         pairs_due = zip(due.items(), computed.states, strict=True)
         checkpoints = {stream: known.saved(state) for (stream, known), state in pairs_due}
         entries: dict[Stream, list[Scored]] = {stream: [] for stream in memories}
-        for item, scored in zip(batch.items, _entries(batch, times, computed), strict=True):
+        for item, scored in zip(batch.items, _entries(moved, computed), strict=True):
             if not item.is_replay:
                 entries[item.stream].append(scored)
         return [
@@ -238,11 +240,11 @@ def _figures(item: Item) -> Sequence[float]:
     return figures if len(figures) == MAX_FIGURES else (math.nan,) * MAX_FIGURES
 
 
-def _entries(batch: Batch, times: Sequence[Elapsed | None], computed: Computed) -> Iterator[Scored]:
+def _entries(moved: Sequence[tuple[Item, Elapsed | CloseReason | None]], computed: Computed) -> Iterator[Scored]:
     rows = iter(computed.scores.tolist())
-    for item, passed in zip(batch.items, times, strict=True):
-        if passed is None:
-            yield Scored(item.frame, None, item.frame.ending)
-        else:
+    for item, passed in moved:
+        if isinstance(passed, Elapsed):
             scores = [round(score, SCORE_DECIMALS) for score in next(rows)]
             yield Scored(item.frame, scores, "gap" if passed.reset == "gap" else None)
+        else:
+            yield Scored(item.frame, None, passed)

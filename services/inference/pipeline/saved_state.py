@@ -5,7 +5,7 @@ with the cursor that it belongs to; who takes over has the frames since go throu
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final, Self, get_type_hints
 
@@ -18,10 +18,12 @@ from services.inference.pipeline.tracker import Track, TrackerState
 VERSION: Final = 2
 KINDS: Final = get_type_hints(Track)
 DEFAULTS: Final = {each.name: each.default for each in fields(Track)}
+TRACKS_FIELDS: Final = ("version", "model", "tracks", "frames_missed", "memory_reset")
+MEMORY_FIELDS: Final = ("version", "model", "cursor", "frames_processed", "at_ms", "reset_after_seconds")
 
 
-class StateUnreadable(ValueError):
-    """The stored bytes are of an unknown version or damaged; the message is a short reason."""
+class StateUnreadable(Exception):
+    """The stored bytes are of an unknown version, have unknown fields or are damaged; the message is a short reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class SavedTracks:
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
         """The inverse of `to_bytes`; raises StateUnreadable."""
-        stored = _unpacked(content)
+        stored = _unpacked(content, TRACKS_FIELDS)
         try:
             return cls(
                 model=_checked(stored["model"], str),
@@ -87,7 +89,7 @@ class SavedMemory:
     def from_bytes(cls, content: bytes) -> Self:
         """The inverse of `to_bytes`; raises StateUnreadable."""
         line, _, body = content.partition(b"\n")
-        stored = _unpacked(line)
+        stored = _unpacked(line, MEMORY_FIELDS)
         try:
             return cls(
                 model=_checked(stored["model"], str),
@@ -107,7 +109,7 @@ def _packed(content: Mapping[str, Any]) -> bytes:
     return json.dumps(content, separators=(",", ":")).encode()
 
 
-def _unpacked(content: bytes) -> dict[str, Any]:
+def _unpacked(content: bytes, known: Collection[str]) -> dict[str, Any]:
     try:
         stored = json.loads(content)
         version = stored["version"]
@@ -115,7 +117,13 @@ def _unpacked(content: bytes) -> dict[str, Any]:
         raise StateUnreadable("damaged") from err
     if version != VERSION:
         raise StateUnreadable("unknown version")
+    _refuse_others(stored, known)
     return dict(stored)
+
+
+def _refuse_others(stored: Mapping[str, Any], known: Collection[str]) -> None:
+    if others := sorted(stored.keys() - known):
+        raise StateUnreadable(f"unknown fields {others}")
 
 
 def _vector(body: bytes) -> NDArray[np.float32] | None:
@@ -133,6 +141,7 @@ def _told(track: Track) -> dict[str, Any]:
 
 
 def _track(values: Mapping[str, Any]) -> Track:
+    _refuse_others(values, KINDS)
     track = Track(**{name: _checked(value, KINDS[name]) for name, value in values.items()})
     if track.num_frames < 1:
         raise StateUnreadable("damaged")

@@ -10,6 +10,7 @@
 if not owns(KEYS[1], KEYS[2], ARGV[1]) then return false end
 local outcomes, at = {}, 6
 local DAY = 86400000 -- more by the clock than by the stream's own time: a clock that is set must not take an hour's history
+local MOST_OLD = 300 -- more than a model has labels: of each, one event that began before may not have ended before
 local function take() at = at + 1; return ARGV[at - 1] end
 local function wrong(first, kinds) -- of keys from the first on
   for i, wanted in ipairs(kinds) do
@@ -26,6 +27,16 @@ local function newest(stream) -- the last id that an entry ever had
   for i = 1, #told, 2 do
     if told[i] == 'last-generated-id' then return told[i + 1] end
   end
+end
+local function ended_before(at_ms, events, event_data) -- up to MOST_OLD of them
+  local ids = redis.call('ZRANGEBYSCORE', events, '-inf', '(' .. at_ms, 'LIMIT', 0, MOST_OLD)
+  local texts, ended = #ids > 0 and redis.call('HMGET', event_data, unpack(ids)) or {}, {}
+  for i, text in ipairs(texts) do
+    local is_open = text and string.find(text, '"ended_at_ms":null', 1, true)
+    local ended_at_ms = text and string.match(text, '"ended_at_ms":(%d+)') or 0
+    if not is_open and tonumber(ended_at_ms) < tonumber(at_ms) then ended[#ended + 1] = ids[i] end
+  end
+  return ended
 end
 local damage = wrong(3, {'hash', 'hash', 'hash', 'stream'})
 local key = 7
@@ -59,8 +70,8 @@ while at <= #ARGV do
       redis.call('HSET', KEYS[key + 3], ARGV[i + 1], ARGV[i + 3])
       redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[2], '*', 'kind', ARGV[i], 'event', ARGV[i + 3])
     end
-    if num_transitions > 0 then
-      local old = redis.call('ZRANGEBYSCORE', KEYS[key + 2], '-inf', '(' .. before(cursor, ARGV[5]), 'LIMIT', 0, 100)
+    if num_transitions > 0 or memory ~= '' then
+      local old = ended_before(before(cursor, ARGV[5]), KEYS[key + 2], KEYS[key + 3])
       if #old > 0 then
         redis.call('ZREM', KEYS[key + 2], unpack(old))
         redis.call('HDEL', KEYS[key + 3], unpack(old))
