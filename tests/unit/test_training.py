@@ -264,9 +264,10 @@ def test_the_shipped_model_finds_incidents_it_never_saw(tmp_path: Path) -> None:
     loaded = load_model(SHIPPED, torch.device("cpu"))
     assert loaded.manifest.labels == LABELS
     thresholds = {label: loaded.manifest.thresholds_for(label) for label in LABELS}
-    for label in ("covered", "frozen", "lights_out"):
+    size = loaded.manifest.input
+    for label in ("covered", "defocused", "frozen", "lights_out", "glitch"):
         truth = render_demo_clip(label, 11, tmp_path / f"{label}.mp4")
-        sequence = read_video(unlabelled(tmp_path / f"{label}.mp4"), LABELS, 8.0, 96, 128)
+        sequence = read_video(unlabelled(tmp_path / f"{label}.mp4"), LABELS, 8.0, size.height, size.width)
         [scores] = scores_of(loaded.network, [sequence])
         events = events_of(LABELS, thresholds, sequence.times_seconds, scores)
         assert match([event for event in events if event.label == label], truth) == Matches(found=1)
