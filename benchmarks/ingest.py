@@ -157,7 +157,7 @@ def _ticks(pid: int) -> int:
 
 
 def _read(path: Path, skip: Skip) -> None:
-    job = ReadJob(Source(str(path)), GRID_FPS, options=ReadOptions(skip=skip))
+    job = ReadJob(Source(str(path)), GRID_FPS, options=ReadOptions(skip=skip, measures=True))
     with reading(job, threading.Event()) as source:
         for _ in source.pictures():
             pass

@@ -1,7 +1,7 @@
 """What the small picture cannot show of a frame, measured at its own size: block edges, sharpness, what stood still.
 
 Of the luma as it was coded (limited or full range), before any scaling or turning. Measured are macro-blocks of 16x16
-that do not touch the picture's border: all of a row, in as many rows at equal distances as make 7 to 12 (fewer in small
+that do not touch the picture's border: all of a row, in as many rows at equal distances as make 4 to 6 (fewer in small
 pictures). All but the last step is done in whole numbers: the figures are the same on every machine.
 
 The *excess* of a border between two blocks is by how much the step across it exceeds the mean of the steps beside it,
@@ -41,7 +41,7 @@ BLOCK: Final = 16
 HALVINGS: Final = 4
 SHIFT: Final = BLOCK // 2
 MIN_BLOCKS: Final = 4
-MAX_ROWS: Final = 12
+MAX_ROWS: Final = 6
 LEAST_STEP: Final = 2
 """So many rows of blocks are measured at most, and no more than every second: more cost more than they tell."""
 LINES_ABOVE: Final = 2
