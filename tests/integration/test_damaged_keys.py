@@ -10,6 +10,7 @@ import redis
 from patience import eventually
 from worker_runner import BASE_MS, WorkerRunner, pictures, save_random_model, spec_of
 
+from services.inference.pipeline.saved_state import SavedTracks
 from shared.store.keys import PartitionKeys, keys_of
 from shared.streams import Progress
 
@@ -86,6 +87,21 @@ def test_a_damaged_stream_is_named_and_disturbs_no_other(
     assert len(runner.scores("cam")) == len(FILM)
     eventually(lambda: runner.value("afterimage_streams_damaged") == 0, "a stream that is whole")
     eventually(lambda: runner.record("cam").inference.reason is None, "no reason any more")
+
+
+def test_frames_that_are_numbered_anew_are_none_that_were_missed(runner: WorkerRunner) -> None:
+    spec = spec_of("cam")
+    runner.registry.add(spec)
+    runner.publish(spec, FILM[:4])
+    runner.start()
+    runner.wait_processed("cam", 4)
+    runner.client.hdel(KEYS.published, "cam")
+    for first in (4, 5):
+        runner.publish(spec, FILM[first : first + 1], first)
+        record = runner.wait_processed("cam", first + 1)
+        assert (record.progress.sequence, record.frames_dropped) == (first - 3, 0)
+    assert SavedTracks.from_bytes(runner.client.hget(KEYS.state, "cam") or b"").tracking.frames_missed == 0
+    assert not runner.value("afterimage_frames_dropped_total", stream_id="cam", reason="queue_full")
 
 
 def written(client: redis.Redis) -> list[Any]:
