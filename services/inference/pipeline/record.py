@@ -25,7 +25,8 @@ from services.inference.pipeline.saved_state import SavedMemory, SavedTracks
 from services.inference.pipeline.tracker import Tracker, Transition
 from shared.clock import ClockSteps, now_ms, steady_ms, wall_offset_ms
 from shared.events import CloseReason, Event, event_id
-from shared.store.commit import CommitOutcome, Committer, Damaged, StreamCommit, StreamOutcome
+from shared.store.commit import CommitOutcome, Committer, StreamCommit, StreamOutcome
+from shared.store.errors import Damaged
 from shared.store.leases import Lease
 from shared.streams import StreamSpec
 
