@@ -84,7 +84,7 @@ class StreamRecord:
     def frames_dropped(self) -> int:
         """Frames that inference never saw: lost before they reached the queue, or in it."""
         before = self.status.frames_dropped if self.status.generation == self.spec.generation else 0
-        return before + self.progress.sequence - self.progress.frames_processed
+        return before + max(0, self.progress.sequence - self.progress.frames_processed)
 
 
 def parsed_spec(name: bytes | str, text: bytes) -> StreamSpec | Unreadable:

@@ -18,6 +18,16 @@ def neighbour_of(stream_id: str) -> str:
     return next(name for name in names if partition_of(name) == partition_of(stream_id))
 
 
+def strangers(*names: str) -> dict[str, str]:
+    """For each name an id that begins with it, all of different partitions."""
+    found: dict[int, str] = {}
+    for name in names:
+        ids = (f"{name}-{number}" for number in range(10_000))
+        stream_id = next(each for each in ids if partition_of(each) not in found)
+        found[partition_of(stream_id)] = stream_id
+    return dict(zip(names, found.values(), strict=True))
+
+
 @dataclass(frozen=True, slots=True)
 class Damage:
     """What becomes of one field of one of a partition's hashes, and what is said of it then."""
@@ -35,6 +45,28 @@ class Damage:
         if former is None:
             return lambda: client.hdel(key, stream_id)
         return lambda: client.hset(key, stream_id, former)
+
+
+def of_another_type(client: redis.Redis, stream_id: str, part: str, kind: str) -> tuple[str, Callable[[], object]]:
+    """Puts another thing where a key is to be of a kind: what is wrong then, and what puts it right again.
+
+    What a lease was nobody needs again.
+    """
+    key = getattr(keys_of(stream_id), part)
+    if callable(key):
+        key = key("inference" if part == "lease" else stream_id)
+    is_kept = bool(client.exists(key)) and part != "lease"
+    if is_kept:
+        client.rename(key, f"{key}:kept")
+    client.delete(key)
+    client.lpush(key, "what is this")
+
+    def put_right() -> None:
+        client.delete(key)
+        if is_kept:
+            client.rename(f"{key}:kept", key)
+
+    return f"{key} is no {kind}", put_right
 
 
 def _with(**fields: object) -> Callable[[bytes], bytes]:

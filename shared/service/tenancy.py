@@ -28,6 +28,9 @@ class Observer(Protocol):
     def owned(self, num_partitions: int) -> None:
         """So many partitions are this worker's now."""
 
+    def damaged(self, num_partitions: int) -> None:
+        """So many partitions that fall to this worker cannot be taken: their keys are damaged."""
+
     def moved(self, way: str, num_partitions: int) -> None:
         """Partitions were `taken`, `handed_back` or `lost`."""
 
@@ -51,6 +54,7 @@ class Tenancy:
         self._beat_every = ttl_seconds / BEATS_PER_LIFE
         self._renewed_at = self._beaten_at = -ttl_seconds
         self._away = False
+        self._damaged: dict[int, str] = {}
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="leases")
         self.version = 0
@@ -125,6 +129,17 @@ class Tenancy:
         taken = self._book.take(sorted(mine - self.held().keys()))
         if taken:
             self._change(held=taken, way="taken")
+        self._name(self._book.damaged)
+
+    def _name(self, damaged: dict[int, str]) -> None:
+        """Partitions whose own keys are damaged stand still; each is named once."""
+        if damaged == self._damaged:
+            return
+        for partition, what in damaged.items():
+            if self._damaged.get(partition) != what:
+                log.error("partition %d: stands still: %s", partition, what)
+        self._damaged = damaged
+        self._observer.damaged(len(damaged))
 
     def _living(self) -> list[str]:
         """Who lives, this worker among them: it beats now and then, and looks more often than that."""

@@ -10,12 +10,11 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.client import Pipeline
-from redis.exceptions import ResponseError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from shared.store.address import ManyHosts, invalid
-from shared.store.errors import translated
+from shared.store.errors import damage_in, translated
 
 __all__ = ["connect", "connect_async", "replies_of", "translated"]
 
@@ -75,7 +74,7 @@ def replies_of(pipeline: Pipeline) -> list[Any]:
     with translated():
         replies = pipeline.execute(raise_on_error=False)
         for reply in replies:
-            if isinstance(reply, Exception) and not (isinstance(reply, ResponseError) and "WRONGTYPE" in str(reply)):
+            if isinstance(reply, Exception) and not damage_in(reply):
                 raise reply
     return replies
 

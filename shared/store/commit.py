@@ -6,7 +6,7 @@ state; what another owner has moved on is refused.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
@@ -16,14 +16,16 @@ import redis
 from shared.entries import labels_field, scores_text
 from shared.events import Event
 from shared.store.client import translated
+from shared.store.errors import Damaged
 from shared.store.keys import PARTITIONS, keys_of
 from shared.store.leases import OWNS, Lease
-from shared.store.scripts import IS_AFTER, Script, lua
+from shared.store.scripts import IS_AFTER, WRONG, Script, lua
 from shared.streams import Progress
 
 MAX_FEED_ENTRIES = 10_000
 
 COMMIT: Final = lua("commit")
+LOAD: Final = lua("stream_load")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,6 @@ class StreamCommit:
     transitions: Sequence[tuple[str, Event]] = field(default=())
     memory: bytes = b""
 
-    def keys(self) -> list[str]:
-        """The stream's own keys, in the script's order."""
-        keys = keys_of(self.stream_id)
-        owned = (keys.frames, keys.scores, keys.events, keys.event_data)
-        return [key(self.stream_id) for key in owned]
-
     def arguments(self) -> list[Any]:
         """The stream's part of the script's arguments."""
         arguments: list[Any] = [self.stream_id, str(self.expected), str(self.wanted), self.state, self.memory]
@@ -86,14 +82,8 @@ class CommitOutcome(Enum):
     """The stream is not registered any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Damaged:
-    """The stream's keys do not bear the commit, and nothing of it is written."""
-
-    what: str
-
-
 StreamOutcome = CommitOutcome | Damaged
+"""Of a damaged stream nothing is written: its keys do not bear the commit."""
 
 CODES: Final = {
     None: CommitOutcome.FENCED,
@@ -109,7 +99,7 @@ class Committer:
     """Sends commits, each under the lease it was made under."""
 
     def __init__(self, client: redis.Redis, retention: Retention) -> None:
-        self._script = Script(client, OWNS + IS_AFTER + COMMIT)
+        self._script = Script(client, OWNS + IS_AFTER + WRONG + COMMIT)
         self._retention = retention
 
     def commit(self, commits: Sequence[StreamCommit]) -> dict[str, StreamOutcome]:
@@ -124,7 +114,7 @@ class Committer:
             replies = self._script.many([self._call(lease, group) for lease, group in by_lease.items()])
         outcomes: dict[str, StreamOutcome] = {}
         for group, reply in zip(by_lease.values(), replies, strict=True):
-            codes = [None] * len(group) if reply is None else reply
+            codes = reply if isinstance(reply, list) else [reply] * len(group)
             outcomes |= {commit.stream_id: _outcome(code) for commit, code in zip(group, codes, strict=True)}
         return outcomes
 
@@ -133,10 +123,34 @@ class Committer:
         all_keys = [*keys.ownership("inference"), keys.progress, keys.state, keys.memory, keys.feed]
         arguments: list[Any] = [str(lease), MAX_FEED_ENTRIES, *self._retention.milliseconds()]
         for commit in group:
-            all_keys += commit.keys()
+            all_keys += keys.own(commit.stream_id)
             arguments += commit.arguments()
         return all_keys, arguments
 
 
-def _outcome(code: int | bytes | None) -> StreamOutcome:
-    return Damaged(code.decode(errors="replace")) if isinstance(code, bytes) else CODES[code]
+Left = tuple[bytes | None, bytes | None, bytes | None]
+"""What the last commits left of a stream: progress, state and memory, as they were sent."""
+
+
+def what_was_left(client: redis.Redis, stream_ids: Iterable[str]) -> list[Left | Damaged]:
+    """What the last commits left of each stream, or why its keys do not bear another; in one pipelined round trip.
+
+    Raises StoreUnavailable.
+    """
+    calls = []
+    for stream_id in stream_ids:
+        keys = keys_of(stream_id)
+        shared = [keys.progress, keys.inference, keys.state, keys.memory, keys.feed]
+        calls.append(([*shared, *keys.own(stream_id)], [stream_id]))
+    with translated():
+        replies = Script(client, IS_AFTER + WRONG + LOAD).many(calls)
+    return [reply if isinstance(reply, Damaged) else tuple(reply) for reply in replies]
+
+
+def _outcome(code: int | bytes | Damaged | None) -> StreamOutcome:
+    match code:
+        case bytes():
+            return Damaged(code.decode(errors="replace"))
+        case Damaged():
+            return code
+    return CODES[code]

@@ -109,6 +109,10 @@ class PartitionKeys:
         """Hash: event id → Event (JSON)."""
         return self._key("eventdata", stream_id)
 
+    def own(self, stream_id: str) -> list[str]:
+        """All that is one stream's alone, in the order that scripts take it: frames, scores, events, their data."""
+        return [key(stream_id) for key in (self.frames, self.scores, self.events, self.event_data)]
+
     def lease(self, role: Role) -> str:
         """String: the fencing token of the partition's owner for a role."""
         return self._key("lease", role)

@@ -11,16 +11,18 @@ import math
 import os
 import secrets
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import redis
 
 from shared.clock import steady_ms
-from shared.store.client import translated
-from shared.store.keys import NUM_PARTITIONS, PARTITIONS, Role, workers_key
-from shared.store.scripts import Script, lua
+from shared.store.client import replies_of, translated
+from shared.store.errors import Damaged
+from shared.store.keys import PARTITIONS, Role, workers_key
+from shared.store.scripts import WRONG, Script, lua
 
 LEASE_SECONDS = 5.0
 """A worker silent for so long counts as dead, and what it owned is free."""
@@ -108,8 +110,10 @@ class LeaseBook:
         self.role, self.worker_id = role, worker_id
         self._ttl_ms = round(ttl_seconds * 1000)
         self._roll_call = RollCall(self._ttl_ms)
+        self.damaged: dict[int, str] = {}
+        """What is wrong with the keys of partitions that could not be taken for that the last time."""
         self._beat, self._heard, self._take, self._renew, self._release = (
-            Script(client, body) for body in (BEAT, HEARD, TAKE, OWNS + RENEW, OWNS + RELEASE)
+            Script(client, body) for body in (BEAT, HEARD, WRONG + TAKE, OWNS + RENEW, OWNS + RELEASE)
         )
 
     def beat(self) -> list[str]:
@@ -138,15 +142,16 @@ class LeaseBook:
         arguments = [self.worker_id, self._ttl_ms, MAX_LEASE_SECONDS * 1000]
         calls = [(PARTITIONS[partition].ownership(self.role), arguments) for partition in wanted]
         with translated():
-            replies = self._take.many(calls)
-        return [Lease.parse(p, stored) for p, stored in zip(wanted, replies, strict=True) if stored is not None]
+            replies = dict(zip(wanted, self._take.many(calls), strict=True))
+        self.damaged = {each: reply.what for each, reply in replies.items() if isinstance(reply, Damaged)}
+        return [Lease.parse(each, reply) for each, reply in replies.items() if isinstance(reply, bytes)]
 
     def renew(self, leases: Sequence[Lease]) -> list[Lease]:
         """Prolongs the leases; returns those that stand no more."""
         calls = [(PARTITIONS[lease.partition].ownership(self.role), [str(lease), self._ttl_ms]) for lease in leases]
         with translated():
             replies = self._renew.many(calls)
-        return [lease for lease, stands in zip(leases, replies, strict=True) if not stands]
+        return [lease for lease, stands in zip(leases, replies, strict=True) if stands != 1]
 
     def release(self, leases: Sequence[Lease]) -> None:
         """Gives leases back, so that others need not wait until they run out."""
@@ -160,6 +165,14 @@ def _heard_of(reply: Any) -> tuple[int, dict[str, int]]:  # noqa: ANN401  (what 
     return now_ms, {worker.decode(): int(at_ms) for worker, at_ms in zip(found[::2], found[1::2], strict=True)}
 
 
+def _readable(stored: Iterable[Any]) -> Iterator[Lease]:
+    """The leases among what lies where they belong, by partition."""
+    for partition, held in enumerate(stored):
+        if isinstance(held, bytes):
+            with suppress(ValueError):
+                yield Lease.parse(partition, held)
+
+
 def worker_id() -> str:
     """An id for this process that no other has, or had."""
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
@@ -169,11 +182,10 @@ def living_workers(client: redis.Redis, role: Role, ttl_seconds: float) -> list[
     """The workers of a role heard of within that time, by id, and what each owns. Raises StoreUnavailable."""
     with translated():
         now_ms, heard = _heard_of(Script(client, HEARD)([workers_key(role)], []))
-        pipeline = client.pipeline(transaction=False)
-        for keys in PARTITIONS:
-            pipeline.get(keys.lease(role))
-        stored = pipeline.execute()
-    leases = [Lease.parse(number, held) for number, held in zip(range(NUM_PARTITIONS), stored, strict=True) if held]
+    pipeline = client.pipeline(transaction=False)
+    for keys in PARTITIONS:
+        pipeline.get(keys.lease(role))
+    leases = list(_readable(replies_of(pipeline)))
     return sorted(
         (
             LivingWorker(

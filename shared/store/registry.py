@@ -10,9 +10,10 @@ import redis
 from shared.errors import Fenced, StreamExists, StreamUnknown
 from shared.records import StreamRecord, Unreadable, parsed_spec
 from shared.store.client import replies_of, translated
+from shared.store.errors import Damaged
 from shared.store.keys import PARTITIONS, PartitionKeys, keys_of
 from shared.store.leases import OWNS, Lease
-from shared.store.scripts import Script, lua
+from shared.store.scripts import WRONG, Script, lua
 from shared.streams import STREAM_ID_PATTERN, InferenceStatus, Progress, StreamSpec, StreamStatus
 
 FENCED = 2
@@ -20,7 +21,7 @@ TURN_SECONDS = 0.25
 ADD: Final = lua("stream_add")
 REPLACE: Final = lua("stream_replace")
 REMOVE: Final = lua("stream_remove")
-SET_IF_CURRENT: Final = lua("stream_set_if_current")
+SET_IF_CURRENT: Final = OWNS + WRONG + lua("stream_set_if_current")
 
 
 class PartitionCounters:
@@ -143,9 +144,9 @@ class Registry:
         """Removes a stream and all its keys; raises StreamUnknown."""
         keys = keys_of(stream_id)
         hashes = [keys.status, keys.inference, keys.published, keys.progress, keys.state, keys.memory]
-        own = [keys.frames(stream_id), keys.scores(stream_id), keys.events(stream_id), keys.event_data(stream_id)]
+        named = [keys.streams, keys.changes, *hashes, *keys.own(stream_id)]
         with translated():
-            known = Script(self._client, REMOVE)([keys.streams, keys.changes, *hashes, *own], [stream_id])
+            known = Script(self._client, REMOVE)(named, [stream_id])
         if not known:
             raise StreamUnknown(f"no stream has the id {stream_id!r}")
 
@@ -194,15 +195,15 @@ class Registry:
         named = [keys.progress, keys.status, *keys.ownership("ingest")]
         arguments = [stream_id, status.generation, status.model_dump_json(), str(lease)]
         with translated():
-            outcome = Script(self._client, OWNS + SET_IF_CURRENT)(named, arguments)
+            outcome = Script(self._client, SET_IF_CURRENT)(named, arguments)
         if outcome == FENCED:
             raise Fenced(f"stream {stream_id!r}: its partition is another worker's")
         return bool(outcome)
 
-    def set_inference(self, said: Iterable[tuple[StreamSpec, InferenceStatus, Lease]]) -> set[str]:
+    def set_inference(self, said: Iterable[tuple[StreamSpec, InferenceStatus, Lease]]) -> dict[str, Damaged | None]:
         """Stores what inference sees of streams, in one round trip, but for generations that are gone.
 
-        Returns the ids of those whose partition is another worker's: nothing is stored of them.
+        Returns those of which nothing is stored otherwise: what is damaged, None where a partition is another worker's.
         """
         calls: list[tuple[list[str], list[Any]]] = []
         for spec, status, lease in said:
@@ -210,8 +211,10 @@ class Registry:
             named = [keys.progress, keys.inference, *keys.ownership("inference")]
             calls.append((named, [spec.id, spec.generation, status.model_dump_json(), str(lease)]))
         with translated():
-            outcomes = Script(self._client, OWNS + SET_IF_CURRENT).many(calls)
-        return {arguments[0] for (_, arguments), outcome in zip(calls, outcomes, strict=True) if outcome == FENCED}
+            outcomes = Script(self._client, SET_IF_CURRENT).many(calls)
+        answered = [(arguments[0], outcome) for (_, arguments), outcome in zip(calls, outcomes, strict=True)]
+        fenced = {stream_id: None for stream_id, outcome in answered if outcome == FENCED}
+        return fenced | {stream_id: outcome for stream_id, outcome in answered if isinstance(outcome, Damaged)}
 
 
 def _id_of(name: bytes) -> str:

@@ -12,6 +12,8 @@ from typing import Any, Final, TypeVar
 import redis
 from redis.exceptions import NoScriptError, ResponseError
 
+from shared.store.errors import damage_in
+
 LUA: Final = Path(__file__).parent / "lua"
 """Each script's file begins with what it does, and names its keys and arguments."""
 
@@ -25,6 +27,8 @@ def lua(name: str) -> str:
 
 IS_AFTER: Final = lua("is_after")
 """A part of scripts: says which of two entries is the later."""
+WRONG: Final = lua("wrong")
+"""A part of scripts: says which key is of another type than it should be."""
 
 
 class Script:
@@ -44,7 +48,10 @@ class Script:
         return self._run(lambda *script: execute(*script, len(keys), *keys, *args))
 
     def many(self, calls: Iterable[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
-        """Runs it once for each (keys, arguments), in one pipelined round trip; the replies in the same order."""
+        """Runs it once for each (keys, arguments), in one pipelined round trip; the replies in the same order.
+
+        Of a call that breaks off because of what it meets in Redis the reply is Damaged; the others go on.
+        """
         wanted = list(calls)
         return self._run(lambda *script: self._piped(script, wanted)) if wanted else []
 
@@ -52,7 +59,11 @@ class Script:
         pipeline = self._client.pipeline(transaction=False)
         for keys, args in calls:
             pipeline.execute_command(*script, len(keys), *keys, *args)  # type: ignore[no-untyped-call]
-        return pipeline.execute()
+        replies = [damage_in(reply) or reply for reply in pipeline.execute(raise_on_error=False)]
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        return replies
 
     def _run(self, send: Callable[..., Reply]) -> Reply:
         try:

@@ -41,6 +41,21 @@ def test_a_lease_is_one_workers_until_it_gives_it_back(redis_client: redis.Redis
     assert redis_client.get(PARTITIONS[5].lease("inference")) == str(next_lease).encode()
 
 
+@pytest.mark.parametrize(("part", "text"), [("lease", b"of nobody"), ("fence", b"many"), ("fence", b"1.5")])
+def test_a_lease_that_is_none_stands_in_the_way_of_its_own_partition_alone(
+    redis_client: redis.Redis, part: str, text: bytes
+) -> None:
+    key, book = getattr(PARTITIONS[5], part)("inference"), LeaseBook(redis_client, "inference", "one")
+    for is_text in (True, False):
+        redis_client.set(key, text) if is_text else redis_client.lpush(key, text)
+        assert [lease.partition for lease in book.take([4, 5, 6])] == [4, 6]
+        assert book.damaged.keys() == {5}
+        assert key in book.damaged[5]
+        redis_client.delete(key)
+    assert book.take([5])
+    assert book.damaged == {}
+
+
 def test_taking_again_after_a_lost_reply_draws_a_new_token(redis_client: redis.Redis) -> None:
     book = LeaseBook(redis_client, "inference", "one")
     [first], [second] = book.take([5]), book.take([5])

@@ -62,7 +62,7 @@ def test_a_worker_whose_lease_ran_out_says_nothing_more(registry: Registry) -> N
     late = Lease(LEASE.partition, 2, "another")
     with pytest.raises(Fenced, match="'cam'"):
         registry.set_status("cam", StreamStatus(generation=7, epoch=9), late)
-    assert registry.set_inference([(SPEC, InferenceStatus(model="a@1"), late)]) == {"cam"}
+    assert registry.set_inference([(SPEC, InferenceStatus(model="a@1"), late)]) == {"cam": None}
     record = registry.get("cam")
     assert (record.status.epoch, record.inference.model) == (0, None)
 
@@ -75,14 +75,14 @@ def test_what_inference_sees_of_many_streams_takes_one_round_trip(
     for each in owned:
         registry.add(each)
     num_reads = redis_client.info("stats")["total_reads_processed"]
-    assert registry.set_inference([(each, InferenceStatus(model="a@1"), LEASE) for each in owned]) == set()
+    assert registry.set_inference([(each, InferenceStatus(model="a@1"), LEASE) for each in owned]) == {}
     assert redis_client.info("stats")["total_reads_processed"] - num_reads < len(owned) / 4
     assert {registry.get(each.id).inference.model for each in owned} == {"a@1"}
 
 
 def test_a_removed_stream_leaves_nothing(registry: Registry, redis_client: redis.Redis) -> None:
     registry.set_status("cam", StreamStatus(generation=7), LEASE)
-    assert registry.set_inference([(SPEC, InferenceStatus(reason="no model"), LEASE)]) == set()
+    assert registry.set_inference([(SPEC, InferenceStatus(reason="no model"), LEASE)]) == {}
     keys = keys_of("cam")
     redis_client.xadd(keys.frames("cam"), {"n": 1})
     redis_client.zadd(keys.events("cam"), {"e": 1})

@@ -126,6 +126,8 @@ def test_inference_works_on_the_others(redis_client: redis.Redis, tmp_path: Path
         runner.start()
         for damage in ALL:
             runner.wait_processed(neighbour_of(damage.name), 2)
+        unknown = sum(damage.part == "progress" for damage in ALL)
+        eventually(lambda: runner.value("afterimage_streams_damaged") == unknown, "those whose course is unknown")
         assert runner.failure is None
 
 

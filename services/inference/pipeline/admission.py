@@ -17,13 +17,15 @@ from shared.entries import EntryId
 from shared.events import CloseReason, Event
 from shared.manifest import Manifest
 from shared.store.client import replies_of
+from shared.store.commit import what_was_left
+from shared.store.errors import Damaged
 from shared.store.keys import keys_of
 from shared.streams import FIRST_CURSOR, Progress
 
 MODEL_CHANGED: Final[CloseReason] = "model_changed"
 STATE_LOST: Final[CloseReason] = "state_lost"
 DAMAGED_SECONDS = 30.0
-"""So long a stream with damaged keys is left alone, and so long it goes well before it is called whole."""
+"""So long a stream with damaged keys is left alone before it is tried again."""
 
 log = logging.getLogger(__name__)
 
@@ -50,45 +52,37 @@ class DamagedStreams:
         _, since = self._damages.get(stream_id, ("", -DAMAGED_SECONDS))
         return time.monotonic() < since + DAMAGED_SECONDS
 
-    def forget(self, stream_ids: Collection[str]) -> int:
-        """Leaves out streams that have been whole for long, and those that are not among these; how many are left."""
-        now = time.monotonic()
-        self._damages = {
-            stream_id: (damage, since)
-            for stream_id, (damage, since) in self._damages.items()
-            if stream_id in stream_ids and now < since + 2 * DAMAGED_SECONDS
-        }
+    def forget(self, stream_id: str) -> None:
+        """The stream's keys are whole again, or there is no such stream."""
+        self._damages.pop(stream_id, None)
+
+    def keep_only(self, stream_ids: Collection[str]) -> int:
+        """Forgets those that are not among these; how many are left."""
+        self._damages = {each: damage for each, damage in self._damages.items() if each in stream_ids}
         return len(self._damages)
 
 
-def admit(client: redis.Redis, wanted: Iterable[Stream], metrics: InferenceMetrics) -> list[Opening]:
+def admit(
+    client: redis.Redis, wanted: Iterable[Stream], damaged: DamagedStreams, metrics: InferenceMetrics
+) -> list[Opening]:
     """How those of the streams begin that exist, from one pipelined round trip, and one more for each whose state is
-    lost. Raises StoreUnavailable.
-
-    A stream whose progress cannot be read is left out; ingest and the api say so.
-    """
+    lost; damaged ones are noted instead. Raises StoreUnavailable."""
     chosen = list(wanted)
-    pipeline = client.pipeline(transaction=False)
-    for stream in chosen:
-        keys = keys_of(stream.id)
-        for key in (keys.progress, keys.state, keys.memory):
-            pipeline.hget(key, stream.id)
-    replies = replies_of(pipeline)
-    stored = zip(replies[::3], replies[1::3], replies[2::3], strict=True)
-    return [
-        _with_left_open(client, _opening(stream, progress, state, memory, metrics))
-        for stream, (text, state, memory) in zip(chosen, stored, strict=True)
-        if (progress := _readable(text)) is not None
-        and not isinstance(state, Exception)
-        and not isinstance(memory, Exception)
-    ]
-
-
-def _readable(stored: bytes | Exception | None) -> Progress | None:
-    try:
-        return Progress.parse(stored) if isinstance(stored, bytes) else None
-    except ValueError:
-        return None
+    openings = []
+    for stream, left in zip(chosen, what_was_left(client, [stream.id for stream in chosen]), strict=True):
+        if isinstance(left, Damaged):
+            damaged.note(stream.id, left.what)
+            continue
+        text, state, memory = left
+        try:
+            progress = None if text is None else Progress.parse(text)
+        except ValueError:
+            damaged.note(stream.id, f"{keys_of(stream.id).progress} cannot be read")
+            continue
+        damaged.forget(stream.id)
+        if progress:
+            openings.append(_with_left_open(client, _opening(stream, progress, state, memory, metrics)))
+    return openings
 
 
 def _opening(

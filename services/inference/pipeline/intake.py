@@ -167,7 +167,7 @@ class Intake:
             self._tell(wanted, self._unsettled - specs.keys())
         self._unsettled = {spec.id for spec in wanted if not self._is_settled(spec)}
         self._forget(self._counted - specs.keys() - self._closing.keys())
-        self._metrics.streams_damaged.set(self._damaged.forget(specs.keys()))
+        self._metrics.streams_damaged.set(self._damaged.keep_only(specs.keys()))
         self._metrics.streams.set(len(self._open) + len(self._closing))
 
     def _update(self, place: Place, spec: StreamSpec | None) -> None:
@@ -184,7 +184,7 @@ class Intake:
             self._news.append(Change(stream, spec))
 
     def _is_settled(self, spec: StreamSpec) -> bool:
-        return spec.id in self._open and self._choices.is_met(spec) and self._damaged.damage(spec.id) is None
+        return spec.id in self._open and self._choices.is_met(spec)
 
     def _close(self, stream: Stream) -> None:
         """Reads no more of it; what was read and not yet given to a batch is read again by whoever opens it next."""
@@ -221,7 +221,7 @@ class Intake:
             if not self._damaged.rests(spec.id) and (runner := self._choices.runner_for(spec))
         ]
         if wanted:
-            for opened in admit(self._client, wanted, self._metrics):
+            for opened in admit(self._client, wanted, self._damaged, self._metrics):
                 stream = opened.stream
                 self._open[stream.id] = Place(stream, stream.spec, opened.position, opened.progress.cursor)
                 self._counted.add(stream.id)
@@ -255,5 +255,9 @@ class Intake:
             status = InferenceStatus(model=model, reason=reason)
             if status != InferenceStatus() and self._told.get(spec.id) != (spec.generation, status):
                 said.append((spec, status, self._held[partition_of(spec.id)]))
-        fenced = self._registry.set_inference(said)
-        self._told |= {spec.id: (spec.generation, status) for spec, status, _ in said if spec.id not in fenced}
+        unsaid = self._registry.set_inference(said)
+        self._told |= {spec.id: (spec.generation, status) for spec, status, _ in said if spec.id not in unsaid}
+        for stream_id, damage in unsaid.items():
+            if damage and (place := self._open.get(stream_id)):
+                self._close(place.stream)
+                self._damaged.note(stream_id, damage.what)

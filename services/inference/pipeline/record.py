@@ -25,7 +25,8 @@ from services.inference.pipeline.saved_state import SavedMemory, SavedTracks
 from services.inference.pipeline.tracker import Tracker, Transition
 from shared.clock import ClockSteps, now_ms, steady_ms, wall_offset_ms
 from shared.events import CloseReason, Event, event_id
-from shared.store.commit import CommitOutcome, Committer, Damaged, StreamCommit, StreamOutcome
+from shared.store.commit import CommitOutcome, Committer, StreamCommit, StreamOutcome
+from shared.store.errors import Damaged
 from shared.store.leases import Lease
 from shared.streams import StreamSpec
 
@@ -91,11 +92,13 @@ class Course:
         return SavedMemory(self._manifest.reference, passed.cursor, passed.frames_processed, memory).to_bytes()
 
     def _pass(self, entry: Scored) -> None:
-        """Moves the progress past an entry; a hole in the frames' numbers is noted for the next event."""
+        """Moves the progress past an entry; a hole in the frames' numbers is noted for the next event.
+
+        They go back where somebody took the counter of frames published away: nothing was missed then.
+        """
         frame, passed = entry.frame, self._progress
         is_frame = frame.jpeg is not None
-        if missed := frame.sequence - passed.sequence - is_frame:
-            self._tracker.note_missed(missed)
+        self._tracker.note_missed(max(0, frame.sequence - passed.sequence - is_frame))
         processed = passed.frames_processed + is_frame
         self._progress = replace(passed, cursor=frame.entry_id, sequence=frame.sequence, frames_processed=processed)
 
@@ -244,7 +247,7 @@ class Recorder:
         metrics.frames_processed.labels(stream_id).inc(processed)
         if commit.memory:
             metrics.checkpointed_at.labels(stream_id).set(at_ms / 1000)
-        if dropped:
+        if dropped > 0:
             metrics.frames_dropped.labels(stream_id, "queue_full").inc(dropped)
         scored = next((entry.scores for entry in reversed(result.entries) if entry.scores is not None), None)
         if scored is not None:

@@ -12,21 +12,8 @@ local outcomes, at = {}, 6
 local DAY = 86400000 -- more by the clock than by the stream's own time: a clock that is set must not take an hour's history
 local MOST_OLD = 300 -- more than a model has labels: of each, one event that began before may not have ended before
 local function take() at = at + 1; return ARGV[at - 1] end
-local function wrong(first, kinds) -- of keys from the first on
-  for i, wanted in ipairs(kinds) do
-    local kind = redis.call('TYPE', KEYS[first + i - 1])['ok']
-    if kind ~= 'none' and kind ~= wanted then return KEYS[first + i - 1] .. ' is a ' .. kind .. ' and no ' .. wanted end
-  end
-end
 local function before(id, milliseconds)
   return string.format('%.0f', math.max(0, string.match(id, '^%d+') - milliseconds))
-end
-local function newest(stream) -- the last id that an entry ever had
-  if redis.call('EXISTS', stream) == 0 then return '0-0' end
-  local told = redis.call('XINFO', 'STREAM', stream)
-  for i = 1, #told, 2 do
-    if told[i] == 'last-generated-id' then return told[i + 1] end
-  end
 end
 local function ended_before(at_ms, events, event_data) -- up to MOST_OLD of them
   local ids = redis.call('ZRANGEBYSCORE', events, '-inf', '(' .. at_ms, 'LIMIT', 0, MOST_OLD)
@@ -38,7 +25,7 @@ local function ended_before(at_ms, events, event_data) -- up to MOST_OLD of them
   end
   return ended
 end
-local damage = wrong(3, {'hash', 'hash', 'hash', 'stream'})
+local of_all = wrong(3, {'hash', 'hash', 'hash', 'stream'})
 local key = 7
 while at <= #ARGV do
   local id, expected, wanted, state, memory = take(), take(), take(), take(), take()
@@ -48,13 +35,13 @@ while at <= #ARGV do
   local num_transitions = tonumber(take())
   local first_transition = at
   at = at + num_transitions * 4
-  local damaged = damage or wrong(key, {'stream', 'stream', 'zset', 'hash'})
-  local current = not damaged and redis.call('HGET', KEYS[3], id)
-  if not damaged and current == expected and num_scored > 0 and not is_after(ARGV[first_scored], newest(KEYS[key + 1])) then
-    damaged = KEYS[key + 1] .. ' goes on beyond the cursor'
+  local damage = of_all or wrong(key, {'stream', 'stream', 'zset', 'hash'})
+  local current = not damage and redis.call('HGET', KEYS[3], id)
+  if not damage and current == expected and num_scored > 0 and not is_after(ARGV[first_scored], newest(KEYS[key + 1])) then
+    damage = KEYS[key + 1] .. ' goes on beyond the cursor'
   end
-  if damaged then
-    outcomes[#outcomes + 1] = damaged
+  if damage then
+    outcomes[#outcomes + 1] = damage
   elseif current == wanted and (wanted ~= expected or redis.call('HGET', KEYS[4], id) == state) then
     outcomes[#outcomes + 1] = 2
   elseif current == expected then
