@@ -14,7 +14,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from shared.store.address import ManyHosts, invalid
-from shared.store.errors import damage_in, translated
+from shared.store.errors import raise_but_damage, translated
 
 __all__ = ["connect", "connect_async", "replies_of", "translated"]
 
@@ -73,9 +73,7 @@ def replies_of(pipeline: Pipeline) -> list[Any]:
     """
     with translated():
         replies = pipeline.execute(raise_on_error=False)
-        for reply in replies:
-            if isinstance(reply, Exception) and not damage_in(reply):
-                raise reply
+        raise_but_damage(replies)
     return replies
 
 

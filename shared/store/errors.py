@@ -1,6 +1,6 @@
 """What Redis and its client library say in trouble, in our own error tree."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -44,6 +44,13 @@ def damage_in(reply: object) -> Damaged | None:
     if not any(words in said for words in (DAMAGED, *OF_DATA)):
         return None
     return Damaged(redact(said.removeprefix(DAMAGED))[:MAX_CHARACTERS])
+
+
+def raise_but_damage(replies: Iterable[object]) -> None:
+    """Raises the first error among a pipeline's replies that says something of Redis itself."""
+    for reply in replies:
+        if isinstance(reply, Exception) and not damage_in(reply):
+            raise reply
 
 
 @contextmanager

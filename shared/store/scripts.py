@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 import redis
 from redis.exceptions import NoScriptError, ResponseError
 
-from shared.store.errors import damage_in
+from shared.store.errors import damage_in, raise_but_damage
 
 LUA: Final = Path(__file__).parent / "lua"
 """Each script's file begins with what it does, and names its keys and arguments."""
@@ -59,11 +59,9 @@ class Script:
         pipeline = self._client.pipeline(transaction=False)
         for keys, args in calls:
             pipeline.execute_command(*script, len(keys), *keys, *args)  # type: ignore[no-untyped-call]
-        replies = [damage_in(reply) or reply for reply in pipeline.execute(raise_on_error=False)]
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise reply
-        return replies
+        replies = pipeline.execute(raise_on_error=False)
+        raise_but_damage(replies)
+        return [damage_in(reply) or reply for reply in replies]
 
     def _run(self, send: Callable[..., Reply]) -> Reply:
         try:
