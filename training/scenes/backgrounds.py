@@ -31,6 +31,12 @@ def random_colour(rng: Generator) -> tuple[int, int, int]:
     return blue, green, red
 
 
+def clouds(rng: Generator, width: int, height: int, strength: float, cells: int = 5) -> Levels:
+    """Soft random variation about zero, [height, width]."""
+    noise = rng.standard_normal((cells, cells + 2), np.float32) * np.float32(strength)
+    return np.asarray(cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
+
+
 def _paint_once(rng: Generator, width: int, height: int, clutter: int) -> Picture:
     canvas = _gradient(rng, width, height)
     if rng.random() < 0.7:

@@ -7,16 +7,18 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from training.scenes.backgrounds import Levels, random_colour
+from training.scenes.backgrounds import Levels, clouds
 from training.scenes.incidents import Incident, Ramp, random_ramp
+from training.scenes.surfaces import surface_of
 
-LOOKS = ("cloth", "skin", "spray", "paper", "leaf", "film", "plain", "board", "blobs", "strands")
-LOOK_SHARES = (0.13, 0.14, 0.09, 0.08, 0.05, 0.1, 0.1, 0.17, 0.08, 0.06)
+LOOKS = ("cloth", "skin", "spray", "paper", "leaf", "film", "plain", "board", "blobs", "strands", "drops")
+LOOK_SHARES = (0.14, 0.12, 0.07, 0.06, 0.04, 0.1, 0.07, 0.19, 0.06, 0.08, 0.07)
 PLAIN_SHARES = (0.2, 0.22, 0.12, 0.1, 0.08, 0.1, 0.18)
 """Of the first of these looks, where incidents are only shown."""
 REACH = 6
 """Pixels that a cover may tremble to any side."""
-SKINS = ((120, 150, 205), (95, 125, 180), (70, 95, 150), (45, 65, 105), (30, 40, 65))
+SHEETS = ("cloth", "paper", "board")
+"""Looks that come in from a side as they are, rather than spread."""
 MAX_RISE_SECONDS = 3.0
 
 
@@ -36,8 +38,11 @@ class Cover:
     softness: float
     tremble: float
     """Pixels."""
-    exposure: float
-    """What the camera's automatic exposure makes of the rest, as a gain."""
+    exposure: "Exposure"
+    comes_from: tuple[float, float]
+    """Where a sheet slides in from: right, down, in shares of the picture; (0, 0) for what spreads in place"""
+    refracts: bool
+    """Whether what is seen through it is the view itself, upside down and out of focus, as in a drop."""
 
     @classmethod
     def draw(cls, incident: Incident, rng: Generator, width: int, height: int, *, is_plain: bool = False) -> "Cover":
@@ -45,33 +50,26 @@ class Cover:
         shares = PLAIN_SHARES if is_plain else LOOK_SHARES
         look = str(rng.choice(LOOKS[: len(shares)], p=shares))
         size = (width + 2 * REACH, height + 2 * REACH)
-        arrival = _ranked(_shape(look, rng, *size))
-        surface = _lit(_surface(look, rng, *size), look, rng, *size)
-        share = rng.uniform(0.55, 0.95) if look != "film" and rng.random() < 0.4 else 1.0
-        softness, opacity = rng.uniform(0.02, 0.4), rng.uniform(0.93, 1)
-        if look in {"blobs", "strands"}:
-            share, softness = rng.uniform(0.35, 0.8), rng.uniform(0.01, 0.1)
-            opacity = rng.uniform(0.6, 0.95) if rng.random() < 0.4 else 1.0
+        angle = rng.uniform(0, 2 * math.pi)
         if look == "board":
-            share = rng.uniform(0.85, 1.0) if rng.random() < 0.7 else 1.0
-            softness, opacity = rng.uniform(0.004, 0.05), rng.uniform(0.7, 0.95) if rng.random() < 0.2 else 1.0
-        if look == "film":
-            softness, opacity = 4.0, rng.uniform(0.8, 0.97)
-        elif look in {"paper", "leaf", "spray"}:
-            softness = rng.uniform(0.02, 0.12)
+            angle = math.pi / 2 * int(rng.integers(0, 4))
+        arrival = _ranked(_shape(look, angle, rng, *size))
+        surface = surface_of(look, rng, *size)
+        share, softness, opacity = _extent(look, rng)
         tremble = rng.uniform(0.3, REACH - 1) if look in {"skin", "cloth", "leaf"} and rng.random() < 0.6 else 0.0
-        exposure = _exposure(float(surface.mean()), rng, is_plain=is_plain)
-        ramp = random_ramp(incident, rng, MAX_RISE_SECONDS)
+        slides = look in SHEETS and not is_plain and rng.random() < 0.7
         return cls(
-            ramp,
-            "defocused" if look == "film" else None,
+            random_ramp(incident, rng, MAX_RISE_SECONDS),
+            "defocused" if look in {"film", "drops"} else None,
             arrival[..., None],
             surface,
             share,
             opacity,
             softness,
             tremble,
-            exposure,
+            Exposure.draw(float(surface.mean()), rng, is_plain=is_plain),
+            (math.cos(angle), math.sin(angle)) if slides else (0.0, 0.0),
+            look == "drops",
         )
 
     def apply(self, levels: Levels, at_seconds: float) -> Levels:
@@ -82,10 +80,19 @@ class Cover:
         rows, columns = self._window(levels.shape[0], levels.shape[1], at_seconds)
         reached = strength * self.share * (1 + self.softness) - self.arrival[rows, columns]
         reach = np.clip(reached * np.float32(1 / self.softness), 0, 1) * np.float32(self.opacity)
-        covered = levels + reach * (self.surface[rows, columns] - levels)
-        since = at_seconds - self.ramp.incident.start_seconds - 0.5
-        adapted = 1 + (self.exposure - 1) * strength * min(1.0, max(0.0, since))
-        return np.asarray(covered * np.float32(adapted), np.float32)
+        shown = _refracted(levels) if self.refracts else self._slid(strength)[rows, columns]
+        covered = levels + reach * (shown - levels)
+        gain = self.exposure.gain_at(at_seconds - self.ramp.incident.start_seconds, strength)
+        return np.asarray(covered * np.float32(gain), np.float32)
+
+    def _slid(self, strength: float) -> Levels:
+        """The surface where it has come to: what leaves at one side comes in again at the other."""
+        right, down = self.comes_from
+        if not right and not down:
+            return self.surface
+        height, width = self.surface.shape[:2]
+        far = strength * self.share * (abs(right) * width + abs(down) * height)
+        return np.roll(self.surface, (round(down * far), round(right * far)), axis=(0, 1))
 
     def _window(self, height: int, width: int, at_seconds: float) -> tuple[slice, slice]:
         """The part of the cover that lies over the picture now."""
@@ -94,16 +101,58 @@ class Cover:
         return slice(y, y + height), slice(x, x + width)
 
 
-def clouds(rng: Generator, width: int, height: int, strength: float, cells: int = 5) -> Levels:
-    """Soft random variation about zero, [height, width]."""
-    noise = rng.standard_normal((cells, cells + 2), np.float32) * np.float32(strength)
-    return np.asarray(cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """What the camera's automatic exposure makes of a cover, after a while."""
+
+    gain: float
+    wait_seconds: float
+    takes_seconds: float
+
+    @classmethod
+    def draw(cls, brightness: float, rng: Generator, *, is_plain: bool) -> "Exposure":
+        """It makes up, at times, for what a cover of this brightness takes or adds; for a plain one only for that."""
+        gain = 1.0
+        if is_plain:
+            gain = rng.uniform(1.1, 2.2) if brightness < 70 and rng.random() < 0.5 else 1.0
+        elif rng.random() < 0.55:
+            made_up = (110 / max(20.0, brightness)) ** rng.uniform(0.2, 0.9)
+            gain = float(np.clip(made_up * np.exp(rng.normal(0, 0.2)), 0.4, 3.0))
+        return cls(gain, rng.uniform(0.2, 0.8), rng.uniform(0.5, 2.0))
+
+    def gain_at(self, since_seconds: float, strength: float) -> float:
+        """For all light, so long after the cover has come."""
+        risen = min(1.0, max(0.0, (since_seconds - self.wait_seconds) / self.takes_seconds))
+        return 1 + (self.gain - 1) * strength * risen
 
 
-def _shape(look: str, rng: Generator, width: int, height: int) -> Levels:
+def _extent(look: str, rng: Generator) -> tuple[float, float, float]:
+    """The share of the picture that is hidden in the end, the edge's softness, and the opacity."""
+    share = rng.uniform(0.55, 0.95) if look != "film" and rng.random() < 0.4 else 1.0
+    softness, opacity = rng.uniform(0.02, 0.4), rng.uniform(0.93, 1)
+    if look in {"blobs", "strands", "drops"}:
+        share, softness = rng.uniform(0.35, 0.8), rng.uniform(0.01, 0.1)
+        opacity = rng.uniform(0.6, 0.95) if rng.random() < 0.4 and look != "drops" else 1.0
+    elif look == "board":
+        share = rng.uniform(0.85, 1.0) if rng.random() < 0.7 else 1.0
+        softness, opacity = rng.uniform(0.004, 0.05), rng.uniform(0.65, 0.95) if rng.random() < 0.3 else 1.0
+    elif look == "film":
+        softness, opacity = 4.0, rng.uniform(0.75, 0.97)
+    elif look in {"paper", "leaf", "spray"}:
+        softness = rng.uniform(0.02, 0.12)
+    return share, softness, opacity
+
+
+def _refracted(levels: Levels) -> Levels:
+    """The view as drops show it."""
+    small = cv2.resize(levels, (levels.shape[1] // 4, levels.shape[0] // 4), interpolation=cv2.INTER_AREA)
+    soft = cv2.GaussianBlur(small[::-1], (0, 0), levels.shape[0] / 90)
+    return np.asarray(1.05 * cv2.resize(soft, (levels.shape[1], levels.shape[0])) + 8, np.float32)
+
+
+def _shape(look: str, angle: float, rng: Generator, width: int, height: int) -> Levels:
     """What is covered first has the lowest values."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32) / height
-    angle = rng.uniform(0, 2 * math.pi)
     along = math.cos(angle) * x + math.sin(angle) * y
     across = -math.sin(angle) * x + math.cos(angle) * y
     if look == "skin":
@@ -121,12 +170,13 @@ def _shape(look: str, rng: Generator, width: int, height: int) -> Levels:
         aside = (across + middle[0] * math.sin(angle) - middle[1] * math.cos(angle)) ** 2
         shape = np.sqrt(away + slim * aside) + clouds(rng, width, height, 0.03)
     elif look == "board":
-        straight = x if rng.random() < 0.5 else y
-        shape = (straight if rng.random() < 0.5 else -straight) + rng.uniform(0, 0.1) * along
-    elif look == "blobs":
+        shape = along + rng.uniform(-0.1, 0.1) * across
+    elif look in {"blobs", "drops"}:
         shape = clouds(rng, width, height, 1.0, int(rng.integers(4, 15)))
     elif look == "strands":
-        shape = _strands(rng, width, height) + clouds(rng, width, height, 0.5)
+        threads = _strands(rng, width, height)
+        spread = rng.uniform(0, 1.5) * float(threads.std())  # at times the far ones come last
+        shape = threads + spread * along + clouds(rng, width, height, 0.5)
     else:
         unevenness = {"paper": 0.0, "plain": rng.uniform(0, 0.3), "cloth": 0.25, "film": 1.0}[look]
         shape = along + clouds(rng, width, height, unevenness)
@@ -148,59 +198,7 @@ def _strands(rng: Generator, width: int, height: int) -> Levels:
     return np.asarray(cv2.distanceTransform(canvas, cv2.DIST_L2, 3), np.float32)
 
 
-def _exposure(brightness: float, rng: Generator, *, is_plain: bool) -> float:
-    """The camera makes up, at times, for what the cover takes or adds; a plain one only takes."""
-    if is_plain:
-        return rng.uniform(1.1, 2.2) if brightness < 70 and rng.random() < 0.5 else 1.0
-    if rng.random() < 0.5:
-        return float(np.clip((110 / max(20.0, brightness)) ** rng.uniform(0.2, 0.8), 0.5, 2.2))
-    return 1.0
-
-
 def _ranked(values: Levels) -> Levels:
     """Each pixel's rank from 0 to 1, so that a threshold covers just that share."""
     known = np.sort(values[::4, ::4], axis=None)
     return np.interp(values, known, np.linspace(0, 1, known.size)).astype(np.float32)
-
-
-def _surface(look: str, rng: Generator, width: int, height: int) -> Levels:
-    colour = np.array(random_colour(rng), np.float32) * rng.uniform(0.25, 1.0) + rng.uniform(2, 20)
-    if look == "skin":
-        colour = np.array(SKINS[int(rng.integers(0, len(SKINS)))], np.float32) * rng.uniform(0.25, 1.1)
-    elif look == "paper":
-        colour = np.array((235, 240, 240), np.float32) * rng.uniform(0.4, 1.0) * rng.uniform(0.92, 1.05, 3)
-    elif look == "leaf":
-        colour = np.array((40, 120, 70), np.float32) * rng.uniform(0.3, 1.3) * rng.uniform(0.7, 1.3, 3)
-    elif look == "plain" and rng.random() < 0.6:
-        colour = np.full(3, rng.uniform(0, 25), np.float32)
-    elif look == "board":
-        tint = rng.uniform(0.9, 1.1, 3) if rng.random() < 0.5 else rng.uniform(0.3, 1.3, 3)
-        colour = np.clip(rng.uniform(2, 250) * tint, 0, 255).astype(np.float32)
-    texture = clouds(rng, width, height, rng.uniform(0, 0.06) if look == "board" else rng.uniform(0.02, 0.25))
-    if look in {"cloth", "leaf", "paper"}:
-        texture = texture + _pattern(look, rng, width, height)
-    return np.asarray(colour * (1 + texture[..., None]), np.float32)
-
-
-def _pattern(look: str, rng: Generator, width: int, height: int) -> Levels:
-    """Weave and folds, veins, or lines of print."""
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32) / height
-    if look == "paper":
-        rows = (np.sin(rng.uniform(60, 140) * y) > 0.3) & (clouds(rng, width, height, 1, 24) > -0.2)
-        return np.asarray(-rng.uniform(0, 0.35) * rows, np.float32)
-    angle, fine = rng.uniform(0, math.pi), rng.uniform(12, 120)
-    along = math.cos(angle) * x + math.sin(angle) * y + clouds(rng, width, height, 0.02)
-    folds = rng.uniform(0.03, 0.25) * np.sin(rng.uniform(4, 20) * along) if look == "cloth" else 0.0
-    return np.asarray(folds + rng.uniform(0, 0.15) * np.sin(fine * along) * np.sin(fine * (x - y)), np.float32)
-
-
-def _lit(surface: Levels, look: str, rng: Generator, width: int, height: int) -> Levels:
-    """The surface with the light that comes past its edge or, reddish, through it."""
-    if look in {"paper", "leaf"} or rng.random() < 0.5:
-        return np.clip(surface, 0, 255)
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32) / height
-    angle = rng.uniform(0, 2 * math.pi)
-    leak = np.clip(math.cos(angle) * (x - 0.6) + math.sin(angle) * (y - 0.5) + rng.uniform(-0.3, 0.3), 0, 1)
-    tint = (40, 60, 160) if look == "skin" else (150, 150, 150)
-    glow = leak[..., None] * np.array(tint, np.float32) * rng.uniform(0.2, 1.0)
-    return np.asarray(np.clip(surface + glow, 0, 255), np.float32)

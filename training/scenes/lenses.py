@@ -8,8 +8,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from training.scenes.backgrounds import Levels
-from training.scenes.covers import clouds
+from training.scenes.backgrounds import Levels, clouds
 from training.scenes.incidents import Incident, Ramp, random_ramp
 
 BLURS = ("gaussian", "disc", "smear", "double", "fog")

@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from training.scenes.backgrounds import Levels, Picture, random_colour
-from training.scenes.covers import clouds
+from training.scenes.backgrounds import Levels, Picture, clouds, random_colour
 from training.truth import Interval
 
 

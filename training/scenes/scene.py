@@ -25,7 +25,7 @@ from training.truth import Interval
 
 RESTLESS_NOISE = 2.5
 """Grey levels of noise that make a frozen picture tell from a quiet one."""
-FINE_CRF = 26
+FINE_CRF = 33
 """At most where a picture freezes: coarser codecs freeze every quiet picture."""
 COARSE_CRF = 39
 BAKED = 0.4

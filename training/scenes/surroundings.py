@@ -12,7 +12,11 @@ from training.scenes.backdrops import MARGIN, MAX_ENLARGEMENT, Backdrop
 from training.scenes.backgrounds import Levels, Picture
 from training.scenes.incidents import Incident
 
-JUMP_SECONDS = (0.01, 0.01, 0.15, 0.4, 0.8, 1.2)
+JUMP_SECONDS = (0.01, 0.01, 0.15, 0.15, 0.4, 0.8, 1.2, 2.0)
+LEAST_SHIFT, TURNS = 0.07, (3.0, 22.0)
+"""Of a knock: shares of the height, and degrees."""
+SWINGS = 0.3
+"""How often a knocked camera swings to its new place."""
 LEAST_LIGHT = 0.45
 """Drifts and steps leave at least this share of the light: less is for lights that go out."""
 
@@ -42,9 +46,9 @@ class View:
         shifts, turns, zooms = kind in {0, 3, 4}, kind in {1, 3, 4}, kind in {2, 4}
         x, y = self.x, self.y
         if shifts:
-            while math.dist((x, y), (self.x, self.y)) < 0.1:
+            while math.dist((x, y), (self.x, self.y)) < LEAST_SHIFT:
                 x, y = rng.uniform(-0.3, 0.3, 2)
-        turn = rng.uniform(5, 22) * rng.choice((-1, 1)) if turns else rng.uniform(-1, 1)
+        turn = np.exp(rng.uniform(*np.log(TURNS))) * rng.choice((-1, 1)) if turns else rng.uniform(-1, 1)
         angle = self.angle + turn if abs(self.angle + turn) < 28 else self.angle - turn
         closer = rng.uniform(1.12, 1.5) if zooms else 1.0
         zoom = self.zoom * closer if self.zoom * closer < 1.8 else self.zoom / closer
@@ -62,10 +66,17 @@ class Jump:
     """What it looks at from then on, where that is something else."""
     slide: float
     """How far the picture slides while it goes over to another world, in shares of its height."""
+    swing: float = 0.0
+    """By what share it goes too far at first."""
 
     def share(self, at_seconds: float) -> float:
         """How much of it is done, 0 to 1."""
         return float(np.clip((at_seconds - self.start_seconds) / self.lasts_seconds, 0, 1))
+
+    def swung(self, at_seconds: float) -> float:
+        """The same of a camera that swings until it comes to rest."""
+        since = max(0.0, at_seconds - self.start_seconds)
+        return self.share(at_seconds) * (1 + self.swing * math.exp(-3 * since) * math.sin(14 * since))
 
 
 def random_jumps(
@@ -77,7 +88,8 @@ def random_jumps(
         view = view.changed(rng)
         world = other() if rng.random() < 0.3 else None
         lasts = float(rng.choice(JUMP_SECONDS))
-        jumps.append(Jump(incident.start_seconds, lasts, view, world, float(rng.choice((-0.9, 0.9)))))
+        swing = float(rng.uniform(0.2, 0.8)) if rng.random() < SWINGS else 0.0
+        jumps.append(Jump(incident.start_seconds, lasts, view, world, float(rng.choice((-0.9, 0.9))), swing))
     return jumps
 
 
@@ -112,7 +124,7 @@ class Camera:
             if share == 0 and at_seconds < jump.start_seconds:
                 continue
             if jump.other is None:
-                view = view.towards(jump.view, share)
+                view = view.towards(jump.view, jump.swung(at_seconds))
                 continue
             if share > 0.5 or jump.lasts_seconds < 0.1:
                 view, backdrop = jump.view, jump.other
