@@ -1,6 +1,7 @@
 """Training: it learns, it resumes exactly, it measures rightly; and the shipped model does its work."""
 
 import filecmp
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,14 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from damaged import flipped, harmed, noise_film
 from films import VideoFile
 from numpy.typing import NDArray
 from stopped import stopped_after_a_checkpoint
 
 from services.inference.network.network import build_network
 from services.inference.network.weights import load_model
+from services.ingest.sources.video import open_video
 from shared.errors import ModelUnusable
 from shared.manifest import Thresholds
+from shared.sources import Source
 from training import checkpoint
 from training.events import Judged, events_of, judged, tuned_thresholds
 from training.footage import read_video, unlabelled
@@ -96,8 +100,8 @@ def test_a_clip_seen_otherwise_keeps_its_order_and_may_lack_figures(kept: list[P
         assert (batch.dt_seconds >= 0).all()
         counts: NDArray[np.bool_] = np.any(batch.weights, axis=2)
         steps |= set(np.round(batch.dt_seconds[counts] * 8).astype(int).tolist())
-        shares |= {float(row[count, -1].mean()) for row, count in zip(batch.seen, counts, strict=True)}
-        assert not batch.seen[batch.seen[..., -1] == 0, -17:].any()
+        shares |= {float(row[count, -2].mean()) for row, count in zip(batch.seen, counts, strict=True)}
+        assert not batch.seen[batch.seen[..., -2] == 0, -18:-1].any()
     assert len(steps) > 3
     assert {0.0, 1.0} < shares
 
@@ -123,6 +127,16 @@ def test_untouched_footage_is_without_faults_and_of_unknown_activity(tmp_path: P
     assert [clip == file for clip in made([order, replace(order, source=Path(__file__))], 0)] == [True, False]
     assert file.stat().st_mtime_ns == written
     assert sorted(len(load_clip(each).features) for each in (tmp_path / "stock").iterdir()) == [0, 24]
+
+
+def test_real_footage_brings_its_decoders_marks(tmp_path: Path) -> None:
+    film = harmed(noise_film(tmp_path / "a.ts", "libx264"), flipped)
+    read = read_video(unlabelled(film), LABELS, 25.0, 48, 64)
+    with open_video(Source(str(film))) as video:
+        marks = [float(frame.damaged) for frame in video.frames(25.0, threading.Event())]
+    assert read.told is not None
+    assert read.told[:, -1].tolist() == marks
+    assert 0 < sum(marks) < len(marks)
 
 
 def test_a_resumed_run_ends_with_the_same_weights(tmp_path: Path) -> None:
@@ -164,7 +178,7 @@ def test_sequences_streamed_in_parts_score_as_in_one(sequences: list[Sequence8Bi
     long = replace(
         sequences[0],
         images=np.concatenate([sequences[0].images, sequences[1].images]),
-        figures=None,
+        told=None,
         times_seconds=(np.arange(128) / 8).astype(np.float32),
     )
     [whole] = scores_of(network, [long])
