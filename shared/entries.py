@@ -16,6 +16,8 @@ FIGURE_BYTES = 4
 MAX_PACKED_FIGURES_BYTES = len(FIGURES_VERSION) + MAX_FIGURES * FIGURE_BYTES
 MAX_FIGURE = 3.4e38
 Figures = tuple[float, ...]
+NUM_TOLD = MAX_FIGURES + 1
+"""Figures and the mark of damage: see `told`."""
 
 Ending = Literal["source_ended", "source_changed"]
 
@@ -121,6 +123,15 @@ def unpack_figures(packed: bytes) -> Figures | None:
         return None
     figures = struct.unpack(f"<{num_figures}f", rest)
     return figures if all(map(math.isfinite, figures)) else None
+
+
+def told(figures: Figures | None, *, damaged: bool) -> Figures:
+    """What a network is told of a frame beside its picture, NUM_TOLD numbers: figures, and whether it is damaged.
+
+    The figures are not numbers where nothing was measured, or not all that is known today; the mark is 0 or 1.
+    """
+    known = figures if figures and len(figures) == MAX_FIGURES else (math.nan,) * MAX_FIGURES
+    return (*known, float(damaged))
 
 
 def labels_field(labels: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """An inference worker in this process, with a small model of random weights, for tests."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import zip_longest
 from pathlib import Path
@@ -122,11 +122,12 @@ class WorkerRunner:
         end: bool = False,
         changes: bool = False,
         figures: Sequence[Figures | None] = (),
+        damaged: Collection[int] = (),
     ) -> None:
         """Appends frames on the grid, `first` being the number of the first, whatever waits already."""
         lease = self._leases[keys_of(spec.id).partition]
         frames = [
-            Frame(BASE_MS + number * FRAME_MS, BASE_MS, 1, number * FRAME_MS / 1000, jpeg, figures=measured)
+            Frame(BASE_MS + number * FRAME_MS, BASE_MS, 1, number * FRAME_MS / 1000, jpeg, number in damaged, measured)
             for number, (jpeg, measured) in enumerate(zip_longest(jpegs, figures), start=first)
         ]
         if end or changes:

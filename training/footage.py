@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from services.ingest.sources.options import MAX_FILE_THREADS, ReadOptions
 from services.ingest.sources.video import open_video
-from shared.entries import Figures
+from shared.entries import Figures, told
 from shared.errors import SourceFailed
 from shared.sources import Source
 from training.datasets.dataset import LabelledVideo
-from training.sequences import Sequence8Bit, as_served, figures_array, targets_of
+from training.sequences import Sequence8Bit, as_served, targets_of
 
 
 def unlabelled(path: Path) -> LabelledVideo:
@@ -37,25 +37,25 @@ def read_video(
     much at 192x256; after `longest_seconds` no more is read. Raises SourceFailed naming the file that does not read.
     """
     points: list[int] = []
-    measured: list[Figures | None] = []
+    facts: list[Figures] = []
     try:
-        images = as_served(_sampled(video.path, fps, longest_seconds, points, measured), height, width)
+        images = as_served(_sampled(video.path, fps, longest_seconds, points, facts), height, width)
     except SourceFailed as err:
         raise SourceFailed(f"{video.path}: {err}") from err
     times = np.array([point / fps for point in points], np.float32)
-    targets, figures = targets_of(video.intervals, times, labels), figures_array(measured)
-    return Sequence8Bit(images, times, targets, np.ones_like(targets), video.intervals, figures)
+    targets = targets_of(video.intervals, times, labels)
+    return Sequence8Bit(images, times, targets, np.ones_like(targets), video.intervals, np.array(facts, np.float32))
 
 
 def _sampled(
-    path: Path, fps: float, longest_seconds: float, points: list[int], measured: list[Figures | None]
+    path: Path, fps: float, longest_seconds: float, points: list[int], facts: list[Figures]
 ) -> Iterator[NDArray[np.uint8]]:
-    """One picture at a time, whose grid point and figures are added to the lists: pictures of transport size are
+    """One picture at a time, whose grid point and `told` are added to the lists: pictures of transport size are
     large."""
     with open_video(Source(str(path.resolve())), ReadOptions(num_threads=MAX_FILE_THREADS, measures=True)) as source:
         for frame in source.frames(fps, threading.Event()):
             if points and frame.point - points[0] >= longest_seconds * fps:
                 return
             points.append(frame.point)
-            measured.append(frame.figures)
+            facts.append(told(frame.figures, damaged=frame.damaged))
             yield frame.image

@@ -38,7 +38,7 @@ def write_order_task(folder: Path, *, num_training: int = 96, num_validation: in
             frames = _crossing(np.random.default_rng(clip_seed(split, 10_000 * seed + index)))
             for label, shown in ((RIGHTWARDS, frames), (LEFTWARDS, frames[::-1])):
                 name = f"{subset}-{index}-{label}.mp4"
-                write_mp4(Clip(np.ascontiguousarray(shown), FPS, ()), folder / name)
+                write_mp4(Clip(np.ascontiguousarray(shown), np.zeros(NUM_FRAMES, np.bool_), FPS, ()), folder / name)
                 database[name] = {
                     "subset": subset,
                     "group": f"{subset}-{index}",

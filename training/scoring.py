@@ -30,10 +30,10 @@ def served_scores(
         parts = []
         for start in range(0, len(sequence.images), frames_at_once):
             images = sequence.images[start : start + frames_at_once]
-            figures = None if sequence.figures is None else sequence.figures[start : start + frames_at_once]
+            told = None if sequence.told is None else sequence.told[start : start + frames_at_once]
             part = times[start : start + frames_at_once]
             blocks = arrange(rows * len(part), part) if with_memory else [_alone(rows, part)]
-            parts.append(runner.run(images, blocks, rows[:1], figures).scores)
+            parts.append(runner.run(images, blocks, rows[:1], told).scores)
         return np.concatenate(parts)
     finally:
         for row in rows:
@@ -46,7 +46,7 @@ def shuffled(sequence: Sequence8Bit, rng: Generator) -> Sequence8Bit:
     return replace(
         sequence,
         images=sequence.images[order],
-        figures=None if sequence.figures is None else sequence.figures[order],
+        told=None if sequence.told is None else sequence.told[order],
         targets=sequence.targets[order],
         weights=sequence.weights[order],
         truth=(),

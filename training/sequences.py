@@ -1,6 +1,5 @@
 """Frames as the network meets them, through the very transport and decoding that serve, with a target per frame."""
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 
 from services.inference.models.images import decode_image
 from services.ingest.sources.decoding.transport import encode_jpeg, transport_size
-from shared.entries import MAX_FIGURES, Figures
 from training.truth import Interval
 
 UNSURE_SECONDS = 0.3
@@ -59,8 +57,8 @@ class Sequence8Bit:
     weights: NDArray[np.float32]
     """[T, L], 0 where nobody could say."""
     truth: tuple[Interval, ...]
-    figures: NDArray[np.float32] | None = None
-    """[T, 16], measured at the source's own size; not numbers, or None, where nothing was"""
+    told: NDArray[np.float32] | None = None
+    """[T, 17], what `shared.entries.told` gives for each; None where nothing was measured, and none is damaged"""
 
     @property
     def seen(self) -> NDArray[np.uint8]:
@@ -88,12 +86,6 @@ class SensedClip:
 def as_served(frames: Iterable[NDArray[np.uint8]], height: int, width: int) -> NDArray[np.uint8]:
     """BGR frames of transport size as they reach the network, [T, height, width, 3], RGB."""
     return np.stack([decode_image(encode_jpeg(frame), height, width) for frame in frames])
-
-
-def figures_array(measured: Sequence[Figures | None]) -> NDArray[np.float32]:
-    """[T, 16]; not numbers where nothing was measured."""
-    unknown = (math.nan,) * MAX_FIGURES
-    return np.array([figures or unknown for figures in measured], np.float32).reshape(-1, MAX_FIGURES)
 
 
 def at_transport_size(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:

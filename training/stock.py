@@ -27,7 +27,7 @@ EDITION = 2
 """To be raised where the same order gives another clip: by the renderer, the figures or the senses."""
 UNTOUCHED_SECONDS = 120.0
 """So much of a file in which nothing happens to the camera is learnt from; while it is read it takes 280 MB."""
-SENSED_BY = ("change", "thumb_pool", "colour", "histograms", "figures")
+SENSED_BY = ("change", "thumb_pool", "colour", "histograms", "figures", "damage")
 """What in a network's config decides what is kept of a frame."""
 
 ARRAYS = ("features", "times_seconds", "targets", "weights")
@@ -79,7 +79,7 @@ def sensed(network: Network, sequence: Sequence8Bit) -> SensedClip:
     features = np.zeros((len(sequence.images), network.feature_size), np.float32)
     for start in range(0, len(sequence.images), FRAMES_AT_ONCE):
         part = slice(start, start + FRAMES_AT_ONCE)
-        told = None if sequence.figures is None else sequence.figures[None, part]
+        told = None if sequence.told is None else sequence.told[None, part]
         with torch.no_grad():
             features[part] = encoded(network, sequence.images[None, part], device, told)[0].cpu().numpy()
     return SensedClip(features, sequence.times_seconds, sequence.targets, sequence.weights, sequence.truth)

@@ -47,6 +47,7 @@ NETWORK: Mapping[str, Any] = {
     "change": 0,
     "histograms": True,
     "figures": True,
+    "damage": True,
     "dense": 64,
     "hidden": 64,
     "dropout": 0.1,

@@ -33,15 +33,15 @@ def unroll(
     return network.steps(features, dt_seconds, state)
 
 
-def encoded(network: Network, seen: NDArray[Any], device: torch.device, figures: NDArray[Any] | None = None) -> Tensor:
-    """Features [B, T, F] of pictures [B, T, H, W, 3] uint8 with their figures [B, T, 16], or of such as are encoded."""
+def encoded(network: Network, seen: NDArray[Any], device: torch.device, told: NDArray[Any] | None = None) -> Tensor:
+    """Features [B, T, F] of pictures [B, T, H, W, 3] uint8 and what is told of them [B, T, 17], or of encoded ones."""
     if seen.dtype != np.uint8:
         return torch.from_numpy(np.ascontiguousarray(seen)).to(device)
     images = torch.split(as_input(seen, device).flatten(0, 1), ENCODED_AT_ONCE)
-    told: Sequence[Tensor | None] = [None] * len(images)
-    if figures is not None:
-        told = torch.split(torch.from_numpy(figures).to(device).flatten(0, 1), ENCODED_AT_ONCE)
-    features = torch.cat([network.encode(*each) for each in zip(images, told, strict=True)])
+    facts: Sequence[Tensor | None] = [None] * len(images)
+    if told is not None:
+        facts = torch.split(torch.from_numpy(told).to(device).flatten(0, 1), ENCODED_AT_ONCE)
+    features = torch.cat([network.encode(*each) for each in zip(images, facts, strict=True)])
     return features.view(*seen.shape[:2], -1)
 
 
@@ -69,11 +69,11 @@ def scores_of(
         parts = []
         dt = torch.from_numpy(elapsed(sequence.times_seconds)).to(device)
         seen: NDArray[Any] = sequence.seen
-        figures = sequence.figures if isinstance(sequence, Sequence8Bit) else None
+        told = sequence.told if isinstance(sequence, Sequence8Bit) else None
         for start in range(0, len(seen), FRAMES_AT_ONCE):
             part = slice(start, start + FRAMES_AT_ONCE)
-            told = None if figures is None else figures[None, part]
-            features = encoded(network, seen[None, part], device, told)
+            facts = None if told is None else told[None, part]
+            features = encoded(network, seen[None, part], device, facts)
             logits, state = unroll(network, features, dt[None, part], state, with_memory=with_memory)
             parts.append(logits[0].sigmoid().cpu().numpy())
         scores.append(np.concatenate(parts))

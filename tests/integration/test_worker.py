@@ -68,19 +68,23 @@ def test_batch_mates_never_touch_each_others_memory(runner: WorkerRunner) -> Non
     assert closeness(runner.scores("alone"), runner.scores("other")) > 1e-3
 
 
-def test_figures_reach_the_model_with_their_frames(runner: WorkerRunner, tmp_path: Path) -> None:
-    save_random_model(tmp_path, "told", appearance=0, change=0, figures=True)
+def test_figures_and_marks_reach_the_model_with_their_frames(runner: WorkerRunner, tmp_path: Path) -> None:
+    save_random_model(tmp_path, "told", appearance=0, change=0, figures=True, damage=True)
     film, rows = pictures(12), np.random.default_rng(0).random((12, MAX_FIGURES)).round(3).tolist()
     told = [None if index == 5 else tuple(row) for index, row in enumerate(rows)]
     for name, figures in (("told", told), ("alike", told), ("short", [(0.5,)] * 12), ("untold", [])):
         runner.registry.add(spec := spec_of(name, model="told"))
         runner.publish(spec, film, figures=figures)
+    runner.registry.add(spec := spec_of("marked", model="told"))
+    runner.publish(spec, film, damaged={7})
     runner.start(batch_size=5)
-    for name in ("told", "alike", "short", "untold"):
+    for name in ("told", "alike", "short", "untold", "marked"):
         runner.wait_processed(name, 12)
     assert closeness(runner.scores("told"), runner.scores("alike")) < 1e-4
     assert closeness(runner.scores("short"), runner.scores("untold")) < 1e-4
     assert closeness(runner.scores("told"), runner.scores("untold")) > 1e-3
+    pairs = zip(runner.scores("marked").values(), runner.scores("untold").values(), strict=True)
+    assert [not np.allclose(*pair, atol=1e-4) for pair in pairs].index(True) == 7
 
 
 def test_the_next_worker_goes_on_where_the_last_one_was(runner: WorkerRunner) -> None:

@@ -188,13 +188,24 @@ def test_nobody_sees_what_changes_nothing(label: str) -> None:
     assert witness.damaged(3.0, 6.0) is None
 
 
+def test_a_bad_line_is_marked_while_it_lasts_and_the_network_is_told() -> None:
+    clips = (render_clip(seed, [Incident("glitch", 2.0, 4.0)], 6, size=SIZE) for seed in range(40))
+    clip = next(clip for clip in clips if clip.damaged.any())
+    assert not clip.damaged[:16].any()
+    assert not clip.damaged[32:].any()
+    told = as_sequence(clip, 48, 64).told
+    assert told is not None
+    assert told[:, -1].tolist() == clip.damaged.tolist()
+
+
 @pytest.mark.parametrize("encoder", ["libx264", "mpeg4"])
 def test_a_damaged_bitstream_still_gives_every_picture_and_then_heals(
     encoder: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     clean = render_clip(2, [], seconds=4, size=SIZE, disturbed=False).frames
     codec = Codec(encoder, 24, 100)  # type: ignore[arg-type]
-    wrong = []
+    wrong: list[bool] = []
+    marked: list[bool] = []
     for seed in range(12):
         coded = [
             np.stack(list(through_codec(clean, codec, 8.0, SIZE, damage)))
@@ -206,5 +217,10 @@ def test_a_damaged_bitstream_still_gives_every_picture_and_then_heals(
         errors = np.abs(coded[0].astype(int) - clean).mean((1, 2, 3))
         assert max(errors[:8].max(), errors[24:].max()) < 12
         wrong.append(errors[8:24].max() > 2 * errors[:8].max())
+        damage, marks = Damage.draw(Incident("glitch", 1.0, 3.0), np.random.default_rng(seed)), list[bool]()
+        assert len(list(through_codec(clean, codec, 8.0, SIZE, damage, marks))) == len(marks)
+        assert not any(marks[:8] + marks[24:])
+        marked += marks[8:24]
     assert sum(wrong) >= 3
+    assert 0.2 < np.mean(marked) < 0.9
     assert capfd.readouterr().err == ""

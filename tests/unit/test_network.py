@@ -1,18 +1,20 @@
 """The network: rows that never meet, memory that steps, zeros that reset."""
 
+import math
+
 import pytest
 import torch
 
 from services.inference.network.network import Network, build_network
 from services.inference.network.senses.histograms import NUM_BINS
 from services.inference.network.senses.sense import Sight, Time
-from shared.entries import MAX_FIGURES
+from shared.entries import MAX_FIGURES, NUM_TOLD
 from shared.errors import ModelUnusable
 
 HEIGHT, WIDTH, LABELS = 48, 64, 3
 
 
-SENSES = {"appearance": 0, "change": 0, "histograms": True, "figures": True, "hidden": 16}
+SENSES = {"appearance": 0, "change": 0, "histograms": True, "figures": True, "damage": True, "hidden": 16}
 
 
 @pytest.fixture(scope="module", params=[{}, SENSES, SENSES | {"change": 8, "colour": True}], ids=["", "plain", "both"])
@@ -26,11 +28,12 @@ def pictures(count: int, seed: int = 0) -> torch.Tensor:
 
 
 def encoded(network: Network, count: int, seed: int = 0) -> torch.Tensor:
-    """Features of pictures with figures, which a third of them lack."""
-    figures = torch.rand(count, MAX_FIGURES, generator=torch.Generator().manual_seed(seed))
-    figures[1::3] = torch.nan
+    """Features of pictures with figures, which a third of them lack, and marks, which half of them have."""
+    told = torch.rand(count, NUM_TOLD, generator=torch.Generator().manual_seed(seed))
+    told[1::3, :-1] = torch.nan
+    told[:, -1].round_()
     with torch.no_grad():
-        return network.encode(pictures(count, seed), figures)
+        return network.encode(pictures(count, seed), told)
 
 
 def run(network: Network, features: torch.Tensor, dt_seconds: float = 0.125) -> tuple[torch.Tensor, torch.Tensor]:
@@ -193,8 +196,10 @@ def test_only_what_is_used_is_kept() -> None:
     assert not [name for name in plain.state_dict() if name.startswith(("look.", "comparison."))]
     tiles, tints = 12, 4
     histograms = (2 * tiles + tints + 4) + 2 * tiles + 2 * tiles + 1
-    assert plain.state_size == 2 * 16 + histograms + (2 * MAX_FIGURES + 1) + 2
-    assert plain.feature_size == 2 * tiles + tints + MAX_FIGURES + 1
+    assert plain.state_size == 2 * 16 + histograms + (2 * MAX_FIGURES + 1) + 2 + 2
+    assert plain.feature_size == 2 * tiles + tints + MAX_FIGURES + 1 + 1
+    unmarked = build_network(SENSES | {"damage": False}, LABELS, HEIGHT, WIDTH)
+    assert (unmarked.state_size, unmarked.feature_size) == (plain.state_size - 2, plain.feature_size - 1)
 
 
 def test_figures_that_are_missing_are_as_the_usual_ones_and_told() -> None:
@@ -206,7 +211,7 @@ def test_figures_that_are_missing_are_as_the_usual_ones_and_told() -> None:
     time = Time(*(torch.ones(1, 9, 1) for _ in range(4)))
     memory = torch.zeros(1, sum(network.full_size.memory_sizes))
     images, grey = torch.zeros(9, 3, HEIGHT, WIDTH), torch.zeros(9, 1, HEIGHT, WIDTH)
-    sights = [Sight(images, grey, grey, figures) for figures in (known, missing)]
+    sights = [Sight(images, grey, grey, figures, grey[:, 0, 0, :1]) for figures in (known, missing)]
     [whole, after], [holed, after_hole] = [
         network.full_size(network.full_size.glance(sight).unsqueeze(0), memory, time) for sight in sights
     ]
@@ -214,6 +219,22 @@ def test_figures_that_are_missing_are_as_the_usual_ones_and_told() -> None:
     assert torch.allclose(whole[..., :-2], holed[..., :-2], atol=1e-6)
     assert whole[0, :, -2].tolist() == [1] * 9
     assert holed[0, :, -2].tolist() == [1] * 4 + [0] + [1] * 4
+
+
+@pytest.mark.parametrize("dt_seconds", [0.125, 1.0])
+def test_marks_need_no_figures_and_their_shares_go_by_time(dt_seconds: float) -> None:
+    network = build_network(SENSES, LABELS, HEIGHT, WIDTH)
+    assert network.marks
+    count = round(4 / dt_seconds)
+    told = torch.full((count, NUM_TOLD), torch.nan)
+    told[:, -1] = 1
+    assert network.encode(pictures(1))[:, -1].tolist() == [0]
+    marks = network.encode(pictures(count), told)[None, :, -1:]
+    ones = torch.ones(1, count, 1)
+    inputs, after = network.marks(marks, torch.zeros(1, 2), Time(dt_seconds * ones, 60 * ones, 60 * ones, ones))
+    assert inputs[0, 0].tolist() == [1, 0, 0]
+    assert inputs[0, :, 0].tolist() == [1] * count
+    assert after[0].tolist() == pytest.approx([1 - math.exp(-4 / 2), 1 - math.exp(-4 / 30)], abs=1e-5)
 
 
 def test_histograms_count_tiles_by_what_changed_in_them() -> None:

@@ -10,6 +10,7 @@ from services.inference.models.runner import FIRST_CAPACITY, Computed, Runner, c
 from services.inference.models.steps import Block, Elapsed, arrange
 from services.inference.network.network import build_network
 from services.inference.network.weights import load_model, save_model
+from shared.entries import NUM_TOLD
 from shared.errors import SettingsInvalid
 from shared.manifest import InputSpec
 
@@ -75,18 +76,18 @@ def test_a_device_that_is_not_here_is_named_with_those_that_are() -> None:
         choose_device("cuda:7")
 
 
-def test_figures_reach_the_network_with_their_frames(tmp_path: Path) -> None:
+def test_what_is_told_reaches_the_network_with_its_frames(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = build_network({"appearance": 0, "change": 0, "figures": True, "hidden": 8}, 2, 32, 48)
     spec = InputSpec(height=32, width=48)
     save_model(tmp_path / "told", network, labels=("one", "two"), fps=8, input_spec=spec, thresholds={})
     told = Runner(load_model(tmp_path / "told", CPU), CPU)
-    film, figures = images(40), np.random.default_rng(0).random((40, 16), np.float32)
+    film, facts = images(40), np.random.default_rng(0).random((40, NUM_TOLD), np.float32)
     blocks = arrange([told.acquire(None)] * 20 + [told.acquire(None)] * 20, [Elapsed(0.125)] * 40)
     without = told.run(film, blocks, [0]).scores
     again = arrange([told.acquire(None)] * 20 + [told.acquire(None)] * 20, [Elapsed(0.125)] * 40)
-    figures[30] = np.nan
-    scores = told.run(film, again, [0], figures).scores
+    facts[30, :-1] = np.nan
+    scores = told.run(film, again, [0], facts).scores
     assert np.allclose(without[0], without[20])
     assert not np.isclose(scores, without).any()
     assert np.isfinite(scores).all()

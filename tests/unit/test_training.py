@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from damaged import flipped, harmed, noise_film
 from films import VideoFile
 from numpy.typing import NDArray
 from stopped import stopped_after_a_checkpoint
@@ -96,8 +97,8 @@ def test_a_clip_seen_otherwise_keeps_its_order_and_may_lack_figures(kept: list[P
         assert (batch.dt_seconds >= 0).all()
         counts: NDArray[np.bool_] = np.any(batch.weights, axis=2)
         steps |= set(np.round(batch.dt_seconds[counts] * 8).astype(int).tolist())
-        shares |= {float(row[count, -1].mean()) for row, count in zip(batch.seen, counts, strict=True)}
-        assert not batch.seen[batch.seen[..., -1] == 0, -17:].any()
+        shares |= {float(row[count, -2].mean()) for row, count in zip(batch.seen, counts, strict=True)}
+        assert not batch.seen[batch.seen[..., -2] == 0, -18:-1].any()
     assert len(steps) > 3
     assert {0.0, 1.0} < shares
 
@@ -123,6 +124,13 @@ def test_untouched_footage_is_without_faults_and_of_unknown_activity(tmp_path: P
     assert [clip == file for clip in made([order, replace(order, source=Path(__file__))], 0)] == [True, False]
     assert file.stat().st_mtime_ns == written
     assert sorted(len(load_clip(each).features) for each in (tmp_path / "stock").iterdir()) == [0, 24]
+
+
+def test_real_footage_brings_its_decoders_marks(tmp_path: Path) -> None:
+    film = harmed(noise_film(tmp_path / "a.ts", "libx264"), flipped)
+    read = read_video(unlabelled(film), LABELS, 25.0, 48, 64)
+    assert read.told is not None
+    assert set(read.told[:, -1].tolist()) == {0.0, 1.0}
 
 
 def test_a_resumed_run_ends_with_the_same_weights(tmp_path: Path) -> None:
@@ -164,7 +172,7 @@ def test_sequences_streamed_in_parts_score_as_in_one(sequences: list[Sequence8Bi
     long = replace(
         sequences[0],
         images=np.concatenate([sequences[0].images, sequences[1].images]),
-        figures=None,
+        told=None,
         times_seconds=(np.arange(128) / 8).astype(np.float32),
     )
     [whole] = scores_of(network, [long])

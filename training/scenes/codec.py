@@ -4,14 +4,16 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 import av
 import cv2
 import numpy as np
 from av.video.frame import PictureType
+from av.video.stream import VideoStream
 from numpy.random import Generator
 
+from services.ingest.sources.decoding.damage import DamageMarks
 from training.scenes.backgrounds import Picture
 from training.scenes.incidents import Incident
 
@@ -78,7 +80,7 @@ class Damage:
     key_every: int
     """Damaged key frames show most: this often there is one, in frames."""
     concealed: bool
-    """Whether the decoder hides what it lost as well as it can."""
+    """Whether a recorder's decoder hides what it lost as well as it can; ingest's does."""
 
     @classmethod
     def draw(cls, incident: Incident, rng: Generator) -> "Damage":
@@ -120,15 +122,22 @@ def random_codec(rng: Generator, max_crf: int) -> Codec | None:
 
 
 def through_codec(
-    pictures: Iterable[Picture], codec: Codec, fps: float, size: tuple[int, int], damage: Damage | None = None
+    pictures: Iterable[Picture],
+    codec: Codec,
+    fps: float,
+    size: tuple[int, int],
+    damage: Damage | None = None,
+    marks: list[bool] | None = None,
 ) -> Iterator[Picture]:
     """Each picture (of size (width, height), even; BGR uint8) as it looks after encoding and decoding.
 
-    Where damage leaves nothing to decode the picture before stands. A key frame opens the damage and another ends it.
+    Where damage leaves nothing to decode the picture before stands, and its mark. A key frame opens the damage and
+    another ends it. Where it is ingest that decodes, `marks` gets whether it marks each picture as damaged.
     """
-    coder = _Coder(codec, fps, size, concealed=damage is None or damage.concealed)
+    coder = _Coder(codec, fps, size, concealed=damage is None or damage.concealed or marks is not None)
     first, last = (-1, -1) if damage is None else damage.frames(fps)
     shown: Picture | None = None
+    mark = False
     for index, picture in enumerate(pictures):
         damaged = damage is not None and first <= index < last
         key = index == last or (damage is not None and damaged and (index - first) % damage.key_every == 0)
@@ -136,7 +145,12 @@ def through_codec(
         if damage is not None and data is not None and damaged:
             data = damage.applied(data, first=index == first)
         decoded = coder.decoded(data, index) if data is not None else None
-        shown = decoded if decoded is not None else picture if shown is None else shown
+        if decoded is not None:
+            shown, mark = decoded
+        elif shown is None:
+            shown = picture
+        if marks is not None:
+            marks.append(mark)
         yield shown
 
 
@@ -157,6 +171,8 @@ class _Coder:
         self._decoder.thread_count = 1
         concealment = "guess_mvs+deblock" if concealed else "0"
         self._decoder.options = {"flags": "+low_delay+output_corrupt", "flags2": "+showall", "ec": concealment}
+        self._damage = DamageMarks(self._decoder)
+        self._damage.prepare()
 
     def encoded(self, picture: Picture, index: int, *, key: bool) -> bytes:
         planes = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420), np.uint8)
@@ -166,14 +182,18 @@ class _Coder:
             frame.pict_type = PictureType.I
         return b"".join(bytes(packet) for packet in self._encoder.encode(frame))
 
-    def decoded(self, data: bytes, index: int) -> Picture | None:
-        packet = av.Packet(len(data))  # has the zeros behind it that decoders read on into, which wrapped bytes lack
+    def decoded(self, data: bytes, index: int) -> tuple[Picture, bool] | None:
+        """The picture and whether it is marked as damaged; None for none."""
+        # it has the zeros behind it that decoders read on into, which wrapped bytes lack
+        packet = cast("av.Packet[VideoStream]", av.Packet(len(data)))
         packet.update(data)
         packet.pts = index
+        self._damage.decodes(packet)
         try:
             frames = self._decoder.decode(packet)
         except av.FFmpegError:
             return None
         if not frames or (frames[-1].width, frames[-1].height) != self._size or frames[-1].format.name not in PIXELS:
             return None
-        return np.asarray(cv2.cvtColor(frames[-1].to_ndarray(), cv2.COLOR_YUV2BGR_I420), np.uint8)
+        picture = np.asarray(cv2.cvtColor(frames[-1].to_ndarray(), cv2.COLOR_YUV2BGR_I420), np.uint8)
+        return picture, self._damage.is_damaged(frames[-1])

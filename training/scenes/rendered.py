@@ -17,11 +17,12 @@ import numpy as np
 import torch
 
 from services.ingest.sources.figures import Measurer, Planes
+from shared.entries import told
 from training.scenes.footage import FPS, Footage
 from training.scenes.incidents import LABELS
 from training.scenes.scene import Clip, render_clip
 from training.scenes.seeds import Split, clip_seed
-from training.sequences import Sequence8Bit, as_served, at_transport_size, figures_array, targets_of, weights_of
+from training.sequences import Sequence8Bit, as_served, at_transport_size, targets_of, weights_of
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -91,16 +92,17 @@ def _files(footage: Footage, split: Split) -> dict[str, tuple[Path, ...]]:
 
 
 def as_sequence(clip: Clip, height: int, width: int) -> Sequence8Bit:
-    """A clip's frames and figures as they reach the network, and its truth as targets."""
-    measurer = Measurer()
-    figures = figures_array([measurer.measure_planes(Planes.of_picture(frame)) for frame in clip.frames])
+    """A clip's frames, figures and marks as they reach the network, and its truth as targets."""
+    measure = Measurer().measure_planes
+    shown = zip(clip.frames, clip.damaged.tolist(), strict=True)
+    facts = [told(measure(Planes.of_picture(frame)), damaged=damaged) for frame, damaged in shown]
     images = as_served(map(at_transport_size, clip.frames), height, width)
     times = (np.arange(len(images)) / clip.fps).astype(np.float32)
     targets, weights = targets_of(clip.truth, times, LABELS), weights_of(clip.truth, times, LABELS)
     for interval in clip.unsure:
         inside = (times >= interval.start_seconds) & (times < interval.end_seconds)
         weights[inside, LABELS.index(interval.label)] = 0
-    return Sequence8Bit(images, times, targets, weights, clip.truth, figures)
+    return Sequence8Bit(images, times, targets, weights, clip.truth, np.array(facts, np.float32))
 
 
 def rendered(specs: Sequence[SequenceSpec], num_workers: int, num_ahead: int = 1) -> Iterator[Sequence8Bit]:

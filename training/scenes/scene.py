@@ -48,6 +48,8 @@ class Clip:
 
     frames: NDArray[np.uint8]
     """[T, H, W, 3], BGR."""
+    damaged: NDArray[np.bool_]
+    """[T], whether ingest's decoder would mark it"""
     fps: float
     truth: tuple[Interval, ...]
     unsure: tuple[Interval, ...] = ()
@@ -83,11 +85,13 @@ def render_clip(
     plan = tuple(incidents) if incidents is not None else random_plan(rng, seconds, with_activity=not backdrop.moving)
     scene = _Scene(rng, backdrop, plan, Format(seconds, fps, size), footage or {}, disturbed=disturbed)
     intact: list[NDArray[np.uint8]] = []
-    frames = np.stack(list(_through_camera(rng, scene, intact, disturbed=disturbed)))
+    marks: list[bool] = []
+    frames = np.stack(list(_through_camera(rng, scene, intact, marks, disturbed=disturbed)))
+    damaged = np.array(marks or [False] * len(frames))
     witness = Witness(frames, intact, fps)
     seen = Seen(plan, scene.actors, scene.effects, scene.passers, len(frames) / fps, size[0] / size[1])
     truth, unsure = truth_of(seen, witness, unknown_activity=backdrop.moving)
-    return Clip(frames, fps, truth, unsure)
+    return Clip(frames, damaged, fps, truth, unsure)
 
 
 def _check(incidents: Sequence[Incident] | None, seconds: float, fps: float, size: tuple[int, int]) -> None:
@@ -165,9 +169,13 @@ def _optical_effects(
 
 
 def _through_camera(
-    rng: Generator, scene: _Scene, intact: list[NDArray[np.uint8]], *, disturbed: bool
+    rng: Generator, scene: _Scene, intact: list[NDArray[np.uint8]], marks: list[bool], *, disturbed: bool
 ) -> Iterator[Picture]:
-    """The frames as they leave the camera; `intact` gets a small copy of each before it is damaged, where any is."""
+    """The frames as ingest's decoder gives them.
+
+    `intact` gets a small copy of each before it is damaged, where any is; `marks` whether each is marked, where a
+    damaged stream is what ingest decodes.
+    """
     plan, fps, size = scene.plan, scene.form.fps, scene.form.size
     freezes, glitches = _has(plan, "frozen"), _has(plan, "glitch")
     restless = freezes and (not disturbed or rng.random() < 0.6)
@@ -192,8 +200,9 @@ def _through_camera(
     if overlay is not None and late_overlay:
         pictures = (overlay.apply(picture, index / fps) for index, picture in enumerate(pictures))
     if codec is not None:
-        pictures = through_codec(pictures, codec, fps, size, damage)
-        if damage is not None and rng.random() < BAKED and (second := random_codec(rng, FINE_CRF)):
+        second = random_codec(rng, FINE_CRF) if damage is not None and rng.random() < BAKED else None
+        pictures = through_codec(pictures, codec, fps, size, damage, marks if second is None else None)
+        if second is not None:
             pictures = through_codec(pictures, second, fps, size)
     return _digital(pictures, after, rng, fps)
 

@@ -87,15 +87,14 @@ class Runner:
         images: NDArray[np.uint8],
         blocks: Sequence[Block],
         rows: Sequence[int],
-        figures: NDArray[np.float32] | None = None,
+        told: NDArray[np.float32] | None = None,
     ) -> Computed:
         """Scores the frames and moves the states on; images are [B, H, W, 3] uint8 RGB.
 
-        `figures` [B, 16] are what was measured at the source's own size, not a number where nothing was. Frames that
-        no block covers get a score of 0.5.
+        `told` [B, 17] is what `shared.entries.told` gives for each. Frames that no block covers get a score of 0.5.
         """
         features = torch.cat(
-            [self._encode(images[part], figures[part] if figures is not None else None) for part in self._parts(images)]
+            [self._encode(images[part], told[part] if told is not None else None) for part in self._parts(images)]
         )
         logits = self._step(features, blocks)
         scores = torch.sigmoid(logits)
@@ -120,14 +119,14 @@ class Runner:
         size = len(images) if self._on_gpu else max(1, CPU_PART_PIXELS // math.prod(images.shape[1:3]))
         yield from (slice(start, start + size) for start in range(0, len(images), size))
 
-    def _encode(self, images: NDArray[np.uint8], figures: NDArray[np.float32] | None) -> Tensor:
+    def _encode(self, images: NDArray[np.uint8], told: NDArray[np.float32] | None) -> Tensor:
         host = torch.from_numpy(images)
         if self._on_gpu:
             host = host.pin_memory()
         pixels = normalise(host.to(self._device, non_blocking=True))
-        measured = None if figures is None else torch.from_numpy(figures).to(self._device)
+        facts = None if told is None else torch.from_numpy(told).to(self._device)
         with self._autocast():
-            features: Tensor = self._network.encode(pixels, measured)
+            features: Tensor = self._network.encode(pixels, facts)
         return features.float()
 
     def _step(self, features: Tensor, blocks: Sequence[Block]) -> Tensor:

@@ -12,12 +12,12 @@ from torch.nn import functional
 from services.inference.network.config import BUILTIN, LITE, TIMM, NetworkConfig
 from services.inference.network.senses.backbones import BuiltinLook, TrunkLook, initialise
 from services.inference.network.senses.comparison import Comparison
-from services.inference.network.senses.figures import FullSize
+from services.inference.network.senses.figures import FullSize, Marks
 from services.inference.network.senses.histograms import Histograms
 from services.inference.network.senses.lite_trunk import lite_weights, open_lite
 from services.inference.network.senses.sense import INPUT_MEAN, INPUT_STD, LUMA, Sense, Sight, Time
 from services.inference.network.senses.timm_trunk import open_trunk, pretrained_weights
-from shared.entries import MAX_FIGURES
+from shared.entries import MAX_FIGURES, NUM_TOLD
 from shared.errors import ModelUnusable
 from shared.words.validation import first_problem
 
@@ -47,6 +47,7 @@ class Network(nn.Module):
         self.comparison = Comparison(config, height, width, tiles) if config.change else None
         self.histograms = Histograms(config, height, width) if config.histograms else None
         self.full_size = FullSize(config) if config.figures else None
+        self.marks = Marks(config) if config.damage else None
         num_plain = sum(sense.num_inputs for sense in self._plain_senses)
         self.digest = Digest(num_plain, config) if num_plain else None
         self.feature_sizes = [
@@ -70,24 +71,27 @@ class Network(nn.Module):
 
     @property
     def _plain_senses(self) -> list[Sense]:
-        return [sense for sense in (self.histograms, self.full_size) if sense is not None]
+        return [sense for sense in (self.histograms, self.full_size, self.marks) if sense is not None]
 
     @property
     def _senses(self) -> list[Sense]:
         return [*([self.comparison] if self.comparison else []), *self._plain_senses]
 
-    def encode(self, images: Tensor, figures: Tensor | None = None) -> Tensor:
+    def encode(self, images: Tensor, told: Tensor | None = None) -> Tensor:
         """Features [B, feature_size], float32, of normalised RGB images [B, 3, H, W]; rows are independent.
 
-        `figures` [B, 16] were measured at the source's own size; what is not finite, or None, was not.
+        `told` [B, 17] is what `shared.entries.told` gives for each; of frames without it nothing was measured, and none
+        is damaged.
         """
         parts = [self.look(images).float()] if self.look else []
         with torch.autocast(images.device.type, enabled=False):
             images = images.float()
             if self._senses:
                 grey = _grey(images)
-                unknown = torch.full((len(images), MAX_FIGURES), torch.nan, device=images.device)
-                sight = Sight(images, grey, _edge_strength(grey), unknown if figures is None else figures.float())
+                unknown = torch.full((len(images), NUM_TOLD), torch.nan, device=images.device)
+                facts = unknown if told is None else told.float()
+                figures, mark = torch.split(facts, [MAX_FIGURES, NUM_TOLD - MAX_FIGURES], dim=1)
+                sight = Sight(images, grey, _edge_strength(grey), figures, mark.nan_to_num())
                 parts += [sense.glance(sight) for sense in self._senses]
         return torch.cat(parts, dim=1)
 

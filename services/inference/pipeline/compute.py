@@ -1,7 +1,6 @@
 """The second stage: pictures to scores, and every stream's memory one batch further."""
 
 import logging
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -27,7 +26,7 @@ from services.inference.pipeline.messages import (
     ToCompute,
     ToRecord,
 )
-from shared.entries import MAX_FIGURES, SCORE_DECIMALS
+from shared.entries import SCORE_DECIMALS, told
 from shared.errors import FrameUnreadable
 from shared.events import CloseReason
 from shared.store.frame_queue import MAX_QUEUE_BYTES
@@ -213,9 +212,10 @@ class Compute:
         blocks = arrange([memories[item.stream].row for item, _ in seen], [passed for _, passed in seen])
         images = np.stack([picture for picture in pictures if picture is not None] or [_blank(batch)])
         due = {stream: known for stream, known in memories.items() if known.is_due(self._often)}
-        figures = [_figures(item) for item, _ in seen]
-        measured = np.array(figures, np.float32).reshape(-1, MAX_FIGURES) if figures else None
-        computed = batch.runner.run(images, blocks, [known.row for known in due.values()], measured)
+        facts = [told(item.frame.figures, damaged=item.frame.damaged) for item, _ in seen]
+        computed = batch.runner.run(
+            images, blocks, [known.row for known in due.values()], np.array(facts, np.float32) if facts else None
+        )
         pairs_due = zip(due.items(), computed.states, strict=True)
         checkpoints = {stream: known.saved(state) for (stream, known), state in pairs_due}
         entries: dict[Stream, list[Scored]] = {stream: [] for stream in memories}
@@ -232,12 +232,6 @@ class Compute:
 def _blank(batch: Batch) -> Picture:
     size = batch.runner.manifest.input
     return np.zeros((size.height, size.width, 3), np.uint8)
-
-
-def _figures(item: Item) -> Sequence[float]:
-    """What was measured of a frame at full size; not numbers where nothing was, or not all that is known today."""
-    figures = item.frame.figures or ()
-    return figures if len(figures) == MAX_FIGURES else (math.nan,) * MAX_FIGURES
 
 
 def _entries(moved: Sequence[tuple[Item, Elapsed | CloseReason | None]], computed: Computed) -> Iterator[Scored]:

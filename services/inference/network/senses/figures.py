@@ -1,10 +1,10 @@
-"""What ingest measured of each frame at the source's own size, beside what it usually is there."""
+"""What ingest says of each frame: figures measured at the source's own size, and the decoder's mark of damage."""
 
 import torch
 from torch import Tensor
 
 from services.inference.network.config import NetworkConfig
-from services.inference.network.senses.sense import Sense, Sight, Time, rates_of
+from services.inference.network.senses.sense import Sense, Sight, Time, rates_of, running_means
 from shared.entries import MAX_FIGURES
 
 SHARES = (0, 1, 2, 3, 4, 7, 8, 9, 12, 13, 14, 15)
@@ -50,6 +50,28 @@ class FullSize(Sense):
         now, usual, before, knowns, tolds = (torch.stack(values, dim=1) for values in zip(*held, strict=True))
         inputs = torch.cat((now, now - usual, now - before, *_shares(now, usual), knowns, tolds), dim=2)
         return inputs, torch.cat((slow, previous, told), dim=1)
+
+
+class Marks(Sense):
+    """Whether a frame is damaged, and the shares of frames before it that were, of late and over long."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.spans_seconds = (config.fast_seconds, config.slow_seconds)
+        self.glance_sizes = [1]
+        self.memory_sizes = [1, 1]
+        self.num_inputs = 3
+
+    def glance(self, sight: Sight) -> Tensor:
+        """The mark."""
+        return sight.damaged
+
+    def forward(self, glance: Tensor, memory: Tensor, time: Time) -> tuple[Tensor, Tensor]:
+        """As a sense's; the memory is both shares."""
+        shares = zip(self.spans_seconds, torch.split(memory, self.memory_sizes, dim=1), strict=True)
+        passed = [running_means(glance, rates_of(time, span), share, time.seen) for span, share in shares]
+        found, after = zip(*passed, strict=True)
+        return torch.cat((glance, *found), dim=2), torch.cat(after, dim=1)
 
 
 def _shares(now: Tensor, usual: Tensor) -> tuple[Tensor, ...]:

@@ -22,6 +22,8 @@ class Sight(NamedTuple):
     """Natural logarithm of the mean absolute Laplacian in 16x16 tiles, [B, 1, H/16, W/16]."""
     figures: Tensor
     """What was measured at the source's own size, [B, 16], not finite where it was not."""
+    damaged: Tensor
+    """1 where the decoder found the frame damaged, else 0, [B, 1]."""
 
 
 class Time(NamedTuple):
