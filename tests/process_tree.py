@@ -55,13 +55,13 @@ def readers(pid: int) -> list[int]:
     return [below for child in descendants(pid) for below in children(child)]
 
 
-def command_lines() -> str:
-    """What every process on the machine shows of itself."""
+def command_lines(pid: int) -> str:
+    """What a process and all below it show of themselves to everybody on the machine."""
     texts = []
-    for path in PROC.glob("[0-9]*"):
+    for each in (pid, *descendants(pid)):
         for name in ("cmdline", "comm"):
             with suppress(OSError):
-                texts.append((path / name).read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+                texts.append((PROC / str(each) / name).read_bytes().replace(b"\0", b" ").decode(errors="replace"))
     return "\n".join(texts)
 
 

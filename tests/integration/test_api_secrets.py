@@ -17,6 +17,7 @@ import redis
 from api_server import RunningApi, running_api
 from ingest_runner import stream_spec
 from patience import eventually
+from process_tree import command_lines
 from secret_forms import MISTYPED, SOURCES, reference_forms
 from service_process import ingest_process
 from web_server import WebServer, web_server
@@ -218,24 +219,18 @@ def test_ingest_shows_no_secret(
         probes = [{"source": text} for text in [*FORMS[::2], *odd]]
         probed = list(callers.map(lambda body: api.http.post("/v1/streams/probe", json=body), probes))
         eventually(lambda: all(record.status.reason for record in registry.records(ids)), "every stream's reason")
-        lines = [process_line(path) for path in Path("/proc").glob("[0-9]*/cmdline")]
+        lines = command_lines(ingest.process.pid)
         views = [api.http.get("/v1/streams?limit=1000"), *probed]
         told = f"{ingest.page()} {[record.status for record in registry.records(ids)]} {lines}"
     assert leaks(views) == []
     assert {reply.status_code for reply in probed} == {200, 422}
     assert all(reply.json()["reason"] for reply in probed[-len(odd) :])
+    assert "services.ingest" in lines
     assert SECRET not in told
     said = log.read_text()
     assert "probe of rtsp://***@127.0.0.1:9/s" in said
     assert "source rtsp://***@127.0.0.1:9/s: connection refused" in said
     assert SECRET not in said
-
-
-def process_line(path: Path) -> str:
-    """A process's command line, if it still lives."""
-    with suppress(OSError):
-        return path.read_text(errors="replace")
-    return ""
 
 
 @pytest.mark.parametrize("text", [*FORMS, f"redis://:{SECRET}/x@host", f"redis+cluster://h:{SECRET}"])

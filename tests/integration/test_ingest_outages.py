@@ -116,7 +116,7 @@ def test_a_wrong_password_is_said_and_found_nowhere(film: Path, redis_url: str, 
             assert status.state is not LIVE
             if status.state is WAITING:
                 assert "authentication refused: check user name and password" in (status.reason or "")
-                texts.append(command_lines())
+                texts.append(command_lines(system.ingest.process.pid))
             time.sleep(0.05)
         texts += [api.http.get(path).text for path in ("/v1/streams", f"/v1/streams/{wrong}", f"/v1/streams/{right}")]
         texts += [api.http.get("/metrics").text, system.ingest.page()]
