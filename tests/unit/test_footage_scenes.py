@@ -1,14 +1,16 @@
 """Incidents on real footage: who may see which video, what is true there, and what nobody could see."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from films import VideoFile
+from numpy.typing import NDArray
 
 from shared.errors import SourceRefused
 from training.scenes.codec import Codec, Damage, through_codec
+from training.scenes.covers import Cover
 from training.scenes.footage import FilmCache, Footage, group_and_split, random_film, read_film
 from training.scenes.incidents import FAULTS, LABELS, VISIBLE_STRENGTH, Incident, Ramp
 from training.scenes.nuisances import Headlights, Passer, Rhythm, Sway, Weather
@@ -186,6 +188,47 @@ def test_nobody_sees_what_changes_nothing(label: str) -> None:
     witness = Witness(frames, [small(frame) for frame in frames], 8.0)
     assert not witness.sees(label, 3.0, 6.0)
     assert witness.damaged(3.0, 6.0) is None
+
+
+def test_a_move_to_a_dull_view_could_as_well_be_a_cover_and_one_from_it_is_not_seen() -> None:
+    rng = np.random.default_rng(1)
+    lively, other = (np.repeat(rng.integers(90, 160, (1, 96, 128, 1), np.uint8), 3, axis=3) for _ in range(2))
+    flat, dark = np.full_like(lively, 125), other // 3
+
+    def seen(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Witness:
+        frames = np.concatenate([np.repeat(before, 24, axis=0), np.repeat(after, 40, axis=0)])
+        return Witness(frames, [], 8.0)
+
+    assert seen(lively, flat).dulled(3.0, 6.0)
+    assert seen(lively, dark).dulled(3.0, 6.0)
+    assert not seen(lively, other).dulled(3.0, 6.0)
+    assert not seen(flat, lively).sees("moved", 3.0, 6.0)
+
+
+def test_a_sheet_brings_its_pattern_along_and_a_drop_shows_the_view_upside_down() -> None:
+    def draw(wanted: Callable[[Cover], bool]) -> Cover:
+        covers = (Cover.draw(Incident("covered", 1, 9), np.random.default_rng(seed), *SIZE) for seed in range(400))
+        return next(cover for cover in covers if wanted(cover))
+
+    def moves(cover: Cover) -> bool:
+        """Whether what has come keeps moving until all has."""
+        middle, end = (cover.apply(np.zeros_like(view), 1 + share * cover.ramp.rise_seconds) for share in (0.2, 0.7))
+        come = middle.min(axis=2) > 20
+        return bool(np.median(np.abs(middle - end)[come]) > 1)
+
+    def is_plain(cover: Cover) -> bool:
+        is_slow = cover.ramp.rise_seconds > 1 and cover.softness < 0.05
+        return is_slow and not cover.tremble and cover.exposure.gain == 1.0 and cover.surface.std() > 20
+
+    view = np.zeros((SIZE[1], SIZE[0], 3), np.float32)
+    view[: SIZE[1] // 2] = 200
+    assert moves(draw(lambda cover: is_plain(cover) and cover.comes_from != (0.0, 0.0)))
+    assert not moves(draw(lambda cover: is_plain(cover) and cover.comes_from == (0.0, 0.0) and not cover.refracts))
+    drop = draw(lambda cover: cover.refracts and cover.exposure.gain == 1.0)
+    seen = drop.apply(view, 5.0)
+    hidden = np.abs(seen - view).max(axis=2) > 100
+    assert 0.2 < hidden.mean() < 0.9
+    assert seen[: SIZE[1] // 3][hidden[: SIZE[1] // 3]].mean() < 60
 
 
 def test_a_bad_line_is_marked_while_it_lasts_and_the_network_is_told() -> None:

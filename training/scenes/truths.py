@@ -13,6 +13,8 @@ from training.truth import Interval, joined
 
 HIDING = ("covered", "frozen", "lights_out")
 """Incidents under which nobody can see anything move."""
+DULLING = ("covered", "defocused", "lights_out")
+"""What a move to a dull view could as well be."""
 MIN_VISIBLE = 0.35
 UNSEEN_MARGIN_SECONDS = 0.5
 
@@ -67,6 +69,10 @@ def truth_of(
             if fault.label == "glitch":
                 unsure += [Interval("frozen", fault.start_seconds, fault.end_seconds)]
                 unsure += _borders(fault, shown)
+        if fault.label == "moved" and witness.dulled(fault.start_seconds, fault.end_seconds):
+            later = (each.start_seconds for each in planned if each.start_seconds > fault.start_seconds)
+            until = min(later, default=seen.seconds)
+            unsure += [Interval(label, fault.start_seconds - UNSEEN_MARGIN_SECONDS, until) for label in DULLING]
     for effect in seen.effects:
         unsure += _unsure(effect)
     if unknown_activity:

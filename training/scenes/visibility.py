@@ -13,6 +13,9 @@ SMALL = (64, 48)
 MIN_DAMAGE = 0.03
 """Share of the picture that damage must show in."""
 DAMAGE_LEVELS = 14
+MIN_SHARPNESS = 1.0
+"""Mean absolute Laplacian at half the size: a camera that looks at less is not seen to move."""
+DULL = 0.6
 MIN_RESTLESSNESS = 0.08
 """Grey levels from frame to frame, on average: below that a picture stands still anyway."""
 
@@ -45,6 +48,8 @@ class Witness:
         if label == "defocused":
             sharp, soft = self._sharpness(before), self._sharpness(during)
             return sharp >= 1.5 and soft < 0.75 * sharp
+        if label == "moved" and self._sharpness(before) < MIN_SHARPNESS:
+            return False
         usual, then = (np.median(self._smalls(part), axis=0).mean(axis=-1) for part in (before, during))
         if label == "lights_out":
             return bool(then.mean() < min(0.62 * usual.mean(), usual.mean() - 10))
@@ -52,6 +57,14 @@ class Witness:
             usual, then = (level - np.median(level) for level in (usual, then))
         needed = {"covered": 0.35, "moved": 0.15}[label]
         return bool((np.abs(then - usual) > 10).mean() >= needed)
+
+    def dulled(self, start_seconds: float, end_seconds: float) -> bool:
+        """Whether what is seen at the end of a move has so little light or detail beside what was before that it could
+        as well be a cover, a blur or darkness."""
+        start, end = round(start_seconds * self.fps), round(end_seconds * self.fps)
+        before, after = slice(max(0, start - 5), max(1, start - 1)), slice(max(start, end - 5), end)
+        light, new_light = (float(self._smalls(part).mean()) for part in (before, after))
+        return self._sharpness(after) < DULL * self._sharpness(before) or new_light < DULL * light
 
     def damaged(self, start_seconds: float, end_seconds: float) -> tuple[float, float] | None:
         """From when to when a glitch shows, None where it hardly does."""
