@@ -1,5 +1,6 @@
 """What tests share: a Redis of their own, rendered videos, reference footage."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ import shared.service.openmp  # noqa: F401  (before any test imports torch)
 from services.ingest.captures import attempts, capture
 from services.ingest.sources.hls import follower
 from shared.store.client import connect
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # so small networks are fastest so, above all beside other work
 
 REFERENCE_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 REFERENCE_CASES = REFERENCE_DATA.parent / "cases"
