@@ -9,8 +9,9 @@ import pytest
 import redis
 from films import VideoFile, render
 from grey_films import film
+from in_process import InProcess
 from ingest_runner import IngestRunner
-from live_channel import SHARE, Channel
+from live_channel import REFETCH_SECONDS, SHARE, Channel
 from patience import unavailable
 from redis_process import redis_process
 from web_server import web_server
@@ -80,6 +81,12 @@ def ingest(redis_client: redis.Redis, tmp_path: Path) -> Iterator[IngestRunner]:
 
 
 @pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> InProcess:
+    """Runs commands that end at once."""
+    return InProcess(monkeypatch, capsys)
+
+
+@pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes minutes takes no time."""
     monkeypatch.setattr(attempts, "SLOW_SECONDS", 0.1)
@@ -96,7 +103,10 @@ def parts() -> list[bytes]:
 
 @pytest.fixture
 def channel(parts: list[bytes], monkeypatch: pytest.MonkeyPatch) -> Iterator[Channel]:
-    """A live playlist; it is given up for standing still long before a server is for saying nothing."""
+    """A live playlist, which is asked for often; it is given up for standing still long before a server is for saying
+    nothing."""
     monkeypatch.setattr(follower, "SHARE_OF_PATIENCE", SHARE)
+    monkeypatch.setattr(follower, "LEAST_REFETCH_SECONDS", REFETCH_SECONDS)
+    monkeypatch.setattr(follower, "EARLY_SECONDS", REFETCH_SECONDS)
     with web_server() as web:
         yield Channel(web, parts)

@@ -11,10 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-import pytest
 from patience import eventually
 
-from afterimage.__main__ import main
 from training.scenes.clips import render_demo_clip
 
 MARK = "AFTERIMAGE_TEST_MARK"
@@ -101,16 +99,6 @@ def running(*arguments: str, home: Path, guest: bool = False) -> Iterator[Runnin
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         command.wait()
-
-
-def outcome(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
-) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of a command that ends in this process, where torch is loaded."""
-    monkeypatch.setattr(sys, "argv", ["afterimage", *arguments])
-    with pytest.raises(SystemExit) as end:
-        main()
-    return int(end.value.code or 0), *capsys.readouterr()
 
 
 def _collect(pipe: IO[str] | None, lines: list[str]) -> None:

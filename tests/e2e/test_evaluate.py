@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 from films import VideoFile
+from in_process import InProcess
 from patience import unavailable
-from running import outcome
 
 from services.inference.network.network import build_network
 from services.inference.network.weights import save_model
@@ -94,19 +94,14 @@ def test_shows_tables_and_words_and_takes_a_folder_for_a_model(models: Path, ann
     ],
 )
 def test_what_is_wrong_is_one_clear_line(
-    models: Path,
-    annotations: Path,
-    arguments: list[str],
-    why: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    in_process: InProcess, models: Path, annotations: Path, arguments: list[str], why: str
 ) -> None:
     given = ("--device", "cpu", "--models", str(models), "--data", str(annotations), "--json", *arguments)
-    code, output, errors = outcome(monkeypatch, capsys, "evaluate", *given)
-    assert code == 2
-    assert why in errors
-    assert "Traceback" not in errors
-    assert output == ""
+    ran = in_process("evaluate", *given)
+    assert ran.code == 2
+    assert why in ran.errors
+    assert "Traceback" not in ran.errors
+    assert ran.output == ""
 
 
 def test_without_data_it_is_measured_on_rendered_clips() -> None:
@@ -148,14 +143,10 @@ def test_incidents_are_staged_on_footage_kept_aside_and_untouched_footage_is_wat
     ],
 )
 def test_what_the_bench_lacks_is_one_clear_line(
-    tmp_path: Path,
-    arguments: list[str],
-    why: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    in_process: InProcess, tmp_path: Path, arguments: list[str], why: str
 ) -> None:
     given = ("--device", "cpu", *(str(tmp_path) if each == "." else each for each in arguments))
-    code, _, errors = outcome(monkeypatch, capsys, "evaluate", *given)
-    assert code == 2
-    assert why in errors
-    assert "Traceback" not in errors
+    ran = in_process("evaluate", *given)
+    assert ran.code == 2
+    assert why in ran.errors
+    assert "Traceback" not in ran.errors

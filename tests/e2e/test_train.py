@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from running import outcome
+from in_process import InProcess
 
 from shared.manifest import read_manifest
 
@@ -67,16 +67,11 @@ def test_trains_writes_a_card_and_is_measured_by_name(annotations: Path, tmp_pat
     ids=["name", "subset", "label", "resume", "device"],
 )
 def test_what_is_wrong_is_said_before_anything_is_learnt(
-    annotations: Path,
-    tmp_path: Path,
-    arguments: tuple[str, ...],
-    said: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    in_process: InProcess, annotations: Path, tmp_path: Path, arguments: tuple[str, ...], said: str
 ) -> None:
     name, *others = arguments[1:]
     given = ("train", "--data", str(annotations), "--out", str(tmp_path / name), "--threads", "1", *others)
-    code, _, errors = outcome(monkeypatch, capsys, *given)
-    assert code == 2
-    assert said in errors
-    assert "Traceback" not in errors
+    ran = in_process(*given)
+    assert ran.code == 2
+    assert said in ran.errors
+    assert "Traceback" not in ran.errors
