@@ -1,5 +1,6 @@
 """What tests share: a Redis of their own, rendered videos, reference footage."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +9,9 @@ import pytest
 import redis
 from films import VideoFile, render
 from grey_films import film
+from in_process import InProcess
 from ingest_runner import IngestRunner
-from live_channel import SHARE, Channel
+from live_channel import REFETCH_SECONDS, SHARE, Channel
 from patience import unavailable
 from redis_process import redis_process
 from web_server import web_server
@@ -18,6 +20,8 @@ import shared.service.openmp  # noqa: F401  (before any test imports torch)
 from services.ingest.captures import attempts, capture
 from services.ingest.sources.hls import follower
 from shared.store.client import connect
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # so small networks are fastest so, above all beside other work
 
 REFERENCE_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 REFERENCE_CASES = REFERENCE_DATA.parent / "cases"
@@ -77,6 +81,12 @@ def ingest(redis_client: redis.Redis, tmp_path: Path) -> Iterator[IngestRunner]:
 
 
 @pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> InProcess:
+    """Runs commands that end at once."""
+    return InProcess(monkeypatch, capsys)
+
+
+@pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes minutes takes no time."""
     monkeypatch.setattr(attempts, "SLOW_SECONDS", 0.1)
@@ -93,7 +103,10 @@ def parts() -> list[bytes]:
 
 @pytest.fixture
 def channel(parts: list[bytes], monkeypatch: pytest.MonkeyPatch) -> Iterator[Channel]:
-    """A live playlist; it is given up for standing still long before a server is for saying nothing."""
+    """A live playlist, which is asked for often; it is given up for standing still long before a server is for saying
+    nothing."""
     monkeypatch.setattr(follower, "SHARE_OF_PATIENCE", SHARE)
+    monkeypatch.setattr(follower, "LEAST_REFETCH_SECONDS", REFETCH_SECONDS)
+    monkeypatch.setattr(follower, "EARLY_SECONDS", REFETCH_SECONDS)
     with web_server() as web:
         yield Channel(web, parts)

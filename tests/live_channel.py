@@ -13,6 +13,7 @@ from shared.errors import SourceFailed
 from shared.sources import parse_source
 
 SHARE = 0.2
+REFETCH_SECONDS = 0.1
 
 
 class Channel:
@@ -34,7 +35,7 @@ class Channel:
         if self.moves_on:
             self.moves_on()
 
-    def show(self, *names: int | str, first: int | None = None, end: str = "", target: str = "1") -> None:
+    def show(self, *names: int | str, first: int | None = None, end: str = "", target: str = "0.1") -> None:
         first = int(names[0]) if first is None else first
         lines = [name if isinstance(name, str) and name[0] == "#" else f"#EXTINF:0.5,\n{name}.ts" for name in names]
         head = f"#EXTM3U\n#EXT-X-TARGETDURATION:{target}\n#EXT-X-MEDIA-SEQUENCE:{first}\n"
@@ -42,6 +43,13 @@ class Channel:
 
     def num_asked(self, path: str) -> int:
         return sum(asked == path for asked, _ in self.web.asked)
+
+
+class Impatient(threading.Event):
+    """Stops nothing, and has nothing wait for its time."""
+
+    def wait(self, timeout: float | None = None) -> bool:  # noqa: ARG002
+        return False
 
 
 class Look:
@@ -57,7 +65,7 @@ class Look:
         try:
             with open_video(source, ReadOptions(stall_seconds=stall_seconds), after) as video:
                 self.info = video.info
-                for frame in video.frames(500.0, threading.Event()):
+                for frame in video.frames(500.0, Impatient()):
                     self.mark = video.mark
                     shade = round(float(frame.image.mean()) / STEP)
                     if callable(then) and shade not in self.shades:

@@ -19,10 +19,14 @@ MARK = "AFTERIMAGE_TEST_MARK"
 
 
 class Running:
-    """A running command. What it and all that it started say of themselves in /proc is found by a mark."""
+    """A running command. What it and all that it started say of themselves in /proc is found by a mark.
 
-    def __init__(self, *arguments: str, home: Path) -> None:
+    A `guest` is at home with another, whose Redis works there.
+    """
+
+    def __init__(self, *arguments: str, home: Path, guest: bool = False) -> None:
         self.home = home
+        self._own_home = None if guest else home
         self.mark = uuid.uuid4().hex
         self.lines: list[str] = []
         self.errors: list[str] = []
@@ -71,7 +75,7 @@ class Running:
 
     def alive(self) -> dict[int, str]:
         """Every living process of this command: process id → command line."""
-        return dict(_processes(self.mark, self.home))
+        return dict(_processes(self.mark, self._own_home))
 
     def pid_of(self, part: str) -> int | None:
         """The process whose command line holds the part."""
@@ -85,9 +89,9 @@ def render_scene(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def running(*arguments: str, home: Path) -> Iterator[Running]:
+def running(*arguments: str, home: Path, guest: bool = False) -> Iterator[Running]:
     """Runs a command; kills whatever of it is left at the end."""
-    command = Running(*arguments, home=home)
+    command = Running(*arguments, home=home, guest=guest)
     try:
         yield command
     finally:
@@ -103,7 +107,7 @@ def _collect(pipe: IO[str] | None, lines: list[str]) -> None:
         lines.extend(line.rstrip("\n") for line in pipe)
 
 
-def _processes(mark: str, home: Path) -> Iterator[tuple[int, str]]:
+def _processes(mark: str, home: Path | None) -> Iterator[tuple[int, str]]:
     """Those with the mark in their environment; Redis writes over its own, so those that work under `home`, too."""
     wanted = f"{MARK}={mark}".encode()
     for folder in Path("/proc").iterdir():
@@ -111,5 +115,5 @@ def _processes(mark: str, home: Path) -> Iterator[tuple[int, str]]:
             continue
         with contextlib.suppress(OSError):
             marked = wanted in (folder / "environ").read_bytes().split(b"\0")
-            if marked or str((folder / "cwd").readlink()).startswith(f"{home}/"):
+            if marked or (home and str((folder / "cwd").readlink()).startswith(f"{home}/")):
                 yield int(folder.name), (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from in_process import InProcess
 
 from shared.manifest import read_manifest
 
@@ -27,7 +28,7 @@ def annotations(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_trains_writes_a_card_and_is_measured_by_name(annotations: Path, tmp_path: Path) -> None:
     out = tmp_path / "models" / "order"
-    arguments = ("--data", annotations, "--fps", "8", "--epochs", "1", "--device", "cpu")
+    arguments = ("--data", annotations, "--fps", "8", "--epochs", "1", "--device", "cpu", "--threads", "1")
     ran = run("train", *arguments, "--out", out)
     assert ran.returncode == 0, ran.stderr
     assert "one frame" in ran.stdout
@@ -66,10 +67,11 @@ def test_trains_writes_a_card_and_is_measured_by_name(annotations: Path, tmp_pat
     ids=["name", "subset", "label", "resume", "device"],
 )
 def test_what_is_wrong_is_said_before_anything_is_learnt(
-    annotations: Path, tmp_path: Path, arguments: tuple[str, ...], said: str
+    in_process: InProcess, annotations: Path, tmp_path: Path, arguments: tuple[str, ...], said: str
 ) -> None:
     name, *others = arguments[1:]
-    ran = run("train", "--data", annotations, "--out", tmp_path / name, *others)
-    assert ran.returncode == 2
-    assert said in ran.stderr
-    assert "Traceback" not in ran.stderr
+    given = ("train", "--data", str(annotations), "--out", str(tmp_path / name), "--threads", "1", *others)
+    ran = in_process(*given)
+    assert ran.code == 2
+    assert said in ran.errors
+    assert "Traceback" not in ran.errors

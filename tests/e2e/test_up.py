@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,25 @@ STREAMS = ("a", "b", "c", "d")
 @pytest.fixture(scope="module")
 def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return render_scene(tmp_path_factory.mktemp("media"))
+
+
+@pytest.fixture(scope="module")
+def shared_system(tmp_path_factory: pytest.TempPathFactory, media: Path) -> Iterator[Running]:
+    home = tmp_path_factory.mktemp("home")
+    with running(*up(home / "data", media), home=home) as system:
+        assert system.url
+        yield system
+        system.interrupt(signal.SIGHUP)
+        assert system.wait(60) == 0
+        assert system.errors == []
+
+
+@pytest.fixture
+def system(shared_system: Running) -> Iterator[Running]:
+    """A whole system without streams, for tests that leave it as it is."""
+    yield shared_system
+    for stream in get(shared_system, "/v1/streams")["items"]:
+        httpx.delete(f"{shared_system.url}/v1/streams/{stream['id']}", timeout=10).raise_for_status()
 
 
 def up(data: Path, media: Path, *more: str) -> tuple[str, ...]:
@@ -102,20 +122,15 @@ def test_it_works_stops_in_order_on_ctrl_c_and_has_kept_everything_next_time(tmp
     with running(*up(data, media), home=tmp_path) as system:
         assert finished(system, "kept")["frames_processed"] == SAMPLED
         assert scores(system, "kept") == before
+        assert len(system.alive()) == 5
+        os.kill(system.process.pid, signal.SIGKILL)
+        eventually(lambda: not system.alive(), "nothing running though it was killed outright")
+    with running(*up(data, media), home=tmp_path) as system:
+        assert finished(system, "kept")["frames_processed"] == SAMPLED
+        assert scores(system, "kept") == before
         system.interrupt(signal.SIGTERM)
         assert system.wait(60) == 0
         assert system.alive() == {}
-
-
-def test_killed_outright_it_leaves_nothing_running_and_the_folder_free(tmp_path: Path, media: Path) -> None:
-    with running(*up(tmp_path / "data", media), home=tmp_path) as system:
-        assert len(eventually(lambda: system.url and system.alive(), "a whole system")) == 5
-        os.kill(system.process.pid, signal.SIGKILL)
-        eventually(lambda: not system.alive(), "nothing running")
-    with running(*up(tmp_path / "data", media), home=tmp_path) as system:
-        assert get(system, "/readyz")
-        system.interrupt(signal.SIGHUP)
-        assert system.wait(60) == 0
 
 
 def test_killed_while_it_starts_it_leaves_nothing_running(tmp_path: Path, media: Path) -> None:
@@ -194,13 +209,11 @@ def test_a_second_ctrl_c_kills_what_hangs(tmp_path: Path, media: Path) -> None:
         assert system.alive() == {}
 
 
-def test_two_never_share_a_data_folder(tmp_path: Path, media: Path) -> None:
-    with running(*up(tmp_path / "data", media), home=tmp_path) as first:
-        assert first.url
-        with running(*up(tmp_path / "data", media), home=tmp_path / "other") as second:
-            assert second.wait(60) == 1
-            assert "another afterimage uses it" in second.errors[0]
-        assert get(first, "/readyz")
+def test_two_never_share_a_data_folder(system: Running, tmp_path: Path, media: Path) -> None:
+    with running(*up(system.home / "data", media), home=tmp_path) as second:
+        assert second.wait(60) == 1
+        assert "another afterimage uses it" in second.errors[0]
+    assert get(system, "/readyz")
 
 
 def test_a_device_that_is_not_there_ends_it_with_the_reason(tmp_path: Path, media: Path) -> None:
@@ -211,49 +224,43 @@ def test_a_device_that_is_not_there_ends_it_with_the_reason(tmp_path: Path, medi
         assert system.alive() == {}
 
 
-def test_batch_mates_never_touch_each_others_memory(tmp_path: Path, media: Path) -> None:
+def test_batch_mates_never_touch_each_others_memory(system: Running) -> None:
     """Two streams of one file at once and one alone: the same scores within 1e-4."""
-    with running(*up(tmp_path / "data", media), home=tmp_path) as system:
-        play(system, "alone")
-        finished(system, "alone")
-        play(system, "first")
-        play(system, "second")
-        finished(system, "first")
-        finished(system, "second")
-        alone = scores(system, "alone")
-        assert len(alone) == SAMPLED
-        assert_same(scores(system, "first"), alone)
-        assert_same(scores(system, "second"), alone)
-        system.interrupt()
-        assert system.wait(60) == 0
+    play(system, "alone")
+    finished(system, "alone")
+    play(system, "first")
+    play(system, "second")
+    finished(system, "first")
+    finished(system, "second")
+    alone = scores(system, "alone")
+    assert len(alone) == SAMPLED
+    assert_same(scores(system, "first"), alone)
+    assert_same(scores(system, "second"), alone)
 
 
-def test_the_command_line_talks_to_it(tmp_path: Path, media: Path) -> None:
+def test_the_command_line_talks_to_it(system: Running, tmp_path: Path, media: Path) -> None:
     def command(*arguments: str) -> list[str]:
         with running(*arguments, "--url", system.url, home=tmp_path / "client") as client:
             assert client.wait(60) == 0, client.errors
             return client.lines
 
-    with running(*up(tmp_path / "data", media), home=tmp_path) as system:
-        with running("events", "--follow", "--json", "--url", system.url, home=tmp_path / "follower") as follower:
-            eventually(lambda: has_listener(system), "somebody follows")
-            scene = str(media / "scene.mp4")
-            assert command("streams", "add", "Front door", scene, "--pace", "fast") == ["front-door"]
-            assert finished(system, "front-door")["frames_processed"] == SAMPLED
-            history = [json.loads(line) for line in command("events", "--json", "--stream", "front-door")]
-            assert "lights_out" in {event["label"] for event in history}
-            eventually(lambda: len(follower.lines) >= 2 * len(history), "every opening and closing")
-            followed = [json.loads(line) for line in follower.lines]
-            assert [event["state"] for event in followed if event["id"] == history[0]["id"]] == ["open", "closed"]
-            follower.interrupt()
-            assert follower.wait(60) == 0
-        assert json.loads("".join(command("streams", "show", "front-door")))["state"] == "ended"
-        assert [json.loads(line)["id"] for line in command("streams", "list", "--json")] == ["front-door"]
-        assert any("front-door" in line for line in command("streams", "list"))
-        assert command("streams", "remove", "front-door") == []
-        assert command("streams", "list", "--json") == []
-        with running("streams", "show", "front-door", "--url", system.url, home=tmp_path / "client") as unknown:
-            assert unknown.wait(60) == 1
-            assert "front-door" in unknown.errors[0]
-        system.interrupt()
-        assert system.wait(60) == 0
+    with running("events", "--follow", "--json", "--url", system.url, home=tmp_path / "follower") as follower:
+        eventually(lambda: has_listener(system), "somebody follows")
+        scene = str(media / "scene.mp4")
+        assert command("streams", "add", "Front door", scene, "--pace", "fast") == ["front-door"]
+        assert finished(system, "front-door")["frames_processed"] == SAMPLED
+        history = [json.loads(line) for line in command("events", "--json", "--stream", "front-door")]
+        assert "lights_out" in {event["label"] for event in history}
+        eventually(lambda: len(follower.lines) >= 2 * len(history), "every opening and closing")
+        followed = [json.loads(line) for line in follower.lines]
+        assert [event["state"] for event in followed if event["id"] == history[0]["id"]] == ["open", "closed"]
+        follower.interrupt()
+        assert follower.wait(60) == 0
+    assert json.loads("".join(command("streams", "show", "front-door")))["state"] == "ended"
+    assert [json.loads(line)["id"] for line in command("streams", "list", "--json")] == ["front-door"]
+    assert any("front-door" in line for line in command("streams", "list"))
+    assert command("streams", "remove", "front-door") == []
+    assert command("streams", "list", "--json") == []
+    with running("streams", "show", "front-door", "--url", system.url, home=tmp_path / "client") as unknown:
+        assert unknown.wait(60) == 1
+        assert "front-door" in unknown.errors[0]

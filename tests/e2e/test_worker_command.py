@@ -57,7 +57,7 @@ def finished(system: Running, stream_id: str) -> dict[str, Any]:
 @pytest.mark.parametrize("role", ["inference", "ingest"])
 def test_it_joins_the_system_that_runs_here_and_hands_back_at_its_end(system: Running, role: str) -> None:
     names = [f"{role}-{letter}" for letter in STREAMS]
-    with running(*worker(role, "--media-root", str(system.home)), home=system.home) as joined:
+    with running(*worker(role, "--media-root", str(system.home)), home=system.home, guest=True) as joined:
         eventually(lambda: shares(system, role) == [16, 16], "half of the partitions each")
         for name in names:
             play(system, name)
@@ -75,7 +75,9 @@ def test_it_joins_the_system_that_runs_here_and_hands_back_at_its_end(system: Ru
 def test_it_is_told_its_redis(system: Running) -> None:
     url = system.line("redis  ").split()[1]
     assert url.startswith("unix://")
-    with running(*worker("ingest", "--redis", url, "--media-root", str(system.home)), home=system.home) as joined:
+    with running(
+        *worker("ingest", "--redis", url, "--media-root", str(system.home)), home=system.home, guest=True
+    ) as joined:
         eventually(lambda: len(workers(system, "ingest")) == 2, "a second worker")
         joined.interrupt(signal.SIGTERM)
         assert joined.wait(60) == 0

@@ -37,12 +37,17 @@ FIELDS = ("id", "source", "name", "model", "pace", "skip", "rtsp_transport", "fp
 STEP = 6
 
 
-@pytest.fixture
-def api(redis_url: str, redis_client: redis.Redis, tmp_path: Path) -> Iterator[RunningApi]:
-    """An api that does not see the media, so that it takes every file on trust."""
-    with running_api(redis_url, media_root=tmp_path / "elsewhere") as running:
-        running.add("mine", **CAMERA)
+@pytest.fixture(scope="module")
+def blind_api(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApi]:
+    with running_api(redis_url, media_root=tmp_path_factory.mktemp("media") / "elsewhere") as running:
         yield running
+
+
+@pytest.fixture
+def api(blind_api: RunningApi, redis_client: redis.Redis) -> RunningApi:
+    """An api that does not see the media, so that it takes every file on trust."""
+    blind_api.add("mine", **CAMERA)
+    return blind_api
 
 
 Call = tuple[str, str, dict[str, Any]]
@@ -149,12 +154,14 @@ def test_any_other_text_with_the_mask_in_it_is_refused(api: RunningApi, redis_cl
     assert Registry(redis_client).get("one").spec.source == source
 
 
-def test_a_file_that_is_there_may_have_the_mask_in_its_name(api: RunningApi, tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / f"a{MASK}b.mp4").touch()
-    shown = api.add("odd", source=f"a{MASK}b.mp4")["source"]
-    assert api.http.patch("/v1/streams/odd", json={"source": shown}).status_code == 200
-    assert api.error(422, "PATCH", "/v1/streams/odd", json={"source": f"b{MASK}.mp4"})["field"] == "source"
+def test_a_file_that_is_there_may_have_the_mask_in_its_name(
+    redis_url: str, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    (tmp_path / f"a{MASK}b.mp4").touch()
+    with running_api(redis_url, media_root=tmp_path) as api:
+        shown = api.add("odd", source=f"a{MASK}b.mp4")["source"]
+        assert api.http.patch("/v1/streams/odd", json={"source": shown}).status_code == 200
+        assert api.error(422, "PATCH", "/v1/streams/odd", json={"source": f"b{MASK}.mp4"})["field"] == "source"
 
 
 def test_a_name_that_holds_a_login_is_refused_and_one_from_before_is_hidden(

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from in_process import InProcess
 from typer.testing import CliRunner
 
 from afterimage.__main__ import app
@@ -36,12 +37,12 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize("command", ["streams list", "streams show x", "events", "events --follow"])
-def test_no_api_is_one_clear_line(command: str) -> None:
-    failed = afterimage(*command.split(), "--url", f"http://user:hidden@127.0.0.1:{usable_port('127.0.0.1')}")
-    assert failed.returncode == 1
-    assert failed.stderr.startswith("error: no API at http://***@127.0.0.1:")
-    assert failed.stderr.count("\n") == 1
-    assert "afterimage up" in failed.stderr
+def test_no_api_is_one_clear_line(in_process: InProcess, command: str) -> None:
+    failed = in_process(*command.split(), "--url", f"http://user:hidden@127.0.0.1:{usable_port('127.0.0.1')}")
+    assert failed.code == 1
+    assert failed.errors.startswith("error: no API at http://***@127.0.0.1:")
+    assert failed.errors.count("\n") == 1
+    assert "afterimage up" in failed.errors
 
 
 @pytest.mark.parametrize(
@@ -60,14 +61,30 @@ def test_no_api_is_one_clear_line(command: str) -> None:
         (["up", "--inference-workers", "65"], "--inference-workers"),
         (["worker"], "--role"),
         (["worker", "--role", "api"], "'api' is not one of 'ingest'"),
-        (["worker", "--role", "ingest", "--redis", "http://user:s3cret@host"], "redis_url: expected redis://"),
-        (["worker", "--role", "ingest", "--redis", "redis://host", "--media-root", "/nowhere"], "no such folder"),
-        (["worker", "--role", "inference", "--redis", "redis://host", "--models", "/nowhere"], "holds no model"),
         (["bench", "--streams", "0"], "--streams"),
     ],
 )
-def test_what_is_wrong_before_the_start_is_said_with_exit_code_2(arguments: list[str], why: str) -> None:
-    failed = afterimage(*arguments)
+def test_what_is_wrong_before_the_start_is_said_with_exit_code_2(
+    in_process: InProcess, arguments: list[str], why: str
+) -> None:
+    failed = in_process(*arguments)
+    assert failed.code == 2
+    assert why in failed.errors
+    assert "Traceback" not in failed.errors
+    assert "s3cret" not in failed.errors
+    assert failed.output == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["ingest", "--redis", "http://user:s3cret@host"], "redis_url: expected redis://"),
+        (["ingest", "--redis", "redis://host", "--media-root", "/nowhere"], "no such folder"),
+        (["inference", "--redis", "redis://host", "--models", "/nowhere"], "holds no model"),
+    ],
+)
+def test_so_it_is_of_a_worker_which_is_the_service_itself_from_its_start_on(arguments: list[str], why: str) -> None:
+    failed = afterimage("worker", "--role", *arguments)
     assert failed.returncode == 2
     assert why in failed.stderr
     assert "Traceback" not in failed.stderr

@@ -1,7 +1,6 @@
 """Evaluation on the runner that serves: the same scores, whole videos, and what cannot be judged is said."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,15 +27,6 @@ from training.unroll import scores_of
 
 CPU = torch.device("cpu")
 CROSS = Interval("cross", 0.5, 2.0)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """So small a network is fastest on one thread, above all where others work beside it."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def untrained(folder: Path, labels: tuple[str, ...], fps: float = 8.0) -> Path:

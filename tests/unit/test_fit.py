@@ -2,6 +2,7 @@
 
 import filecmp
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +33,13 @@ from training.truth import Interval
 LABELS = (LEFTWARDS, RIGHTWARDS)
 SMALL = FitConfig(epochs=2, fps=FPS, height=48, width=64)
 CHANCES = {"left": 0.5, "right": 0.5}
+train = partial(train_on_dataset, device="cpu", num_threads=1, show_progress=False)
 
 
 def test_learns_what_only_the_order_of_frames_tells(tmp_path: Path) -> None:
     dataset = crossings(tmp_path / "videos", 24, num_validation=12)
-    config = replace(SMALL, epochs=12)
-    report = train_on_dataset(
-        tmp_path / "crossing", dataset.subset("training"), config=config, device="cpu", show_progress=False
-    )
+    config = replace(SMALL, epochs=6)
+    report = train(tmp_path / "crossing", dataset.subset("training"), config=config)
     unseen = dataset.subset("validation")
     found = evaluate_on_dataset(tmp_path / "crossing", unseen, device="cpu", show_progress=False)
 
@@ -57,30 +57,28 @@ def test_learns_what_only_the_order_of_frames_tells(tmp_path: Path) -> None:
 def test_a_resumed_run_ends_with_the_same_weights(tmp_path: Path) -> None:
     dataset = crossings(tmp_path / "videos", 3)
     whole, cut = tmp_path / "whole" / "small", tmp_path / "cut" / "small"
-    train_on_dataset(whole, dataset, config=SMALL, device="cpu", show_progress=False)
+    train(whole, dataset, config=SMALL)
     with stopped_after_a_checkpoint():
-        train_on_dataset(cut, dataset, config=SMALL, device="cpu", show_progress=False)
-    train_on_dataset(cut, dataset, config=SMALL, device="cpu", resume=True, show_progress=False)
+        train(cut, dataset, config=SMALL)
+    train(cut, dataset, config=SMALL, resume=True)
 
     assert filecmp.cmp(cut / "weights.safetensors", whole / "weights.safetensors", shallow=False)
     with pytest.raises(ModelUnusable, match="no such checkpoint"):
-        train_on_dataset(cut, dataset, config=SMALL, device="cpu", resume=True, show_progress=False)
+        train(cut, dataset, config=SMALL, resume=True)
 
 
 def test_refuses_what_nothing_can_be_learnt_from(tmp_path: Path) -> None:
     dataset = crossings(tmp_path / "videos", 1)
     with pytest.raises(DatasetUnusable, match="at least 2"):
-        train_on_dataset(tmp_path / "small", replace(dataset, videos=dataset.videos[:1]), show_progress=False)
+        train(tmp_path / "small", replace(dataset, videos=dataset.videos[:1]))
     silent = tuple(replace(video, intervals=()) for video in dataset.videos)
     with pytest.raises(DatasetUnusable, match="leftwards"):
-        train_on_dataset(tmp_path / "small", replace(dataset, videos=silent), show_progress=False)
+        train(tmp_path / "small", replace(dataset, videos=silent))
 
 
 def test_stops_when_nothing_gets_better(tmp_path: Path) -> None:
     config = replace(SMALL, epochs=9, patience=2, network={}, loop=LoopConfig(learning_rate=0.0))
-    report = train_on_dataset(
-        tmp_path / "small", crossings(tmp_path / "videos", 2), config=config, device="cpu", show_progress=False
-    )
+    report = train(tmp_path / "small", crossings(tmp_path / "videos", 2), config=config)
     assert (report.epochs, report.best_epoch) == (3, 1)
 
 
@@ -193,7 +191,7 @@ def test_pictures_that_stay_as_they_are_are_encoded_once(tmp_path: Path, monkeyp
     dataset = crossings(tmp_path / "videos", 2)
     network = {"appearance": 0, "change": 0, "histograms": True}
     config = replace(SMALL, recipe=RECIPES["once"], network=network, epochs=3)
-    report = train_on_dataset(tmp_path / "small", dataset, config=config, device="cpu", show_progress=False)
+    report = train(tmp_path / "small", dataset, config=config)
     frames = decoded(dataset, FPS, InputSpec(height=48, width=64), tmp_path, show_progress=False)
     assert report.epochs == 3
     assert not report.mirrored

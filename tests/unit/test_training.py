@@ -1,7 +1,6 @@
 """Training: it learns, it resumes exactly, it measures rightly; and the shipped model does its work."""
 
 import filecmp
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,15 +43,6 @@ TINY = TrainingConfig(
     width=64,
     loop=LoopConfig(chunk_frames=16),
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """So small a network is fastest on one thread, above all where others work beside it."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
