@@ -46,6 +46,7 @@ NETWORK: Mapping[str, Any] = {
     "appearance": 0,
     "change": 0,
     "histograms": True,
+    "shifts": True,
     "figures": True,
     "damage": True,
     "dense": 64,

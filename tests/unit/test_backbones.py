@@ -18,8 +18,8 @@ from torch import nn
 from services.inference.models.images import normalise
 from services.inference.models.runner import Runner
 from services.inference.models.steps import Block
+from services.inference.network.looks.lite_trunk import PACKAGE, WEIGHTS_FILE, LiteTrunk
 from services.inference.network.network import Network, build_network, load_pretrained
-from services.inference.network.senses.lite_trunk import PACKAGE, WEIGHTS_FILE, LiteTrunk
 from services.inference.network.senses.sense import INPUT_MEAN, INPUT_STD
 from services.inference.network.weights import load_model, save_model
 from shared.errors import ModelUnusable

@@ -8,13 +8,22 @@ import torch
 from services.inference.network.network import Network, build_network
 from services.inference.network.senses.histograms import NUM_BINS
 from services.inference.network.senses.sense import Sight, Time
+from services.inference.network.senses.shifts import Shifts
 from shared.entries import MAX_FIGURES, NUM_TOLD
 from shared.errors import ModelUnusable
 
 HEIGHT, WIDTH, LABELS = 48, 64, 3
 
 
-SENSES = {"appearance": 0, "change": 0, "histograms": True, "figures": True, "damage": True, "hidden": 16}
+SENSES = {
+    "appearance": 0,
+    "change": 0,
+    "histograms": True,
+    "shifts": True,
+    "figures": True,
+    "damage": True,
+    "hidden": 16,
+}
 
 
 @pytest.fixture(scope="module", params=[{}, SENSES, SENSES | {"change": 8, "colour": True}], ids=["", "plain", "both"])
@@ -257,3 +266,31 @@ def test_histograms_count_tiles_by_what_changed_in_them() -> None:
         assert {place: shares[1, place].item() for place in shares[1].nonzero().flatten().tolist()} == pytest.approx(
             {0: 0.25, 3: 0.5, 18: 0.25}
         )
+
+
+def test_what_a_picture_shows_elsewhere_is_found_there() -> None:
+    past = torch.rand(2, 3, 12, 16, generator=torch.Generator().manual_seed(4))
+    now = past.clone()
+    now[0, :, 2:, :13] = past[0, :, :10, 3:]  # knocked: all is two tiles further down and three further left
+    now[1, :, :, 4:] = 0.5  # covered but for a strip
+    shifts = Shifts(12, 16)
+    in_place, best = shifts(now.flatten(2), past.flatten(2))
+    assert best[0].min() > 0.9
+    assert in_place[0].max() < 0.5
+    assert best[1].max() < 0.7
+    for row, column in ((0, 0), (0, 2), (1, 1)):
+        first, other = now[row, column] - now[row, column].mean(), past[row, column] - past[row, column].mean()
+        expected = max(
+            likeness(
+                first[max(0, down) : 12 + min(0, down), max(0, right) : 16 + min(0, right)],
+                other[max(0, -down) : 12 - max(0, down), max(0, -right) : 16 - max(0, right)],
+            )
+            for down in range(-3, 4)
+            for right in range(-4, 5)
+        )
+        assert best[row, column].item() == pytest.approx(expected, abs=1e-4)
+        assert in_place[row, column].item() == pytest.approx(likeness(first, other), abs=1e-4)
+
+
+def likeness(first: torch.Tensor, other: torch.Tensor) -> float:
+    return float((first * other).sum() / ((first.norm() + 0.02) * (other.norm() + 0.02)))

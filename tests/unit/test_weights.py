@@ -131,7 +131,7 @@ def test_refuses_a_manifest_that_disagrees(folder: Path, fields: dict[str, objec
 
 
 EVERYTHING = {"flow": True, "likeness": True, "colour": True, "fovea": True, "hidden": 8, "change": 8, "appearance": 8}
-LATER_FIELDS = ("histograms", "figures", "damage", "dense")
+LATER_FIELDS = ("histograms", "shifts", "figures", "damage", "dense")
 
 
 def test_a_model_of_an_earlier_version_loads_and_scores_as_it_did(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ class NetworkConfig(BaseModel):
     likeness: bool = Field(default=False, description="whether it is given where the picture still shows what it did")
     fovea: bool = Field(default=False, description="whether a window that follows what moves is looked at closely")
     histograms: bool = Field(default=False, description="whether tiles are counted by how they changed")
+    shifts: bool = Field(default=False, description="whether tiles are also compared with what was at other places")
     figures: bool = Field(default=False, description="whether it is given what ingest measured at the source's size")
     damage: bool = Field(default=False, description="whether it is given which frames the decoder found damaged")
     dense: int = Field(default=64, ge=1, le=1024, description="features made of histograms, figures and marks")

@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from services.inference.network.config import BUILTIN, LITE, TIMM, NetworkConfig
-from services.inference.network.senses.backbones import BuiltinLook, TrunkLook, initialise
+from services.inference.network.looks.backbones import BuiltinLook, TrunkLook, initialise
+from services.inference.network.looks.lite_trunk import lite_weights, open_lite
+from services.inference.network.looks.timm_trunk import open_trunk, pretrained_weights
 from services.inference.network.senses.comparison import Comparison
 from services.inference.network.senses.figures import FullSize, Marks
 from services.inference.network.senses.histograms import Histograms
-from services.inference.network.senses.lite_trunk import lite_weights, open_lite
 from services.inference.network.senses.sense import INPUT_MEAN, INPUT_STD, LUMA, Sense, Sight, Time
-from services.inference.network.senses.timm_trunk import open_trunk, pretrained_weights
 from shared.entries import MAX_FIGURES, NUM_TOLD
 from shared.errors import ModelUnusable
 from shared.words.validation import first_problem

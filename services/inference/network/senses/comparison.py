@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from services.inference.network.config import NetworkConfig
-from services.inference.network.senses.backbones import initialise
+from services.inference.network.looks.backbones import initialise
 from services.inference.network.senses.fovea import NUM_PLACES, Fovea
 from services.inference.network.senses.likeness import local_likeness, optical_flow, phase_peaks
 from services.inference.network.senses.measures import (

@@ -17,6 +17,7 @@ from services.inference.network.senses.sense import (
     rates_of,
     running_means,
 )
+from services.inference.network.senses.shifts import Shifts
 
 TILE = 16
 """Pixels along a tile's sides; colours are told in tiles twice as large."""
@@ -28,6 +29,7 @@ NUM_BINS = (len(LIGHTS) + 1) * (len(DETAILS) + 1)
 QUANTILES = (0.5, 0.75, 0.9)
 NUM_CHANGES = 1 + len(QUANTILES)
 NUM_PLAIN = 32
+NUM_SHIFTED = 6
 
 
 class Histograms(Sense):
@@ -45,7 +47,8 @@ class Histograms(Sense):
         self.num_tiles = tiles
         self.glance_sizes = [tiles, tiles, tints]
         self.memory_sizes = [sum(self.glance_sizes) + NUM_CHANGES, 2 * tiles, 2 * tiles, 1]
-        self.num_inputs = 3 * NUM_BINS + NUM_PLAIN
+        self.shifts = Shifts(height // TILE, width // TILE) if config.shifts else None
+        self.num_inputs = 3 * NUM_BINS + NUM_PLAIN + (NUM_SHIFTED if config.shifts else 0)
 
     def glance(self, sight: Sight) -> Tensor:
         """Grey levels 0..1 of the tiles, their detail, and two colour differences of larger tiles."""
@@ -66,7 +69,8 @@ class Histograms(Sense):
         stills = _still_seconds(step, still, time)
         plain = self._plain(now, usual, lately, step, time)
         past = (usual[..., : 2 * self.num_tiles], lately, before)
-        inputs = torch.cat((*(self._shares(tiles - each) for each in past), *plain, torch.log1p(4 * stills)), dim=2)
+        shares = [self._shares(tiles - each) for each in past]
+        inputs = torch.cat((*shares, *plain, torch.log1p(4 * stills), *self._shifted(tiles, usual, lately)), dim=2)
         return inputs, torch.cat((slow, fast, tiles[:, -1], stills[:, -1]), dim=1)
 
     def _shares(self, change: Tensor) -> Tensor:
@@ -75,6 +79,18 @@ class Histograms(Sense):
         bins = _bins(light.abs(), LIGHTS) * (len(DETAILS) + 1) + _bins(detail, DETAILS)
         counts = torch.zeros(*change.shape[:2], NUM_BINS, device=change.device)
         return counts.scatter_add_(2, bins, torch.ones_like(light)) * (4 / self.num_tiles)
+
+    def _shifted(self, tiles: Tensor, usual: Tensor, lately: Tensor) -> list[Tensor]:
+        """How unlike what was the tiles are at the place where they are most like it, and how much more than in place:
+        their grey and detail beside what is usual, and their grey beside what was lately."""
+        if self.shifts is None:
+            return []
+        grey, detail = slice(0, self.num_tiles), slice(self.num_tiles, 2 * self.num_tiles)
+        figures = []
+        for part, past in ((grey, usual), (detail, usual), (grey, lately)):
+            in_place, best = self.shifts(tiles[..., part], past[..., part])
+            figures += [4 * (1 - best), 4 * (best - in_place)]
+        return figures
 
     def _plain(self, now: Tensor, usual: Tensor, lately: Tensor, step: Tensor, time: Time) -> list[Tensor]:
         """Figures on the whole picture, each of order one: on light, contrast, detail, likeness, colour, and time."""

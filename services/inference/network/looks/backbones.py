@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from services.inference.network.looks.timm_trunk import Trunk
 from services.inference.network.senses.sense import INPUT_MEAN, INPUT_STD
-from services.inference.network.senses.timm_trunk import Trunk
 
 Published = Callable[[], dict[str, Tensor]]
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)

