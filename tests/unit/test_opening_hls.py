@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import pytest
 from films import VideoFile
-from live_channel import Impatient
+from live_channel import SHARE, Impatient
 from web_server import Handler, WebServer, behind_digest, web_server
 
 from services.ingest.sources.hls import follower
@@ -155,8 +155,11 @@ def test_a_playlist_reaches_nothing_else(web: WebServer, segments: list[bytes], 
     assert {path for path, _ in web.asked} <= {"/live.m3u8", "/0.ts"}
 
 
-def test_what_is_never_fetched_may_lie_anywhere(web: WebServer, segments: list[bytes]) -> None:
+def test_what_is_never_fetched_may_lie_anywhere(
+    web: WebServer, segments: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Sound, advertisements, other servers to go to, keys of others, segments that are gone or left out."""
+    monkeypatch.setattr(follower, "SHARE_OF_PATIENCE", SHARE)
     away = "https://ads.example.com/a?secret"
     web.give("/0.ts", segments[0])
     web.give(
