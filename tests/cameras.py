@@ -4,6 +4,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from patience import unavailable
@@ -71,6 +72,7 @@ def camera_server(film: Path, *login: str, address: str = "127.0.0.1") -> Iterat
         server.stop()
 
 
+@cache
 def has_gstreamer() -> bool:
     """Whether its RTSP server is installed for the system's Python."""
     return (

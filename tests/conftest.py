@@ -1,5 +1,6 @@
 """What tests share: a Redis of their own, rendered videos, reference footage."""
 
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
@@ -25,6 +26,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # so small networks are fastest s
 
 REFERENCE_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 REFERENCE_CASES = REFERENCE_DATA.parent / "cases"
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of collected tests stay to the end: nobody who looks for garbage need look at them."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -47,12 +47,22 @@ def parsed(command: Running) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     return events, summary
 
 
-def test_a_rendered_scene_gives_its_events_and_the_very_same_ones_again(tmp_path: Path, media: Path) -> None:
-    events, summary = parsed(analyze(tmp_path, str(media / "scene.mp4"), "--json"))
+def test_a_rendered_scene_gives_its_events_and_the_very_same_ones_beside_a_bad_file(
+    tmp_path: Path, media: Path
+) -> None:
+    events, summary = parsed(analyze(tmp_path / "alone", str(media / "scene.mp4"), "--json"))
     assert summary["frames"] == 96
     assert "lights_out" in {event["label"] for event in events}
     assert {event["stream_id"] for event in events} == {"scene-mp4"}
-    again, summary_again = parsed(analyze(tmp_path, str(media / "scene.mp4"), "--json"))
+    folder = tmp_path / "videos"
+    shutil.copytree(media, folder)
+    (folder / "notes.mp4").write_text("not a video at all")
+    (folder / "readme.txt").write_text("nobody looks at this")
+    mixed = analyze(tmp_path / "home", str(folder), "--json")
+    assert mixed.process.returncode == 1
+    assert [line for line in mixed.errors if "notes.mp4" in line]
+    assert not any("scene.mp4" in line for line in mixed.errors)
+    *again, summary_again = [json.loads(line) for line in mixed.lines]
     assert (again, summary_again["frames"]) == (events, 96)
 
 
@@ -70,18 +80,6 @@ def test_people_get_lines(tmp_path: Path, media: Path) -> None:
     assert any("opened" in line and "lights_out" in line for line in shown.lines)
     assert any("closed" in line and "lights_out" in line for line in shown.lines)
     assert shown.lines[-1].startswith("96 frames in ")
-
-
-def test_a_bad_file_in_a_folder_leaves_the_others_undisturbed(tmp_path: Path, media: Path) -> None:
-    folder = tmp_path / "videos"
-    shutil.copytree(media, folder)
-    (folder / "notes.mp4").write_text("not a video at all")
-    (folder / "readme.txt").write_text("nobody looks at this")
-    mixed = analyze(tmp_path / "home", str(folder), "--json")
-    assert mixed.process.returncode == 1
-    assert [line for line in mixed.errors if "notes.mp4" in line]
-    assert not any("scene.mp4" in line for line in mixed.errors)
-    assert json.loads(mixed.lines[-1])["frames"] == 96
 
 
 def test_with_data_everything_is_kept_and_can_be_done_again(tmp_path: Path, media: Path) -> None:

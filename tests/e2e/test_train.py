@@ -26,7 +26,9 @@ def annotations(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "annotations.json"
 
 
-def test_trains_writes_a_card_and_is_measured_by_name(annotations: Path, tmp_path: Path) -> None:
+def test_trains_writes_a_card_and_is_measured_by_name(
+    in_process: InProcess, annotations: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "models" / "order"
     arguments = ("--data", annotations, "--fps", "8", "--epochs", "1", "--device", "cpu", "--threads", "1")
     ran = run("train", *arguments, "--out", out)
@@ -43,16 +45,17 @@ def test_trains_writes_a_card_and_is_measured_by_name(annotations: Path, tmp_pat
     assert str(tmp_path) not in card
     assert {path.suffix for path in out.iterdir()} == {".json", ".safetensors", ".md", ".png"}
 
-    judged = ("evaluate", "--model", "order", "--models", out.parent, "--data", annotations, "--device", "cpu")
-    measured = run(*judged, "--json")
-    assert measured.returncode == 0, measured.stderr
-    line = json.loads(measured.stdout)
+    monkeypatch.setenv("COLUMNS", "200")
+    given = ("--model", "order", "--models", str(out.parent), "--data", str(annotations), "--device", "cpu", "--json")
+    measured = in_process("evaluate", *given)
+    assert measured.code == 0, measured.errors
+    line = json.loads(measured.output)
     assert (line["videos"], line["learned_from"], line["tuned_on"]) == (4, 0, 0)
     assert set(line["floor"]) == {"map", "clip_accuracy"}
-    everything = run(*judged, "--subset", "all", "--json")
-    known = json.loads(everything.stdout)
+    everything = in_process("evaluate", *given, "--subset", "all")
+    known = json.loads(everything.output)
     assert known["learned_from"] + known["tuned_on"] == known["videos"] - 4
-    assert f"The model has learned from {known['learned_from']} of these {known['videos']} videos" in everything.stderr
+    assert f"The model has learned from {known['learned_from']} of these {known['videos']} videos" in everything.errors
 
 
 @pytest.mark.parametrize(

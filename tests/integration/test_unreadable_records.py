@@ -26,12 +26,17 @@ def reason(damage: Damage) -> str:
     return f"its record cannot be read by this version: {damage.place}"
 
 
-@pytest.fixture
-def api(redis_client: redis.Redis, redis_url: str) -> Iterator[RunningApi]:
+@pytest.fixture(scope="module")
+def server(redis_url: str) -> Iterator[RunningApi]:
     with running_api(redis_url) as api:
-        for stream_id in (BAD, GOOD):
-            api.add(stream_id, source=f"rtsp://user:{SECRET}@camera.invalid/1")
         yield api
+
+
+@pytest.fixture
+def api(server: RunningApi, redis_client: redis.Redis) -> RunningApi:
+    for stream_id in (BAD, GOOD):
+        server.add(stream_id, source=f"rtsp://user:{SECRET}@camera.invalid/1")
+    return server
 
 
 @pytest.mark.parametrize("damage", ALL, ids=NAMES)

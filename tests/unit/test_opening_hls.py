@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import pytest
 from films import VideoFile
+from live_channel import SHARE, Impatient
 from web_server import Handler, WebServer, behind_digest, web_server
 
 from services.ingest.sources.hls import follower
@@ -50,10 +51,10 @@ def playlist(*names: str, head: str = HEAD, end: str = END) -> bytes:
     return (head + "".join(f"#EXTINF:1.0,\n{name}\n" for name in names) + end).encode()
 
 
-def read(url: str, num_frames: int = 1, stall_seconds: float = 5.0) -> str:
+def read(url: str, num_frames: int = 1, stall_seconds: float = 5.0, stop: threading.Event | None = None) -> str:
     source = parse_source(url, Path("/"))
     with open_video(source, ReadOptions(stall_seconds=stall_seconds)) as video:
-        frames = video.frames(500.0, threading.Event())
+        frames = video.frames(500.0, stop or Impatient())
         for _ in range(num_frames):
             next(frames)
         return video.info.codec
@@ -71,7 +72,7 @@ def test_a_recording_is_read_as_fast_as_it_was_filmed(web: WebServer, segments: 
     names = "segment 0", "/cam/segment%201", web.url("/cam/segment%202")
     web.give("/cam/live.m3u8", playlist(*names), Content_Type="text/html")
     began = time.monotonic()
-    assert read(web.url("/cam/live.m3u8"), 25) == "h264"
+    assert read(web.url("/cam/live.m3u8"), 25, stop=threading.Event()) == "h264"
     assert time.monotonic() - began > 1.5
 
 
@@ -154,8 +155,11 @@ def test_a_playlist_reaches_nothing_else(web: WebServer, segments: list[bytes], 
     assert {path for path, _ in web.asked} <= {"/live.m3u8", "/0.ts"}
 
 
-def test_what_is_never_fetched_may_lie_anywhere(web: WebServer, segments: list[bytes]) -> None:
+def test_what_is_never_fetched_may_lie_anywhere(
+    web: WebServer, segments: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Sound, advertisements, other servers to go to, keys of others, segments that are gone or left out."""
+    monkeypatch.setattr(follower, "SHARE_OF_PATIENCE", SHARE)
     away = "https://ads.example.com/a?secret"
     web.give("/0.ts", segments[0])
     web.give(

@@ -9,6 +9,7 @@ import pytest
 from damaged import noise_film
 from films import VideoFile, index_first
 from jpegs import pictures
+from live_channel import Impatient
 from picture_cameras import stream
 from web_server import Answer, Handler, WebServer, web_server
 
@@ -29,7 +30,7 @@ def web() -> Iterator[WebServer]:
 def read(url: str) -> tuple[VideoInfo, int]:
     """What the source says of itself and how many pictures it has, to its end."""
     with open_video(parse_source(url, Path("/")), ReadOptions(stall_seconds=5.0)) as video:
-        return video.info, sum(1 for _ in video.frames(500.0, threading.Event()))
+        return video.info, sum(1 for _ in video.frames(500.0, Impatient()))
 
 
 def failure(url: str) -> str:
@@ -115,7 +116,7 @@ def played(url: str, mark: str | None) -> tuple[list[int], str | None]:
     """The grid's points that are played after a mark, until the end or until the connection breaks; the next mark."""
     points: list[int] = []
     with suppress(SourceFailed), open_video(parse_source(url, Path("/")), after=mark) as video:
-        for frame in video.frames(10.0, threading.Event()):
+        for frame in video.frames(10.0, Impatient()):
             points.append(frame.point)
             mark = video.mark
     return points, mark

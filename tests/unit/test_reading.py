@@ -29,6 +29,7 @@ from shared.sources import Source
 from shared.waiting import Stopped
 
 STALL_SECONDS = 1.0
+SHORT_GRACE_SECONDS = 0.2
 OPTIONS = ReadOptions(stall_seconds=STALL_SECONDS)
 
 
@@ -103,7 +104,8 @@ def test_a_reader_that_hangs_in_open_is_ended(film: Path) -> None:
     assert time.monotonic() - began >= STALL_SECONDS
 
 
-def test_a_reader_that_hangs_in_read_is_ended(film: Path) -> None:
+def test_a_reader_that_hangs_in_read_is_ended(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service_side, "GRACE_SECONDS", SHORT_GRACE_SECONDS)
     with reading(stuck(film, patience=20), threading.Event()) as source:
         last = [time.monotonic()]
         with pytest.raises(SourceCrashed, match="no sign of life"):
@@ -111,7 +113,8 @@ def test_a_reader_that_hangs_in_read_is_ended(film: Path) -> None:
         assert time.monotonic() - last[-1] >= STALL_SECONDS
 
 
-def test_a_reader_that_is_frozen_is_ended(film: Path) -> None:
+def test_a_reader_that_is_frozen_is_ended(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service_side, "GRACE_SECONDS", SHORT_GRACE_SECONDS)
     with reading(ReadJob(Source(str(film)), 25.0, options=OPTIONS), threading.Event()) as source:
         os.kill(reader_pid(), signal.SIGSTOP)
         with pytest.raises(SourceCrashed, match="no sign of life"):
