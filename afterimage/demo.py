@@ -22,6 +22,8 @@ from afterimage.stack import Stack, StackOptions
 from afterimage.watch import Watch, Watched
 from training.metrics import Matches, match
 from training.scenes.clips import render_demo_clip
+from training.scenes.footage import Footage
+from training.scenes.incidents import FAULTS
 from training.truth import Interval
 
 LATENCY_METRIC = "afterimage_decode_to_commit_seconds"
@@ -32,30 +34,43 @@ SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class DemoClip:
-    """A clip and what is true of it; `label` is its incident and its stream's id."""
+    """A clip with one incident, and what is true of it."""
 
     label: str
     path: Path
     truth: tuple[Interval, ...]
+    on_footage: bool = False
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"{self.label}, footage" if self.on_footage else self.label
 
     @property
     def stream_id(self) -> str:
         """The id it is registered with."""
-        return self.label.replace("_", "-")
+        return self.path.stem.replace("_", "-")
 
     @property
     def registration(self) -> dict[str, Any]:
         """The body of POST /v1/streams."""
         pace = "live" if self.label == LIVE_LABEL else "fast"
-        name = f"demo {self.label}"
-        return {"id": self.stream_id, "name": name, "source": str(self.path), "pace": pace, "base_ms": BASE_MS}
+        return {
+            "id": self.stream_id,
+            "name": f"demo {self.name}",
+            "source": str(self.path),
+            "pace": pace,
+            "base_ms": BASE_MS,
+        }
 
 
-def run_demo(options: StackOptions, labels: Sequence[str], console: Console) -> int:
+def run_demo(options: StackOptions, labels: Sequence[str], console: Console, footage: Footage | None = None) -> int:
     """Renders the clips, plays them, prints events and a closing table; returns 0 where every frame was processed.
 
-    Raises StackFailed, ApiUnavailable.
+    With footage the faults befall cameras that filmed it, too.
+    Raises StackFailed, ApiUnavailable, SourceRefused for footage that is not there, SourceFailed where it is of no use.
     """
+    groups = footage.aside() if footage else {}
 
     def say(line: str) -> None:
         console.print(line, markup=False, soft_wrap=True)
@@ -63,7 +78,7 @@ def run_demo(options: StackOptions, labels: Sequence[str], console: Console) -> 
     request = StopRequest()
     request.listen()
     _wipe(options.data)
-    clips = render_clips(labels, options.media_root, console, request)
+    clips = render_clips(labels, groups, options.media_root, console, request)
     say("starting ingest, inference, API and Redis")
     with Stack(options, request, say) as stack:
         if stack.stopping:
@@ -94,23 +109,36 @@ def _play(stack: Stack, clips: Sequence[DemoClip], console: Console) -> list[Wat
         return watch.run([clip.registration for clip in clips], max_at_once=len(clips))
 
 
-def render_clips(labels: Sequence[str], folder: Path, console: Console, request: StopRequest) -> list[DemoClip]:
-    """Renders one clip for each label, at seeds that no training ever saw, until the user wants an end."""
+def render_clips(
+    labels: Sequence[str],
+    footage: Mapping[str, Sequence[Path]],
+    folder: Path,
+    console: Console,
+    request: StopRequest,
+) -> list[DemoClip]:
+    """Renders one clip for each label, at seeds that no training ever saw, until the user wants an end.
+
+    With footage one for each fault on that, too: what is active there nobody has told.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    wanted = [(label, on_footage) for on_footage in (False, True)[: 1 + bool(footage)] for label in labels]
+    wanted = [(label, on_footage) for label, on_footage in wanted if label in FAULTS or not on_footage]
     clips = []
     with Progress(*columns, console=console) as progress:
-        for label in progress.track(labels, description="rendering clips"):
+        for label, on_footage in progress.track(wanted, description="rendering clips"):
             if request.stop.is_set():
                 break
-            path = folder / f"{label}.mp4"
-            clips.append(DemoClip(label, path, tuple(render_demo_clip(label, SEED, path))))
+            path = folder / (f"{label}_footage.mp4" if on_footage else f"{label}.mp4")
+            truth = render_demo_clip(label, SEED, path, footage=footage if on_footage else None)
+            clips.append(DemoClip(label, path, tuple(truth), on_footage))
     return clips
 
 
 def matches_of(clip: DemoClip, events: Mapping[str, Mapping[str, Any]]) -> Matches:
-    """How a clip's closed events match its truth."""
-    return match([_interval(event) for event in events.values()], clip.truth)
+    """How a clip's closed events match its truth; of what is active on footage nothing is known."""
+    known = [event for event in events.values() if event["label"] in FAULTS or not clip.on_footage]
+    return match([_interval(event) for event in known], clip.truth)
 
 
 def _interval(event: Mapping[str, Any]) -> Interval:
@@ -120,6 +148,8 @@ def _interval(event: Mapping[str, Any]) -> Interval:
 
 def _beside(clip: DemoClip, event: Mapping[str, Any]) -> Text:
     """The truth to be read beside an event."""
+    if clip.on_footage and event["label"] not in FAULTS:
+        return Text("truth: not known", "dim")
     true = [
         f"{clock(span.start_seconds)}–{clock(span.end_seconds)}" for span in clip.truth if span.label == event["label"]
     ]
@@ -134,7 +164,7 @@ def _table(clips: Sequence[DemoClip], streams: Sequence[Watched]) -> Table:
     for clip, stream in zip(clips, streams, strict=True):
         result = matches_of(clip, stream.closed)
         total += result
-        _add_row(table, clip.label, clip.registration["pace"], stream.num_frames, result)
+        _add_row(table, clip.name, clip.registration["pace"], stream.num_frames, result)
     table.add_section()
     _add_row(table, "all", "", sum(stream.num_frames for stream in streams), total)
     return table

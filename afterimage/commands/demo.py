@@ -12,12 +12,16 @@ def demo(
     data: Annotated[Path, typer.Option(help="Folder for clips, logs and Redis; emptied of these at the start.")] = Path(
         "data/demo"
     ),
+    footage: Annotated[
+        list[Path] | None,
+        typer.Option(help="A real video or folder of a camera that stands still, to show faults on; may be repeated."),
+    ] = None,
     device: Device = "auto",
     models: Models = DEFAULT_MODELS,
 ) -> None:
     """Render one clip for each kind of incident, play all of them at once, and compare what is found with the truth.
 
-    Example: `afterimage demo`.
+    Example: `afterimage demo`, or with your own recordings `afterimage demo --footage recordings/`.
     """
     from rich.console import Console
 
@@ -25,8 +29,10 @@ def demo(
     from afterimage.preflight import check_model
     from afterimage.stack import StackOptions
     from shared.streams import DEFAULT_MODEL
+    from training.scenes.footage import Footage
 
     manifest = check_model(models / DEFAULT_MODEL)
     folder = data.absolute()
     options = StackOptions(data=folder, media_root=folder / "clips", models=models, device=device)
-    raise typer.Exit(run_demo(options, manifest.labels, Console(highlight=False)))
+    real = Footage(tuple(footage)) if footage else None
+    raise typer.Exit(run_demo(options, manifest.labels, Console(highlight=False), real))

@@ -3,14 +3,19 @@
 import re
 from pathlib import Path
 
+import pytest
 from running import running
 
 LABELS = ("covered", "defocused", "moved", "frozen", "lights_out", "glitch", "activity")
 
 
-def test_it_shows_what_it_finds_beside_the_truth_and_writes_in_its_folder_only(tmp_path: Path) -> None:
+@pytest.mark.parametrize("on_footage", [False, True])
+def test_it_shows_what_it_finds_beside_the_truth_and_writes_in_its_folder_only(
+    tmp_path: Path, reference_data: Path, *, on_footage: bool
+) -> None:
     data = tmp_path / "home" / "demo"
-    with running("demo", "--data", str(data), "--device", "cpu", home=tmp_path / "home") as demo:
+    footage = ["--footage", str(reference_data / "rooms")] if on_footage else []
+    with running("demo", "--data", str(data), "--device", "cpu", *footage, home=tmp_path / "home") as demo:
         assert demo.wait() == 0, (demo.lines, demo.errors)
         assert demo.alive() == {}
     text = "\n".join(demo.lines)
@@ -18,8 +23,11 @@ def test_it_shows_what_it_finds_beside_the_truth_and_writes_in_its_folder_only(t
         assert (data / "clips" / f"{label}.mp4").is_file()
         pace = "live" if label == "activity" else "fast"
         assert re.search(rf"│ {label} +│ {pace} +│ 160 +│ \d+ +│ \d+ +│ \d+ +│ \d+ +│", text)
+        on_real = re.search(rf"│ {label}, footage +│ fast +│ 160 +│ 1 +│ \d+ +│ \d+ +│ \d+ +│", text)
+        assert bool(on_real) == (on_footage and label != "activity")
     assert re.search(r"truth 0:\d\d\.\d–0:\d\d\.\d", text)
-    assert re.search(r"6 fast streams: 960 frames in [\d.]+ s, \d+ frames/s", text)
+    num_fast = 12 if on_footage else 6
+    assert re.search(rf"{num_fast} fast streams: {160 * num_fast} frames in [\d.]+ s, \d+ frames/s", text)
     assert re.search(r"decode to commit: p50 \d+ ms, p99 \d+ ms", text)
     assert {path.name for path in data.iterdir()} == {"clips", "lock", "logs", "redis"}
     assert [path.name for path in data.parent.iterdir()] == ["demo"]

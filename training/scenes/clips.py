@@ -1,11 +1,13 @@
 """Rendered clips as video files, for demonstrations; needs no torch."""
 
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 
+from shared.errors import SourceFailed
 from training.scenes.incidents import DURATIONS_SECONDS, LABELS, Incident
 from training.scenes.scene import Clip, render_clip
 from training.scenes.seeds import Split, clip_seed
@@ -14,14 +16,25 @@ from training.truth import Interval
 SIZE = (320, 240)
 EARLIEST_SECONDS = 5.0
 CRF = 20
-MAX_ATTEMPTS = 10
-"""What moves may hide half-way or never come into view; another scene is rendered then."""
+SEEDS_APART = 10
+MAX_ATTEMPTS = 40
+"""What moves may hide half-way or never come into view, a scene may be a drawn one; another is rendered then."""
 
 
-def render_demo_clip(label: str, seed: int, path: Path, fps: float = 10.0, seconds: float = 20.0) -> list[Interval]:
+def render_demo_clip(
+    label: str,
+    seed: int,
+    path: Path,
+    fps: float = 10.0,
+    seconds: float = 20.0,
+    *,
+    footage: Mapping[str, Sequence[Path]] | None = None,
+) -> list[Interval]:
     """Writes an mp4 with exactly one incident of that label in it, on a seed that no training saw; returns its truth.
 
-    Raises ValueError for a label that there is not, or a clip too short to hold the incident.
+    With `footage`, video files by group, it befalls a camera that filmed one of them; what moves there is not told.
+    Raises ValueError for a label that there is not, or a clip too short to hold the incident; SourceFailed where no
+    such clip comes about.
     """
     if label not in LABELS:
         raise ValueError(f"label is {label!r}; allowed are {list(LABELS)}")
@@ -34,12 +47,15 @@ def render_demo_clip(label: str, seed: int, path: Path, fps: float = 10.0, secon
     start = round(EARLIEST_SECONDS + rng.uniform(0, room - lasts), 1)
     incident = Incident(label, start, round(start + lasts, 1))
     for attempt in range(MAX_ATTEMPTS):
-        index = len(LABELS) * (MAX_ATTEMPTS * seed + attempt) + LABELS.index(label)
-        clip = render_clip(clip_seed(Split.DEMO, index), [incident], seconds, fps, SIZE, disturbed=False)
-        if len(clip.truth) == 1:
+        index = len(LABELS) * (SEEDS_APART * seed + attempt) + LABELS.index(label)
+        clip = render_clip(
+            clip_seed(Split.DEMO, index), [incident], seconds, fps, SIZE, footage=footage, disturbed=False
+        )
+        if len(clip.truth) == 1 and (footage is None or clip.on_running_footage):
             break
     else:
-        raise ValueError(f"no clip of {label} with seed {seed} shows it exactly once; try another seed")
+        where = "with this seed" if footage is None else "on this footage: it takes a camera that stands still"
+        raise SourceFailed(f"no clip shows {label!r} exactly once {where}")
     write_mp4(clip, path)
     return list(clip.truth)
 

@@ -65,6 +65,12 @@ class Footage:
                 groups.setdefault(group, []).append(file)
         return {group: tuple(files) for group, files in sorted(groups.items())}
 
+    def aside(self) -> dict[str, tuple[Path, ...]]:
+        """What training never sees, by group; of footage that has no such part, all."""
+        return self.files(Split.EVALUATION) or {
+            group: files for split in Split for group, files in self.files(split).items()
+        }
+
     @property
     def names(self) -> list[str]:
         """The names of all files, whatever they serve."""

@@ -55,6 +55,9 @@ class Clip:
     unsure: tuple[Interval, ...] = ()
     """where nobody could say whether a label holds"""
 
+    on_running_footage: bool = False
+    """whether it befalls a camera that filmed something real"""
+
     @property
     def seconds(self) -> float:
         """The clip's length."""
@@ -91,7 +94,7 @@ def render_clip(
     witness = Witness(frames, intact, fps)
     seen = Seen(plan, scene.actors, scene.effects, scene.passers, len(frames) / fps, size[0] / size[1])
     truth, unsure = truth_of(seen, witness, unknown_activity=backdrop.moving)
-    return Clip(frames, damaged, fps, truth, unsure)
+    return Clip(frames, damaged, fps, truth, unsure, backdrop.moving)
 
 
 def _check(incidents: Sequence[Incident] | None, seconds: float, fps: float, size: tuple[int, int]) -> None:
