@@ -26,6 +26,8 @@ GAINS, SHIFTS = (0.8, 1.25), (-0.05, 0.05)
 """How often contrast and brightness are others, and which."""
 WITHOUT_FIGURES, LACKING_FIGURES = 0.3, 0.08
 """How often figures are missing throughout, and how often here and there."""
+WITHOUT_MARKS = 0.5
+"""How often the decoder's marks are missing: most damage that is seen was baked in by who encoded it again."""
 LEAST_DETAIL = 1e-3
 """Is added to the detail of a tile before its logarithm is taken."""
 
@@ -38,6 +40,7 @@ class Places:
     detail: slice
     tint: slice
     figures: slice
+    marks: slice
 
     @classmethod
     def of(cls, network: Network) -> "Places":
@@ -45,13 +48,15 @@ class Places:
         at = sum(network.comparison.glance_sizes) if network.comparison else 0
         sizes = network.histograms.glance_sizes if network.histograms else [0, 0, 0]
         places = []
-        for size in (*sizes, sum(network.full_size.glance_sizes) if network.full_size else 0):
+        for sense in (network.full_size, network.marks):
+            sizes = [*sizes, sum(sense.glance_sizes) if sense else 0]
+        for size in sizes:
             places.append(slice(at, at + size))
             at += size
-        grey, detail, tint, figures = places
+        grey, detail, tint, figures, marks = places
         if network.comparison:
             grey = detail = tint = slice(0, 0)
-        return cls(grey, detail, tint, figures)
+        return cls(grey, detail, tint, figures, marks)
 
 
 def batches(files: Sequence[Path], network: Network, num_frames: int, rng: Generator) -> Iterator[TrainingBatch]:
@@ -71,6 +76,8 @@ def _seen(clip: SensedClip, places: Places, num_frames: int, rng: Generator) -> 
     if rng.random() < RELIT:
         relight(features, places, np.exp(rng.uniform(*np.log(GAINS))), rng.uniform(*SHIFTS))
     _forget(features[:, places.figures], rng)
+    if rng.random() < WITHOUT_MARKS:
+        features[:, places.marks] = 0
     return replace(
         clip,
         features=features,
