@@ -93,6 +93,15 @@ def test_a_clip_seen_otherwise_keeps_its_order_and_may_lack_figures(kept: list[P
     assert {0.0, 1.0} < shares
 
 
+def test_a_clip_is_seen_with_its_decoders_marks_and_without_any(kept: list[Path], tmp_path: Path) -> None:
+    network, rng, marked = build_network(NETWORK, len(LABELS), 48, 64), np.random.default_rng(0), tmp_path / "marked"
+    clip = load_clip(kept[0])
+    clip.features[:, -1] = 1
+    save_clip(marked, clip)
+    shares = {float(batch.seen[..., -1].mean()) for _ in range(12) for batch in batches([marked], network, 64, rng)}
+    assert shares == {0.0, 1.0}
+
+
 def test_contrast_and_brightness_change_as_in_the_picture() -> None:
     network, rng = build_network(NETWORK, len(LABELS), 48, 64), np.random.default_rng(0)
     dim = rng.random((1, 3, 48, 64), np.float32) * 0.5 + 0.1
