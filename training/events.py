@@ -22,6 +22,8 @@ MERGE_SECONDS = (1.0, 2.0)
 DEFAULT_RESET_SECONDS: float = StreamSpec.model_fields["reset_after_seconds"].default
 """What a stream has that nobody set otherwise."""
 
+LEAST_SECONDS = {"frozen": 1.0}
+"""Of labels that mean nothing for less: a picture that stands for half a second is a network's doing, or a quiet scene."""
 NEAR_BEST = 0.02
 """Differences of F1 below this are chance: it is half an event in fifty."""
 
@@ -144,12 +146,13 @@ def tuned_thresholds(
     results = [matches_by_label(labels, dict.fromkeys(labels, choice), sequences, scores) for choice in grid]
     tuned = {}
     for label in labels:
-        best = max(result[label].f1 for result in results)
-        near = [
-            (choice, result[label].false)
+        tried = [
+            (choice, result[label])
             for choice, result in zip(grid, results, strict=True)
-            if result[label].f1 >= best - NEAR_BEST
+            if choice.min_seconds >= LEAST_SECONDS.get(label, 0)
         ]
+        best = max(result.f1 for _, result in tried)
+        near = [(choice, result.false) for choice, result in tried if result.f1 >= best - NEAR_BEST]
         finest = min((choice.min_seconds, false) for choice, false in near)
         winners = [choice for choice, false in near if (choice.min_seconds, false) == finest]
         tuned[label] = sorted(winners, key=lambda choice: choice.enter)[len(winners) // 2]

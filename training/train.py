@@ -40,8 +40,10 @@ from training.stretches import STREAMS, batches
 from training.tune import tune_on_clips
 from training.unroll import scores_of
 
-DEFAULT_EPOCHS = 60
-DEFAULT_CLIPS = 1200
+DEFAULT_EPOCHS = 16
+DEFAULT_CLIPS = 2200
+UNTOUCHED_TIMES = 3
+"""So often an epoch goes over a file in which nothing happens, for each time over a rendered clip."""
 NETWORK: Mapping[str, Any] = {
     "appearance": 0,
     "change": 0,
@@ -51,7 +53,7 @@ NETWORK: Mapping[str, Any] = {
     "damage": True,
     "dense": 64,
     "hidden": 64,
-    "dropout": 0.1,
+    "dropout": 0.15,
     "fast_seconds": 1.5,
 }
 """Hyper-parameters that differ from the network's defaults; no look, whose features would change with its weights."""
@@ -121,8 +123,9 @@ class TrainingConfig:
             footage=footage,
             first=first,
         )
-        files = footage.files(split).values() if footage and untouched else ()
-        sources = [*specs, *(file for group in files for file in group)]
+        groups = footage.files(split).values() if footage and untouched else ()
+        times = UNTOUCHED_TIMES if split is Split.TRAINING else 1
+        sources = [*specs, *(file for group in groups for file in group for _ in range(times))]
         order = np.random.default_rng((self.seed, split)).permutation(len(sources))
         return [ClipOrder(sources[index], folder, self.network, self.height, self.width) for index in order]
 
