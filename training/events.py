@@ -23,7 +23,7 @@ DEFAULT_RESET_SECONDS: float = StreamSpec.model_fields["reset_after_seconds"].de
 """What a stream has that nobody set otherwise."""
 
 LEAST_SECONDS = {"frozen": 1.0}
-"""Of labels that mean nothing for less: a picture that stands for half a second is a network's doing, or a quiet scene."""
+"""Of labels that mean nothing for less: a picture that stands for half a second is a network's doing."""
 NEAR_BEST = 0.02
 """Differences of F1 below this are chance: it is half an event in fifty."""
 

@@ -244,18 +244,22 @@ def scores_with(label: str, holds: NDArray[np.bool_], high: float) -> NDArray[np
     return scores
 
 
-def test_thresholds_are_tuned_to_where_the_scores_lie(sequences: list[Sequence8Bit]) -> None:
+@pytest.mark.parametrize(("label", "least_seconds"), [("glitch", 0.25), ("frozen", 1.0)])
+def test_thresholds_are_tuned_to_where_the_scores_lie(
+    label: str, least_seconds: float, sequences: list[Sequence8Bit]
+) -> None:
     times = (np.arange(160) / 8).astype(np.float32)
-    truth = (Interval("glitch", 5.0, 9.0),)
-    holds = targets_of(truth, times, LABELS)[:, LABELS.index("glitch")] > 0
-    scores = scores_with("glitch", holds, 0.75)
-    scores[100:120, LABELS.index("glitch")] = 0.55
+    truth = (Interval(label, 5.0, 9.0),)
+    holds = targets_of(truth, times, LABELS)[:, LABELS.index(label)] > 0
+    scores = scores_with(label, holds, 0.75)
+    scores[100:120, LABELS.index(label)] = 0.55
     weights = np.ones((160, len(LABELS)), np.float32)
     sequence = replace(sequences[0], times_seconds=times, truth=truth, weights=weights)
     tuned = tuned_thresholds(LABELS, [sequence], [scores])
-    assert 0.55 < tuned["glitch"].enter <= 0.75
+    assert tuned[label].min_seconds == least_seconds
+    assert 0.55 < tuned[label].enter <= 0.75
     events = events_of(LABELS, tuned, times, scores)
-    assert [(event.label, event.start_seconds) for event in events] == [("glitch", 5.0)]
+    assert [(event.label, event.start_seconds) for event in events] == [(label, 5.0)]
 
 
 def test_events_last_as_long_as_the_scores(sequences: list[Sequence8Bit]) -> None:
