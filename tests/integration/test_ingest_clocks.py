@@ -71,6 +71,15 @@ def wrong_distances(times: list[int]) -> list[int]:
     return [later - earlier for earlier, later in pairwise(times) if abs(later - earlier - STEP_MS) > SLACK_MS]
 
 
+def num_missing(times: list[int]) -> int:
+    """How many frames are missing among those, whose distances are whole steps."""
+    distances = [later - earlier for earlier, later in pairwise(times)]
+    steps = [max(1, round(each / STEP_MS)) for each in distances]
+    pairs = zip(distances, steps, strict=True)
+    assert [each for each, num in pairs if abs(each - num * STEP_MS) > num * SLACK_MS] == []
+    return sum(steps) - len(steps)
+
+
 def settled(times: list[int]) -> list[int]:
     """Those from the first on that NUM_SETTLED right distances follow; none where there is no such."""
     for first in range(len(times) - NUM_SETTLED):
@@ -103,7 +112,7 @@ def test_a_clock_that_is_set_moves_no_frame(film: Path, redis_url: str, tmp_path
             samples = ingest.samples()
             assert samples.total("connections") == 1
             assert (samples.total("clock_steps", way="back"), samples.total("clock_steps", way="forward")) == (2, 2)
-    assert wrong_distances(settled(times.all)) == []
+    assert num_missing(settled(times.all)) <= samples.total("frames_dropped", reason="busy")
     lines = [line for line in log.read_text().splitlines() if "clock" in line]
     assert len(lines) == 4, lines
     assert "this host's clock was set back by 40.0 s" in lines[0].replace("39.9", "40.0")
@@ -132,7 +141,8 @@ def test_a_partition_that_moves_to_a_host_whose_clock_is_behind_goes_on(
             eventually(lambda name=name: len(settled(captured(ingest, name)[1:])) > 2 * FPS, "frames")  # type: ignore[misc]
             times = captured(ingest, name)
             assert (times[0], times[1]) == (last_ms, last_ms + STEP_MS)
-            assert wrong_distances(settled(times[1:])) == []
+            dropped = ingest.value("afterimage_frames_dropped_total", stream_id=name, reason="busy")
+            assert num_missing(settled(times[1:])) <= (dropped or 0)
             ahead = ingest.value("afterimage_clock_ahead_seconds", stream_id=name)
             assert ahead == pytest.approx(SET_BACK_SECONDS, abs=10)
             assert ingest.frames(name)[-1].due_at_ms <= now_ms()
