@@ -40,7 +40,7 @@ from training.stretches import STREAMS, batches
 from training.tune import tune_on_clips
 from training.unroll import scores_of
 
-DEFAULT_EPOCHS = 16
+DEFAULT_EPOCHS = 20
 DEFAULT_CLIPS = 2200
 UNTOUCHED_TIMES = 3
 """So often an epoch goes over a file in which nothing happens, for each time over a rendered clip."""
@@ -63,7 +63,7 @@ DESCRIPTION = (
 TRAINED_ON_SCENES = "Trained on rendered scenes only."
 TRAINED_ON_FOOTAGE = "Trained on rendered scenes and on permissively licensed footage given by --footage."
 CLIPS_FOLDER = "clips"
-GROWING = 0.6
+GROWING = 0.4
 """Share of the epochs after which all clips are there: until then they are rendered beside the learning."""
 FIRST_SHARE = 0.1
 """Of the clips, for the first epoch."""
