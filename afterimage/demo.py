@@ -122,8 +122,8 @@ def render_clips(
     """
     folder.mkdir(parents=True, exist_ok=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    wanted = [(label, on_footage) for on_footage in (False, True)[: 1 + bool(footage)] for label in labels]
-    wanted = [(label, on_footage) for label, on_footage in wanted if label in FAULTS or not on_footage]
+    wanted = [(label, False) for label in labels]
+    wanted += [(label, True) for label in labels if footage and label in FAULTS]
     clips = []
     with Progress(*columns, console=console) as progress:
         for label, on_footage in progress.track(wanted, description="rendering clips"):

@@ -67,10 +67,13 @@ class Histograms(Sense):
         usual, slow = running_means(now, rates_of(time, self.slow_seconds), slow, time.seen)
         lately, fast = running_means(tiles, rates_of(time, self.fast_seconds), fast, time.seen)
         stills = _still_seconds(step, still, time)
-        plain = self._plain(now, usual, lately, step, time)
+        grey, detail = slice(0, self.num_tiles), slice(self.num_tiles, 2 * self.num_tiles)
+        pairs = [(tiles[..., part], then[..., part]) for part, then in ((grey, usual), (detail, usual), (grey, lately))]
+        unlike = [_unlikeness(*pair) for pair in pairs]
+        plain = self._plain(now, usual, lately, step, time, unlike)
         past = (usual[..., : 2 * self.num_tiles], lately, before)
         shares = [self._shares(tiles - each) for each in past]
-        inputs = torch.cat((*shares, *plain, torch.log1p(4 * stills), *self._shifted(tiles, usual, lately)), dim=2)
+        inputs = torch.cat((*shares, *plain, torch.log1p(4 * stills), *self._shifted(pairs, unlike)), dim=2)
         return inputs, torch.cat((slow, fast, tiles[:, -1], stills[:, -1]), dim=1)
 
     def _shares(self, change: Tensor) -> Tensor:
@@ -80,19 +83,20 @@ class Histograms(Sense):
         counts = torch.zeros(*change.shape[:2], NUM_BINS, device=change.device)
         return counts.scatter_add_(2, bins, torch.ones_like(light)) * (4 / self.num_tiles)
 
-    def _shifted(self, tiles: Tensor, usual: Tensor, lately: Tensor) -> list[Tensor]:
+    def _shifted(self, pairs: list[tuple[Tensor, Tensor]], unlike: list[Tensor]) -> list[Tensor]:
         """How unlike what was the tiles are at the place where they are most like it, and how much more than in place:
         their grey and detail beside what is usual, and their grey beside what was lately."""
         if self.shifts is None:
             return []
-        grey, detail = slice(0, self.num_tiles), slice(self.num_tiles, 2 * self.num_tiles)
         figures = []
-        for part, past in ((grey, usual), (detail, usual), (grey, lately)):
-            in_place, best = self.shifts(tiles[..., part], past[..., part])
-            figures += [4 * (1 - best), 4 * (best - in_place)]
+        for pair, in_place in zip(pairs, unlike, strict=True):
+            elsewhere = 1 - self.shifts(*pair)
+            figures += [4 * elsewhere, 4 * (in_place - elsewhere)]
         return figures
 
-    def _plain(self, now: Tensor, usual: Tensor, lately: Tensor, step: Tensor, time: Time) -> list[Tensor]:
+    def _plain(
+        self, now: Tensor, usual: Tensor, lately: Tensor, step: Tensor, time: Time, unlike: list[Tensor]
+    ) -> list[Tensor]:
         """Figures on the whole picture, each of order one: on light, contrast, detail, likeness, colour, and time."""
         sizes = [*self.glance_sizes, NUM_CHANGES]
         grey, detail, tint, change = torch.split(now, sizes, dim=2)
@@ -113,9 +117,9 @@ class Histograms(Sense):
             0.3 * mean_detail + 1,
             2 * (mean_detail - _mean(usual_detail)),
             0.3 * detail.amax(2, keepdim=True) + 1,
-            4 * _unlikeness(grey, usual_grey),
-            2 * _unlikeness(detail, usual_detail),
-            4 * _unlikeness(grey, late_grey),
+            4 * unlike[0],
+            2 * unlike[1],
+            4 * unlike[2],
             10 * tints.mean(3),
             10 * new_tints.mean(3),
             10 * new_tints.abs().mean(3),

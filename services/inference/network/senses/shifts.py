@@ -10,7 +10,7 @@ LEAST_NORM = 0.02
 
 
 class Shifts(nn.Module):
-    """Correlation of pictures, each taken from its own mean, where they overlap: in place, and where it is greatest.
+    """Correlation of pictures, each taken from its own mean, where they overlap, at the place where it is greatest.
 
     All shifts at once, by way of their spectra (Reddy and Chatterji, 1996, without the whitening).
     """
@@ -24,8 +24,8 @@ class Shifts(nn.Module):
         for name, side, reach in zip(("rows", "columns"), self.size, self.reach, strict=True):
             self.register_buffer(name, _overlap(side, reach), persistent=False)
 
-    def forward(self, now: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-        """Of tiles [S, T, height * width]: the correlation in place, and the greatest, [S, T, 1] each."""
+    def forward(self, now: Tensor, past: Tensor) -> Tensor:
+        """Of tiles [S, T, height * width], [S, T, 1]."""
         first, other = ((each - each.mean(2, keepdim=True)).reshape(-1, *self.size) for each in (now, past))
         padded = [side + reach for side, reach in zip(self.size, self.reach, strict=True)]
         spectra = [torch.fft.rfft2(each, s=padded) for each in (first, other)]
@@ -35,8 +35,8 @@ class Shifts(nn.Module):
         norms = self.rows @ first.square() @ self.columns.T
         other_norms = self.rows.flip(0) @ other.square() @ self.columns.flip(0).T
         likeness = products / ((norms.sqrt() + LEAST_NORM) * (other_norms.sqrt() + LEAST_NORM))
-        in_place = likeness[:, down, right].reshape(*now.shape[:2], 1)
-        return in_place, likeness.amax((1, 2)).view(*now.shape[:2], 1)
+        best: Tensor = likeness.amax((1, 2)).view(*now.shape[:2], 1)
+        return best
 
 
 def _overlap(side: int, reach: int) -> Tensor:
