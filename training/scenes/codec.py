@@ -34,6 +34,8 @@ DECODERS: Final[dict[Encoder, Literal["h264", "hevc", "mpeg4", "mpeg2video", "mj
     "mjpeg": "mjpeg",
 }
 PIXELS: Final = ("yuv420p", "yuvj420p")
+SLICED, MOST_SLICES = 0.5, 18
+"""So often a camera cuts its pictures into slices, as those do that encode with several cores."""
 MPEG2_FPS: Final = 25
 """It knows a few rates alone; times play no part in what a picture looks like."""
 
@@ -47,6 +49,8 @@ class Codec:
     """Constant rate factor of libx264 and libx265; for the others the quantiser is a third of it."""
     key_every: int = 40
     """Frames from one key frame to the next."""
+    slices: int = 1
+    """Of a picture, where it is libx264's: what damage reaches ends with its slice. MPEG-2 has one a row anyway."""
 
     @property
     def options(self) -> dict[str, str]:
@@ -58,6 +62,7 @@ class Codec:
                 "crf": str(self.crf),
                 "threads": "1",
                 "forced-idr": "1",
+                "slices": str(self.slices),
             }
         if self.encoder == "libx265":
             params = f"crf={self.crf}:pools=none:frame-threads=1:log-level=none:bframes=0:rc-lookahead=0"
@@ -88,10 +93,10 @@ class Damage:
         return cls(
             incident,
             rng,
-            rng.uniform(0, 0.3),
-            rng.uniform(0.4, 1.0),
-            int(rng.integers(3, 60)),
-            int(rng.integers(2, 16)),
+            rng.uniform(0, 0.3) if rng.random() < 0.7 else 0.0,
+            _spread(rng, 0.1, 1.0),
+            round(_spread(rng, 2, 60)),
+            round(_spread(rng, 2, 60)),
             bool(rng.random() < 0.5),
         )
 
@@ -113,12 +118,18 @@ class Damage:
         return bytes(damaged)
 
 
+def _spread(rng: Generator, least: float, most: float) -> float:
+    """Little as often as much."""
+    return float(np.exp(rng.uniform(math.log(least), math.log(most))))
+
+
 def random_codec(rng: Generator, max_crf: int) -> Codec | None:
     """The codec of a random camera; None for one whose frames come as they are."""
     if rng.random() < 0.25:
         return None
     encoder = ENCODERS[int(rng.choice(len(ENCODERS), p=ENCODER_SHARES))]
-    return Codec(encoder, int(rng.integers(17, max_crf + 1)), int(rng.integers(8, 80)))
+    crf, key_every = int(rng.integers(17, max_crf + 1)), int(rng.integers(8, 80))
+    return Codec(encoder, crf, key_every, round(_spread(rng, 2, MOST_SLICES)) if rng.random() < SLICED else 1)
 
 
 def through_codec(

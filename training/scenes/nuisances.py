@@ -1,4 +1,4 @@
-"""What looks like trouble and is none: headlights, people close to the lens, rain, swaying leaves, few frames."""
+"""What looks like trouble and is none: headlights, what passes close to the lens, exposure, rain, swaying leaves."""
 
 import math
 from collections.abc import Iterator
@@ -12,6 +12,9 @@ from numpy.random import Generator
 from training.scenes.backgrounds import Levels, Picture, clouds, random_colour
 from training.truth import Interval
 
+VEHICLES = 0.4
+"""Of what passes close to the lens; the others are people."""
+
 
 class Nuisance(Protocol):
     """Changes the light that reaches the sensor."""
@@ -23,18 +26,23 @@ class Nuisance(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Passer:
-    """Somebody who walks past close to the lens: large, blurred, dark, gone within two seconds."""
+    """What passes close to the lens: somebody, large, blurred and dark, gone within two seconds, or a vehicle."""
 
     start_seconds: float
     lasts_seconds: float
     shape: Levels
     """[H, L, 1], how much of each pixel is hidden; drawn past the view from one side to the other"""
     colour: Levels
+    """[3], or of each pixel, [H, L, 3]"""
     leftwards: bool
+    upright: bool = False
+    """Whether it comes from above or below: H and L lie the other way round."""
 
     @classmethod
     def draw(cls, rng: Generator, seconds: float, width: int, height: int) -> "Passer":
         """A random one within a clip."""
+        if rng.random() < VEHICLES:
+            return cls._vehicle(rng, seconds, width, height)
         long = int(width * rng.uniform(0.4, 1.2))
         y, x = np.mgrid[0:height, 0:long].astype(np.float32) / np.array([height, long])[:, None, None]
         edge = 1 - np.abs(2 * x - 1) + clouds(rng, long, height, 0.12) - rng.uniform(0, 0.8) * (1 - y)
@@ -43,6 +51,24 @@ class Passer:
         colour = np.array(random_colour(rng), np.float32) * rng.uniform(0.15, 0.7)
         lasts = rng.uniform(0.3, 2.0)
         return cls(rng.uniform(1, seconds - 3), lasts, shape, colour, bool(rng.random() < 0.5))
+
+    @classmethod
+    def _vehicle(cls, rng: Generator, seconds: float, width: int, height: int) -> "Passer":
+        upright = bool(rng.random() < 0.5)
+        across, along = (width, height) if upright else (height, width)
+        long, wide = (int(side * rng.uniform(*share)) for side, share in ((along, (0.3, 0.8)), (across, (0.2, 0.7))))
+        top = int(rng.integers(0, across - wide))
+        shape, colour = np.zeros((across, long, 1), np.float32), np.zeros((across, long, 3), np.float32)
+        body = np.zeros((wide, long), np.float32)
+        corner = max(1, min(wide, long) // 4)
+        cv2.rectangle(body, (corner, corner), (long - corner, wide - corner), 1.0, -1)
+        shape[top : top + wide, :, 0] = cv2.GaussianBlur(cv2.dilate(body, np.ones((corner, corner))), (0, 0), 1.0)
+        lacquer = np.array(random_colour(rng), np.float32) if rng.random() < 0.5 else np.full(3, 255, np.float32)
+        colour[:] = lacquer * rng.uniform(0.3, 1.0) * (1 + clouds(rng, long, across, 0.1)[..., None])
+        for first in rng.uniform(0.1, 0.8, 2):  # windows
+            colour[top + wide // 5 : top + wide - wide // 5, int(first * long) : int((first + 0.15) * long)] *= 0.25
+        start, lasts = rng.uniform(1, seconds - 3), rng.uniform(0.8, 5.0)
+        return cls(start, lasts, shape, colour, bool(rng.random() < 0.5), upright)
 
     @property
     def interval(self) -> Interval:
@@ -53,14 +79,42 @@ class Passer:
         """The picture with them before it."""
         if not self.interval.holds(at_seconds):
             return levels
-        width, long = levels.shape[1], self.shape.shape[1]
+        passed = levels.copy()
+        along = passed.swapaxes(0, 1) if self.upright else passed
+        width, long = along.shape[1], self.shape.shape[1]
         share = (at_seconds - self.start_seconds) / self.lasts_seconds
         left = int((1 - share if self.leftwards else share) * (width + long)) - long
         first, last = max(0, left), min(width, left + long)
-        hidden = self.shape[:, first - left : last - left]
-        passed = levels.copy()
-        passed[:, first:last] += hidden * (self.colour - passed[:, first:last])
+        part = slice(first - left, last - left)
+        colour = self.colour[:, part] if self.colour.ndim == 3 else self.colour
+        along[:, first:last] += self.shape[:, part] * (colour - along[:, first:last])
         return passed
+
+
+@dataclass(slots=True)
+class Metering:
+    """An automatic exposure that answers, in part and late, how light the view has become."""
+
+    share: float
+    """Of what the light changed by, as an exponent."""
+    lag_seconds: float
+    usual: float | None = None
+    gain: float = 1.0
+    at_seconds: float = 0.0
+
+    @classmethod
+    def draw(cls, rng: Generator) -> "Metering":
+        """A random camera's."""
+        return cls(rng.uniform(0.3, 1.2), rng.uniform(0.2, 1.5))
+
+    def apply(self, levels: Levels, at_seconds: float) -> Levels:
+        """The picture as it is exposed now; frames must come in order."""
+        light = float(levels.mean()) + 1.0
+        passed, self.at_seconds = at_seconds - self.at_seconds, at_seconds
+        self.usual = light if self.usual is None else self.usual + (light - self.usual) * min(1.0, passed / 30)
+        wanted = float(np.clip((self.usual / light) ** self.share, 0.5, 2.0))
+        self.gain += (wanted - self.gain) * (1 - math.exp(-passed / self.lag_seconds))
+        return np.asarray(levels * np.float32(self.gain), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,3 +249,5 @@ def random_nuisances(rng: Generator, seconds: float, size: tuple[int, int], *, r
         yield from (Passer.draw(rng, seconds, width, height) for _ in range(int(rng.integers(1, 4))))
     if rng.random() < 0.05:
         yield Weather.draw(rng, width, height)
+    if rng.random() < 0.3:
+        yield Metering.draw(rng)

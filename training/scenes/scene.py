@@ -218,7 +218,7 @@ def _digital_plan(
     after: list[Incident] = []
     damage = None
     for incident in plan:
-        if incident.label == "glitch" and codec is not None and damage is None and rng.random() < 0.5:
+        if incident.label == "glitch" and codec is not None and damage is None and rng.random() < 0.6:
             damage = Damage.draw(incident, rng)
         elif incident.label in {"glitch", "frozen"}:
             (before if rng.random() < 0.4 else after).append(incident)

@@ -110,12 +110,12 @@ class Overlay:
         title = "CAM " + "".join(chr(int(code)) for code in rng.integers(48, 91, 4)) if rng.random() < 0.2 else ""
         bars = int(rng.uniform(0.04, 0.16) * min(size)) if rng.random() < 0.08 else 0
         started = int(rng.integers(0, 86_400))
-        scale = float(rng.uniform(0.3, 0.55) * height / 192)
+        scale = float(rng.uniform(0.3, 0.75) * height / 192)
         return cls(
             at if clock else None,
             title,
             scale,
-            int(rng.choice((0, 1, 3), p=(0.6, 0.2, 0.2))),
+            int(rng.choice((0, 1, 3), p=(0.45, 0.2, 0.35))),
             started,
             bars,
             rng.random() < 0.5,

@@ -61,14 +61,13 @@ def truth_of(
     planned = [_planned(incident, seen.seconds) for incident in seen.plan if incident.label != "activity"]
     for fault in planned:
         shown = _shown(fault, witness)
-        if shown is None:
+        faults += shown
+        if not shown:
             margin = UNSEEN_MARGIN_SECONDS
             unsure.append(Interval(fault.label, fault.start_seconds - margin, fault.end_seconds + margin))
-        else:
-            faults.append(shown)
-            if fault.label == "glitch":
-                unsure += [Interval("frozen", fault.start_seconds, fault.end_seconds)]
-                unsure += _borders(fault, shown)
+        elif fault.label == "glitch":
+            unsure += [Interval("frozen", fault.start_seconds, fault.end_seconds)]
+            unsure += _between(fault, shown)
         if fault.label == "moved" and witness.dulled(fault.start_seconds, fault.end_seconds):
             later = (each.start_seconds for each in planned if each.start_seconds > fault.start_seconds)
             until = min(later, default=seen.seconds)
@@ -92,22 +91,21 @@ def _planned(incident: Incident, seconds: float) -> Interval:
     return Interval(incident.label, max(0.0, incident.start_seconds), min(seconds, end))
 
 
-def _shown(fault: Interval, witness: Witness) -> Interval | None:
-    """The part of a fault that can be seen."""
-    if fault.end_seconds - fault.start_seconds < 0.5:
-        return None
+def _shown(fault: Interval, witness: Witness) -> list[Interval]:
+    """The parts of a fault that can be seen, in order."""
+    start, end = fault.start_seconds, fault.end_seconds
+    if end - start < 0.5:
+        return []
     if fault.label == "glitch":
-        span = witness.damaged(fault.start_seconds, fault.end_seconds)
-        return Interval("glitch", *span) if span else None
-    return fault if witness.sees(fault.label, fault.start_seconds, fault.end_seconds) else None
+        return [Interval("glitch", *span) for span in witness.damaged(start, end)]
+    return [fault] if witness.sees(fault.label, start, end) else []
 
 
-def _borders(planned: Interval, shown: Interval) -> Iterator[Interval]:
+def _between(planned: Interval, shown: Sequence[Interval]) -> Iterator[Interval]:
     """What was planned but hardly shows."""
-    for start, end in (
-        (planned.start_seconds, shown.start_seconds),
-        (shown.end_seconds, planned.end_seconds),
-    ):
+    starts = (planned.start_seconds, *(part.end_seconds for part in shown))
+    ends = (*(part.start_seconds for part in shown), planned.end_seconds)
+    for start, end in zip(starts, ends, strict=True):
         if end > start:
             yield Interval(planned.label, start, end)
 

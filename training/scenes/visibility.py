@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from training.scenes.backgrounds import Picture
 
 SMALL = (64, 48)
-MIN_DAMAGE = 0.03
+MIN_DAMAGE = 0.02
 """Share of the picture that damage must show in."""
 DAMAGE_LEVELS = 14
+MEND_SECONDS = 1.0
+"""Damage that is gone for longer has healed."""
 MIN_SHARPNESS = 1.0
 """Mean absolute Laplacian at half the size: a camera that looks at less is not seen to move."""
 DULL = 0.6
@@ -66,17 +68,17 @@ class Witness:
         light, new_light = (float(self._smalls(part).mean()) for part in (before, after))
         return self._sharpness(after) < DULL * self._sharpness(before) or new_light < DULL * light
 
-    def damaged(self, start_seconds: float, end_seconds: float) -> tuple[float, float] | None:
-        """From when to when a glitch shows, None where it hardly does."""
+    def damaged(self, start_seconds: float, end_seconds: float) -> list[tuple[float, float]]:
+        """From when to when damage shows; what shows again within MEND_SECONDS is one, what is too short none."""
         shown = self._smalls(slice(None)).astype(np.int16)
         differs = (np.abs(shown - np.stack(self.intact)).max(axis=-1) > DAMAGE_LEVELS).mean((1, 2))
         times = np.arange(len(differs)) / self.fps
         inside = (times >= start_seconds - 0.01) & (times < end_seconds + 0.3)
         usual = float(np.median(differs[~inside])) if not inside.all() else 0.0
         shows = times[inside & (differs > usual + MIN_DAMAGE)]
-        if len(shows) < 3 or shows[-1] - shows[0] < 0.5:
-            return None
-        return float(shows[0]), float(shows[-1] + 1 / self.fps)
+        spans = np.split(shows, np.flatnonzero(np.diff(shows) > MEND_SECONDS) + 1)
+        long = [span for span in spans if len(span) >= 3 and span[-1] - span[0] >= 0.5]
+        return [(float(span[0]), float(span[-1] + 1 / self.fps)) for span in long]
 
     def _smalls(self, part: slice) -> NDArray[np.uint8]:
         return np.stack([small(picture) for picture in self.frames[part]])
