@@ -44,7 +44,7 @@ class Histograms(Sense):
         super().__init__()
         self.slow_seconds, self.fast_seconds = config.slow_seconds, config.fast_seconds
         tiles, tints = (height // TILE) * (width // TILE), 2 * (height // (2 * TILE)) * (width // (2 * TILE))
-        self.num_tiles = tiles
+        self.size, self.num_tiles = (height // TILE, width // TILE), tiles
         self.glance_sizes = [tiles, tiles, tints]
         self.memory_sizes = [sum(self.glance_sizes) + NUM_CHANGES, 2 * tiles, 2 * tiles, 1]
         self.shifts = Shifts(height // TILE, width // TILE) if config.shifts else None
