@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from patience import TOOL_SECONDS
+
 WAITER = """
 from shared.service.lifecycle import stop_on_signals
 stop = stop_on_signals()
@@ -27,7 +29,7 @@ def test_signals_that_break_into_each_other_stop_a_process_that_polls_its_event(
             for _ in range(200):
                 process.send_signal(signal.SIGTERM)
             try:
-                assert process.communicate(timeout=20)[0] == "over\n"
+                assert process.communicate(timeout=TOOL_SECONDS)[0] == "over\n"
             finally:
                 process.kill()
         assert process.returncode == 0
