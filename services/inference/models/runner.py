@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from services.inference.models.images import normalise
+from services.inference.models.images import as_input
 from services.inference.models.steps import Block
 from services.inference.network.weights import LoadedModel
 from shared.errors import SettingsInvalid
@@ -120,10 +120,7 @@ class Runner:
         yield from (slice(start, start + size) for start in range(0, len(images), size))
 
     def _encode(self, images: NDArray[np.uint8], told: NDArray[np.float32] | None) -> Tensor:
-        host = torch.from_numpy(images)
-        if self._on_gpu:
-            host = host.pin_memory()
-        pixels = normalise(host.to(self._device, non_blocking=True))
+        pixels = as_input(images, self._device, as_planes=self._network.look is None)
         facts = None if told is None else torch.from_numpy(told).to(self._device)
         with self._autocast():
             features: Tensor = self._network.encode(pixels, facts)

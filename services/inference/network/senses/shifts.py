@@ -15,31 +15,32 @@ class Shifts(nn.Module):
     All shifts at once, by way of their spectra (Reddy and Chatterji, 1996, without the whitening).
     """
 
-    rows: Tensor
-    columns: Tensor
+    overlaps: Tensor
+    """Which tiles lie over the other picture at each shift, [height * width, shifts]."""
+    places: Tensor
+    """Where each shift's product is found in a padded one that was flattened, [shifts]."""
 
     def __init__(self, height: int, width: int) -> None:
         super().__init__()
-        self.size, self.reach = (height, width), (height // REACH, width // REACH)
-        for name, side, reach in zip(("rows", "columns"), self.size, self.reach, strict=True):
-            self.register_buffer(name, _overlap(side, reach), persistent=False)
+        self.size, reach = (height, width), (height // REACH, width // REACH)
+        self.padded = (height + reach[0], width + reach[1])
+        down, right = (torch.arange(-each, each + 1) for each in reach)
+        rows, columns = (_overlap(side, shifts) for side, shifts in zip(self.size, (down, right), strict=True))
+        places = (down % self.padded[0]).unsqueeze(1) * self.padded[1] + right % self.padded[1]
+        self.register_buffer("overlaps", torch.kron(rows, columns).T.contiguous(), persistent=False)
+        self.register_buffer("places", places.flatten(), persistent=False)
 
     def forward(self, now: Tensor, past: Tensor) -> Tensor:
-        """Of tiles [S, T, height * width], [S, T, 1]."""
-        first, other = ((each - each.mean(2, keepdim=True)).reshape(-1, *self.size) for each in (now, past))
-        padded = [side + reach for side, reach in zip(self.size, self.reach, strict=True)]
-        spectra = [torch.fft.rfft2(each, s=padded) for each in (first, other)]
-        products = torch.fft.irfft2(spectra[0] * spectra[1].conj(), s=padded)
-        down, right = self.reach
-        products = products.roll(self.reach, (1, 2))[:, : 2 * down + 1, : 2 * right + 1]
-        norms = self.rows @ first.square() @ self.columns.T
-        other_norms = self.rows.flip(0) @ other.square() @ self.columns.flip(0).T
-        likeness = products / ((norms.sqrt() + LEAST_NORM) * (other_norms.sqrt() + LEAST_NORM))
-        best: Tensor = likeness.amax((1, 2)).view(*now.shape[:2], 1)
+        """Of tiles [..., height * width] whose mean is 0, [...]."""
+        spectra = [torch.fft.rfft2(each.view(*each.shape[:-1], *self.size), s=self.padded) for each in (now, past)]
+        products = torch.fft.irfft2(spectra[0] * spectra[1].conj(), s=self.padded).flatten(-2)
+        norms = (now.square() @ self.overlaps).sqrt() + LEAST_NORM
+        past_norms = (past.square() @ self.overlaps).sqrt() + LEAST_NORM
+        best: Tensor = (products.index_select(-1, self.places) / (norms * past_norms.flip(-1))).amax(-1)
         return best
 
 
-def _overlap(side: int, reach: int) -> Tensor:
-    """Which of a side's tiles lie over the other picture at each shift, [2 * reach + 1, side]."""
-    at = torch.arange(side) - torch.arange(-reach, reach + 1).unsqueeze(1)
+def _overlap(side: int, shifts: Tensor) -> Tensor:
+    """Which of a side's tiles lie over the other picture at each shift, [shifts, side]."""
+    at = torch.arange(side) - shifts.unsqueeze(1)
     return ((at >= 0) & (at < side)).float()
