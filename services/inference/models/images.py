@@ -12,7 +12,13 @@ from shared.errors import FrameUnreadable
 
 MAX_SIDE = 4096
 MAX_JPEG_BYTES = 32 << 20
-_REDUCED = ((8, cv2.IMREAD_REDUCED_COLOR_8), (4, cv2.IMREAD_REDUCED_COLOR_4), (2, cv2.IMREAD_REDUCED_COLOR_2))
+_REDUCED = (
+    (8, cv2.IMREAD_REDUCED_GRAYSCALE_8),
+    (4, cv2.IMREAD_REDUCED_GRAYSCALE_4),
+    (2, cv2.IMREAD_REDUCED_GRAYSCALE_2),
+)
+"""As flags for one eighth, one quarter and half of a side: of those for colours each bears the one for BGR."""
+_RGB = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD9)))
 
@@ -24,17 +30,16 @@ def decode_image(jpeg: bytes, height: int, width: int) -> NDArray[np.uint8]:
     """
     full_height, full_width = jpeg_size(jpeg)
     shrink = min(full_height // height, full_width // width)
-    flag = next((flag for factor, flag in _REDUCED if shrink >= factor), cv2.IMREAD_COLOR)
+    reduced = next((flag for factor, flag in _REDUCED if shrink >= factor), 0)
     try:
-        picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), flag | cv2.IMREAD_IGNORE_ORIENTATION)
+        picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), _RGB | reduced)
         if picture is None:
             raise FrameUnreadable(f"JPEG of {len(jpeg)} bytes, {full_width}x{full_height}, does not decode", "damaged")
         if picture.shape[:2] != (height, width):
             picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-        rgb: NDArray[np.uint8] = np.ascontiguousarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), dtype=np.uint8)
     except cv2.error as err:
         raise FrameUnreadable(f"JPEG of {len(jpeg)} bytes, {full_width}x{full_height}: {err.err}", "damaged") from err
-    return rgb
+    return np.asarray(picture, dtype=np.uint8)
 
 
 def jpeg_size(jpeg: bytes) -> tuple[int, int]:
