@@ -225,8 +225,8 @@ def test_figures_that_are_missing_are_as_the_usual_ones_and_told() -> None:
     ones = torch.ones(1, 9, 1)
     time = Time.of(ones, ones, ones, ones, SPANS)
     memory = torch.zeros(1, sum(network.full_size.memory_sizes))
-    images, grey = torch.zeros(9, 3, HEIGHT, WIDTH), torch.zeros(9, 1, HEIGHT, WIDTH)
-    sights = [Sight(images, grey, grey, figures, grey[:, 0, 0, :1]) for figures in (known, missing)]
+    none = torch.zeros(9, 1)
+    sights = [Sight(none, none, none, none, figures, none) for figures in (known, missing)]
     [whole, after], [holed, after_hole] = [
         network.full_size(network.full_size.glance(sight).unsqueeze(0), memory, time) for sight in sights
     ]
@@ -277,8 +277,8 @@ def test_what_a_picture_shows_elsewhere_is_found_there() -> None:
     now = past.clone()
     now[0, :, 2:, :13] = past[0, :, :10, 3:]  # knocked: all is two tiles further down and three further left
     now[1, :, :, 4:] = 0.5  # covered but for a strip
-    shifts = Shifts(12, 16)
-    best = shifts(*(each.flatten(2) - each.mean((2, 3)).unsqueeze(2) for each in (now, past)))
+    pairs = torch.stack([each.flatten(2) - each.mean((2, 3)).unsqueeze(2) for each in (now, past)], dim=1)
+    _, _, best = (each.squeeze(1) for each in Shifts(12, 16)(pairs.unsqueeze(1)))
     assert best[0].min() > 0.9
     assert likeness(now[0] - now[0].mean(), past[0] - past[0].mean()) < 0.5
     assert best[1].max() < 0.7

@@ -93,9 +93,9 @@ class Runner:
 
         `told` [B, 17] is what `shared.entries.told` gives for each. Frames that no block covers get a score of 0.5.
         """
-        features = torch.cat(
-            [self._encode(images[part], told[part] if told is not None else None) for part in self._parts(images)]
-        )
+        features = torch.empty(len(images), self._network.feature_size, device=self._device)
+        for part in self._parts(images):
+            features[part] = self._encode(images[part], None if told is None else told[part])
         logits = self._step(features, blocks)
         scores = torch.sigmoid(logits)
         states = self._slab[self._index(rows)]

@@ -88,12 +88,7 @@ class Network(nn.Module):
         parts = [self.look(normalise(images)).float()] if self.look else []
         with torch.autocast(images.device.type, enabled=False):
             if self._senses:
-                colours = images.float()
-                grey = _grey(colours)
-                unknown = torch.full((len(images), NUM_TOLD), torch.nan, device=images.device)
-                facts = unknown if told is None else told.float()
-                figures, mark = torch.split(facts, [MAX_FIGURES, NUM_TOLD - MAX_FIGURES], dim=1)
-                sight = Sight(colours, grey.unsqueeze(1), _edge_strength(grey), figures, mark.nan_to_num())
+                sight = Sight(*_planes(images), *_facts(told, images))
                 parts += [sense.glance(sight) for sense in self._senses]
         return torch.cat(parts, dim=1)
 
@@ -179,27 +174,40 @@ def _look(config: NetworkConfig, size: tuple[int, int], num_tiles: int) -> Built
     return TrunkLook(open_trunk(name, size), published, config.appearance, config.dropout, fixed=False)
 
 
-def _grey(colours: Tensor) -> Tensor:
-    """Grey levels 0..1 [B, H, W] of RGB levels 0..255 [B, 3, H, W]."""
+def _planes(images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Levels of RGB images, their grey, and in tiles their colours and their detail, as `Sight` has them."""
+    num_images, _, height, width = images.shape
+    planes = torch.empty((num_images, 4, height, width), device=images.device)
+    colours, edges = planes[:, :3], planes[:, 3]
+    colours.copy_(images)
     red, green, blue = colours.unbind(1)
-    return (red * (LUMA[0] / LEVELS)).add_(green, alpha=LUMA[1] / LEVELS).add_(blue, alpha=LUMA[2] / LEVELS)
+    grey = (red * (LUMA[0] / LEVELS)).add_(green, alpha=LUMA[1] / LEVELS).add_(blue, alpha=LUMA[2] / LEVELS)
+    _draw_edges(grey, edges)
+    tiles, strength = torch.split(tile_sums(planes) / TILE**2, [3, 1], dim=1)
+    return colours, grey.unsqueeze(1), tiles / LEVELS, torch.log(strength + 1e-3)
 
 
-def _edge_strength(grey: Tensor) -> Tensor:
-    """Logarithm of the mean absolute Laplacian in 16x16 tiles, [B, 1, H/16, W/16]; of a picture's border it is 0.
+def _draw_edges(grey: Tensor, edges: Tensor) -> None:
+    """Writes a picture's absolute Laplacian, both [B, H, W]; at its border there is none.
 
     Rows are taken as one line, whose neighbours lie at equal distances: what this gives at their ends is put right.
     """
     height, width = grey.shape[1:]
     line, size = grey.flatten(1), height * width
-    edges = torch.empty_like(grey)
-    inner = edges.flatten(1)[:, width : size - width]
+    inner = edges.view(-1, size)[:, width : size - width]
     torch.add(line[:, : size - 2 * width], line[:, 2 * width :], out=inner)
     inner.add_(line[:, width - 1 : size - width - 1]).add_(line[:, width + 1 : size - width + 1])
     inner.sub_(line[:, width : size - width], alpha=4).abs_()
-    edges[:, :: height - 1] = 0
-    edges[:, :, :: width - 1] = 0
-    return torch.log(tile_sums(edges) / TILE**2 + 1e-3).unsqueeze(1)
+    edges[:, :: height - 1].zero_()
+    edges[:, :, :: width - 1].zero_()
+
+
+def _facts(told: Tensor | None, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Figures and marks; of what nothing is told of, none."""
+    if told is None:
+        told = torch.full((len(images), NUM_TOLD), torch.nan, device=images.device)
+    figures, mark = torch.split(told.float(), [MAX_FIGURES, NUM_TOLD - MAX_FIGURES], dim=1)
+    return figures, mark.nan_to_num()
 
 
 def build_network(hyper_parameters: Mapping[str, Any], num_labels: int, height: int, width: int) -> Network:

@@ -44,16 +44,16 @@ class FullSize(Sense):
         measured, known = torch.split(glance, self.glance_sizes, dim=2)
         tolds = torch.cat((told.unsqueeze(1), known), dim=1).cummax(1).values
         are_known = (known > 0.5) & (measured >= self.least)
-        were_told = tolds[:, :-1] > 0.5
-        are_new = are_known | ~were_told
-        held = []
-        steps = (measured, are_known, are_new, torch.where(were_told, time.rates[..., :1], 1))
+        are_first = tolds[:, :-1] < 0.5
+        steps = (measured, are_known, are_known | are_first, time.rates[..., :1].masked_fill(are_first, 1))
+        held: list[list[Tensor]] = [[], [], []]
         for frame, is_known, is_new, rate in zip(*(values.unbind(1) for values in steps), strict=True):
             now = torch.where(is_known, frame, slow)
-            held.append((now, slow, previous))
+            for values, value in zip(held, (now, slow, previous), strict=True):
+                values.append(value)
             slow, previous = torch.lerp(slow, now, rate), torch.where(is_new, now, previous)
-        now, *past = (torch.stack(values, dim=1) for values in zip(*held, strict=True))
-        usual, before = (torch.where(were_told, each, now) for each in past)
+        now, usual, before = (torch.stack(values, dim=1) for values in held)
+        usual, before = (torch.where(are_first, now, each) for each in (usual, before))
         inputs = torch.cat((now, now - usual, now - before, *self._shares(now, usual), known, tolds[:, :-1]), dim=2)
         return inputs, torch.cat((slow, previous, tolds[:, -1]), dim=1)
 

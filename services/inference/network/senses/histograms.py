@@ -7,7 +7,6 @@ from torch.nn import functional
 from services.inference.network.config import NetworkConfig
 from services.inference.network.senses.measures import LONGEST_STILL_SECONDS, SMALLEST_CHANGE
 from services.inference.network.senses.sense import (
-    LEVELS,
     LUMA,
     TILE,
     Sense,
@@ -15,9 +14,8 @@ from services.inference.network.senses.sense import (
     Time,
     earlier,
     running_means,
-    tile_sums,
 )
-from services.inference.network.senses.shifts import LEAST_NORM, Shifts
+from services.inference.network.senses.shifts import Shifts
 
 LIGHTS = (1.5 / 255, 5 / 255, 14 / 255, 40 / 255)
 """Absolute changes of grey that part a histogram's bins."""
@@ -82,6 +80,7 @@ class Histograms(Sense):
     in every size of picture.
     """
 
+    luma: Tensor
     lights: Tensor
     details: Tensor
     spans: Tensor
@@ -102,13 +101,14 @@ class Histograms(Sense):
         self.glance_sizes = [tiles, tiles, tints]
         self.slow_size = sum(self.glance_sizes) + NUM_CHANGES
         self.memory_sizes = [self.slow_size + 2 * tiles, 2 * tiles, 1]
-        self.shifts = Shifts(height // TILE, width // TILE) if config.shifts else None
+        self.shifts = Shifts(height // TILE, width // TILE, everywhere=config.shifts)
         figures = PLAIN + SHIFTED * config.shifts
         self.num_inputs = 3 * NUM_BINS + len(figures)
         offsets, factors, first, second = zip(*figures, strict=True)
         columns = [MADE_OF.index(name or "grey") for name in (*first, *second)]
         places = [tiles - 1 - int(share * (tiles - 1)) for share in QUANTILES]
         constants = {
+            "luma": torch.tensor(LUMA).view(3, 1, 1),
             "lights": torch.tensor(LIGHTS).view(-1, 1, 1, 1, 1),
             "details": torch.tensor(DETAILS).view(-1, 1, 1, 1, 1),
             "spans": torch.arange(2).repeat_interleave(torch.tensor([self.slow_size, 2 * tiles])),
@@ -123,10 +123,8 @@ class Histograms(Sense):
 
     def glance(self, sight: Sight) -> Tensor:
         """Grey levels 0..1 of the tiles, their detail, and two colour differences of larger tiles."""
-        colours = tile_sums(sight.colours) / (TILE * TILE * LEVELS)
-        red, green, blue = (colours[:, index : index + 1] for index in range(3))
-        grey = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
-        tint = functional.avg_pool2d(colours[:, ::2] - grey, 2)
+        grey = (sight.tiles * self.luma).sum(1, keepdim=True)
+        tint = functional.avg_pool2d(sight.tiles[:, ::2] - grey, 2)
         return torch.cat((grey.flatten(1), sight.detail.flatten(1), tint.flatten(1)), dim=1)
 
     def forward(self, glance: Tensor, memory: Tensor, time: Time) -> tuple[Tensor, Tensor]:
@@ -171,12 +169,8 @@ class Histograms(Sense):
         pairs = torch.cat((tiles, tiles[..., : self.num_tiles], past[..., : 3 * self.num_tiles]), dim=2)
         pairs = pairs.view(*pairs.shape[:2], 2, 3, -1)
         means = pairs.mean(4, keepdim=True)
-        centred = pairs - means
-        energies = centred.square().sum(4)
-        spreads = torch.log((energies[..., 0] / (self.num_tiles - 1)).sqrt() + 0.01)
-        (now, then), (norms, then_norms) = centred.unbind(2), (energies.sqrt() + LEAST_NORM).unbind(2)
-        likeness = (now * then).sum(3) / (norms * then_norms)
-        best = self.shifts(now, then) if self.shifts else likeness
+        norms, likeness, best = self.shifts(pairs - means)
+        spreads = torch.log(norms[..., 0] / (self.num_tiles - 1) ** 0.5 + 0.01)
         return [means.flatten(2), spreads, likeness, best, tiles[..., self.num_tiles :].amax(2, keepdim=True)]
 
     def _colours_and_changes(self, now: Tensor, found: Tensor) -> list[Tensor]:

@@ -20,8 +20,10 @@ class Sight(NamedTuple):
     """RGB levels 0..255, [B, 3, H, W]."""
     grey: Tensor
     """0..1, [B, 1, H, W]."""
+    tiles: Tensor
+    """Mean RGB in 16x16 tiles, 0..1, [B, 3, H/16, W/16]."""
     detail: Tensor
-    """Natural logarithm of the mean absolute Laplacian in 16x16 tiles, [B, 1, H/16, W/16]."""
+    """Natural logarithm of their mean absolute Laplacian, [B, 1, H/16, W/16]."""
     figures: Tensor
     """What was measured at the source's own size, [B, 16], not finite where it was not."""
     damaged: Tensor
