@@ -104,11 +104,9 @@ def test_a_clip_is_seen_with_its_decoders_marks_and_without_any(kept: list[Path]
 
 def test_contrast_and_brightness_change_as_in_the_picture() -> None:
     network, rng = build_network(NETWORK, len(LABELS), 48, 64), np.random.default_rng(0)
-    dim = rng.random((1, 3, 48, 64), np.float32) * 0.5 + 0.1
-    before, after = (
-        network.encode(torch.from_numpy((picture - 0.5) / 0.25)).numpy() for picture in (dim, 1.25 * dim + 0.05)
-    )
-    relight(before, Places.of(network), 1.25, 0.05)
+    dim = rng.integers(6, 38, (1, 3, 48, 64)).astype(np.uint8) * 4
+    before, after = (network.encode(torch.from_numpy(picture)).numpy() for picture in (dim, dim // 4 * 5 + 12))
+    relight(before, Places.of(network), 1.25, 12 / 255)
     assert np.allclose(before, after, atol=1e-4)
 
 
