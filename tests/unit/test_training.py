@@ -112,7 +112,7 @@ def test_contrast_and_brightness_change_as_in_the_picture() -> None:
 
 def test_a_view_is_reframed_as_the_picture_is() -> None:
     network, rng = build_network(NETWORK, len(LABELS), 64, 96), np.random.default_rng(0)
-    picture = rng.random((1, 3, 64, 96), np.float32) - 0.5
+    picture = 255 * rng.random((1, 3, 64, 96), np.float32)
     turned = np.ascontiguousarray(picture[:, :, ::-1, ::-1])
     features, wanted = (network.encode(torch.from_numpy(each)).numpy() for each in (picture, turned))
     places = Places.of(network)
@@ -127,7 +127,7 @@ def test_another_curve_and_other_optics_change_what_they_do_in_the_picture() -> 
     network, rng = build_network(NETWORK, len(LABELS), 48, 64), np.random.default_rng(0)
     level = np.repeat(np.repeat(rng.random((1, 1, 3, 4), np.float32), 16, 2), 16, 3) * 0.5 + 0.2
     dim = np.repeat(level + rng.random((1, 1, 48, 64), np.float32) * 0.02, 3, 1)
-    before, after = (network.encode(torch.from_numpy((each - 0.5) / 0.25)).numpy() for each in (dim, dim**0.8))
+    before, after = (network.encode(torch.from_numpy(255 * each)).numpy() for each in (dim, dim**0.8))
     places, plain = Places.of(network), before.copy()
     tone(before, places, 0.8)
     assert np.allclose(before[:, places.grey], after[:, places.grey], atol=1e-3)
