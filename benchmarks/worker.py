@@ -11,7 +11,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import islice, product
 from pathlib import Path
@@ -20,11 +20,10 @@ from typing import Any, Literal, Self
 import cv2
 import numpy as np
 import redis
-from numpy.typing import NDArray
 
 from services.inference.metrics import InferenceMetrics
 from services.inference.models.catalog import Catalog
-from services.inference.models.images import decode_image
+from services.inference.models.images import Pending, begin_decoding
 from services.inference.models.runner import Runner, choose_device, share_process
 from services.inference.models.steps import Elapsed, arrange
 from services.inference.pipeline.worker import Worker
@@ -102,7 +101,7 @@ def run_bench(
     with ThreadPoolExecutor(settings.num_decode_threads(), "decode") as decoders:
         for repetition, (index, load) in product(range(repetitions + 1), enumerate(loads)):
             measured_fps = speed_of_worker(client, catalog, decoders, settings, load).fps
-            bare_fps = _bare_fps(runner, decoders, load)
+            bare_fps = _bare_fps(runner, decoders, settings.num_decode_threads(), load)
             if repetition:  # the first round warms up
                 pairs[load.num_streams].append((measured_fps, bare_fps))
             on_progress(repetition * len(loads) + index + 1, total)
@@ -229,16 +228,16 @@ def _fill(client: redis.Redis, load: Load) -> None:
         )
 
 
-def _bare_fps(runner: Runner, decoders: ThreadPoolExecutor, load: Load) -> float:
+def _bare_fps(runner: Runner, decoders: Executor, num_threads: int, load: Load) -> float:
     size = runner.manifest.input
     rows = [runner.acquire(None) for _ in range(load.num_streams)]
     order = [(stream, frame) for frame in range(load.frames_per_stream) for stream in range(load.num_streams)]
 
-    def batches() -> Iterator[tuple[list[int], list[Future[NDArray[np.uint8]]]]]:
+    def batches() -> Iterator[tuple[list[int], list[Pending]]]:
         entries = iter(order)
         while batch := list(islice(entries, load.batch_size)):
             jpegs = [load.jpeg(stream, frame) for stream, frame in batch]
-            pictures = [decoders.submit(decode_image, jpeg, size.height, size.width) for jpeg in jpegs]
+            pictures = begin_decoding(decoders, num_threads, jpegs, size.height, size.width)
             yield [rows[stream] for stream, _ in batch], pictures
 
     started, num_before, num_done = time.perf_counter(), 0, 0

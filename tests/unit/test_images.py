@@ -1,11 +1,13 @@
 """Decoding frames: the right picture, and nothing too large."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 import pytest
 import torch
 
-from services.inference.models.images import MAX_SIDE, as_input, decode_image, jpeg_size
+from services.inference.models.images import LARGEST_PART, MAX_SIDE, as_input, begin_decoding, decode_image, jpeg_size
 from services.ingest.sources.decoding.transport import encode_jpeg
 from shared.errors import FrameUnreadable
 
@@ -75,3 +77,19 @@ def test_a_network_is_given_what_was_decoded(*, as_planes: bool) -> None:
     pixels = as_input(images, torch.device("cpu"), as_planes=as_planes)
     assert pixels.is_contiguous() == as_planes
     assert np.array_equal(pixels.permute(0, 2, 3, 1), images)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2 * LARGEST_PART + 1, 3 * LARGEST_PART])
+def test_pictures_are_decoded_in_parts_and_one_that_does_not_decode_harms_no_other(count: int) -> None:
+    jpegs = [encode_jpeg(np.full((96, 128, 3), 2 * index, np.uint8)) for index in range(count)]
+    if count > 1:
+        jpegs[1] = b"no picture"
+    with ThreadPoolExecutor(2) as decoders:
+        pending = begin_decoding(decoders, 2, jpegs, 48, 64)
+        assert len(pending) == count
+        for index, each in enumerate(pending):
+            if index == 1:
+                with pytest.raises(FrameUnreadable, match="frame header"):
+                    each.result()
+            else:
+                assert each.result().mean() == pytest.approx(2 * index, abs=1)

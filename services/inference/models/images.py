@@ -1,6 +1,8 @@
 """From a frame's JPEG to the tensor that the network sees."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -12,6 +14,8 @@ from shared.errors import FrameUnreadable
 
 MAX_SIDE = 4096
 MAX_JPEG_BYTES = 32 << 20
+LARGEST_PART = 16
+"""So many pictures a thread decodes in one go: handing over one by one costs a tenth of decoding it."""
 _REDUCED = (
     (8, cv2.IMREAD_REDUCED_GRAYSCALE_8),
     (4, cv2.IMREAD_REDUCED_GRAYSCALE_4),
@@ -26,7 +30,8 @@ _WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD9)))
 def decode_image(jpeg: bytes, height: int, width: int) -> NDArray[np.uint8]:
     """The picture scaled to [height, width, 3], RGB, uint8; raises FrameUnreadable.
 
-    A picture at least twice as large is decoded at a reduced scale already (in the DCT), then averaged down.
+    A picture at least twice as large is decoded at a reduced scale already (in the DCT). What then is less than twice
+    as large is interpolated, which below that leaves no pixel out and takes a third of the time of averaging.
     """
     full_height, full_width = jpeg_size(jpeg)
     shrink = min(full_height // height, full_width // width)
@@ -36,10 +41,50 @@ def decode_image(jpeg: bytes, height: int, width: int) -> NDArray[np.uint8]:
         if picture is None:
             raise FrameUnreadable(f"JPEG of {len(jpeg)} bytes, {full_width}x{full_height}, does not decode", "damaged")
         if picture.shape[:2] != (height, width):
-            picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+            is_far = picture.shape[0] >= 2 * height or picture.shape[1] >= 2 * width
+            way = cv2.INTER_AREA if is_far else cv2.INTER_LINEAR
+            picture = cv2.resize(picture, (width, height), interpolation=way)
     except cv2.error as err:
         raise FrameUnreadable(f"JPEG of {len(jpeg)} bytes, {full_width}x{full_height}: {err.err}", "damaged") from err
     return np.asarray(picture, dtype=np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A picture that is being decoded, one of a part."""
+
+    part: Future[list[NDArray[np.uint8] | FrameUnreadable]]
+    index: int
+
+    def result(self) -> NDArray[np.uint8]:
+        """The picture, as `decode_image` gives it, once it is there; raises FrameUnreadable."""
+        decoded = self.part.result()[self.index]
+        if isinstance(decoded, FrameUnreadable):
+            raise decoded
+        return decoded
+
+
+def begin_decoding(
+    decoders: Executor, num_threads: int, jpegs: Sequence[bytes], height: int, width: int
+) -> list[Pending]:
+    """Gives the pictures to as many threads, in parts, the first of them first."""
+    size = max(1, min(LARGEST_PART, -(-len(jpegs) // num_threads)))
+    pending = list[Pending]()
+    for start in range(0, len(jpegs), size):
+        jpegs_of_part = jpegs[start : start + size]
+        part = decoders.submit(_decode_part, jpegs_of_part, height, width)
+        pending += [Pending(part, index) for index in range(len(jpegs_of_part))]
+    return pending
+
+
+def _decode_part(jpegs: Sequence[bytes], height: int, width: int) -> list[NDArray[np.uint8] | FrameUnreadable]:
+    decoded = list[NDArray[np.uint8] | FrameUnreadable]()
+    for jpeg in jpegs:
+        try:
+            decoded.append(decode_image(jpeg, height, width))
+        except FrameUnreadable as err:
+            decoded.append(err)
+    return decoded
 
 
 def jpeg_size(jpeg: bytes) -> tuple[int, int]:

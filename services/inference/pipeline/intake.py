@@ -9,7 +9,7 @@ import redis
 from services.inference.metrics import InferenceMetrics
 from services.inference.models.catalog import Catalog
 from services.inference.models.choices import Choices
-from services.inference.models.images import decode_image
+from services.inference.models.images import begin_decoding
 from services.inference.models.runner import Runner
 from services.inference.pipeline.admission import DamagedStreams, admit
 from services.inference.pipeline.batcher import Batcher
@@ -114,12 +114,17 @@ class Intake:
     def _read(self, runner: Runner, lane: Lane) -> int:
         batcher = lane.batcher
         found = self._found(runner, lane) if batcher.room else {}
+        jpegs = [frame.jpeg for frames in found.values() for frame in frames if frame.jpeg is not None]
+        size, num_threads = runner.manifest.input, self._settings.num_decode_threads()
+        pictures = iter(begin_decoding(self._decoders, num_threads, jpegs, size.height, size.width))
         now = time.monotonic()
         for stream_id, frames in found.items():
             place = self._open[stream_id]
             place.position = frames[-1].entry_id
             for frame in frames:
-                batcher.put(place.stream, self._item(place, frame), now)
+                picture = None if frame.jpeg is None else next(pictures)
+                item = Item(place.stream, frame, picture, place.is_replay(frame.entry_id))
+                batcher.put(place.stream, item, now)
         empty = (
             place
             for stream_id, place in self._open.items()
@@ -144,14 +149,6 @@ class Intake:
         self._unread -= {stream_id for stream_id in ready if len(found.get(stream_id, ())) < share}
         lane.active = set(found) or None
         return found
-
-    def _item(self, place: Place, frame: Frame) -> Item:
-        stream, is_replay = place.stream, place.is_replay(frame.entry_id)
-        if frame.jpeg is None:
-            return Item(stream, frame, None, is_replay)
-        size = stream.runner.manifest.input
-        picture = self._decoders.submit(decode_image, frame.jpeg, size.height, size.width)
-        return Item(stream, frame, picture, is_replay)
 
     def _refresh(self) -> None:
         self._unsettled |= self._listing.look(self._held)

@@ -1,12 +1,12 @@
 """What travels through the pipeline, in order: intake → compute → record; and what record answers intake."""
 
 from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.inference.models.images import Pending
 from services.inference.models.runner import Runner
 from services.inference.pipeline.tracker import TrackerState
 from shared.entries import Frame
@@ -99,7 +99,7 @@ class Item:
 
     stream: Stream
     frame: Frame
-    picture: Future[NDArray[np.uint8]] | None
+    picture: Pending | None
     is_replay: bool = False
 
 
