@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from services.inference.network.network import Network
 from training.loop import TrainingBatch, padded
+from training.scenes.seeds import log_uniform
 from training.sequences import SensedClip
 from training.stock import load_clip
 
@@ -90,13 +91,13 @@ def _seen(clip: SensedClip, places: Places, num_frames: int, rng: Generator) -> 
             *(_framed(side // 2, share, rng) for side, share in zip(places.size, (UPENDED, MIRRORED), strict=True)),
         )
     if rng.random() < TONED:
-        tone(features, places, _between(GAMMAS, rng))
+        tone(features, places, log_uniform(rng, *GAMMAS))
     if rng.random() < TONED:
-        sharpen(features, places, _between(SHARPNESSES, rng))
+        sharpen(features, places, log_uniform(rng, *SHARPNESSES))
     if rng.random() < TONED:
-        features[:, places.tint] *= _between(SATURATIONS, rng) * rng.choice((1, -1), p=(0.7, 0.3))
+        features[:, places.tint] *= log_uniform(rng, *SATURATIONS) * rng.choice((1, -1), p=(0.7, 0.3))
     if rng.random() < RELIT:
-        relight(features, places, _between(GAINS, rng), rng.uniform(*SHIFTS))
+        relight(features, places, log_uniform(rng, *GAINS), rng.uniform(*SHIFTS))
     _forget(features[:, places.figures], rng)
     if rng.random() < WITHOUT_MARKS:
         features[:, places.marks] = 0
@@ -120,10 +121,6 @@ def _kept(length: int, num_frames: int, rng: Generator) -> NDArray[np.int64]:
     elif chance < THINNED + GAPPY:
         frames = frames[rng.random(len(frames)) >= rng.uniform(*GAPS)]
     return frames if len(frames) else np.array([first])
-
-
-def _between(bounds: tuple[float, float], rng: Generator) -> float:
-    return float(np.exp(rng.uniform(*np.log(bounds))))
 
 
 def _framed(count: int, turned: float, rng: Generator) -> NDArray[np.int64]:

@@ -27,7 +27,7 @@ from training.scenes.rendered import SequenceSpec, render_sequence, rendered
 from training.scenes.seeds import Split, clip_seed
 from training.sequences import Sequence8Bit, targets_of, weights_of
 from training.stock import ClipOrder, load_clip, made, make, save_clip, sensed
-from training.stretches import Places, batches, reframe, relight, sharpen, tone
+from training.stretches import batches
 from training.train import NETWORK, TrainingConfig, train_on_scenes
 from training.truth import Interval
 from training.unroll import elapsed, scores_of
@@ -100,44 +100,6 @@ def test_a_clip_is_seen_with_its_decoders_marks_and_without_any(kept: list[Path]
     save_clip(marked, clip)
     shares = {float(batch.seen[..., -1].mean()) for _ in range(12) for batch in batches([marked], network, 64, rng)}
     assert shares == {0.0, 1.0}
-
-
-def test_contrast_and_brightness_change_as_in_the_picture() -> None:
-    network, rng = build_network(NETWORK, len(LABELS), 48, 64), np.random.default_rng(0)
-    dim = rng.random((1, 3, 48, 64), np.float32) * 0.5 + 0.1
-    before, after = (
-        network.encode(torch.from_numpy((picture - 0.5) / 0.25)).numpy() for picture in (dim, 1.25 * dim + 0.05)
-    )
-    relight(before, Places.of(network), 1.25, 0.05)
-    assert np.allclose(before, after, atol=1e-4)
-
-
-def test_a_view_is_reframed_as_the_picture_is() -> None:
-    network, rng = build_network(NETWORK, len(LABELS), 64, 96), np.random.default_rng(0)
-    picture = rng.random((1, 3, 64, 96), np.float32) - 0.5
-    turned = np.ascontiguousarray(picture[:, :, ::-1, ::-1])
-    features, wanted = (network.encode(torch.from_numpy(each)).numpy() for each in (picture, turned))
-    places = Places.of(network)
-    reframe(features, places, np.array([1, 0]), np.array([2, 1, 0]))
-    assert np.allclose(features, wanted, atol=1e-5)
-    reframe(features, places, np.array([0, 1]), np.array([0, 0, 2]))
-    assert np.array_equal(features[:, :4], features[:, [0, 1, 0, 1]])
-    assert np.allclose(features[:, 4:6], wanted[:, 4:6], atol=1e-5)
-
-
-def test_another_curve_and_other_optics_change_what_they_do_in_the_picture() -> None:
-    network, rng = build_network(NETWORK, len(LABELS), 48, 64), np.random.default_rng(0)
-    level = np.repeat(np.repeat(rng.random((1, 1, 3, 4), np.float32), 16, 2), 16, 3) * 0.5 + 0.2
-    dim = np.repeat(level + rng.random((1, 1, 48, 64), np.float32) * 0.02, 3, 1)
-    before, after = (network.encode(torch.from_numpy((each - 0.5) / 0.25)).numpy() for each in (dim, dim**0.8))
-    places, plain = Places.of(network), before.copy()
-    tone(before, places, 0.8)
-    assert np.allclose(before[:, places.grey], after[:, places.grey], atol=1e-3)
-    assert np.allclose(before[:, places.detail], after[:, places.detail], atol=0.15)
-    sharpen(before, places, 1.5)
-    assert np.allclose(before[:, places.grey], after[:, places.grey], atol=1e-3)
-    assert ((before - after)[:, places.detail] > 0.2).all()
-    assert np.array_equal(before[:, places.figures], plain[:, places.figures])
 
 
 def test_untouched_footage_is_without_faults_and_of_unknown_activity(tmp_path: Path, video_file: VideoFile) -> None:
