@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from benchmarks.films import BenchFilm, render
-from services.inference.models.images import normalise
+from services.inference.models.images import as_input
 from services.inference.network.weights import load_model
 from shared.streams import DEFAULT_MODEL
 
@@ -100,7 +100,7 @@ def _films(folder: Path, count: int, seconds: float) -> list[Path]:
 def system_fps(folder: Path, models_dir: Path) -> float:
     """Frames per second of `afterimage analyze` on the folder."""
     command = [sys.executable, "-m", "afterimage", "analyze", str(folder), "--json", "--models", str(models_dir)]
-    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    lines = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
     [summary] = [each for each in map(json.loads, lines) if each["type"] == "summary"]
     fps: float = summary["frames_per_second"]
     return fps
@@ -131,7 +131,8 @@ def _begin(ready: Barrier) -> None:
 def _watch(films: Sequence[Path], model: Path, num_threads: int) -> int:
     """One process of the script: round its cameras until all have ended; returns how many frames it scored."""
     torch.set_num_threads(num_threads)
-    loaded = load_model(model, torch.device("cpu"))
+    cpu = torch.device("cpu")
+    loaded = load_model(model, cpu)
     network, size = loaded.network.eval(), loaded.manifest.input
     states = [torch.zeros(1, network.state_size) for _ in films]
     elapsed = torch.tensor([1 / FPS])
@@ -140,7 +141,7 @@ def _watch(films: Sequence[Path], model: Path, num_threads: int) -> int:
         small = cv2.resize(
             cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), (size.width, size.height), interpolation=cv2.INTER_AREA
         )
-        features = network.encode(normalise(torch.from_numpy(small)[None]))
+        features = network.encode(as_input(small[None], cpu, as_planes=network.look is None))
         logits, after = network.step(features, elapsed, state)
         logits.sigmoid().tolist()
         return after
