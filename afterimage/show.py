@@ -69,11 +69,16 @@ def probe_table(figures: Mapping[str, Any]) -> Table:
     return table
 
 
-def bench_table(rows: Iterable[Mapping[str, Any]]) -> Table:
-    """What the worker reaches beside the bare loop, in frames per second."""
-    table = Table("streams", "worker", "bare loop", "ratio", title="frames per second")
+def bench_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """What the worker reaches beside the bare loop, in frames per second, and beside another checkout where it ran."""
+    names = ["worker", "bare loop", "ratio"]
+    keys = {"worker_fps": ".1f", "bare_fps": ".1f", "ratio": ".3f"}
+    if rows[0]["bare_gain"] is not None:
+        names += ["worker before", "bare before", "worker gain", "bare gain"]
+        keys |= {"before_worker_fps": ".1f", "before_bare_fps": ".1f", "worker_gain": ".2f", "bare_gain": ".2f"}
+    table = Table("streams", *names, title="frames per second")
     for row in rows:
-        table.add_row(str(row["streams"]), f"{row['worker_fps']:.1f}", f"{row['bare_fps']:.1f}", f"{row['ratio']:.3f}")
+        table.add_row(str(row["streams"]), *(format(row[key], form) for key, form in keys.items()))
     return table
 
 

@@ -23,6 +23,7 @@ from unittest.mock import patch
 import redis
 import torch
 
+from benchmarks.runs import Runs
 from benchmarks.worker import Load, Speed, sample_pictures, speed_of_worker
 from services.inference.metrics import InferenceMetrics
 from services.inference.models.catalog import Catalog
@@ -167,25 +168,18 @@ def measure_growth(bench: Bench, network: Mapping[str, Any], num_streams: int, n
 
 
 def run_bench(
-    client: redis.Redis,
-    *,
-    num_streams: Sequence[int] = (1, 16, 64),
-    num_frames: int = 8192,
-    repetitions: int = 5,
-    device: str = "auto",
-    models_dir: Path,
-    on_progress: Callable[[int, int], None],
+    client: redis.Redis, runs: Runs, *, on_progress: Callable[[int, int], None]
 ) -> tuple[list[Cost], list[Growth]]:
     """Both tables' rows; `on_progress` is told how many of how many runs are done. The Redis is emptied."""
-    settings = InferenceSettings(device=device, models_dir=models_dir)
+    settings = InferenceSettings(device=runs.device, models_dir=runs.models_dir)
     share_process(settings.num_torch_threads())
-    batch_size = settings.batch_for(choose_device(device).type)
-    cases = list(product(sorted({min(num_streams), max(num_streams)}), MEMORIES))
-    total, done = 2 * (repetitions + 1) * len(num_streams) + len(cases), count(1)
+    batch_size = settings.batch_for(choose_device(runs.device).type)
+    cases = list(product(sorted({min(runs.num_streams), max(runs.num_streams)}), MEMORIES))
+    total, done = 2 * (runs.repetitions + 1) * len(runs.num_streams) + len(cases), count(1)
     with ThreadPoolExecutor(settings.num_decode_threads(), "decode") as decoders:
         bench = Bench(client, decoders, settings, batch_size, sample_pictures(), lambda: on_progress(next(done), total))
-        costs = [measure_cost(bench, number, num_frames, repetitions) for number in num_streams]
-        growth = [measure_growth(bench, network, number, num_frames // 4) for number, network in cases]
+        costs = [measure_cost(bench, number, runs.num_frames, runs.repetitions) for number in runs.num_streams]
+        growth = [measure_growth(bench, network, number, runs.num_frames // 4) for number, network in cases]
     return costs, growth
 
 

@@ -3,17 +3,18 @@
 worker: Redis read → decode → model → events → commit, on frames that wait in the queue.
 bare:   the same JPEGs in memory → decode → model; same model, same batches, same threads, decoding ahead of the model
         as the worker does.
-Both run in this process, in turn, so that a machine whose speed drifts disturbs both; the ratio is the median of pairs.
+before: both of another checkout, by its own benchmark in a process of its own, where one is given.
+All run in turn, so that a machine whose speed drifts disturbs all alike; ratios are medians of the rounds' own.
 Both clocks start once the first batch is through: taking leases and admitting streams is no part of a frame's cost.
 """
 
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from itertools import islice, product
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -21,6 +22,7 @@ import cv2
 import numpy as np
 import redis
 
+from benchmarks.runs import Runs, speeds_before
 from services.inference.metrics import InferenceMetrics
 from services.inference.models.catalog import Catalog
 from services.inference.models.images import Pending, begin_decoding
@@ -55,6 +57,12 @@ class WorkerRow:
     worker_fps: float
     bare_fps: float
     ratio: float
+    before_worker_fps: float | None = None
+    before_bare_fps: float | None = None
+    """of the other checkout, if there is one"""
+    worker_gain: float | None = None
+    bare_gain: float | None = None
+    """how many times as fast as there"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,33 +87,36 @@ class Load:
 
 def run_bench(
     client: redis.Redis,
+    runs: Runs,
     *,
-    num_streams: Sequence[int] = (1, 16, 64),
-    num_frames: int = 8192,
-    repetitions: int = 5,
-    device: str = "auto",
-    models_dir: Path,
+    before: Path | None = None,
     on_progress: Callable[[int, int], None] = _unwatched,
 ) -> list[WorkerRow]:
-    """The table's rows; `on_progress` is told how many of how many runs are done. The Redis is emptied."""
-    settings = InferenceSettings(device=device, models_dir=models_dir)
-    chosen = choose_device(device)
+    """The table's rows; `on_progress` is told how many of how many runs are done. The Redis is emptied.
+
+    `before` is another checkout's folder; raises SubprocessError where its benchmark fails.
+    """
+    settings = InferenceSettings(device=runs.device, models_dir=runs.models_dir)
+    chosen = choose_device(runs.device)
     share_process(settings.num_torch_threads())
     batch_size = settings.batch_for(chosen.type)
-    catalog = Catalog(models_dir, chosen, batch_size)
+    catalog = Catalog(runs.models_dir, chosen, batch_size)
     runner = catalog.runner(DEFAULT_MODEL)
     jpegs = sample_pictures()
-    pairs: dict[int, list[tuple[float, float]]] = {count: [] for count in num_streams}
-    loads = [Load(jpegs, count, max(1, num_frames // count), batch_size) for count in num_streams]
-    total = (repetitions + 1) * len(num_streams)
+    loads = [Load(jpegs, count, max(1, runs.num_frames // count), batch_size) for count in runs.num_streams]
+    rounds: dict[int, list[dict[str, float]]] = {count: [] for count in runs.num_streams}
+    total = (runs.repetitions + 1) * len(loads)
     with ThreadPoolExecutor(settings.num_decode_threads(), "decode") as decoders:
-        for repetition, (index, load) in product(range(repetitions + 1), enumerate(loads)):
-            measured_fps = speed_of_worker(client, catalog, decoders, settings, load).fps
-            bare_fps = _bare_fps(runner, decoders, settings.num_decode_threads(), load)
-            if repetition:  # the first round warms up
-                pairs[load.num_streams].append((measured_fps, bare_fps))
-            on_progress(repetition * len(loads) + index + 1, total)
-    return [_row(count, measured) for count, measured in pairs.items()]
+        for repetition in range(runs.repetitions + 1):
+            there = speeds_before(before, runs) if before and repetition else {}
+            for index, load in enumerate(loads):
+                measured_fps = speed_of_worker(client, catalog, decoders, settings, load).fps
+                bare_fps = _bare_fps(runner, decoders, settings.num_decode_threads(), load)
+                if repetition:  # the first round warms up
+                    here = {"worker_fps": measured_fps, "bare_fps": bare_fps}
+                    rounds[load.num_streams].append(here | there.get(load.num_streams, {}))
+                on_progress(repetition * len(loads) + index + 1, total)
+    return [_row(count, measured) for count, measured in rounds.items()]
 
 
 def cost_growth(rows: Sequence[WorkerRow]) -> float | None:
@@ -120,10 +131,17 @@ def as_json(rows: Sequence[WorkerRow]) -> dict[str, Any]:
     return {"rows": [asdict(row) for row in rows]}
 
 
-def _row(count: int, measured: Sequence[tuple[float, float]]) -> WorkerRow:
-    worker, bare = (statistics.median(side) for side in zip(*measured, strict=True))
-    ratio = statistics.median(worker_fps / bare_fps for worker_fps, bare_fps in measured)
-    return WorkerRow(count, round(worker, 1), round(bare, 1), round(ratio, 4))
+def _row(count: int, rounds: Sequence[Mapping[str, float]]) -> WorkerRow:
+    def ratio(of: str, to: str) -> float:
+        return round(statistics.median(each[of] / each[to] for each in rounds), 4)
+
+    speeds = {name: round(statistics.median(each[name] for each in rounds), 1) for name in rounds[0]}
+    gains = {
+        f"{side}_gain": ratio(f"{side}_fps", f"before_{side}_fps")
+        for side in ("worker", "bare")
+        if f"before_{side}_fps" in speeds
+    }
+    return WorkerRow(count, **speeds, ratio=ratio("worker_fps", "bare_fps"), **gains)
 
 
 @dataclass(frozen=True, slots=True)
