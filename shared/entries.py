@@ -34,10 +34,10 @@ class EntryId(NamedTuple):
     def parse(cls, text: str | bytes) -> Self:
         """The inverse of `str`; raises ValueError on anything else."""
         found = ENTRY_ID.fullmatch(text.decode() if isinstance(text, bytes) else text)
-        parts = [int(part) for part in found.groups()] if found else [MAX_NUMBER + 1]
-        if max(parts) > MAX_NUMBER:
+        ms, number = map(int, found.groups()) if found else (MAX_NUMBER + 1, 0)
+        if max(ms, number) > MAX_NUMBER:
             raise ValueError(f"{text!r} is not an entry id")
-        return cls(*parts)
+        return cls(ms, number)
 
     def __str__(self) -> str:
         return f"{self.ms}-{self.number}"
@@ -70,9 +70,14 @@ class Frame:
         return cls(last_frame_at_ms, 0, 0, 0.0, None, ending=ending)
 
     @property
-    def entry_id(self) -> str:
+    def entry(self) -> EntryId:
         """The Redis id of the frame; an end's comes before that of any frame that could follow."""
-        return str(EntryId(self.captured_at_ms, int(self.jpeg is None)))
+        return EntryId(self.captured_at_ms, int(self.jpeg is None))
+
+    @property
+    def entry_id(self) -> str:
+        """The same as text."""
+        return str(self.entry)
 
     def fields(self) -> list[Any]:
         """Field names and values, in turn; raises ValueError for figures that do not fit."""
@@ -88,8 +93,9 @@ class Frame:
     @classmethod
     def parse(cls, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Self:
         """An entry of the queue as Redis gives it; raises KeyError or ValueError on anything else."""
+        entry = EntryId.parse(entry_id)
         frame = cls(
-            captured_at_ms=EntryId.parse(entry_id).ms,
+            captured_at_ms=entry.ms,
             due_at_ms=int(fields.get(b"w", 0)),
             epoch=int(fields.get(b"e", 0)),
             media_seconds=float(fields.get(b"m", 0)),
@@ -99,7 +105,7 @@ class Frame:
             sequence=int(fields[b"n"]),
             ending=None if b"j" in fields else _ending(fields.get(b"end")),
         )
-        if frame.entry_id.encode() != entry_id:
+        if frame.entry != entry:
             raise ValueError(f"{entry_id!r} is not the id of such an entry")
         return frame
 

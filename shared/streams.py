@@ -1,12 +1,12 @@
 """A stream: what the user wants of it (spec), what the services say of it (status), how far it has come (progress)."""
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from shared.entries import EntryId
 from shared.manifest import NAME, Label, Manifest, Thresholds
 
 STREAM_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
@@ -134,8 +134,7 @@ class InferenceStatus(BaseModel):
     reason: str | None = Field(default=None, description="why it is not the model that the stream asks for")
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """How far inference has come in a stream, written by each commit and compared by the next.
 
     `cursor` is the Redis id of the last entry passed, `sequence` the publishing number of the last frame passed;
@@ -158,5 +157,7 @@ class Progress:
         found = PROGRESS.fullmatch(text.decode() if isinstance(text, bytes) else text)
         if found is None:
             raise ValueError("is no progress")
-        generation, cursor, sequence, processed, checkpoint = found.groups()
-        return cls(int(generation), cursor, int(sequence), int(processed), checkpoint or FIRST_CURSOR)
+        generation, cursor, sequence, processed, checkpoint = found.groups(FIRST_CURSOR)
+        for entry_id in (cursor, checkpoint):
+            EntryId.parse(entry_id)
+        return cls(int(generation), cursor, int(sequence), int(processed), checkpoint)

@@ -2,6 +2,7 @@
 
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 NUM_PARTITIONS = 32
@@ -34,14 +35,18 @@ def probe_answer_key(probe_id: str) -> str:
     return f"{{probes}}:answer:{probe_id}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PartitionKeys:
     """The keys of one partition."""
 
     partition: int
 
+    @cached_property
+    def _tag(self) -> str:
+        return f"{{p{self.partition:02d}}}"
+
     def _key(self, *parts: str) -> str:
-        return ":".join((f"{{p{self.partition:02d}}}", *parts))
+        return ":".join((self._tag, *parts))
 
     @property
     def streams(self) -> str:

@@ -6,6 +6,7 @@ from worker_runner import spec_of
 from services.inference.pipeline.batcher import Batcher
 from services.inference.pipeline.messages import Item, Silence, Stream
 from services.inference.pipeline.places import LATE_SECONDS, Lane, Place
+from shared.entries import EntryId
 from shared.store.leases import Lease
 
 STEP_SECONDS = 0.125
@@ -22,7 +23,7 @@ class Queues:
     def __post_init__(self) -> None:
         self.lane = Lane(Batcher[Stream, Item](1, 0.0), SILENT_SECONDS, self.now)
         self.places = {
-            spec.id: Place(Stream(spec, Lease(0, 1, "w"), cast(Any, None)), spec, "0-0", "0-0")
+            spec.id: Place(Stream(spec, Lease(0, 1, "w"), cast(Any, None)), spec, "0-0", EntryId(0))
             for spec in (spec_of("cam", pace="live", reset_after_seconds=10.0), spec_of("film"))
         }
 

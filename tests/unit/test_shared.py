@@ -63,6 +63,12 @@ def test_the_progress_of_an_earlier_version_names_no_checkpoint() -> None:
     assert Progress.parse("7 1700000000000-1 12 10") == Progress(7, "1700000000000-1", 12, 10)
 
 
+@pytest.mark.parametrize("text", ["7 9999999999999999999-0 12 10", "7 1-0 12 10 9999999999999999999-0", "7 1 12 10"])
+def test_a_progress_with_a_cursor_that_no_entry_can_have_is_none(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not an entry id|is no progress"):
+        Progress.parse(text)
+
+
 def test_a_lone_threshold_pulls_the_other_along() -> None:
     stated = Thresholds(enter=0.6, exit=0.4)
     assert ThresholdOverride(enter=0.3).applied_to(stated) == Thresholds(enter=0.3, exit=0.3)

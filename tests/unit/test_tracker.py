@@ -1,5 +1,3 @@
-from dataclasses import astuple
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -116,7 +114,7 @@ def test_a_tracker_restored_half_way_finds_the_same(scores: list[float], cut: in
     whole = play(tracker(), scores)
     first = tracker()
     found = play(first, scores[:cut])
-    tracks = {label: Track(*astuple(track)) for label, track in first.state.tracks.items()}
+    tracks = {label: Track(*track) for label, track in first.state.tracks.items()}
     restored = tracker(state=TrackerState(tracks, first.state.frames_missed, first.state.memory_reset))
     assert found + play(restored, scores[cut:], first_frame=cut) == whole
 

@@ -16,7 +16,7 @@ from services.inference.pipeline.batcher import Batcher
 from services.inference.pipeline.messages import Answer, Batch, Change, Closing, Item, Refused, Stream, ToCompute
 from services.inference.pipeline.places import Lane, Place
 from services.inference.settings import InferenceSettings
-from shared.entries import Frame
+from shared.entries import EntryId, Frame
 from shared.service.tenancy import Tenancy
 from shared.store.frame_queue import read_frames
 from shared.store.keys import partition_of
@@ -123,7 +123,7 @@ class Intake:
             place.position = frames[-1].entry_id
             for frame in frames:
                 picture = None if frame.jpeg is None else next(pictures)
-                item = Item(place.stream, frame, picture, place.is_replay(frame.entry_id))
+                item = Item(place.stream, frame, picture, place.is_replay(frame.entry))
                 batcher.put(place.stream, item, now)
         empty = (
             place
@@ -220,7 +220,8 @@ class Intake:
         if wanted:
             for opened in admit(self._client, wanted, self._damaged, self._metrics):
                 stream = opened.stream
-                self._open[stream.id] = Place(stream, stream.spec, opened.position, opened.progress.cursor)
+                known = EntryId.parse(opened.progress.cursor)
+                self._open[stream.id] = Place(stream, stream.spec, opened.position, known)
                 self._counted.add(stream.id)
                 self._unread.add(stream.id)
                 self._news.append(opened)

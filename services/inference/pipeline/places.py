@@ -28,14 +28,14 @@ class Place:
     stream: Stream
     spec: StreamSpec
     position: str
-    known: str
+    known: EntryId
     heard_at: float | None = None
     is_silent: bool = False
     is_away: bool = False
 
-    def is_replay(self, entry_id: str) -> bool:
+    def is_replay(self, entry: EntryId) -> bool:
         """Whether everything else is known of the entry."""
-        return EntryId.parse(entry_id) <= EntryId.parse(self.known)
+        return entry <= self.known
 
 
 class Lane:

@@ -22,7 +22,7 @@ from services.inference.pipeline.messages import (
     ToRecord,
 )
 from services.inference.pipeline.saved_state import SavedMemory, SavedTracks
-from services.inference.pipeline.tracker import Tracker, Transition
+from services.inference.pipeline.tracker import Tracker, TrackerState, Transition
 from shared.clock import ClockSteps, now_ms, steady_ms, wall_offset_ms
 from shared.events import CloseReason, Event, event_id
 from shared.store.commit import CommitOutcome, Committer, StreamCommit, StreamOutcome
@@ -50,7 +50,7 @@ class Course:
         spec = opened.stream.spec
         thresholds = spec.thresholds_for(self._manifest)
         self._tracker = Tracker(self._manifest.labels, thresholds, opened.tracking, 1000 / spec.fps)
-        self._state: bytes | None = None
+        self._stored: TrackerState | None = None
 
     def change(self, spec: StreamSpec) -> None:
         """Follows what the user wants."""
@@ -83,12 +83,15 @@ class Course:
 
     def _changed_state(self) -> bytes:
         """The tracks to store, nothing where they are as they were."""
-        former, self._state = self._state, SavedTracks(self._manifest.reference, self._tracker.state).to_bytes()
-        return b"" if self._state == former else self._state
+        state = self._tracker.state
+        if state == self._stored:
+            return b""
+        self._stored = replace(state, tracks=dict(state.tracks))
+        return SavedTracks(self._manifest.reference, state).to_bytes()
 
     def _checkpoint(self, memory: Remembered) -> bytes:
         passed = self._progress
-        self._progress = replace(passed, checkpoint=passed.cursor)
+        self._progress = passed._replace(checkpoint=passed.cursor)
         return SavedMemory(self._manifest.reference, passed.cursor, passed.frames_processed, memory).to_bytes()
 
     def _pass(self, entry: Scored) -> None:
@@ -100,7 +103,7 @@ class Course:
         is_frame = frame.jpeg is not None
         self._tracker.note_missed(max(0, frame.sequence - passed.sequence - is_frame))
         processed = passed.frames_processed + is_frame
-        self._progress = replace(passed, cursor=frame.entry_id, sequence=frame.sequence, frames_processed=processed)
+        self._progress = passed._replace(cursor=frame.entry_id, sequence=frame.sequence, frames_processed=processed)
 
     def _tracked(self, entry: Scored) -> list[Transition]:
         tracker, frame = self._tracker, entry.frame

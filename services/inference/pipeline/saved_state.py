@@ -6,7 +6,7 @@ with the cursor that it belongs to; who takes over has the frames since go throu
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Final, Self, get_type_hints
 
 import numpy as np
@@ -17,7 +17,9 @@ from services.inference.pipeline.tracker import Track, TrackerState
 
 VERSION: Final = 2
 KINDS: Final = get_type_hints(Track)
-DEFAULTS: Final = {each.name: each.default for each in fields(Track)}
+DEFAULTS: Final[Mapping[str, Any]] = Track._field_defaults
+NO_DEFAULT: Final = object()
+ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 TRACKS_FIELDS: Final = ("version", "model", "tracks", "frames_missed", "memory_reset")
 MEMORY_FIELDS: Final = ("version", "model", "cursor", "frames_processed", "at_ms", "reset_after_seconds")
 
@@ -106,7 +108,7 @@ class SavedMemory:
 
 
 def _packed(content: Mapping[str, Any]) -> bytes:
-    return json.dumps(content, separators=(",", ":")).encode()
+    return ENCODER.encode(content).encode()
 
 
 def _unpacked(content: bytes, known: Collection[str]) -> dict[str, Any]:
@@ -137,7 +139,7 @@ def _checked(value: Any, kind: Any) -> Any:  # noqa: ANN401
 
 
 def _told(track: Track) -> dict[str, Any]:
-    return {name: value for name, value in asdict(track).items() if value != DEFAULTS[name]}
+    return {name: value for name, value in track._asdict().items() if value != DEFAULTS.get(name, NO_DEFAULT)}
 
 
 def _track(values: Mapping[str, Any]) -> Track:

@@ -6,8 +6,8 @@ detection (Cances et al., 2019). A track begins where a score reaches `enter`; i
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
 from shared.events import CloseReason
 from shared.manifest import Thresholds
@@ -16,8 +16,7 @@ HOLE_FRAMES = 2.0
 """So many times the usual distance between frames is a hole."""
 
 
-@dataclass(frozen=True, slots=True)
-class Track:
+class Track(NamedTuple):
     """One label's score above its thresholds, as far as it has come."""
 
     started_at_ms: int
@@ -39,8 +38,7 @@ class Track:
 
     def with_score(self, at_ms: int, score: float) -> "Track":
         """The track one frame longer."""
-        return replace(
-            self,
+        return self._replace(
             last_above_ms=at_ms,
             peak_score=max(self.peak_score, score),
             score_sum=self.score_sum + score,
@@ -85,8 +83,9 @@ class Tracker:
     def update(self, at_ms: int, media_seconds: float, epoch: int, scores: Sequence[float]) -> list[Transition]:
         """Takes one frame's scores, in the order of the labels; returns what opened or closed by it."""
         transitions = []
+        tracks = self.state.tracks
         for label, score in zip(self._labels, scores, strict=True):
-            track, thresholds = self.state.tracks.get(label), self.thresholds[label]
+            track, thresholds = tracks.get(label), self.thresholds[label]
             if track and self._is_over(track, at_ms, thresholds):
                 transitions += self._end(label, "score" if track.in_gap else "gap")
                 track = None
@@ -97,7 +96,7 @@ class Tracker:
             elif score >= (thresholds.enter if track.in_gap else thresholds.exit):
                 track = track.with_score(at_ms, score)
             elif track.is_event and at_ms - track.last_above_ms < thresholds.merge_seconds * 1000:
-                self.state.tracks[label] = replace(track, in_gap=True)
+                tracks[label] = track._replace(in_gap=True)
                 continue
             else:
                 transitions += self._end(label, "score")
@@ -105,7 +104,7 @@ class Tracker:
             if not track.is_event and track.last_above_ms - track.started_at_ms >= thresholds.min_seconds * 1000:
                 track = self._as_event(track)
                 transitions.append(Transition("opened", label, track))
-            self.state.tracks[label] = track
+            tracks[label] = track
         return transitions
 
     def _is_over(self, track: Track, at_ms: int, thresholds: Thresholds) -> bool:
@@ -130,7 +129,7 @@ class Tracker:
     def _as_event(self, track: Track) -> Track:
         missed, reset = self.state.frames_missed, self.state.memory_reset
         self.state.frames_missed, self.state.memory_reset = 0, None
-        return replace(track, is_event=True, frames_missed=missed, memory_reset=reset)
+        return track._replace(is_event=True, frames_missed=missed, memory_reset=reset)
 
     def _end(self, label: str, reason: CloseReason) -> list[Transition]:
         track = self.state.tracks.pop(label)
