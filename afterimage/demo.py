@@ -15,11 +15,11 @@ from rich.text import Text
 from afterimage.client import Client
 from afterimage.data_folder import open_data_folder
 from afterimage.interrupts import StopRequest
-from afterimage.latency import buckets_of, quantile
 from afterimage.live import Message
 from afterimage.show import clock, event_line
 from afterimage.stack import Stack, StackOptions
 from afterimage.watch import Watch, Watched
+from shared.service.quantiles import buckets_of, quantile
 from training.metrics import Matches, match
 from training.scenes.clips import render_demo_clip
 from training.scenes.footage import Footage

@@ -33,6 +33,10 @@ def bench(
         bool,
         typer.Option("--script", help="Measure the whole system on 16 files instead, beside a loop for each of them."),
     ] = False,
+    latency: Annotated[
+        bool,
+        typer.Option("--latency", help="Measure how late scores of 16 live cameras are with the cores 80 % busy."),
+    ] = False,
     streams: Annotated[str, typer.Option(help="Numbers of streams to measure, with commas.")] = "1,16,64",
     frames: Annotated[int, typer.Option(min=64, max=1_000_000, help="Frames of one run, over all streams.")] = 8192,
     repetitions: Annotated[int, typer.Option(min=1, max=100, help="The median of so many is shown.")] = 5,
@@ -48,8 +52,8 @@ def bench(
     Example: `afterimage bench --streams 1,16 --repetitions 3`. With `--before CHECKOUT`: beside another commit's. With
     `--promise`: what it costs live streams, whose frames are a commit each, that none is lost or counted twice, and the
     bytes a frame that memories of several sizes send to Redis. With `--ingest`: CPU seconds per 1,000 source frames.
-    With `--script`: frames per second of `afterimage analyze` beside the script that a user writes first. Both on films
-    that are rendered for it.
+    With `--script`: frames per second of `afterimage analyze` beside the script that a user writes first. With
+    `--latency`: from picture to commit, live. The last three on films that are rendered for it.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -57,8 +61,8 @@ def bench(
     from afterimage.local_redis import running_redis
     from benchmarks.runs import Runs
 
-    if promise + ingest + script + (before is not None) > 1:
-        raise typer.BadParameter("--promise, --ingest, --script and --before: give one of them")
+    if promise + ingest + script + latency + (before is not None) > 1:
+        raise typer.BadParameter("--promise, --ingest, --script, --latency and --before: give one of them")
     counts = _counts(streams)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("measuring", total=None)
@@ -70,6 +74,8 @@ def bench(
             measured, shown = _ingest(repetitions, on_progress)
         elif script:
             measured, shown = _script(models, repetitions, on_progress)
+        elif latency:
+            measured, shown = _latency(models, on_progress)
         else:
             runs = Runs(counts, frames, repetitions, models, device)
             with (
@@ -128,6 +134,19 @@ def _script(models: Path, repetitions: int, on_progress: Progressed) -> tuple[di
         row = run_bench(Path(folder), models_dir=models.resolve(), repetitions=repetitions, on_progress=on_progress)
     measured = as_json(row)
     return measured, [figures_table("frames per second on files", measured["rows"])]
+
+
+def _latency(models: Path, on_progress: Progressed) -> tuple[dict[str, Any], list[Any]]:
+    """How late scores are: as JSON, and for people."""
+    from afterimage.show import figures_table
+    from benchmarks.latency import as_json, run_bench
+
+    with tempfile.TemporaryDirectory(prefix="afterimage-bench-") as folder:
+        row = run_bench(Path(folder), models_dir=models.resolve(), on_progress=on_progress)
+    measured = as_json(row)
+    figures = [{name: value for name, value in measured["rows"][0].items() if name != "stages_ms"}]
+    words = [f"{stage}: {p50:g} ms, p99 {p99:g}" for stage, (p50, p99) in row.stages_ms.items()]
+    return measured, [figures_table("from picture to commit", figures), *words]
 
 
 def _counts(text: str) -> list[int]:

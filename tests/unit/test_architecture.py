@@ -59,7 +59,7 @@ MAY_NOT_IMPORT = {
     },
     "training": {"services.api", "afterimage", "benchmarks", "fastapi", "uvicorn", "httpx"},
     "afterimage": {"torch", "fastapi", "uvicorn"},
-    "benchmarks": {"afterimage", "fastapi", "uvicorn", "httpx"},
+    "benchmarks": {"afterimage", "fastapi", "uvicorn"},
 }
 ONLY_HTTP = {
     "uvicorn": ("services/api",),

@@ -35,3 +35,9 @@ def quantile(share: float, buckets: Buckets) -> float | None:
                 else lower + (upper - lower) * (rank - count_below) / (count - count_below)
             )
     return None
+
+
+def since(before: Buckets, now: Buckets) -> Buckets:
+    """A histogram's pairs for what was observed between two readings; `before` is empty where there was no series."""
+    counts = dict(before)
+    return [(bound, count - counts.get(bound, 0.0)) for bound, count in now]

@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
-from afterimage.latency import buckets_of, quantile
+from shared.service.quantiles import buckets_of, quantile
 
 
 def scraped() -> str:

@@ -1,0 +1,166 @@
+"""How late are scores? From a live camera's picture to its commit, with cores as busy as is asked for.
+
+`afterimage up` plays 720p films live as so many cameras; they are sampled as often as keeps the machine's cores that
+busy, whatever else it does. The answer is the whole system's own histogram, whose quantiles are as fine as its buckets.
+Beside it stand what the stages take, by batch (a frame's way into Redis: by frame): the rest of it is waiting.
+"""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from benchmarks.films import BenchFilm, render
+from shared.service.quantiles import Buckets, buckets_of, quantile, since
+
+FILM: Final = BenchFilm("720p", 1280, 720, 2_000_000, 0)
+FILM_SECONDS: Final = 20
+STAGES: Final = ("publish", "read", "decode", "model", "commit")
+LATENCY: Final = "afterimage_decode_to_commit_seconds"
+SLOWEST_FPS, PROBED_FPS, FASTEST_FPS = 1.0, 8.0, 25.0
+SETTLING_SECONDS: Final = 6.0
+PROBED_SECONDS: Final = 8.0
+ALLOWED_SECONDS: Final = 0.1
+"""On top of a frame period."""
+
+
+def _unwatched(_done: int, _total: int) -> None:
+    """Progress that nobody looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyRow:
+    """Seconds from picture to commit, and milliseconds of the stages' work: median and 99th percentile."""
+
+    cameras: int
+    fps: float
+    busy: float
+    """share of all cores, the whole machine"""
+    frames: int
+    p50_seconds: float
+    p99_seconds: float
+    goal_seconds: float
+    """what p99 is to stay under"""
+    stages_ms: dict[str, tuple[float, float]]
+
+
+def run_bench(
+    folder: Path,
+    *,
+    models_dir: Path,
+    num_cameras: int = 16,
+    busy: float = 0.8,
+    seconds: float = 60.0,
+    on_progress: Callable[[int, int], None] = _unwatched,
+) -> LatencyRow:
+    """Plays in `folder`, measures for so many seconds; raises RuntimeError where the system does not come up."""
+    render(FILM, folder / "film.mp4", 25 * FILM_SECONDS)
+    total = 4
+    on_progress(1, total)
+    with _system(folder, models_dir) as system:
+        for camera in range(num_cameras):
+            spec = {"id": _camera(camera), "source": "film.mp4", "pace": "live", "loop": True, "fps": PROBED_FPS}
+            system.call("POST", "/v1/streams", spec)
+        system.wait_for_frames()
+        shares = [system.busy_at(fps, num_cameras) for fps in (PROBED_FPS, FASTEST_FPS)]
+        on_progress(2, total)
+        slope = max(1e-6, (shares[1] - shares[0]) / (FASTEST_FPS - PROBED_FPS))
+        fps = round(min(FASTEST_FPS, max(SLOWEST_FPS, PROBED_FPS + (busy - shares[0]) / slope)), 1)
+        system.busy_at(fps, num_cameras)
+        on_progress(3, total)
+        before, counters = system.histograms(), _cpu_ticks()
+        time.sleep(seconds)
+        after, share = system.histograms(), _busy_since(counters)
+    seen = {name: since(before[name], after[name]) for name in after}
+    p50, p99 = (quantile(each, seen[LATENCY]) or 0.0 for each in (0.5, 0.99))
+    stages = {
+        stage: (_ms(quantile(0.5, seen[stage])), _ms(quantile(0.99, seen[stage]))) for stage in STAGES if seen[stage]
+    }
+    on_progress(4, total)
+    frames, goal = int(seen[LATENCY][-1][1]), 1 / fps + ALLOWED_SECONDS
+    return LatencyRow(num_cameras, fps, round(share, 3), frames, round(p50, 3), round(p99, 3), round(goal, 3), stages)
+
+
+def as_json(row: LatencyRow) -> dict[str, Any]:
+    """The row as the `--json` line has it."""
+    return {"rows": [asdict(row)]}
+
+
+class _System:
+    """A running `afterimage up`."""
+
+    def __init__(self, url: str, metrics_urls: list[str]) -> None:
+        self._url = url
+        self._metrics_urls = metrics_urls
+        self._client = httpx.Client(timeout=30, trust_env=False)
+
+    def call(self, method: str, path: str, body: Any) -> None:  # noqa: ANN401
+        """Asks the API for something; raises HTTPStatusError where it refuses."""
+        self._client.request(method, self._url + path, json=body).raise_for_status()
+
+    def histograms(self) -> dict[str, Buckets]:
+        """The latency, and each stage by its name."""
+        pages = "".join(self._client.get(url).text for url in self._metrics_urls)
+        found = {stage: buckets_of(pages, "afterimage_stage_seconds", {"stage": stage}) for stage in STAGES}
+        return found | {LATENCY: buckets_of(pages, LATENCY, {"pace": "live"})}
+
+    def wait_for_frames(self) -> None:
+        """Until something was committed."""
+        while not quantile(0.5, self.histograms()[LATENCY]):
+            time.sleep(0.2)
+
+    def busy_at(self, fps: float, num_cameras: int) -> float:
+        """The share of the cores that is busy once the cameras are sampled so often."""
+        for camera in range(num_cameras):
+            self.call("PATCH", f"/v1/streams/{_camera(camera)}", {"fps": fps})
+        time.sleep(SETTLING_SECONDS)
+        ticks = _cpu_ticks()
+        time.sleep(PROBED_SECONDS)
+        return _busy_since(ticks)
+
+
+@contextmanager
+def _system(folder: Path, models_dir: Path) -> Iterator[_System]:
+    places = ["--data", str(folder / "data"), "--media-root", str(folder), "--models", str(models_dir)]
+    command = [sys.executable, "-m", "afterimage", "up", "--port", "0", "--device", "cpu", *places]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            urls: dict[str, list[str]] = {}
+            lines = iter(process.stdout or ())
+            while "metrics" not in urls:
+                line = next(lines, None)
+                if line is None:
+                    raise RuntimeError("afterimage up ended before it was ready")
+                word, *rest = line.split() or [""]
+                urls[word] = rest
+            drain = threading.Thread(target=lambda: [None for _ in lines], daemon=True)
+            drain.start()
+            yield _System(urls["ready"][0], urls["metrics"])
+        finally:
+            process.terminate()
+
+
+def _camera(number: int) -> str:
+    return f"camera-{number}"
+
+
+def _ms(seconds: float | None) -> float:
+    return round(1000 * (seconds or 0.0), 1)
+
+
+def _cpu_ticks() -> tuple[int, int]:
+    """All ticks of the machine's cores, and those in which they had nothing to do."""
+    ticks = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return sum(ticks), ticks[3] + ticks[4]
+
+
+def _busy_since(before: tuple[int, int]) -> float:
+    (all_before, idle_before), (all_now, idle_now) = before, _cpu_ticks()
+    return 1 - (idle_now - idle_before) / max(1, all_now - all_before)
