@@ -34,6 +34,15 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.fixture(autouse=True)
+def _scheduling_stays() -> Iterator[None]:
+    """An encoder that makes root's thread a real-time one would have every later test, and all that it starts, keep
+    whatever else runs on the machine from running."""
+    before = os.sched_getscheduler(0)
+    yield
+    assert os.sched_getscheduler(0) == before
+
+
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     """URL of a private Redis on a unix socket (whose path must be short)."""

@@ -1,9 +1,11 @@
 """Which containers are read from a file: everything that the wheel can, but for what the groups here say."""
 
 import io
+import os
 import threading
 import wave
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -86,9 +88,19 @@ def test_over_http_pictures_are_no_recording() -> None:
     assert "jpeg_pipe" not in names_of(RECORDINGS)
 
 
+@contextmanager
+def usual_scheduling() -> Iterator[None]:
+    """SVT-AV1 makes the thread that opens it a real-time one, where that is root's."""
+    policy, param = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, param)
+
+
 def written(path: Path, container: str, codec: str, pix_fmt: str = "yuv420p") -> Path:
     """Ten pictures that get brighter, of a size and at a rate that all of them take."""
-    with av.open(str(path), "w", format=container) as film:
+    with usual_scheduling(), av.open(str(path), "w", format=container) as film:
         stream = film.add_stream(codec, rate=25)
         assert isinstance(stream, VideoStream)
         stream.pix_fmt = pix_fmt
