@@ -25,6 +25,7 @@ import numpy as np
 import torch
 
 from benchmarks.films import BenchFilm, render
+from benchmarks.runs import Runs
 from services.inference.models.images import as_input
 from services.inference.network.weights import load_model
 from shared.streams import DEFAULT_MODEL
@@ -52,18 +53,17 @@ class PerCameraRow:
 
 def run_bench(
     folder: Path,
+    runs: Runs,
     *,
-    models_dir: Path,
     num_cameras: int = NUM_CAMERAS,
     seconds: float = 60.0,
-    repetitions: int = 5,
     on_progress: Callable[[int, int], None] = _unwatched,
 ) -> PerCameraRow:
     """Renders `num_cameras` films of so many seconds into the folder and lets both sides loose on them."""
     films = _films(folder, num_cameras, seconds)
     cores = len(os.sched_getaffinity(0))
     settings = sorted({1, cores})
-    total, done = len(settings) + 2 * repetitions, 0
+    total, done = len(settings) + 2 * runs.repetitions, 0
 
     def noted(fps: float) -> float:
         nonlocal done
@@ -71,12 +71,12 @@ def run_bench(
         on_progress(done, total)
         return fps
 
-    model = models_dir / DEFAULT_MODEL
+    model = runs.models_dir / DEFAULT_MODEL
     tried = {threads: noted(script_fps(films, model, cores, threads)) for threads in settings}
     threads = max(tried, key=lambda each: tried[each])
     pairs = [
-        (noted(script_fps(films, model, cores, threads)), noted(system_fps(folder, models_dir)))
-        for _ in range(repetitions)
+        (noted(script_fps(films, model, cores, threads)), noted(system_fps(folder, runs.models_dir)))
+        for _ in range(runs.repetitions)
     ]
     script, system = (statistics.median(side) for side in zip(*pairs, strict=True))
     ratio = statistics.median(ours / theirs for theirs, ours in pairs)
@@ -138,10 +138,9 @@ def _watch(films: Sequence[Path], model: Path, num_threads: int) -> int:
     elapsed = torch.tensor([1 / FPS])
 
     def score(picture: np.ndarray[Any, Any], state: torch.Tensor) -> torch.Tensor:
-        small = cv2.resize(
-            cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), (size.width, size.height), interpolation=cv2.INTER_AREA
-        )
-        features = network.encode(as_input(small[None], cpu, as_planes=network.look is None))
+        rgb = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+        small = cv2.resize(rgb, (size.width, size.height), interpolation=cv2.INTER_AREA)
+        features = network.encode(as_input(np.asarray(small[None], np.uint8), cpu, as_planes=network.look is None))
         logits, after = network.step(features, elapsed, state)
         logits.sigmoid().tolist()
         return after

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any, Literal, Self
 
 import cv2
@@ -89,12 +88,11 @@ def run_bench(
     client: redis.Redis,
     runs: Runs,
     *,
-    before: Path | None = None,
     on_progress: Callable[[int, int], None] = _unwatched,
 ) -> list[WorkerRow]:
     """The table's rows; `on_progress` is told how many of how many runs are done. The Redis is emptied.
 
-    `before` is another checkout's folder; raises SubprocessError where its benchmark fails.
+    Raises SubprocessError where the other checkout's benchmark fails.
     """
     settings = InferenceSettings(device=runs.device, models_dir=runs.models_dir)
     chosen = choose_device(runs.device)
@@ -108,7 +106,7 @@ def run_bench(
     total = (runs.repetitions + 1) * len(loads)
     with ThreadPoolExecutor(settings.num_decode_threads(), "decode") as decoders:
         for repetition in range(runs.repetitions + 1):
-            there = speeds_before(before, runs) if before and repetition else {}
+            there = speeds_before(runs) if repetition else {}
             for index, load in enumerate(loads):
                 measured_fps = speed_of_worker(client, catalog, decoders, settings, load).fps
                 bare_fps = _bare_fps(runner, decoders, settings.num_decode_threads(), load)

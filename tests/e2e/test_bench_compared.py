@@ -15,10 +15,9 @@ def test_a_script_and_the_system_watch_the_same_files(tmp_path: Path) -> None:
     steps: list[tuple[int, int]] = []
     row = run_bench(
         tmp_path,
-        models_dir=MODELS,
+        Runs((), 0, 1, MODELS),
         num_cameras=2,
         seconds=2.0,
-        repetitions=1,
         on_progress=lambda done, total: steps.append((done, total)),
     )
     assert row.script_fps > 0
@@ -27,6 +26,6 @@ def test_a_script_and_the_system_watch_the_same_files(tmp_path: Path) -> None:
 
 
 def test_another_checkout_is_measured_by_its_own_bench() -> None:
-    speeds = speeds_before(PROJECT_ROOT, Runs((1, 2), 64, 1, MODELS))
+    speeds = speeds_before(Runs((1, 2), 64, 1, MODELS, before=PROJECT_ROOT))
     assert set(speeds) == {1, 2}
     assert all(speed > 0 for sides in speeds.values() for speed in sides.values())

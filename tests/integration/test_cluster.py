@@ -6,7 +6,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +66,7 @@ def commit_of(stream_id: str, lease: Lease, number: int) -> StreamCommit:
     last = f"{number - 1}-0"
     before = Progress(7, last, number - 1, number - 1, last) if number > 1 else Progress(7)
     at = f"{number}-0"
-    after = replace(before, cursor=at, sequence=number, frames_processed=number, checkpoint=at)
+    after = before._replace(cursor=at, sequence=number, frames_processed=number, checkpoint=at)
     changes = [("closed", an_event(stream_id, BASE_MS + number))]
     return StreamCommit(stream_id, lease, before, after, b"state", ("moved",), [(at, (0.5,))], changes, b"memory")
 

@@ -30,8 +30,7 @@ def entry(seconds: float) -> str:
 
 def commit_of(seconds: float, expected: Progress, **changes: Any) -> StreamCommit:
     cursor = entry(seconds)
-    wanted = replace(
-        expected,
+    wanted = expected._replace(
         cursor=cursor,
         sequence=expected.sequence + 1,
         frames_processed=expected.frames_processed + 1,
@@ -136,7 +135,7 @@ def test_a_stale_owner_changes_nothing(redis_client: redis.Redis, committer: Com
 def test_a_removed_stream_stays_removed(redis_client: redis.Redis, committer: Committer) -> None:
     committer.commit([commit_of(0.125, START)])
     Registry(redis_client).remove("cam")
-    late = commit_of(0.250, replace(START, cursor=entry(0.125), sequence=1, frames_processed=1))
+    late = commit_of(0.250, START._replace(cursor=entry(0.125), sequence=1, frames_processed=1))
     assert committer.commit([late]) == {"cam": CommitOutcome.GONE}
     assert [key for key in redis_client.scan_iter() if b"cam" in key] == []
     assert redis_client.hlen(KEYS.state) == 0
@@ -154,7 +153,7 @@ def test_one_refused_stream_does_not_hold_up_the_others(redis_client: redis.Redi
     for mate in mates:
         Registry(redis_client).add(SPEC.model_copy(update={"id": mate}))
     good = [replace(commit_of(0.125, START), stream_id=mate) for mate in mates]
-    bad = commit_of(0.125, replace(START, sequence=99))
+    bad = commit_of(0.125, START._replace(sequence=99))
     assert committer.commit([good[0], bad, good[1]]) == {
         mates[0]: CommitOutcome.COMMITTED,
         "cam": CommitOutcome.REFUSED,

@@ -59,7 +59,7 @@ MAY_NOT_IMPORT = {
     },
     "training": {"services.api", "afterimage", "benchmarks", "fastapi", "uvicorn", "httpx"},
     "afterimage": {"torch", "fastapi", "uvicorn"},
-    "benchmarks": {"afterimage", "fastapi", "uvicorn"},
+    "benchmarks": {"afterimage", "fastapi", "uvicorn", "httpx"},
 }
 ONLY_HTTP = {
     "uvicorn": ("services/api",),
