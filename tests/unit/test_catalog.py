@@ -1,28 +1,46 @@
 import gc
+import threading
 import weakref
 from pathlib import Path
 
 import pytest
 import torch
-from patience import eventually
+from patience import TOOL_SECONDS, eventually
 from worker_runner import save_random_model, spec_of
 
 from services.inference.models import catalog as catalog_module
 from services.inference.models.catalog import Catalog
 from services.inference.models.choices import Choices
+from services.inference.network.weights import LoadedModel, load_model
 from shared.errors import ModelUnusable
 
 CPU = torch.device("cpu")
 
 
-def test_finding_never_waits_and_gives_what_the_folder_holds_now(tmp_path: Path) -> None:
+@pytest.fixture
+def may_load(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Until it is set, loading takes long."""
+    event = threading.Event()
+
+    def once_it_may(folder: Path, device: torch.device) -> LoadedModel:
+        assert event.wait(TOOL_SECONDS)
+        return load_model(folder, device)
+
+    monkeypatch.setattr(catalog_module, "load_model", once_it_may)
+    return event
+
+
+def test_finding_never_waits_and_gives_what_the_folder_holds_now(tmp_path: Path, may_load: threading.Event) -> None:
     save_random_model(tmp_path)
     catalog = Catalog(tmp_path, CPU, warm_up_size=1)
     assert catalog.find("tiny") is None
+    may_load.set()
     first = eventually(lambda: catalog.find("tiny"), "the model")
     assert catalog.find("tiny") is catalog.runner("tiny") is first
+    may_load.clear()
     reference = save_random_model(tmp_path, seed=1)
     assert catalog.find("tiny") is None
+    may_load.set()
     assert catalog.runner("tiny").manifest.reference == reference != first.manifest.reference
 
 
@@ -92,7 +110,10 @@ def test_a_stream_keeps_its_choice_until_it_asks_again(tmp_path: Path) -> None:
     assert catalog.find("tiny") is new
 
 
-def test_a_stream_stays_on_its_model_while_another_loads_or_is_refused(tmp_path: Path) -> None:
+def test_a_stream_stays_on_its_model_while_another_loads_or_is_refused(
+    tmp_path: Path, may_load: threading.Event
+) -> None:
+    may_load.set()
     save_random_model(tmp_path)
     catalog = Catalog(tmp_path, CPU, warm_up_size=1)
     choices, old = Choices(catalog), catalog.runner("tiny")
@@ -101,10 +122,12 @@ def test_a_stream_stays_on_its_model_while_another_loads_or_is_refused(tmp_path:
         catalog.runner("missing")
     assert choices.runner_for(spec_of("cam", model="missing")) is old
     assert "no such file" in (choices.problem("cam") or "")
+    may_load.clear()
     save_random_model(tmp_path, "other")
     loading = spec_of("cam", model="other")
     assert choices.runner_for(loading) is old
     assert choices.runner_for(spec_of("cam", model="missing", generation=2)) is None
+    may_load.set()
     new = catalog.runner("other")
     assert choices.runner_for(loading) is new
     assert choices.problem("cam") is None
