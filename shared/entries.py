@@ -93,9 +93,8 @@ class Frame:
     @classmethod
     def parse(cls, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Self:
         """An entry of the queue as Redis gives it; raises KeyError or ValueError on anything else."""
-        entry = EntryId.parse(entry_id)
         frame = cls(
-            captured_at_ms=entry.ms,
+            captured_at_ms=EntryId.parse(entry_id).ms,
             due_at_ms=int(fields.get(b"w", 0)),
             epoch=int(fields.get(b"e", 0)),
             media_seconds=float(fields.get(b"m", 0)),
@@ -105,7 +104,7 @@ class Frame:
             sequence=int(fields[b"n"]),
             ending=None if b"j" in fields else _ending(fields.get(b"end")),
         )
-        if frame.entry != entry:
+        if frame.entry_id.encode() != entry_id:
             raise ValueError(f"{entry_id!r} is not the id of such an entry")
         return frame
 
