@@ -50,7 +50,7 @@ def bench(
     script: Script = False,
     latency: Latency = False,
     streams: Annotated[str, typer.Option(help="Numbers of streams to measure, with commas.")] = "1,16,64",
-    frames: Annotated[int, typer.Option(min=64, max=1_000_000, help="Frames of one run, over all streams.")] = 8192,
+    frames: Annotated[int, typer.Option(min=2048, max=1_000_000, help="Frames of one run, over all streams.")] = 8192,
     repetitions: Annotated[int, typer.Option(min=1, max=100, help="The median of so many is shown.")] = 5,
     before: Before = None,
     device: Device = "auto",
