@@ -26,7 +26,11 @@ SENSES = {
 }
 
 
-@pytest.fixture(scope="module", params=[{}, SENSES, SENSES | {"change": 8, "colour": True}], ids=["", "plain", "both"])
+@pytest.fixture(
+    scope="module",
+    params=[{}, SENSES, SENSES | {"change": 8, "colour": True, "evened": True}],
+    ids=["", "plain", "both"],
+)
 def network(request: pytest.FixtureRequest) -> Network:
     torch.manual_seed(1)
     return build_network(request.param, LABELS, HEIGHT, WIDTH).eval()
@@ -62,6 +66,18 @@ def test_shapes_and_sizes(network: Network) -> None:
     assert logits.shape == (2, LABELS)
     assert state.shape == (2, network.state_size)
     assert state.dtype == torch.float32
+
+
+def test_evened_pictures_are_the_same_by_night_but_for_a_trace_of_the_light() -> None:
+    network = build_network({"appearance": 0, "evened": True}, LABELS, HEIGHT, WIDTH)
+    day = 0.5 + 0.1 * pictures(1)[:, :1].expand(-1, 3, -1, -1).clamp(-1.5, 1.5)
+    night = 0.3 * day + 0.02
+    with torch.no_grad():
+        by_day, by_night = (network.encode((pixels - 0.5) / 0.25) for pixels in (day, night))
+    difference = by_day - by_night
+    thumb = slice(0, network.comparison.glance_sizes[0]) if network.comparison else slice(0)
+    assert difference[:, thumb].mean().item() == pytest.approx(0.1 * (day - night).mean().item(), rel=0.05)
+    assert difference[:, thumb].std() < 0.02 < by_day[:, thumb].std()
 
 
 def test_the_shipped_sizes_state_is_small() -> None:

@@ -27,6 +27,11 @@ LONGEST_DT_SECONDS = 60.0
 """Longer gaps count as this long."""
 LARGEST_INPUT = 6.0
 """Standard deviations; what lies further out counts as this far."""
+USUAL_LIGHT, USUAL_CONTRAST = 0.43, 0.23
+"""Mean and standard deviation of an evened picture's grey levels."""
+TRACE = 0.1
+"""Share of its own light that is left, so that a lamp which goes on can still be told."""
+LARGEST_GAIN = 12.0
 
 
 class Network(nn.Module):
@@ -83,6 +88,8 @@ class Network(nn.Module):
         `told` [B, 17] is what `shared.entries.told` gives for each; of frames without it nothing was measured, and none
         is damaged.
         """
+        if self.config.evened:
+            images = _evened(images.float())
         parts = [self.look(images).float()] if self.look else []
         with torch.autocast(images.device.type, enabled=False):
             images = images.float()
@@ -179,6 +186,16 @@ def _grey(images: Tensor) -> Tensor:
     """Grey levels 0..1 [B, 1, H, W] of normalised images."""
     red, green, blue = (images[:, index : index + 1] for index in range(3))
     return INPUT_MEAN + INPUT_STD * (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue)
+
+
+def _evened(images: Tensor) -> Tensor:
+    """The normalised images as if all had been taken in about the same light, by day or by night."""
+    grey = _grey(images)
+    light, contrast = grey.mean((2, 3), keepdim=True), grey.std((2, 3), keepdim=True)
+    gain = (USUAL_CONTRAST / (contrast + 1e-3)).clamp(max=LARGEST_GAIN)
+    usual = USUAL_LIGHT + TRACE * (light - USUAL_LIGHT)
+    pixels = usual + gain * (INPUT_MEAN + INPUT_STD * images - light)
+    return (pixels.clamp(0, 1) - INPUT_MEAN) / INPUT_STD
 
 
 def _edge_strength(grey: Tensor) -> Tensor:
