@@ -44,10 +44,11 @@ def camera_facts(config: TrainingConfig, report: TrainingReport, command: str, d
         seed=config.seed,
         training=f"Epochs: {config.epochs}, each over the clips that were there, seen otherwise each time. "
         "Incidents are synthesised on painted scenes, on real stills and on running footage, under nuisances "
-        "that are no incidents (exposure jumps, headlights, rain, people close to the lens, low bit rates, "
-        "repeated frames), then pass through a video codec and the very JPEG transport that serves. The training part "
-        "of the footage is learnt from as it is, too, as clips without faults. Whole videos are "
-        "kept aside for validation, which chooses the epoch and tunes the thresholds, and for the results below.",
+        "that are no incidents (exposure jumps, headlights, rain, people and vehicles close to the lens and the "
+        "exposure that answers them, low bit rates, repeated frames), then pass through a video codec and the very "
+        "JPEG transport that serves. The training part of the footage is learnt from as it is, too, as clips without "
+        "faults. Whole videos are kept aside for validation, which chooses the epoch and tunes the thresholds, and "
+        "for the results below.",
         label_meanings=LABEL_MEANINGS,
         limits=LIMITS,
     )

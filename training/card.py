@@ -128,7 +128,7 @@ def network_size(model: LoadedModel) -> NetworkSize:
     network, spec = model.network, model.manifest.input
     device = next(network.parameters()).device
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        features = network.encode(torch.zeros(1, 3, spec.height, spec.width, device=device))
+        features = network.encode(torch.zeros(1, 3, spec.height, spec.width, dtype=torch.uint8, device=device))
         network.step(features, torch.zeros(1, device=device), torch.zeros(1, network.state_size, device=device))
     return NetworkSize(
         parameters=sum(tensor.numel() for tensor in network.parameters()),

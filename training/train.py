@@ -40,7 +40,7 @@ from training.stretches import STREAMS, batches
 from training.tune import tune_on_clips
 from training.unroll import scores_of
 
-DEFAULT_EPOCHS = 20
+DEFAULT_EPOCHS = 30
 DEFAULT_CLIPS = 2200
 UNTOUCHED_TIMES = 3
 """So often an epoch goes over a file in which nothing happens, for each time over a rendered clip."""
@@ -80,9 +80,9 @@ class TrainingConfig:
     clips: int = DEFAULT_CLIPS
     """To render; the untouched files of the footage come on top."""
     clip_seconds: float = 30.0
-    validation_clips: int = 64
+    validation_clips: int = 128
     """Clips that choose the best epoch."""
-    tuning_clips: int = 192
+    tuning_clips: int = 384
     """Further clips that tune the thresholds at the end: events are few, so it takes many."""
     footage: tuple[Path, ...] = ()
     """Real videos, or folders of them, to show incidents on, and to learn from as they are; none: rendered scenes."""

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from services.inference.models.images import normalise
+from services.inference.models.images import as_input
 from services.inference.network.network import Network
 from training.sequences import SensedClip, Sequence8Bit
 
@@ -37,18 +37,15 @@ def encoded(network: Network, seen: NDArray[Any], device: torch.device, told: ND
     """Features [B, T, F] of pictures [B, T, H, W, 3] uint8 and what is told of them [B, T, 17], or of encoded ones."""
     if seen.dtype != np.uint8:
         return torch.from_numpy(np.ascontiguousarray(seen)).to(device)
-    images = torch.split(as_input(seen, device).flatten(0, 1), ENCODED_AT_ONCE)
+    pictures = seen.reshape(-1, *seen.shape[2:])
+    starts = range(0, len(pictures), ENCODED_AT_ONCE)
+    images = [pictures[start : start + ENCODED_AT_ONCE] for start in starts]
     facts: Sequence[Tensor | None] = [None] * len(images)
     if told is not None:
         facts = torch.split(torch.from_numpy(told).to(device).flatten(0, 1), ENCODED_AT_ONCE)
-    features = torch.cat([network.encode(*each) for each in zip(images, facts, strict=True)])
+    inputs = (as_input(each, device, as_planes=network.look is None) for each in images)
+    features = torch.cat([network.encode(*each) for each in zip(inputs, facts, strict=True)])
     return features.view(*seen.shape[:2], -1)
-
-
-def as_input(images: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """[..., H, W, 3] uint8 pictures as the network takes them, [..., 3, H, W]."""
-    pictures = normalise(torch.from_numpy(images).to(device).flatten(0, -4))
-    return pictures.view(*images.shape[:-3], *pictures.shape[1:])
 
 
 def elapsed(times_seconds: NDArray[np.float32]) -> NDArray[np.float32]:

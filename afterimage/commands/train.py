@@ -49,7 +49,7 @@ Footage = Annotated[
     list[Path] | None,
     typer.Option(help="Without --data: a real video or folder to show faults in, and as it is; may be given again."),
 ]
-Clips = Annotated[int | None, typer.Option(min=1, help="Without --data: clips to render. Default: 1200.")]
+Clips = Annotated[int | None, typer.Option(min=1, help="Without --data: clips to render. Default: 2200.")]
 Stock = Annotated[Path | None, typer.Option(help="Without --data: folder that keeps clips for further runs.")]
 Workers = Annotated[int, typer.Option(min=0, help="Without --data: processes that render clips.")]
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from films import VideoFile
 from in_process import InProcess
-from patience import unavailable
+from patience import TOOL_SECONDS, unavailable
 
 from services.inference.network.network import build_network
 from services.inference.network.weights import save_model
@@ -46,7 +46,7 @@ def annotations(tmp_path: Path, video_file: VideoFile) -> Path:
 
 def evaluate(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "afterimage", "evaluate", "--device", "cpu", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=TOOL_SECONDS, check=False)
 
 
 def line_of(ran: subprocess.CompletedProcess[str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from in_process import InProcess
+from patience import TOOL_SECONDS
 
 from shared.manifest import read_manifest
 
@@ -15,7 +16,7 @@ from shared.manifest import read_manifest
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "afterimage", *map(str, arguments)]
     environment = os.environ | {"COLUMNS": "200"}
-    return subprocess.run(command, capture_output=True, text=True, timeout=170, check=False, env=environment)
+    return subprocess.run(command, capture_output=True, text=True, timeout=TOOL_SECONDS, check=False, env=environment)
 
 
 @pytest.fixture(scope="module")

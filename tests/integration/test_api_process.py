@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 from api_server import LiveClient
-from patience import eventually
+from patience import TOOL_SECONDS, eventually
 
 from services.api.live import HEARTBEAT_SECONDS
 from services.api.server import listen
@@ -69,7 +69,7 @@ def test_it_serves_without_redis_and_never_logs_its_password(tmp_path: Path) -> 
 )
 def test_a_wrong_setting_is_one_line_and_exit_code_2(environment: dict[str, str], said: str) -> None:
     with start(environment) as process:
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=TOOL_SECONDS)
     assert process.returncode == 2
     assert errors.startswith("error: ")
     assert said in errors
@@ -81,7 +81,7 @@ def test_a_port_in_use_is_one_line_and_exit_code_2() -> None:
     with listen("127.0.0.1", 0) as taken:
         port = str(taken.getsockname()[1])
         with start({"AFTERIMAGE_API_PORT": port}) as process:
-            _, errors = process.communicate(timeout=30)
+            _, errors = process.communicate(timeout=TOOL_SECONDS)
     assert process.returncode == 2
     assert errors == (
         f"error: AFTERIMAGE_API_HOST, AFTERIMAGE_API_PORT: cannot listen on 127.0.0.1:{port}: Address already in use\n"

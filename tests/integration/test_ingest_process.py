@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from films import VideoFile
 from ingest_runner import IngestRunner
+from patience import TOOL_SECONDS
 
 from shared.streams import StreamState
 
@@ -50,7 +51,7 @@ def test_a_process_plays_and_stops_in_order(
     assert 'afterimage_frames_published_total{stream_id="clip"} 16.0' in page
     assert 'afterimage_stream_up{stream_id="endless"} 1.0' in page
     process.send_signal(number)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=TOOL_SECONDS) == 0
     assert process.stderr is not None
     assert "Traceback" not in process.stderr.read()
     assert ingest.registry.get("endless").status.state is StreamState.PENDING
@@ -58,7 +59,7 @@ def test_a_process_plays_and_stops_in_order(
 
 def test_a_bad_setting_is_one_line(launch: Launch) -> None:
     process = launch(JPEG_QUALITY="101")
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=TOOL_SECONDS)
     assert process.returncode == 2
     assert errors.startswith("error: AFTERIMAGE_JPEG_QUALITY:")
     assert errors.count("\n") == 1
@@ -69,7 +70,7 @@ def test_a_used_metrics_port_is_one_line(launch: Launch) -> None:
         used.bind(("127.0.0.1", 0))
         used.listen()
         process = launch(METRICS_PORT=str(used.getsockname()[1]))
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=TOOL_SECONDS)
     assert process.returncode == 2
     assert "AFTERIMAGE_METRICS_PORT: cannot listen" in errors
 
@@ -80,5 +81,5 @@ def test_it_waits_for_redis_without_giving_up(launch: Launch, tmp_path: Path) ->
     line = process.stderr.readline()
     assert "waiting for Redis" in line
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=TOOL_SECONDS) == 0
     assert "secret" not in line + process.stderr.read()

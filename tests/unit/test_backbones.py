@@ -15,12 +15,11 @@ from safetensors.torch import save_file
 from timm_stand_in import NAME, TAGGED, WEIGHTS, modules
 from torch import nn
 
-from services.inference.models.images import normalise
 from services.inference.models.runner import Runner
 from services.inference.models.steps import Block
+from services.inference.network.looks.backbones import INPUT_MEAN, INPUT_STD, normalise
 from services.inference.network.looks.lite_trunk import PACKAGE, WEIGHTS_FILE, LiteTrunk
 from services.inference.network.network import Network, build_network, load_pretrained
-from services.inference.network.senses.sense import INPUT_MEAN, INPUT_STD
 from services.inference.network.weights import load_model, save_model
 from shared.errors import ModelUnusable
 from shared.manifest import InputSpec
@@ -94,6 +93,9 @@ def publish(timm: ModuleType) -> dict[str, torch.Tensor]:
 def test_pictures_are_normalised_as_manifests_usually_say() -> None:
     assert SPEC.mean == (INPUT_MEAN,) * 3
     assert SPEC.std == (INPUT_STD,) * 3
+    levels = torch.tensor([0, 128, 255], dtype=torch.uint8).view(1, 3, 1, 1).expand(2, 3, 4, 5)
+    wanted = torch.tensor([-2.0, (128 / 255 - 0.5) / 0.25, 2.0])
+    assert torch.allclose(normalise(levels)[0, :, 0, 0], wanted, atol=1e-6)
 
 
 def test_a_manifest_without_a_backbone_is_the_built_in_ones(tmp_path: Path) -> None:
@@ -154,7 +156,7 @@ def test_what_is_loaded_scores_as_what_was_saved(timm: ModuleType, tmp_path: Pat
     row = runner.acquire(None)
     computed = runner.run(images, [Block([[0, 1, 2]], [[0.0, 0.1, 0.1]], [row])], [row])
     with torch.no_grad():
-        features = network.encode(normalise(torch.from_numpy(images)))
+        features = network.encode(torch.from_numpy(images).permute(0, 3, 1, 2))
         state, scores = torch.zeros(1, network.state_size), []
         for frame, dt in zip(features, (0.0, 0.1, 0.1), strict=True):
             logits, state = network.step(frame[None], torch.tensor([dt]), state)
@@ -167,7 +169,7 @@ def test_the_trunk_sees_pictures_normalised_its_own_way(timm: ModuleType) -> Non
     network, images, seen = on_timm().eval(), pictures(2), []
     network.look.trunk.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))  # type: ignore[union-attr]
     with torch.no_grad():
-        network.encode(normalise(torch.from_numpy(images)))
+        network.encode(torch.from_numpy(images).permute(0, 3, 1, 2))
     mean, std = (np.array(timm.create_model(NAME).pretrained_cfg[field]) for field in ("mean", "std"))
     np.testing.assert_allclose(seen[0].permute(0, 2, 3, 1), (images / 255 - mean) / std, atol=1e-5)
 
@@ -178,7 +180,7 @@ def test_training_moves_every_weight_but_no_batch_statistics(timm: ModuleType) -
         nn.init.ones_(norm.weight)  # timm begins with some at 0, and then nothing before them would move
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     network.train()
-    images = normalise(torch.from_numpy(pictures(8)))
+    images = torch.from_numpy(pictures(8)).permute(0, 3, 1, 2)
     optimiser = torch.optim.SGD(network.parameters(), lr=0.1)
     logits, _ = network.step(network.encode(images), torch.zeros(8), torch.zeros(8, network.state_size))
     (logits - torch.tensor([1.0, -1.0])).square().mean().backward()  # type: ignore[no-untyped-call]

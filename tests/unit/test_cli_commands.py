@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from in_process import InProcess
+from patience import TOOL_SECONDS
 from typer.testing import CliRunner
 
 from afterimage.__main__ import app
@@ -32,7 +33,9 @@ def test_every_command_teaches_with_an_example(command: str) -> None:
 
 def test_help_loads_nothing_heavy() -> None:
     code = "import sys, afterimage.__main__; print(*sys.modules)"
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=TOOL_SECONDS, check=True
+    )
     assert not {"av", "cv2", "httpx", "numpy", "pydantic", "redis", "torch"} & set(shown.stdout.split())
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from films import VideoFile
+from patience import TOOL_SECONDS
 from typer.testing import CliRunner
 
 from afterimage.__main__ import app
@@ -75,7 +76,7 @@ def test_long_work_shows_progress_on_standard_error(table: Path, monkeypatch: py
 
 def test_what_cannot_be_read_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     arguments = [sys.executable, "-m", "afterimage", "dataset", "check", str(tmp_path / "missing.json")]
-    failed = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
+    failed = subprocess.run(arguments, capture_output=True, text=True, timeout=TOOL_SECONDS, check=False)
     assert failed.returncode == 2
     assert failed.stderr == f"error: {tmp_path / 'missing.json'}: no such file\n"
     assert failed.stdout == ""

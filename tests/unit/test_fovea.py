@@ -60,7 +60,7 @@ def test_features_follow_the_shape_and_not_the_place() -> None:
 def test_a_network_with_it_steps_as_it_unrolls() -> None:
     torch.manual_seed(0)
     network = build_network({"thumb_pool": 2, "flow": True, "fovea": True, "normed": True}, 3, 96, 128).eval()
-    images, dt = torch.randn(5, 3, 96, 128), torch.full((1, 5), 0.1)
+    images, dt = torch.randint(256, (5, 3, 96, 128), dtype=torch.uint8), torch.full((1, 5), 0.1)
     with torch.no_grad():
         features = network.encode(images).unsqueeze(0)
         state = torch.zeros(1, network.state_size)

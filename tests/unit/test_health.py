@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from patience import eventually
+from patience import TOOL_SECONDS, eventually
 from redis_cluster import free_port
 from redis_process import redis_process
 from service_process import ingest_process
@@ -19,7 +19,7 @@ from shared.store.client import connect
 def check(port: int, path: str) -> tuple[int, str]:
     """The check's exit code and all that it says."""
     command = ["bash", "shared/service/health.sh", str(port), path]
-    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=TOOL_SECONDS, check=False)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from services.inference.models.images import MAX_SIDE, decode_image, jpeg_size, normalise
+from services.inference.models.images import MAX_SIDE, as_input, decode_image, jpeg_size
 from services.ingest.sources.decoding.transport import encode_jpeg
 from shared.errors import FrameUnreadable
 
@@ -69,8 +69,9 @@ def test_a_segment_that_points_beyond_the_end_is_refused() -> None:
         decode_image(b"\xff\xd8\xff\xe0\xff\xff" + bytes(20), 96, 128)
 
 
-def test_normalises_to_about_one() -> None:
-    images = torch.tensor([0, 128, 255], dtype=torch.uint8).expand(2, 4, 5, 3)
-    pixels = normalise(images)
-    assert pixels.shape == (2, 3, 4, 5)
-    assert torch.allclose(pixels[0, :, 0, 0], torch.tensor([-2.0, (128 / 255 - 0.5) / 0.25, 2.0]), atol=1e-6)
+@pytest.mark.parametrize("as_planes", [False, True])
+def test_a_network_is_given_what_was_decoded(*, as_planes: bool) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 48, 3), dtype=np.uint8)
+    pixels = as_input(images, torch.device("cpu"), as_planes=as_planes)
+    assert pixels.is_contiguous() == as_planes
+    assert np.array_equal(pixels.permute(0, 2, 3, 1), images)

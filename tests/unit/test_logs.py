@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from patience import TOOL_SECONDS
 from web_server import web_server
 
 from shared.service.logs import MAX_KNOWN_LINES, MAX_REPEATS, REPEAT_SECONDS, RedactingFormatter, Repeats, request_id
@@ -80,7 +81,7 @@ def test_an_http_client_says_nothing_of_its_requests() -> None:
     with web_server() as server:
         server.give("/x?key=s3cret", b"x", Set_Cookie="JX=s3cret")
         command = [sys.executable, "-c", code, server.url("/x?key=s3cret")]
-        said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stderr
+        said = subprocess.run(command, capture_output=True, text=True, timeout=TOOL_SECONDS, check=True).stderr
         [(_, headers)] = server.asked
     assert headers["X-Key"] == "s3cret"
     assert "s3cret" not in said

@@ -78,7 +78,7 @@ def test_still_seconds_add_up_end_with_any_change_and_do_not_start_with_the_firs
 
 def test_a_repeated_frame_is_exactly_still_through_the_network() -> None:
     network: Network = build_network({}, 2, 48, 64)
-    picture = torch.rand(1, 3, 48, 64, generator=torch.Generator().manual_seed(0))
+    picture = torch.randint(256, (1, 3, 48, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     state = torch.zeros(1, network.state_size)
     with torch.no_grad():
         for _ in range(5):

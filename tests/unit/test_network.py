@@ -13,6 +13,7 @@ from shared.entries import MAX_FIGURES, NUM_TOLD
 from shared.errors import ModelUnusable
 
 HEIGHT, WIDTH, LABELS = 48, 64, 3
+SPANS = torch.tensor([30.0, 2.0])
 
 
 SENSES = {
@@ -37,12 +38,16 @@ def network(request: pytest.FixtureRequest) -> Network:
 
 
 def pictures(count: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(count, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(seed))
+    return torch.randint(256, (count, 3, HEIGHT, WIDTH), dtype=torch.uint8, generator=generator(seed))
+
+
+def generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
 
 
 def encoded(network: Network, count: int, seed: int = 0) -> torch.Tensor:
     """Features of pictures with figures, which a third of them lack, and marks, which half of them have."""
-    told = torch.rand(count, NUM_TOLD, generator=torch.Generator().manual_seed(seed))
+    told = torch.rand(count, NUM_TOLD, generator=generator(seed))
     told[1::3, :-1] = torch.nan
     told[:, -1].round_()
     with torch.no_grad():
@@ -70,13 +75,14 @@ def test_shapes_and_sizes(network: Network) -> None:
 
 def test_evened_pictures_are_the_same_by_night_but_for_a_trace_of_the_light() -> None:
     network = build_network({"appearance": 0, "evened": True}, LABELS, HEIGHT, WIDTH)
-    day = 0.5 + 0.1 * pictures(1)[:, :1].expand(-1, 3, -1, -1).clamp(-1.5, 1.5)
-    night = 0.3 * day + 0.02
+    day = 90 + pictures(1)[:, :1].expand(-1, 3, -1, -1) % 76
+    night = (0.3 * day + 5).byte()
     with torch.no_grad():
-        by_day, by_night = (network.encode((pixels - 0.5) / 0.25) for pixels in (day, night))
+        by_day, by_night = (network.encode(levels) for levels in (day, night))
     difference = by_day - by_night
     thumb = slice(0, network.comparison.glance_sizes[0]) if network.comparison else slice(0)
-    assert difference[:, thumb].mean().item() == pytest.approx(0.1 * (day - night).mean().item(), rel=0.05)
+    darker = (day - night).float().mean().item() / 255
+    assert difference[:, thumb].mean().item() == pytest.approx(0.1 * darker, rel=0.05)
     assert difference[:, thumb].std() < 0.02 < by_day[:, thumb].std()
 
 
@@ -119,7 +125,7 @@ def test_frame_by_frame_equals_all_encoded_at_once(network: Network) -> None:
 def test_many_frames_at_once_are_what_single_steps_give(network: Network) -> None:
     with torch.no_grad():
         features = encoded(network, 24).view(4, 6, -1)
-        dt = torch.rand(4, 6, generator=torch.Generator().manual_seed(3))
+        dt = torch.rand(4, 6, generator=generator(3))
         state = torch.zeros(4, network.state_size)
         logits_at_once, state_at_once = network.steps(features, dt, state)
         steps = []
@@ -144,7 +150,7 @@ def test_a_zero_state_is_a_fresh_start(network: Network) -> None:
 
 def test_a_black_first_frame_is_told_from_no_frame(network: Network) -> None:
     with torch.no_grad():
-        black = network.encode(torch.full((1, 3, HEIGHT, WIDTH), -2.0))
+        black = network.encode(torch.zeros(1, 3, HEIGHT, WIDTH, dtype=torch.uint8))
         _, state = run(network, black)
         first, _ = network.step(black, torch.tensor([0.125]), torch.zeros_like(state))
         second, _ = network.step(black, torch.tensor([0.125]), state)
@@ -233,10 +239,11 @@ def test_figures_that_are_missing_are_as_the_usual_ones_and_told() -> None:
     known = torch.rand(1, MAX_FIGURES).expand(9, -1).clone()
     missing = known.clone()
     missing[4] = torch.nan
-    time = Time(*(torch.ones(1, 9, 1) for _ in range(4)))
+    ones = torch.ones(1, 9, 1)
+    time = Time.of(ones, ones, ones, ones, SPANS)
     memory = torch.zeros(1, sum(network.full_size.memory_sizes))
-    images, grey = torch.zeros(9, 3, HEIGHT, WIDTH), torch.zeros(9, 1, HEIGHT, WIDTH)
-    sights = [Sight(images, grey, grey, figures, grey[:, 0, 0, :1]) for figures in (known, missing)]
+    none = torch.zeros(9, 1)
+    sights = [Sight(none, none, none, none, figures, none) for figures in (known, missing)]
     [whole, after], [holed, after_hole] = [
         network.full_size(network.full_size.glance(sight).unsqueeze(0), memory, time) for sight in sights
     ]
@@ -256,7 +263,9 @@ def test_marks_need_no_figures_and_their_shares_go_by_time(dt_seconds: float) ->
     assert network.encode(pictures(1))[:, -1].tolist() == [0]
     marks = network.encode(pictures(count), told)[None, :, -1:]
     ones = torch.ones(1, count, 1)
-    inputs, after = network.marks(marks, torch.zeros(1, 2), Time(dt_seconds * ones, 60 * ones, 60 * ones, ones))
+    inputs, after = network.marks(
+        marks, torch.zeros(1, 2), Time.of(dt_seconds * ones, 60 * ones, 60 * ones, ones, SPANS)
+    )
     assert inputs[0, 0].tolist() == [1, 0, 0]
     assert inputs[0, :, 0].tolist() == [1] * count
     assert after[0].tolist() == pytest.approx([1 - math.exp(-4 / 2), 1 - math.exp(-4 / 30)], abs=1e-5)
@@ -268,12 +277,8 @@ def test_histograms_count_tiles_by_what_changed_in_them() -> None:
     glance = torch.full((1, 2, sum(histograms.glance_sizes)), 0.5)
     glance[0, 1, :3] += 0.1  # three of twelve tiles are lighter,
     glance[0, 1, 12:18] -= 2  # and these and three others have lost detail
-    time = Time(
-        torch.tensor([[[0.0], [0.125]]]),
-        torch.zeros(1, 2, 1),
-        torch.tensor([[[0.0], [0.125]]]),
-        torch.tensor([[[0.0], [1]]]),
-    )
+    dt = torch.tensor([[[0.0], [0.125]]])
+    time = Time.of(dt, torch.zeros(1, 2, 1), dt, torch.tensor([[[0.0], [1]]]), SPANS)
     inputs, _ = histograms(glance, torch.zeros(1, sum(histograms.memory_sizes)), time)
     for start in (0, NUM_BINS, 2 * NUM_BINS):
         shares = inputs[0, :, start : start + NUM_BINS] / 4
@@ -285,12 +290,12 @@ def test_histograms_count_tiles_by_what_changed_in_them() -> None:
 
 
 def test_what_a_picture_shows_elsewhere_is_found_there() -> None:
-    past = torch.rand(2, 3, 12, 16, generator=torch.Generator().manual_seed(4))
+    past = torch.rand(2, 3, 12, 16, generator=generator(4))
     now = past.clone()
     now[0, :, 2:, :13] = past[0, :, :10, 3:]  # knocked: all is two tiles further down and three further left
     now[1, :, :, 4:] = 0.5  # covered but for a strip
-    shifts = Shifts(12, 16)
-    best = shifts(now.flatten(2), past.flatten(2))
+    pairs = torch.stack([each.flatten(2) - each.mean((2, 3)).unsqueeze(2) for each in (now, past)], dim=1)
+    _, _, best = (each.squeeze(1) for each in Shifts(12, 16)(pairs.unsqueeze(1)))
     assert best[0].min() > 0.9
     assert likeness(now[0] - now[0].mean(), past[0] - past[0].mean()) < 0.5
     assert best[1].max() < 0.7

@@ -97,6 +97,10 @@ def test_moved_is_over_once_the_new_view_stands() -> None:
     assert clip.truth == (Interval("moved", 1.0, 4.0),)
 
 
+def test_what_a_clip_is_too_short_for_is_not_true_of_it() -> None:
+    assert render_clip(0, [Incident("moved", 5.0, 8.0)], 4.0, size=(64, 48)).truth == ()
+
+
 def test_activity_is_true_only_while_it_can_be_seen() -> None:
     plan = [Incident("activity", 0.5, 5.5), Incident("covered", 2.0, 4.0)]
     activity = [

@@ -27,7 +27,7 @@ from training.scenes.rendered import SequenceSpec, render_sequence, rendered
 from training.scenes.seeds import Split, clip_seed
 from training.sequences import Sequence8Bit, targets_of, weights_of
 from training.stock import ClipOrder, load_clip, made, make, save_clip, sensed
-from training.stretches import Places, batches, relight
+from training.stretches import batches
 from training.train import NETWORK, TrainingConfig, train_on_scenes
 from training.truth import Interval
 from training.unroll import elapsed, scores_of
@@ -100,16 +100,6 @@ def test_a_clip_is_seen_with_its_decoders_marks_and_without_any(kept: list[Path]
     save_clip(marked, clip)
     shares = {float(batch.seen[..., -1].mean()) for _ in range(12) for batch in batches([marked], network, 64, rng)}
     assert shares == {0.0, 1.0}
-
-
-def test_contrast_and_brightness_change_as_in_the_picture() -> None:
-    network, rng = build_network(NETWORK, len(LABELS), 48, 64), np.random.default_rng(0)
-    dim = rng.random((1, 3, 48, 64), np.float32) * 0.5 + 0.1
-    before, after = (
-        network.encode(torch.from_numpy((picture - 0.5) / 0.25)).numpy() for picture in (dim, 1.25 * dim + 0.05)
-    )
-    relight(before, Places.of(network), 1.25, 0.05)
-    assert np.allclose(before, after, atol=1e-4)
 
 
 def test_untouched_footage_is_without_faults_and_of_unknown_activity(tmp_path: Path, video_file: VideoFile) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.random import Generator
 
 from training.scenes.backgrounds import Picture, random_colour
+from training.scenes.seeds import log_uniform
 
 KINDS = ("person", "vehicle", "shape", "bulk")
 Colour = tuple[int, int, int]
@@ -118,7 +119,7 @@ class Actor:
 def random_actor(rng: Generator, start_seconds: float, seconds: float, aspect: float, backdrop: Picture) -> Actor:
     """An actor that crosses the view, or stands in it and gestures, and stands out against the backdrop."""
     kind = str(rng.choice(KINDS, p=(0.45, 0.2, 0.2, 0.15)))
-    height = rng.uniform(0.5, 1.4) if kind == "bulk" else float(np.exp(rng.uniform(np.log(0.09), np.log(0.8))))
+    height = rng.uniform(0.5, 1.4) if kind == "bulk" else log_uniform(rng, 0.09, 0.8)
     width = height * {"person": 0.38, "vehicle": 1.9}.get(kind, rng.uniform(0.5, 1.6))
     width = min(width, aspect)
     y = rng.uniform(0.25, 0.85)

@@ -16,6 +16,7 @@ from numpy.random import Generator
 from services.ingest.sources.decoding.damage import DamageMarks
 from training.scenes.backgrounds import Picture
 from training.scenes.incidents import Incident
+from training.scenes.seeds import log_uniform
 
 TICKS = 60_000
 """A second in the codec's clock; mpeg4 allows no finer one than 65535."""
@@ -94,9 +95,9 @@ class Damage:
             incident,
             rng,
             rng.uniform(0, 0.3) if rng.random() < 0.7 else 0.0,
-            _spread(rng, 0.1, 1.0),
-            round(_spread(rng, 2, 60)),
-            round(_spread(rng, 2, 60)),
+            log_uniform(rng, 0.1, 1.0),
+            round(log_uniform(rng, 2, 60)),
+            round(log_uniform(rng, 2, 60)),
             bool(rng.random() < 0.5),
         )
 
@@ -118,18 +119,13 @@ class Damage:
         return bytes(damaged)
 
 
-def _spread(rng: Generator, least: float, most: float) -> float:
-    """Little as often as much."""
-    return float(np.exp(rng.uniform(math.log(least), math.log(most))))
-
-
 def random_codec(rng: Generator, max_crf: int) -> Codec | None:
     """The codec of a random camera; None for one whose frames come as they are."""
     if rng.random() < 0.25:
         return None
     encoder = ENCODERS[int(rng.choice(len(ENCODERS), p=ENCODER_SHARES))]
     crf, key_every = int(rng.integers(17, max_crf + 1)), int(rng.integers(8, 80))
-    return Codec(encoder, crf, key_every, round(_spread(rng, 2, MOST_SLICES)) if rng.random() < SLICED else 1)
+    return Codec(encoder, crf, key_every, round(log_uniform(rng, 2, MOST_SLICES)) if rng.random() < SLICED else 1)
 
 
 def through_codec(

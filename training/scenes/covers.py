@@ -20,6 +20,8 @@ REACH = 6
 SHEETS = ("cloth", "paper", "board")
 """Looks that come in from a side as they are, rather than spread."""
 MAX_RISE_SECONDS = 3.0
+HARD, LEAST_SOFTNESS = 0.3, 0.001
+"""How often a board's or a sheet's edge is sharp: straight ones look like those of a codec's blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,8 @@ def _extent(look: str, rng: Generator) -> tuple[float, float, float]:
         softness, opacity = 4.0, rng.uniform(0.75, 0.97)
     elif look in {"paper", "leaf", "spray"}:
         softness = rng.uniform(0.02, 0.12)
+    if look in {"board", "paper"} and rng.random() < HARD:
+        softness = LEAST_SOFTNESS
     return share, softness, opacity
 
 
@@ -170,7 +174,7 @@ def _shape(look: str, angle: float, rng: Generator, width: int, height: int) -> 
         aside = (across + middle[0] * math.sin(angle) - middle[1] * math.cos(angle)) ** 2
         shape = np.sqrt(away + slim * aside) + clouds(rng, width, height, 0.03)
     elif look == "board":
-        shape = along + rng.uniform(-0.1, 0.1) * across
+        shape = along + (rng.uniform(-0.1, 0.1) if rng.random() < 0.6 else 0.0) * across
     elif look in {"blobs", "drops"}:
         shape = clouds(rng, width, height, 1.0, int(rng.integers(4, 15)))
     elif look == "strands":

@@ -1,6 +1,9 @@
-"""Seeds of rendered clips: four splits that cannot share one."""
+"""Seeds of rendered clips: four splits that cannot share one; and a draw that many make."""
 
 from enum import IntEnum
+
+import numpy as np
+from numpy.random import Generator
 
 
 class Split(IntEnum):
@@ -17,3 +20,8 @@ def clip_seed(split: Split, index: int) -> int:
     if index < 0:
         raise ValueError(f"index is {index}; allowed are 0 and above")
     return index * len(Split) + split
+
+
+def log_uniform(rng: Generator, least: float, most: float) -> float:
+    """A number between two above 0: as often in one octave as in another."""
+    return float(np.exp(rng.uniform(np.log(least), np.log(most))))

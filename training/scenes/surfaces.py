@@ -7,6 +7,7 @@ import numpy as np
 from numpy.random import Generator
 
 from training.scenes.backgrounds import Levels, clouds, random_colour
+from training.scenes.seeds import log_uniform
 
 SKINS = ((120, 150, 205), (95, 125, 180), (70, 95, 150), (45, 65, 105), (30, 40, 65))
 DARK, DARKENED = 0.25, {"cloth", "board", "film", "blobs", "spray"}
@@ -51,7 +52,7 @@ def _pattern(look: str, rng: Generator, width: int, height: int) -> Levels:
         return _speckles(rng, width, height) if rng.random() < SPECKLED else np.zeros_like(x)
     if look not in {"cloth", "leaf"}:
         return np.zeros_like(x)
-    angle, fine = rng.uniform(0, math.pi), np.exp(rng.uniform(*np.log((12, 300))))
+    angle, fine = rng.uniform(0, math.pi), log_uniform(rng, 12, 300)
     along = math.cos(angle) * x + math.sin(angle) * y + clouds(rng, width, height, 0.02)
     folds = rng.uniform(0.03, 0.5) * np.sin(rng.uniform(4, 30) * along) if look == "cloth" else 0.0
     return np.asarray(folds + rng.uniform(0, 0.3) * np.sin(fine * along) * np.sin(fine * (x - y)), np.float32)

@@ -11,6 +11,7 @@ from numpy.random import Generator
 from training.scenes.backdrops import MARGIN, MAX_ENLARGEMENT, Backdrop
 from training.scenes.backgrounds import Levels, Picture
 from training.scenes.incidents import Incident
+from training.scenes.seeds import log_uniform
 
 JUMP_SECONDS = (0.01, 0.01, 0.15, 0.15, 0.4, 0.8, 1.2, 2.0)
 LEAST_SHIFT, TURNS = 0.07, (3.0, 22.0)
@@ -48,7 +49,7 @@ class View:
         if shifts:
             while math.dist((x, y), (self.x, self.y)) < LEAST_SHIFT:
                 x, y = rng.uniform(-0.3, 0.3, 2)
-        turn = np.exp(rng.uniform(*np.log(TURNS))) * rng.choice((-1, 1)) if turns else rng.uniform(-1, 1)
+        turn = log_uniform(rng, *TURNS) * rng.choice((-1, 1)) if turns else rng.uniform(-1, 1)
         angle = self.angle + turn if abs(self.angle + turn) < 28 else self.angle - turn
         closer = rng.uniform(1.12, 1.5) if zooms else 1.0
         zoom = self.zoom * closer if self.zoom * closer < 1.8 else self.zoom / closer

@@ -58,7 +58,8 @@ def truth_of(
     """
     faults: list[Interval] = []
     unsure = [passer.interval for passer in seen.passers]
-    planned = [_planned(incident, seen.seconds) for incident in seen.plan if incident.label != "activity"]
+    begun = [incident for incident in seen.plan if incident.start_seconds < seen.seconds]
+    planned = [_planned(incident, seen.seconds) for incident in begun if incident.label != "activity"]
     for fault in planned:
         shown = _shown(fault, witness)
         faults += shown

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from services.inference.models.images import normalise
+from services.inference.models.images import as_input
 from services.inference.models.steps import Block
 from services.inference.network.weights import LoadedModel
 from shared.errors import SettingsInvalid
@@ -93,9 +93,9 @@ class Runner:
 
         `told` [B, 17] is what `shared.entries.told` gives for each. Frames that no block covers get a score of 0.5.
         """
-        features = torch.cat(
-            [self._encode(images[part], told[part] if told is not None else None) for part in self._parts(images)]
-        )
+        features = torch.empty(len(images), self._network.feature_size, device=self._device)
+        for part in self._parts(images):
+            features[part] = self._encode(images[part], None if told is None else told[part])
         logits = self._step(features, blocks)
         scores = torch.sigmoid(logits)
         states = self._slab[self._index(rows)]
@@ -120,10 +120,7 @@ class Runner:
         yield from (slice(start, start + size) for start in range(0, len(images), size))
 
     def _encode(self, images: NDArray[np.uint8], told: NDArray[np.float32] | None) -> Tensor:
-        host = torch.from_numpy(images)
-        if self._on_gpu:
-            host = host.pin_memory()
-        pixels = normalise(host.to(self._device, non_blocking=True))
+        pixels = as_input(images, self._device, as_planes=self._network.look is None)
         facts = None if told is None else torch.from_numpy(told).to(self._device)
         with self._autocast():
             features: Tensor = self._network.encode(pixels, facts)

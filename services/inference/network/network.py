@@ -10,19 +10,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from services.inference.network.config import BUILTIN, LITE, TIMM, NetworkConfig
-from services.inference.network.looks.backbones import BuiltinLook, TrunkLook, initialise
+from services.inference.network.looks.backbones import BuiltinLook, TrunkLook, initialise, normalise
 from services.inference.network.looks.lite_trunk import lite_weights, open_lite
 from services.inference.network.looks.timm_trunk import open_trunk, pretrained_weights
 from services.inference.network.senses.comparison import Comparison
 from services.inference.network.senses.figures import FullSize, Marks
 from services.inference.network.senses.histograms import Histograms
-from services.inference.network.senses.sense import INPUT_MEAN, INPUT_STD, LUMA, Sense, Sight, Time
+from services.inference.network.senses.sense import LEVELS, LUMA, TILE, Sense, Sight, Time, tile_sums
 from shared.entries import MAX_FIGURES, NUM_TOLD
 from shared.errors import ModelUnusable
 from shared.words.validation import first_problem
 
-STRIDE = 16
-"""The input's height and width are multiples of this."""
 LONGEST_DT_SECONDS = 60.0
 """Longer gaps count as this long."""
 LARGEST_INPUT = 6.0
@@ -43,16 +41,20 @@ class Network(nn.Module):
     whether it has begun.
     """
 
+    spans: Tensor
+    """Seconds that the senses' running means go over: the slow ones and the fast ones."""
+
     def __init__(self, config: NetworkConfig, num_labels: int, height: int, width: int) -> None:
         super().__init__()
         self.config = config
         self.num_labels = num_labels
-        tiles = (height // STRIDE) * (width // STRIDE)
+        self.register_buffer("spans", torch.tensor((config.slow_seconds, config.fast_seconds)), persistent=False)
+        tiles = (height // TILE) * (width // TILE)
         self.look = _look(config, (height, width), tiles) if config.appearance else None
         self.comparison = Comparison(config, height, width, tiles) if config.change else None
         self.histograms = Histograms(config, height, width) if config.histograms else None
-        self.full_size = FullSize(config) if config.figures else None
-        self.marks = Marks(config) if config.damage else None
+        self.full_size = FullSize() if config.figures else None
+        self.marks = Marks() if config.damage else None
         num_plain = sum(sense.num_inputs for sense in self._plain_senses)
         self.digest = Digest(num_plain, config) if num_plain else None
         self.feature_sizes = [
@@ -83,22 +85,16 @@ class Network(nn.Module):
         return [*([self.comparison] if self.comparison else []), *self._plain_senses]
 
     def encode(self, images: Tensor, told: Tensor | None = None) -> Tensor:
-        """Features [B, feature_size], float32, of normalised RGB images [B, 3, H, W]; rows are independent.
+        """Features [B, feature_size], float32, of RGB images [B, 3, H, W], uint8; rows are independent.
 
         `told` [B, 17] is what `shared.entries.told` gives for each; of frames without it nothing was measured, and none
         is damaged.
         """
-        if self.config.evened:
-            images = _evened(images.float())
-        parts = [self.look(images).float()] if self.look else []
+        images = _evened(images) if self.config.evened else images
+        parts = [self.look(normalise(images)).float()] if self.look else []
         with torch.autocast(images.device.type, enabled=False):
-            images = images.float()
             if self._senses:
-                grey = _grey(images)
-                unknown = torch.full((len(images), NUM_TOLD), torch.nan, device=images.device)
-                facts = unknown if told is None else told.float()
-                figures, mark = torch.split(facts, [MAX_FIGURES, NUM_TOLD - MAX_FIGURES], dim=1)
-                sight = Sight(images, grey, _edge_strength(grey), figures, mark.nan_to_num())
+                sight = Sight(*_planes(images), *_facts(told, images))
                 parts += [sense.glance(sight) for sense in self._senses]
         return torch.cat(parts, dim=1)
 
@@ -131,12 +127,14 @@ class Network(nn.Module):
 
     def _time(self, dt_seconds: Tensor, age: Tensor, seen: Tensor) -> Time:
         dt = dt_seconds.clamp(0, LONGEST_DT_SECONDS).unsqueeze(2)
-        dt = torch.cat((dt[:, :1] * seen.unsqueeze(1), dt[:, 1:]), dim=1)
-        ages = [age]
-        for frame_dt in dt.unbind(1):
-            ages.append((ages[-1] + frame_dt).clamp(max=2 * self.config.slow_seconds))
-        seens = torch.cat((seen.unsqueeze(1), torch.ones_like(dt[:, 1:])), dim=1)
-        return Time(dt, torch.stack(ages[:-1], dim=1), torch.stack(ages[1:], dim=1), seens)
+        seens = torch.ones_like(dt)
+        seens[:, 0] = seen
+        dt = dt * seens
+        passed = dt.cumsum(1)
+        before, after = (
+            (age.unsqueeze(1) + each).clamp(max=2 * self.config.slow_seconds) for each in (passed - dt, passed)
+        )
+        return Time.of(dt, before, after, seens, self.spans)
 
     def _inputs(self, features: Tensor, memories: list[Tensor], time: Time) -> tuple[Tensor, list[Tensor]]:
         """What the LSTM is given for each frame, [S, T, ...], and the senses' memories after them."""
@@ -182,28 +180,50 @@ def _look(config: NetworkConfig, size: tuple[int, int], num_tiles: int) -> Built
     return TrunkLook(open_trunk(name, size), published, config.appearance, config.dropout, fixed=False)
 
 
-def _grey(images: Tensor) -> Tensor:
-    """Grey levels 0..1 [B, 1, H, W] of normalised images."""
-    red, green, blue = (images[:, index : index + 1] for index in range(3))
-    return INPUT_MEAN + INPUT_STD * (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue)
+def _planes(images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Levels of RGB images, their grey, and in tiles their colours and their detail, as `Sight` has them."""
+    num_images, _, height, width = images.shape
+    planes = torch.empty((num_images, 4, height, width), device=images.device)
+    colours, edges = planes[:, :3], planes[:, 3]
+    colours.copy_(images)
+    red, green, blue = colours.unbind(1)
+    grey = (red * (LUMA[0] / LEVELS)).add_(green, alpha=LUMA[1] / LEVELS).add_(blue, alpha=LUMA[2] / LEVELS)
+    _draw_edges(grey, edges)
+    tiles, strength = torch.split(tile_sums(planes) / TILE**2, [3, 1], dim=1)
+    return colours, grey.unsqueeze(1), tiles / LEVELS, torch.log(strength + 1e-3)
 
 
 def _evened(images: Tensor) -> Tensor:
-    """The normalised images as if all had been taken in about the same light, by day or by night."""
-    grey = _grey(images)
+    """The levels of RGB images as if all had been taken in about the same light, by day or by night."""
+    pixels = images.float() / LEVELS
+    grey = torch.einsum("bchw,c->bhw", pixels, pixels.new_tensor(LUMA)).unsqueeze(1)
     light, contrast = grey.mean((2, 3), keepdim=True), grey.std((2, 3), keepdim=True)
     gain = (USUAL_CONTRAST / (contrast + 1e-3)).clamp(max=LARGEST_GAIN)
     usual = USUAL_LIGHT + TRACE * (light - USUAL_LIGHT)
-    pixels = usual + gain * (INPUT_MEAN + INPUT_STD * images - light)
-    return (pixels.clamp(0, 1) - INPUT_MEAN) / INPUT_STD
+    return LEVELS * (usual + gain * (pixels - light)).clamp(0, 1)
 
 
-def _edge_strength(grey: Tensor) -> Tensor:
-    """Logarithm of the mean absolute Laplacian in 16x16 tiles, [B, 1, H/16, W/16]."""
-    middle = grey[:, :, 1:-1, 1:-1]
-    around = grey[:, :, :-2, 1:-1] + grey[:, :, 2:, 1:-1] + grey[:, :, 1:-1, :-2] + grey[:, :, 1:-1, 2:]
-    edges = functional.pad((4 * middle - around).abs(), (1, 1, 1, 1))
-    return torch.log(functional.avg_pool2d(edges, STRIDE) + 1e-3)
+def _draw_edges(grey: Tensor, edges: Tensor) -> None:
+    """Writes a picture's absolute Laplacian, both [B, H, W]; at its border there is none.
+
+    Rows are taken as one line, whose neighbours lie at equal distances: what this gives at their ends is put right.
+    """
+    height, width = grey.shape[1:]
+    line, size = grey.flatten(1), height * width
+    inner = edges.view(-1, size)[:, width : size - width]
+    torch.add(line[:, : size - 2 * width], line[:, 2 * width :], out=inner)
+    inner.add_(line[:, width - 1 : size - width - 1]).add_(line[:, width + 1 : size - width + 1])
+    inner.sub_(line[:, width : size - width], alpha=4).abs_()
+    edges[:, :: height - 1].zero_()
+    edges[:, :, :: width - 1].zero_()
+
+
+def _facts(told: Tensor | None, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Figures and marks; of what nothing is told of, none."""
+    if told is None:
+        told = torch.full((len(images), NUM_TOLD), torch.nan, device=images.device)
+    figures, mark = torch.split(told.float(), [MAX_FIGURES, NUM_TOLD - MAX_FIGURES], dim=1)
+    return figures, mark.nan_to_num()
 
 
 def build_network(hyper_parameters: Mapping[str, Any], num_labels: int, height: int, width: int) -> Network:
@@ -215,8 +235,8 @@ def build_network(hyper_parameters: Mapping[str, Any], num_labels: int, height: 
     for name, widths in (("widths", config.widths), ("change_widths", config.change_widths)):
         if not 1 <= min(widths) <= max(widths) <= 1024:
             raise ModelUnusable(f"network: {name} are {widths}; allowed are 1 to 1024")
-    if height % STRIDE or width % STRIDE or min(height, width) < 2 * STRIDE:
-        raise ModelUnusable(f"network: input is {height}x{width}; both must be multiples of {STRIDE}, at least 32")
+    if height % TILE or width % TILE or min(height, width) < 2 * TILE:
+        raise ModelUnusable(f"network: input is {height}x{width}; both must be multiples of {TILE}, at least 32")
     if not (config.appearance or config.change or config.histograms or config.figures):
         raise ModelUnusable("network: appearance, change, histograms and figures are all off: it would see nothing")
     return Network(config, num_labels, height, width)

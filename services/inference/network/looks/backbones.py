@@ -8,8 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from services.inference.network.looks.timm_trunk import Trunk
-from services.inference.network.senses.sense import INPUT_MEAN, INPUT_STD
+from services.inference.network.senses.sense import LEVELS
 
+INPUT_MEAN, INPUT_STD = 0.5, 0.25
+"""What pictures are normalised with before a look sees them: the manifest's usual mean and std are assumed."""
 Published = Callable[[], dict[str, Tensor]]
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
@@ -86,6 +88,11 @@ class TrunkLook(nn.Module):
     def load_pretrained(self) -> None:
         """Takes the weights that the trunk was published with; raises ModelUnusable where they are not to be had."""
         self.trunk.load_state_dict(self.published())
+
+
+def normalise(images: Tensor) -> Tensor:
+    """RGB images [B, 3, H, W], uint8, as float32: 0..1, minus the mean, over the std."""
+    return images.float() * (1 / (LEVELS * INPUT_STD)) - INPUT_MEAN / INPUT_STD
 
 
 def initialise(module: nn.Module) -> None:

@@ -19,7 +19,7 @@ from services.inference.network.senses.measures import (
     measure,
     still_seconds,
 )
-from services.inference.network.senses.sense import INPUT_MEAN, INPUT_STD, Sense, Sight, Time
+from services.inference.network.senses.sense import LEVELS, Sense, Sight, Time
 
 NUM_PEAKS = 4
 SETTLING_SECONDS = 3.0
@@ -46,7 +46,7 @@ class Comparison(Sense):
         """A small grey picture, the tiles' detail, and a smaller picture of the colours where they are compared."""
         parts = [functional.avg_pool2d(sight.grey, self.config.thumb_pool).flatten(1), sight.detail.flatten(1)]
         if self.config.colour:
-            tint = sight.images[:, ::2] * INPUT_STD + INPUT_MEAN - sight.grey
+            tint = sight.colours[:, ::2] / LEVELS - sight.grey
             parts.append(functional.avg_pool2d(tint, 2 * self.config.thumb_pool).flatten(1))
         return torch.cat(parts, dim=1)
 

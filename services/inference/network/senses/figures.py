@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from services.inference.network.config import NetworkConfig
-from services.inference.network.senses.sense import Sense, Sight, Time, rates_of, running_means
+from services.inference.network.senses.sense import Sense, Sight, Time, running_means
 from shared.entries import MAX_FIGURES
 
 SHARES = (0, 1, 2, 3, 4, 7, 8, 9, 12, 13, 14, 15)
@@ -20,12 +19,19 @@ BOUNDS = (-10.0, 100.0)
 class FullSize(Sense):
     """Figures of frames that may lack them: the slow mean stands in, and the network is told so."""
 
-    def __init__(self, config: NetworkConfig) -> None:
+    least: Tensor
+    """What each figure is where it is known, at least."""
+    shares: Tensor
+
+    def __init__(self) -> None:
         super().__init__()
-        self.slow_seconds = config.slow_seconds
         self.glance_sizes = [MAX_FIGURES, 1]
         self.memory_sizes = [MAX_FIGURES, MAX_FIGURES, 1]
         self.num_inputs = 3 * MAX_FIGURES + 2 * len(SHARES) + 4
+        least = torch.zeros(MAX_FIGURES)
+        least[list(SIGNED)] = -torch.inf
+        self.register_buffer("least", least, persistent=False)
+        self.register_buffer("shares", torch.tensor(SHARES), persistent=False)
 
     def glance(self, sight: Sight) -> Tensor:
         """The figures, and whether they are known."""
@@ -35,29 +41,34 @@ class FullSize(Sense):
     def forward(self, glance: Tensor, memory: Tensor, time: Time) -> tuple[Tensor, Tensor]:
         """As a sense's; the memory is the slow mean, the last figures, and whether there ever were any."""
         slow, previous, told = torch.split(memory, self.memory_sizes, dim=1)
-        signed = torch.zeros(MAX_FIGURES, dtype=torch.bool, device=glance.device)
-        signed[list(SIGNED)] = True
-        held = []
-        for frame, rate in zip(glance.unbind(1), rates_of(time, self.slow_seconds).unbind(1), strict=True):
-            measured, known = torch.split(frame, self.glance_sizes, dim=1)
-            is_known = (known > 0.5) & ((measured >= 0) | signed)
-            now = torch.where(is_known, measured, slow)
-            slow, previous = (torch.where(told > 0.5, each, now) for each in (slow, previous))
-            held.append((now, slow, previous, known, told))
-            slow = torch.lerp(slow, now, rate)
-            previous = torch.where(is_known, now, previous)
-            told = told.maximum(known)
-        now, usual, before, knowns, tolds = (torch.stack(values, dim=1) for values in zip(*held, strict=True))
-        inputs = torch.cat((now, now - usual, now - before, *_shares(now, usual), knowns, tolds), dim=2)
-        return inputs, torch.cat((slow, previous, told), dim=1)
+        measured, known = torch.split(glance, self.glance_sizes, dim=2)
+        tolds = torch.cat((told.unsqueeze(1), known), dim=1).cummax(1).values
+        are_known = (known > 0.5) & (measured >= self.least)
+        are_first = tolds[:, :-1] < 0.5
+        steps = (measured, are_known, are_known | are_first, time.rates[..., :1].masked_fill(are_first, 1))
+        held: list[list[Tensor]] = [[], [], []]
+        for frame, is_known, is_new, rate in zip(*(values.unbind(1) for values in steps), strict=True):
+            now = torch.where(is_known, frame, slow)
+            for values, value in zip(held, (now, slow, previous), strict=True):
+                values.append(value)
+            slow, previous = torch.lerp(slow, now, rate), torch.where(is_new, now, previous)
+        now, usual, before = (torch.stack(values, dim=1) for values in held)
+        usual, before = (torch.where(are_first, now, each) for each in (usual, before))
+        inputs = torch.cat((now, now - usual, now - before, *self._shares(now, usual), known, tolds[:, :-1]), dim=2)
+        return inputs, torch.cat((slow, previous, tolds[:, -1]), dim=1)
+
+    def _shares(self, now: Tensor, usual: Tensor) -> tuple[Tensor, ...]:
+        logarithms = torch.log(torch.stack((now, usual), dim=2).clamp(min=0) + LEAST_SHARE)
+        logarithm, past = logarithms.index_select(3, self.shares).unbind(2)
+        borders = logarithms[:, :, 0]
+        return 0.3 * logarithm, 0.5 * (logarithm - past), 0.3 * (borders[..., BLOCKS] - borders[..., SHIFTED])
 
 
 class Marks(Sense):
     """Whether a frame is damaged, and the shares of frames before it that were, of late and over long."""
 
-    def __init__(self, config: NetworkConfig) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.spans_seconds = (config.fast_seconds, config.slow_seconds)
         self.glance_sizes = [1]
         self.memory_sizes = [1, 1]
         self.num_inputs = 3
@@ -68,16 +79,5 @@ class Marks(Sense):
 
     def forward(self, glance: Tensor, memory: Tensor, time: Time) -> tuple[Tensor, Tensor]:
         """As a sense's; the memory is both shares."""
-        shares = zip(self.spans_seconds, torch.split(memory, self.memory_sizes, dim=1), strict=True)
-        passed = [running_means(glance, rates_of(time, span), share, time.seen) for span, share in shares]
-        found, after = zip(*passed, strict=True)
-        return torch.cat((glance, *found), dim=2), torch.cat(after, dim=1)
-
-
-def _shares(now: Tensor, usual: Tensor) -> tuple[Tensor, ...]:
-    logarithm, past = (torch.log(each.clamp(min=0) + LEAST_SHARE) for each in (now, usual))
-    return (
-        0.3 * logarithm[..., SHARES],
-        0.5 * (logarithm - past)[..., SHARES],
-        0.3 * (logarithm[..., BLOCKS] - logarithm[..., SHIFTED]),
-    )
+        found, after = running_means(glance.expand(-1, -1, 2), time.rates.flip(2), memory, time)
+        return torch.cat((glance, found), dim=2), after

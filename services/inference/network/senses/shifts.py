@@ -10,36 +10,39 @@ LEAST_NORM = 0.02
 
 
 class Shifts(nn.Module):
-    """Correlation of pictures, each taken from its own mean, where they overlap, at the place where it is greatest.
+    """Correlation of pictures, each taken from its own mean, where they overlap: in place, and where it is greatest.
 
     All shifts at once, by way of their spectra (Reddy and Chatterji, 1996, without the whitening).
     """
 
-    rows: Tensor
-    columns: Tensor
+    overlaps: Tensor
+    """Which tiles lie over the other picture at each shift, [height * width, shifts]."""
+    places: Tensor
+    """Where each shift's product is found in a padded one that was flattened, [shifts]."""
 
-    def __init__(self, height: int, width: int) -> None:
+    def __init__(self, height: int, width: int, *, everywhere: bool = True) -> None:
         super().__init__()
-        self.size, self.reach = (height, width), (height // REACH, width // REACH)
-        for name, side, reach in zip(("rows", "columns"), self.size, self.reach, strict=True):
-            self.register_buffer(name, _overlap(side, reach), persistent=False)
+        reach = (height // REACH, width // REACH) if everywhere else (0, 0)
+        self.size, self.padded = (height, width), (height + reach[0], width + reach[1])
+        down, right = (torch.arange(-each, each + 1) for each in reach)
+        rows, columns = (_overlap(side, shifts) for side, shifts in zip(self.size, (down, right), strict=True))
+        places = (down % self.padded[0]).unsqueeze(1) * self.padded[1] + right % self.padded[1]
+        self.middle = places.numel() // 2
+        self.register_buffer("overlaps", torch.kron(rows, columns).T.contiguous(), persistent=False)
+        self.register_buffer("places", places.flatten(), persistent=False)
 
-    def forward(self, now: Tensor, past: Tensor) -> Tensor:
-        """Of tiles [S, T, height * width], [S, T, 1]."""
-        first, other = ((each - each.mean(2, keepdim=True)).reshape(-1, *self.size) for each in (now, past))
-        padded = [side + reach for side, reach in zip(self.size, self.reach, strict=True)]
-        spectra = [torch.fft.rfft2(each, s=padded) for each in (first, other)]
-        products = torch.fft.irfft2(spectra[0] * spectra[1].conj(), s=padded)
-        down, right = self.reach
-        products = products.roll(self.reach, (1, 2))[:, : 2 * down + 1, : 2 * right + 1]
-        norms = self.rows @ first.square() @ self.columns.T
-        other_norms = self.rows.flip(0) @ other.square() @ self.columns.flip(0).T
-        likeness = products / ((norms.sqrt() + LEAST_NORM) * (other_norms.sqrt() + LEAST_NORM))
-        best: Tensor = likeness.amax((1, 2)).view(*now.shape[:2], 1)
-        return best
+    def forward(self, pairs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Of pairs [S, T, 2, N, height * width], each of mean 0, now and then: norms [S, T, 2, N], and how like they
+        are in place, and where they are most like, [S, T, N]."""
+        spectra = torch.fft.rfft2(pairs.view(*pairs.shape[:-1], *self.size), s=self.padded)
+        products = torch.fft.irfft2(spectra[:, :, 0] * spectra[:, :, 1].conj(), s=self.padded).flatten(-2)
+        norms = (pairs.square() @ self.overlaps).sqrt()
+        now, then = (norms + LEAST_NORM).unbind(2)
+        likeness = products.index_select(-1, self.places) / (now * then.flip(-1))
+        return norms[..., self.middle], likeness[..., self.middle], likeness.amax(-1)
 
 
-def _overlap(side: int, reach: int) -> Tensor:
-    """Which of a side's tiles lie over the other picture at each shift, [2 * reach + 1, side]."""
-    at = torch.arange(side) - torch.arange(-reach, reach + 1).unsqueeze(1)
+def _overlap(side: int, shifts: Tensor) -> Tensor:
+    """Which of a side's tiles lie over the other picture at each shift, [shifts, side]."""
+    at = torch.arange(side) - shifts.unsqueeze(1)
     return ((at >= 0) & (at < side)).float()
