@@ -26,6 +26,8 @@ LEAST_SECONDS = {"frozen": 1.0}
 """Of labels that mean nothing for less: a picture that stands for half a second is a network's doing."""
 NEAR_BEST = 0.02
 """Differences of F1 below this are chance: it is half an event in fifty."""
+MANY = 20
+"""True events; with fewer, one more that is found or missed is chance, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,9 @@ def tuned_thresholds(
 ) -> dict[str, Thresholds]:
     """For each label the thresholds with the best event F1; among equals, of those that tell soonest, with the fewest
     false events, a middle one.
+
+    Where true events are few, all that come within about one event of the best are equals, and a middle one of them is
+    taken: the strictest, that find just these few, find none elsewhere.
     """
     grid = [
         Thresholds(enter=enter, exit=round(enter * share, 3), min_seconds=shortest, merge_seconds=merge)
@@ -152,8 +157,11 @@ def tuned_thresholds(
             if choice.min_seconds >= LEAST_SECONDS.get(label, 0)
         ]
         best = max(result.f1 for _, result in tried)
-        near = [(choice, result.false) for choice, result in tried if result.f1 >= best - NEAR_BEST]
+        num_true = tried[0][1].found + tried[0][1].missed
+        are_few = 0 < num_true < MANY
+        slack = 1 / (num_true + 1) if are_few else NEAR_BEST
+        near = [(choice, result.false) for choice, result in tried if result.f1 >= best - slack]
         finest = min((choice.min_seconds, false) for choice, false in near)
-        winners = [choice for choice, false in near if (choice.min_seconds, false) == finest]
-        tuned[label] = sorted(winners, key=lambda choice: choice.enter)[len(winners) // 2]
+        winners = [choice for choice, false in near if are_few or (choice.min_seconds, false) == finest]
+        tuned[label] = sorted(winners, key=lambda choice: (choice.enter, choice.min_seconds))[len(winners) // 2]
     return tuned

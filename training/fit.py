@@ -31,14 +31,16 @@ from training.loop import Learner, LoopConfig
 from training.mirror import may_mirror
 from training.pieces import epoch_of, num_batches
 from training.precision import precisions_of
-from training.recipes import PLAIN, Regularisation
+from training.recipes import ONCE, Regularisation
 from training.sequences import SensedClip, Sequence8Bit
 from training.unroll import scores_of
 
-FRAMES_OF_A_RUN = 700_000
+FRAMES_OF_A_RUN = 150_000
 """So many frames a run shows the network unless it is told otherwise: small data sets more often than large ones."""
 EPOCHS = (8, 300)
 NETWORK: Mapping[str, Any] = {
+    "appearance": 0,
+    "evened": True,
     "thumb_pool": 2,
     "flow": True,
     "fovea": True,
@@ -46,7 +48,8 @@ NETWORK: Mapping[str, Any] = {
     "change_widths": (24, 48, 64),
     "dropout": 0.1,
 }
-"""Motion is looked at twice as finely as where the labels are a camera's faults, and what moves from close by."""
+"""Motion is looked at twice as finely as where the labels are a camera's faults, and what moves from close by; no look,
+which knows small data sets by their clothes and rooms, and would have to be taken anew in every epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +68,10 @@ class FitConfig:
     """share of the videos, by whole groups, that choose the best epoch and tune the thresholds"""
     longest_seconds: float = 20.0
     """of a stretch that is learnt from in one go"""
-    batch_frames: int = 96
+    batch_frames: int = 192
     mirror: Literal["auto", "on", "off"] = "auto"
     """whether half of what is shown is mirrored; auto: from the epoch on that shows that the labels allow it"""
-    recipe: Regularisation = PLAIN
+    recipe: Regularisation = ONCE
     """without altered pictures none is mirrored either, and what no weight makes of them is made once"""
     seed: int = 0
     height: int = 96

@@ -47,9 +47,10 @@ class Regularisation:
 
 
 PLAIN = Regularisation()
+ONCE = Regularisation(pictures=0.0)
 RECIPES: Mapping[Recipe, Regularisation] = {
     "plain": PLAIN,
     "strong": Regularisation(pictures=1.5, hue_degrees=20.0, saturation=0.4, worse=0.3, mixed=0.5, smoothing=0.05),
-    "once": Regularisation(pictures=0.0),
+    "once": ONCE,
 }
 """`once` leaves pictures alone, so that what no weight makes of them is made once for all epochs."""

@@ -27,20 +27,23 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on where a run into t
 Backbone = Annotated[
     str,
     typer.Option(
-        help="With --data: builtin, lite0 (EfficientNet-Lite0 as published; extra lite0), timm:NAME (extra timm)."
+        help="With --data, a CNN that sees each frame beside what moves: none, builtin, lite0 (EfficientNet-Lite0 as "
+        "published; extra lite0), timm:NAME (extra timm)."
     ),
 ]
 Pretrained = Annotated[bool, typer.Option("--pretrained/--no-pretrained", help="Published weights for timm:NAME.")]
 Recipe = Annotated[
     Literal["plain", "strong", "once"],
     typer.Option(
-        help="With --data: plain; strong (clips altered further, mixed with each other, targets smoothed); once (clips "
-        "as they are, so that lite0 sees each just once)."
+        help="With --data: once (clips as they are, so that what no weight makes of them is made once); plain (clips "
+        "altered anew in every epoch); strong (altered further, mixed with each other, targets smoothed)."
     ),
 ]
 Mirror = Annotated[
     Literal["auto", "on", "off"],
-    typer.Option(help="With --data: show half of the clips mirrored. Auto: once held-out videos bear it."),
+    typer.Option(
+        help="With --recipe plain or strong: show half of the clips mirrored. Auto: once held-out videos bear it."
+    ),
 ]
 Footage = Annotated[
     list[Path] | None,
@@ -63,10 +66,10 @@ def train(
     device: Device = "auto",
     threads: Threads = None,
     resume: Resume = False,
-    backbone: Backbone = "builtin",
+    backbone: Backbone = "none",
     pretrained: Pretrained = True,
     mirror: Mirror = "auto",
-    recipe: Recipe = "plain",
+    recipe: Recipe = "once",
     footage: Footage = None,
     clips: Clips = None,
     stock: Stock = None,
@@ -113,10 +116,13 @@ def _with_labels(dataset: "Dataset", labels: str) -> "Dataset":
 def _fit_config(
     epochs: int | None, fps: float, seed: int, mirror: Mirror, recipe: Recipe, backbone: str, *, pretrained: bool
 ) -> "FitConfig":
+    from services.inference.network.config import NetworkConfig
     from training.fit import NETWORK, FitConfig
     from training.recipes import RECIPES
 
-    network = dict(NETWORK) | {"backbone": backbone}
+    network = dict(NETWORK)
+    if backbone != "none":
+        network |= {"backbone": backbone, "appearance": NetworkConfig().appearance}
     return FitConfig(
         epochs, fps=fps, mirror=mirror, recipe=RECIPES[recipe], seed=seed, network=network, pretrained=pretrained
     )

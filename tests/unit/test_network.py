@@ -27,7 +27,11 @@ SENSES = {
 }
 
 
-@pytest.fixture(scope="module", params=[{}, SENSES, SENSES | {"change": 8, "colour": True}], ids=["", "plain", "both"])
+@pytest.fixture(
+    scope="module",
+    params=[{}, SENSES, SENSES | {"change": 8, "colour": True, "evened": True}],
+    ids=["", "plain", "both"],
+)
 def network(request: pytest.FixtureRequest) -> Network:
     torch.manual_seed(1)
     return build_network(request.param, LABELS, HEIGHT, WIDTH).eval()
@@ -67,6 +71,19 @@ def test_shapes_and_sizes(network: Network) -> None:
     assert logits.shape == (2, LABELS)
     assert state.shape == (2, network.state_size)
     assert state.dtype == torch.float32
+
+
+def test_evened_pictures_are_the_same_by_night_but_for_a_trace_of_the_light() -> None:
+    network = build_network({"appearance": 0, "evened": True}, LABELS, HEIGHT, WIDTH)
+    day = 90 + pictures(1)[:, :1].expand(-1, 3, -1, -1) % 76
+    night = (0.3 * day + 5).byte()
+    with torch.no_grad():
+        by_day, by_night = (network.encode(levels) for levels in (day, night))
+    difference = by_day - by_night
+    thumb = slice(0, network.comparison.glance_sizes[0]) if network.comparison else slice(0)
+    darker = (day - night).float().mean().item() / 255
+    assert difference[:, thumb].mean().item() == pytest.approx(0.1 * darker, rel=0.05)
+    assert difference[:, thumb].std() < 0.02 < by_day[:, thumb].std()
 
 
 def test_the_shipped_sizes_state_is_small() -> None:

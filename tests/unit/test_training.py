@@ -17,7 +17,7 @@ from services.inference.network.weights import load_model
 from shared.errors import ModelUnusable
 from shared.manifest import Thresholds
 from training import checkpoint
-from training.events import Judged, events_of, judged, tuned_thresholds
+from training.events import MANY, Judged, events_of, judged, tuned_thresholds
 from training.footage import read_video, unlabelled
 from training.loop import Learner, LoopConfig
 from training.metrics import Matches, average_precision, match
@@ -245,11 +245,13 @@ def test_thresholds_are_tuned_to_where_the_scores_lie(
     scores[100:120, LABELS.index(label)] = 0.55
     weights = np.ones((160, len(LABELS)), np.float32)
     sequence = replace(sequences[0], times_seconds=times, truth=truth, weights=weights)
-    tuned = tuned_thresholds(LABELS, [sequence], [scores])
+    tuned = tuned_thresholds(LABELS, [sequence] * MANY, [scores] * MANY)
     assert tuned[label].min_seconds == least_seconds
     assert 0.55 < tuned[label].enter <= 0.75
     events = events_of(LABELS, tuned, times, scores)
     assert [(event.label, event.start_seconds) for event in events] == [(label, 5.0)]
+    by_one = tuned_thresholds(LABELS, [sequence], [scores])
+    assert by_one[label].enter < 0.55  # a single event and a single false one say little
 
 
 def test_events_last_as_long_as_the_scores(sequences: list[Sequence8Bit]) -> None:

@@ -27,6 +27,7 @@ class NetworkConfig(BaseModel):
     change_widths: tuple[int, int, int] = Field(default=(16, 32, 32), description="channels of the stages that compare")
     thumb_pool: Literal[2, 4] = Field(default=4, description="the memory's picture is so much smaller than the input")
     flow: bool = Field(default=False, description="whether the comparison is given optical flow")
+    evened: bool = Field(default=False, description="whether every picture is first given the usual light and contrast")
     colour: bool = Field(default=False, description="whether the memory holds colours, too, and not grey levels alone")
     likeness: bool = Field(default=False, description="whether it is given where the picture still shows what it did")
     fovea: bool = Field(default=False, description="whether a window that follows what moves is looked at closely")

@@ -25,6 +25,11 @@ LONGEST_DT_SECONDS = 60.0
 """Longer gaps count as this long."""
 LARGEST_INPUT = 6.0
 """Standard deviations; what lies further out counts as this far."""
+USUAL_LIGHT, USUAL_CONTRAST = 0.43, 0.23
+"""Mean and standard deviation of an evened picture's grey levels."""
+TRACE = 0.1
+"""Share of its own light that is left, so that a lamp which goes on can still be told."""
+LARGEST_GAIN = 12.0
 
 
 class Network(nn.Module):
@@ -85,6 +90,7 @@ class Network(nn.Module):
         `told` [B, 17] is what `shared.entries.told` gives for each; of frames without it nothing was measured, and none
         is damaged.
         """
+        images = _evened(images) if self.config.evened else images
         parts = [self.look(normalise(images)).float()] if self.look else []
         with torch.autocast(images.device.type, enabled=False):
             if self._senses:
@@ -185,6 +191,16 @@ def _planes(images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     _draw_edges(grey, edges)
     tiles, strength = torch.split(tile_sums(planes) / TILE**2, [3, 1], dim=1)
     return colours, grey.unsqueeze(1), tiles / LEVELS, torch.log(strength + 1e-3)
+
+
+def _evened(images: Tensor) -> Tensor:
+    """The levels of RGB images as if all had been taken in about the same light, by day or by night."""
+    pixels = images.float() / LEVELS
+    grey = torch.einsum("bchw,c->bhw", pixels, pixels.new_tensor(LUMA)).unsqueeze(1)
+    light, contrast = grey.mean((2, 3), keepdim=True), grey.std((2, 3), keepdim=True)
+    gain = (USUAL_CONTRAST / (contrast + 1e-3)).clamp(max=LARGEST_GAIN)
+    usual = USUAL_LIGHT + TRACE * (light - USUAL_LIGHT)
+    return LEVELS * (usual + gain * (pixels - light)).clamp(0, 1)
 
 
 def _draw_edges(grey: Tensor, edges: Tensor) -> None:
