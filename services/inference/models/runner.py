@@ -1,10 +1,9 @@
 """Runs a model over batches: encode all frames at once, step the memory in time order. It only computes."""
 
-import ctypes
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import cv2
@@ -17,12 +16,11 @@ from services.inference.models.images import as_input
 from services.inference.models.steps import Block
 from services.inference.network.weights import LoadedModel
 from shared.errors import SettingsInvalid
+from shared.service.allocator import keep_freed_memory
 
 FIRST_CAPACITY = 64
 SWITCH_SECONDS = 50e-6
 CPU_PART_PIXELS = 16 * 96 * 128
-GLIBC_TRIM_THRESHOLD, GLIBC_MMAP_THRESHOLD = -1, -3
-KEPT_BYTES, LARGEST_KEPT_BYTES = 256 << 20, 32 << 20
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -44,21 +42,10 @@ def share_process(num_torch_threads: int) -> None:
     the interpreter and takes it back; with the usual 5 ms before another thread must yield it, the model loses a
     quarter of its speed to waiting.
     """
-    _keep_freed_memory()
+    keep_freed_memory()
     torch.set_num_threads(num_torch_threads)
     cv2.setNumThreads(0)
     sys.setswitchinterval(SWITCH_SECONDS)
-
-
-def _keep_freed_memory() -> None:
-    """Has glibc keep what a batch gives back for the next one, where this is glibc.
-
-    Else it returns such blocks to the kernel, and each page of the next batch's pictures is a fault.
-    """
-    with suppress(AttributeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(GLIBC_MMAP_THRESHOLD, LARGEST_KEPT_BYTES)
-        mallopt(GLIBC_TRIM_THRESHOLD, KEPT_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
