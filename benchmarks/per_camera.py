@@ -26,7 +26,7 @@ import torch
 
 from benchmarks.films import BenchFilm, render
 from benchmarks.runs import Runs
-from services.inference.models.images import as_input
+from services.inference.models.images import planes_of
 from services.inference.network.weights import load_model
 from shared.streams import DEFAULT_MODEL
 
@@ -140,7 +140,7 @@ def _watch(films: Sequence[Path], model: Path, num_threads: int) -> int:
     def score(picture: np.ndarray[Any, Any], state: torch.Tensor) -> torch.Tensor:
         rgb = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
         small = cv2.resize(rgb, (size.width, size.height), interpolation=cv2.INTER_AREA)
-        features = network.encode(as_input(np.asarray(small[None], np.uint8), cpu, as_planes=network.look is None))
+        features = network.encode(torch.from_numpy(planes_of(np.asarray(small[None], np.uint8))))
         logits, after = network.step(features, elapsed, state)
         logits.sigmoid().tolist()
         return after

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from services.inference.models.images import planes_of
 from services.inference.models.runner import Runner
 from services.inference.models.steps import Block, Elapsed, arrange, elapsed
 from training.events import DEFAULT_RESET_SECONDS
@@ -29,7 +30,7 @@ def served_scores(
     try:
         parts = []
         for start in range(0, len(sequence.images), frames_at_once):
-            images = sequence.images[start : start + frames_at_once]
+            images = planes_of(sequence.images[start : start + frames_at_once])
             told = None if sequence.told is None else sequence.told[start : start + frames_at_once]
             part = times[start : start + frames_at_once]
             blocks = arrange(rows * len(part), part) if with_memory else [_alone(rows, part)]

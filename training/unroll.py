@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from services.inference.models.images import as_input
+from services.inference.models.images import planes_of
 from services.inference.network.network import Network
 from training.sequences import SensedClip, Sequence8Bit
 
@@ -43,7 +43,7 @@ def encoded(network: Network, seen: NDArray[Any], device: torch.device, told: ND
     facts: Sequence[Tensor | None] = [None] * len(images)
     if told is not None:
         facts = torch.split(torch.from_numpy(told).to(device).flatten(0, 1), ENCODED_AT_ONCE)
-    inputs = (as_input(each, device, as_planes=network.look is None) for each in images)
+    inputs = (torch.from_numpy(planes_of(each)).to(device) for each in images)
     features = torch.cat([network.encode(*each) for each in zip(inputs, facts, strict=True)])
     return features.view(*seen.shape[:2], -1)
 

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from timm_stand_in import NAME, TAGGED, WEIGHTS, modules
 from torch import nn
 
+from services.inference.models.images import planes_of
 from services.inference.models.runner import Runner
 from services.inference.models.steps import Block
 from services.inference.network.looks.backbones import INPUT_MEAN, INPUT_STD, normalise
@@ -154,7 +155,7 @@ def test_what_is_loaded_scores_as_what_was_saved(timm: ModuleType, tmp_path: Pat
     images = pictures(3)
     runner = Runner(loaded, CPU)
     row = runner.acquire(None)
-    computed = runner.run(images, [Block([[0, 1, 2]], [[0.0, 0.1, 0.1]], [row])], [row])
+    computed = runner.run(planes_of(images), [Block([[0, 1, 2]], [[0.0, 0.1, 0.1]], [row])], [row])
     with torch.no_grad():
         features = network.encode(torch.from_numpy(images).permute(0, 3, 1, 2))
         state, scores = torch.zeros(1, network.state_size), []

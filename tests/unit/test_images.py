@@ -5,9 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 import pytest
-import torch
 
-from services.inference.models.images import LARGEST_PART, MAX_SIDE, as_input, begin_decoding, decode_image, jpeg_size
+from services.inference.models.images import (
+    LARGEST_PART,
+    MAX_SIDE,
+    begin_decoding,
+    decode_image,
+    jpeg_size,
+    planes_of,
+)
 from services.ingest.sources.decoding.transport import encode_jpeg
 from shared.errors import FrameUnreadable
 
@@ -71,12 +77,15 @@ def test_a_segment_that_points_beyond_the_end_is_refused() -> None:
         decode_image(b"\xff\xd8\xff\xe0\xff\xff" + bytes(20), 96, 128)
 
 
-@pytest.mark.parametrize("as_planes", [False, True])
-def test_a_network_is_given_what_was_decoded(*, as_planes: bool) -> None:
+def test_planes_hold_what_was_decoded() -> None:
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 48, 3), dtype=np.uint8)
-    pixels = as_input(images, torch.device("cpu"), as_planes=as_planes)
-    assert pixels.is_contiguous() == as_planes
-    assert np.array_equal(pixels.permute(0, 2, 3, 1), images)
+    planes = planes_of(images)
+    assert planes.flags["C_CONTIGUOUS"]
+    assert np.array_equal(planes.transpose(0, 2, 3, 1), images)
+    with ThreadPoolExecutor(1) as decoders:
+        jpeg = encode_jpeg(ramp(48, 64))
+        [pending] = begin_decoding(decoders, 1, [jpeg], 48, 64)
+        assert np.array_equal(pending.result(), planes_of(decode_image(jpeg, 48, 64)[None])[0])
 
 
 @pytest.mark.parametrize("count", [0, 1, 2 * LARGEST_PART + 1, 3 * LARGEST_PART])

@@ -24,7 +24,7 @@ def runner(tmp_path: Path) -> Runner:
 
 
 def images(count: int, seed: int = 0) -> NDArray[np.uint8]:
-    return np.random.default_rng(seed).integers(0, 256, (count, 32, 48, 3), dtype=np.uint8)
+    return np.random.default_rng(seed).integers(0, 256, (count, 3, 32, 48), dtype=np.uint8)
 
 
 def frame_by_frame(runner: Runner, film: NDArray[np.uint8], row: int) -> list[Computed]:

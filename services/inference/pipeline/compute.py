@@ -231,7 +231,7 @@ class Compute:
 
 def _blank(batch: Batch) -> Picture:
     size = batch.runner.manifest.input
-    return np.zeros((size.height, size.width, 3), np.uint8)
+    return np.zeros((3, size.height, size.width), np.uint8)
 
 
 def _entries(moved: Sequence[tuple[Item, Elapsed | CloseReason | None]], computed: Computed) -> Iterator[Scored]:

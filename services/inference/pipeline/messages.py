@@ -92,7 +92,7 @@ class Closing:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An entry read from a stream's queue; `picture` decodes to [H, W, 3] uint8, None for the end of a source.
+    """An entry read from a stream's queue; `picture` decodes to [3, H, W] uint8, None for the end of a source.
 
     Of one that `is_replay` everything is known already but what it left in the memory.
     """

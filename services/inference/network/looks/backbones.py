@@ -91,8 +91,10 @@ class TrunkLook(nn.Module):
 
 
 def normalise(images: Tensor) -> Tensor:
-    """RGB images [B, 3, H, W], uint8, as float32: 0..1, minus the mean, over the std."""
-    return images.float() * (1 / (LEVELS * INPUT_STD)) - INPUT_MEAN / INPUT_STD
+    """RGB images [B, 3, H, W], uint8, as float32: 0..1, minus the mean, over the std; colours of a pixel side by side,
+    which convolutions are faster with."""
+    levels = images.to(torch.float32, memory_format=torch.channels_last)
+    return levels * (1 / (LEVELS * INPUT_STD)) - INPUT_MEAN / INPUT_STD
 
 
 def initialise(module: nn.Module) -> None:
