@@ -262,7 +262,7 @@ def _bare_fps(runner: Runner, decoders: Executor, num_threads: int, load: Load) 
     while current:
         following = next(ahead, None)
         batch_rows, pictures = current
-        images = np.stack([picture.result() for picture in pictures])
+        images = [picture.result() for picture in pictures]
         blocks = arrange(batch_rows, [Elapsed(FRAME_MS / 1000)] * len(batch_rows))
         runner.run(images, blocks, sorted(set(batch_rows)))
         num_done += len(batch_rows)

@@ -210,7 +210,7 @@ class Compute:
         moved = [(item, memories[item.stream].advance(item, picture)) for item, picture in pairs]
         seen = [(item, passed) for item, passed in moved if isinstance(passed, Elapsed)]
         blocks = arrange([memories[item.stream].row for item, _ in seen], [passed for _, passed in seen])
-        images = np.stack([picture for picture in pictures if picture is not None] or [_blank(batch)])
+        images = [picture for picture in pictures if picture is not None]
         due = {stream: known for stream, known in memories.items() if known.is_due(self._often)}
         facts = [told(item.frame.figures, damaged=item.frame.damaged) for item, _ in seen]
         computed = batch.runner.run(
@@ -227,11 +227,6 @@ class Compute:
             for stream, told in entries.items()
             if told or stream in checkpoints
         ]
-
-
-def _blank(batch: Batch) -> Picture:
-    size = batch.runner.manifest.input
-    return np.zeros((3, size.height, size.width), np.uint8)
 
 
 def _entries(moved: Sequence[tuple[Item, Elapsed | CloseReason | None]], computed: Computed) -> Iterator[Scored]:
