@@ -19,7 +19,7 @@ REACH = 6
 """Pixels that a cover may tremble to any side."""
 SHEETS = ("cloth", "paper", "board")
 """Looks that come in from a side as they are, rather than spread."""
-MAX_RISE_SECONDS = 3.0
+MAX_RISE_SECONDS = 8.0
 HARD, LEAST_SOFTNESS = 0.3, 0.001
 """How often a board's or a sheet's edge is sharp: straight ones look like those of a codec's blocks."""
 

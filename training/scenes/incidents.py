@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
+from training.scenes.seeds import log_uniform
+
 LABELS = ("covered", "defocused", "moved", "frozen", "lights_out", "glitch", "activity")
 FAULTS = LABELS[:-1]
 MOVED_SECONDS = 3.0
@@ -20,6 +22,8 @@ DURATIONS_SECONDS = {
     "glitch": (1.5, 6.0),
     "activity": (2.5, 12.0),
 }
+LEAST_RISE_SECONDS = 0.1
+"""Of what is not sudden."""
 VISIBLE_STRENGTH = 0.3
 """From this strength on a gradual incident can be seen, and its truth begins."""
 
@@ -55,9 +59,10 @@ def _risen(since_seconds: float, rise_seconds: float) -> float:
 
 def random_ramp(incident: Incident, rng: Generator, max_rise_seconds: float) -> Ramp:
     """Sudden or gradual, and as an incident ends independently of how it began."""
-    most = min(max_rise_seconds, (incident.end_seconds - incident.start_seconds) / 3)
+    most = max(LEAST_RISE_SECONDS, min(max_rise_seconds, (incident.end_seconds - incident.start_seconds) / 3))
     rise, fall = (
-        0.0 if sudden else float(rng.uniform(0.1, max(0.1, most))) for sudden in rng.random(2) < np.array((0.35, 0.45))
+        0.0 if sudden else log_uniform(rng, LEAST_RISE_SECONDS, most)
+        for sudden in rng.random(2) < np.array((0.35, 0.45))
     )
     return Ramp(incident, rise, fall)
 

@@ -13,6 +13,8 @@ from training.scenes.incidents import Incident, Ramp, random_ramp
 
 BLURS = ("gaussian", "disc", "smear", "double", "fog")
 BLUR_SHARES = (0.3, 0.3, 0.12, 0.08, 0.2)
+MAX_FADE_SECONDS = 3.0
+"""Lamps that are dimmed, or go out one after the other."""
 
 
 @dataclass(slots=True)
@@ -125,10 +127,10 @@ class Darkness:
         y, x = np.mgrid[0:height, 0:width].astype(np.float32) / height
         cone = np.exp(-((x - 0.5 * width / height) ** 2 + (y - 0.5) ** 2) / rng.uniform(0.1, 0.6))
         lamp = (rng.uniform(0.2, 0.5) * cone[..., None]).astype(np.float32)
-        gain = rng.uniform(0.02, 0.12) if rng.random() < 0.6 else rng.uniform(0.12, 0.3)
+        gain = float(rng.choice((0.0, rng.uniform(0.0, 0.12), rng.uniform(0.12, 0.3)), p=(0.1, 0.55, 0.35)))
         infrared = rng.uniform(0.2, 2.5) if rng.random() < 0.25 else None
         tint = rng.uniform(0.85, 1.15, 3).astype(np.float32)
-        return cls(random_ramp(incident, rng, 0.8), None, gain, noise, tint, infrared, lamp)
+        return cls(random_ramp(incident, rng, MAX_FADE_SECONDS), None, gain, noise, tint, infrared, lamp)
 
     def apply(self, levels: Levels, at_seconds: float) -> Levels:
         """The picture with the light that is left."""
