@@ -11,13 +11,14 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.films import BenchFilm, render
+from benchmarks.runs import Progressed, unwatched
 from shared.service.quantiles import Buckets, buckets_of, quantile, since
 
 FILM: Final = BenchFilm("720p", 1280, 720, 2_000_000, 0)
@@ -29,10 +30,6 @@ SETTLING_SECONDS: Final = 6.0
 PROBED_SECONDS: Final = 8.0
 ALLOWED_SECONDS: Final = 0.1
 """On top of a frame period."""
-
-
-def _unwatched(_done: int, _total: int) -> None:
-    """Progress that nobody looks at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,7 @@ def run_bench(
     num_cameras: int = 16,
     busy: float = 0.8,
     seconds: float = 60.0,
-    on_progress: Callable[[int, int], None] = _unwatched,
+    on_progress: Progressed = unwatched,
 ) -> LatencyRow:
     """Plays in `folder`, measures for so many seconds; raises RuntimeError where the system does not come up."""
     render(FILM, folder / "film.mp4", 25 * FILM_SECONDS)

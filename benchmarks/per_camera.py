@@ -14,7 +14,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from benchmarks.films import BenchFilm, render
-from benchmarks.runs import Runs
+from benchmarks.runs import Progressed, Runs, unwatched
 from services.inference.models.images import planes_of
 from services.inference.network.weights import load_model
 from shared.streams import DEFAULT_MODEL
@@ -33,10 +33,6 @@ from shared.streams import DEFAULT_MODEL
 FILM: Final = BenchFilm("768x432", 768, 432, 1_000_000, 0)
 FPS: Final = 8.0
 NUM_CAMERAS: Final = 16
-
-
-def _unwatched(_done: int, _total: int) -> None:
-    """Progress that nobody looks at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +53,7 @@ def run_bench(
     *,
     num_cameras: int = NUM_CAMERAS,
     seconds: float = 60.0,
-    on_progress: Callable[[int, int], None] = _unwatched,
+    on_progress: Progressed = unwatched,
 ) -> PerCameraRow:
     """Renders `num_cameras` films of so many seconds into the folder and lets both sides loose on them."""
     films = _films(folder, num_cameras, seconds)

@@ -23,7 +23,7 @@ from unittest.mock import patch
 import redis
 import torch
 
-from benchmarks.runs import Runs
+from benchmarks.runs import Progressed, Runs
 from benchmarks.worker import Load, Speed, sample_pictures, speed_of_worker
 from services.inference.metrics import InferenceMetrics
 from services.inference.models.catalog import Catalog
@@ -167,9 +167,7 @@ def measure_growth(bench: Bench, network: Mapping[str, Any], num_streams: int, n
     return Growth(num_streams, 4 * built.state_size, round(speed.bytes_per_frame))
 
 
-def run_bench(
-    client: redis.Redis, runs: Runs, *, on_progress: Callable[[int, int], None]
-) -> tuple[list[Cost], list[Growth]]:
+def run_bench(client: redis.Redis, runs: Runs, *, on_progress: Progressed) -> tuple[list[Cost], list[Growth]]:
     """Both tables' rows; `on_progress` is told how many of how many runs are done. The Redis is emptied."""
     settings = InferenceSettings(device=runs.device, models_dir=runs.models_dir)
     share_process(settings.num_torch_threads())

@@ -11,7 +11,7 @@ Both clocks start once the first batch is through: taking leases and admitting s
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 import redis
 
-from benchmarks.runs import Runs, speeds_before
+from benchmarks.runs import Progressed, Runs, speeds_before, unwatched
 from services.inference.metrics import InferenceMetrics
 from services.inference.models.catalog import Catalog
 from services.inference.models.images import Pending, begin_decoding
@@ -42,10 +42,6 @@ FRAME_MS = 125
 NUM_PICTURES = 64
 PICTURE_SIZE = (192, 342)
 POLL_SECONDS = 0.02
-
-
-def _unwatched(_done: int, _total: int) -> None:
-    """Progress that nobody looks at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +84,7 @@ def run_bench(
     client: redis.Redis,
     runs: Runs,
     *,
-    on_progress: Callable[[int, int], None] = _unwatched,
+    on_progress: Progressed = unwatched,
 ) -> list[WorkerRow]:
     """The table's rows; `on_progress` is told how many of how many runs are done. The Redis is emptied.
 

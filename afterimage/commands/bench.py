@@ -3,7 +3,7 @@ are, and what a user gains over a script."""
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,10 +15,9 @@ from afterimage.commands.options import DEFAULT_MODELS, Device, Models
 if TYPE_CHECKING:
     import redis
 
-    from benchmarks.runs import Runs
+    from benchmarks.runs import Progressed, Runs
 
 MAX_STREAMS = 4096
-Progressed = Callable[[int, int], None]
 Measured = tuple[dict[str, Any], list[Any]]
 """As JSON, and for people."""
 
@@ -82,7 +81,7 @@ def bench(
 
 
 @contextmanager
-def _progress() -> Iterator[Progressed]:
+def _progress() -> Iterator["Progressed"]:
     from rich.console import Console
     from rich.progress import Progress
 
@@ -99,7 +98,7 @@ def _redis() -> Iterator["redis.Redis"]:
         yield client
 
 
-def _worker(runs: "Runs", on_progress: Progressed) -> Measured:
+def _worker(runs: "Runs", on_progress: "Progressed") -> Measured:
     """What the worker reaches."""
     from afterimage.show import bench_table
     from benchmarks.worker import as_json, cost_growth, run_bench
@@ -111,7 +110,7 @@ def _worker(runs: "Runs", on_progress: Progressed) -> Measured:
     return as_json(rows), [bench_table(as_json(rows)["rows"]), *words]
 
 
-def _promise(runs: "Runs", on_progress: Progressed) -> Measured:
+def _promise(runs: "Runs", on_progress: "Progressed") -> Measured:
     """What the promise costs."""
     from afterimage.show import figures_table
     from benchmarks.promise import as_json, run_bench
@@ -122,7 +121,7 @@ def _promise(runs: "Runs", on_progress: Progressed) -> Measured:
     return measured, [figures_table(title, measured[name]) for name, title in titles.items()]
 
 
-def _ingest(runs: "Runs", on_progress: Progressed) -> Measured:
+def _ingest(runs: "Runs", on_progress: "Progressed") -> Measured:
     """What reading a source costs."""
     from afterimage.show import ingest_table
     from benchmarks.ingest import as_json, run_bench
@@ -132,7 +131,7 @@ def _ingest(runs: "Runs", on_progress: Progressed) -> Measured:
     return measured, [ingest_table(measured["rows"]), *left_out, *measured["missed"]]
 
 
-def _script(runs: "Runs", on_progress: Progressed) -> Measured:
+def _script(runs: "Runs", on_progress: "Progressed") -> Measured:
     """What the whole system reaches beside a script."""
     from afterimage.show import figures_table
     from benchmarks.per_camera import as_json, run_bench
@@ -142,7 +141,7 @@ def _script(runs: "Runs", on_progress: Progressed) -> Measured:
     return measured, [figures_table("frames per second on files", measured["rows"])]
 
 
-def _latency(runs: "Runs", on_progress: Progressed) -> Measured:
+def _latency(runs: "Runs", on_progress: "Progressed") -> Measured:
     """How late scores are."""
     from afterimage.show import figures_table
     from benchmarks.latency import as_json, run_bench
