@@ -26,6 +26,7 @@ FILM_SECONDS: Final = 20
 STAGES: Final = ("publish", "read", "decode", "model", "commit")
 LATENCY: Final = "afterimage_decode_to_commit_seconds"
 SLOWEST_FPS, PROBED_FPS, FASTEST_FPS = 1.0, 8.0, 25.0
+OPTIONS: Final = {"source": "film.mp4", "pace": "live", "loop": True, "fps": PROBED_FPS}
 SETTLING_SECONDS: Final = 6.0
 PROBED_SECONDS: Final = 8.0
 ALLOWED_SECONDS: Final = 0.1
@@ -63,8 +64,7 @@ def run_bench(
     on_progress(1, total)
     with _system(folder, models_dir) as system:
         for camera in range(num_cameras):
-            spec = {"id": _camera(camera), "source": "film.mp4", "pace": "live", "loop": True, "fps": PROBED_FPS}
-            system.call("POST", "/v1/streams", spec)
+            system.call("POST", "/v1/streams", OPTIONS | {"id": _camera(camera), "name": _camera(camera)})
         system.wait_for_frames()
         shares = [system.busy_at(fps, num_cameras) for fps in (PROBED_FPS, FASTEST_FPS)]
         on_progress(2, total)
