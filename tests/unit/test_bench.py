@@ -1,17 +1,20 @@
 """How the bench scores: by alarms that open, on incidents whose kind and time are known, and by false ones a day."""
 
+import shutil
 from pathlib import Path
 from random import Random
 
 import numpy as np
 import pytest
+from patience import unavailable
 
 from shared.errors import SettingsInvalid
 from training.bench.scoring import IncidentReport, scored
 from training.bench.staging.damage import CHANGED_SHARE, HARMS, damaged_shares
+from training.bench.staging.encoding import run_ffmpeg
 from training.bench.staging.making import MANNERS, make
-from training.bench.staging.plan import ONE_OF_EACH, planned
-from training.bench.staging.takes import KINDS, Stage, Truth
+from training.bench.staging.plan import planned
+from training.bench.staging.takes import FIRST_KINDS, KINDS, Stage, Truth
 from training.bench.untouched import Untouched, UntouchedReport, upper_bound
 from training.events import Detection
 from training.truth import Interval
@@ -83,14 +86,33 @@ def test_false_alarms_are_counted_a_camera_and_day() -> None:
 
 
 def test_every_manner_is_planned_as_often_and_the_same_again(reference_data: Path) -> None:
-    film = reference_data / "video" / "one-by-one-person-detection.mp4"
-    takes = planned({"person": [film]}, 2 * ONE_OF_EACH)
+    films = {"person": [reference_data / "video" / "one-by-one-person-detection.mp4"]}
+    takes = planned(films)
     counts = [(take.kind, take.manner) for take in takes]
     assert {counts.count(manner) for manner in counts} == {2}
     assert len(set(counts)) == len(MANNERS) + len(HARMS)
     assert {take.kind for take in takes} == set(KINDS)
-    assert takes == planned({"person": [film]}, 2 * ONE_OF_EACH)
-    assert takes != planned({"person": [film]}, 2 * ONE_OF_EACH, seed=1)
+    assert takes == planned(films)
+    assert takes != planned(films, seed=1)
+    assert [take for take in takes if take.kind in FIRST_KINDS] == planned(films, FIRST_KINDS)
+    some = planned(films, ("activity", "noise", "moved"), 4)
+    assert {take.kind for take in some} == {"noise", "moved"}
+    assert len(some) == 4
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in FIRST_KINDS])
+def test_what_comes_over_a_picture_is_seen_from_its_start_on_and_goes(kind: str) -> None:
+    if not shutil.which("ffmpeg"):
+        unavailable("ffmpeg")
+    stage = Stage(96, 72, 5.0, 4.0, 8.0)
+    for manner in [each for each in MANNERS.values() if each.kind == kind]:
+        graph = f"smptebars=s=96x72:r=5:d=12,format=yuv420p[base];{manner.filters(stage, Random(1))},format=rgb24[out]"
+        raw = run_ffmpeg(["-filter_complex", graph, "-map", "[out]", "-f", "rawvideo", "-"])
+        shown = np.frombuffer(raw, np.uint8).reshape(60, -1).astype(np.int16)
+        off = np.abs(shown - shown[0]).mean(axis=1)
+        assert off[:20].max() < 0.5, manner.name
+        assert np.median(off[20:40]) > 2, manner.name
+        assert off[-5:].max() < 0.5, manner.name
 
 
 def test_without_ffmpeg_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

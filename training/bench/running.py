@@ -1,7 +1,7 @@
 """A whole bench: footage chosen by its split, incidents staged, a model that watches, and what it made of it."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from shared.errors import DatasetUnusable
 from training.bench.report import write_bench_report
 from training.bench.scoring import IncidentReport
 from training.bench.staging.making import make
-from training.bench.staging.plan import ONE_OF_EACH, planned
+from training.bench.staging.plan import planned
 from training.bench.staging.takes import Truth
 from training.bench.untouched import UntouchedReport
 from training.bench.watching import Watcher, shown, watch_incidents, watch_untouched
@@ -47,13 +47,13 @@ class BenchResult:
     """where it is written"""
 
 
-def stage_incidents(order: BenchOrder, folder: Path) -> list[Truth]:
-    """Makes the clips of a bench in a folder, with their truth.json.
+def stage_incidents(order: BenchOrder, kinds: Collection[str], folder: Path) -> list[Truth]:
+    """Makes the clips of a bench in a folder, with their truth.json: incidents of the `kinds` that a model knows.
 
     Raises SettingsInvalid without ffmpeg, SourceRefused for a path that is not there, DatasetUnusable where no backdrop
     can be used, SourceFailed where ffmpeg fails.
     """
-    takes = planned(_groups(order.backdrops, whole=order.whole), order.count or 2 * ONE_OF_EACH, order.seed)
+    takes = planned(_groups(order.backdrops, whole=order.whole), kinds, order.count, order.seed)
     return make(takes, folder, shown(takes, "staging incidents", show_progress=order.show_progress))
 
 
@@ -70,7 +70,7 @@ def run_bench(order: BenchOrder, report: Path | None = None) -> BenchResult:
             untouched = watch_untouched(watcher, files, show_progress=order.show_progress)
         if order.backdrops:
             clips = order.keep or Path(scratch)
-            truths = stage_incidents(order, clips)
+            truths = stage_incidents(order, watcher.manifest.labels, clips)
             incidents = watch_incidents(watcher, clips, truths, show_progress=order.show_progress)
         written = write_bench_report(report, incidents, untouched) if report else None
     return BenchResult(incidents and incidents[0], untouched and untouched[0], written)

@@ -29,10 +29,7 @@ def _still(stage: Stage, colour: tuple[int, int, int], pattern: str, alpha: str)
     r, g, b = (f"clip({value}+{pattern},0,255)" for value in colour)
     geq = f"geq=r='{r}':g='{g}':b='{b}':a='{alpha}'"
     frame = 1 / stage.fps
-    return (
-        f"color=c=black:s={stage.width}x{stage.height}:r={stage.fps}:d={frame},format=rgba,{geq},"
-        f"loop=loop=-1:size=1:start=0,setpts=N/{stage.fps}/TB"
-    )
+    return f"color=c=black:s={stage.width}x{stage.height}:r={stage.fps}:d={frame},format=rgba,{geq},{stage.held}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +67,7 @@ def slid(
     return f"{still},{soft},noise=alls=3:allf=t[cover];[base][cover]overlay={place}:shortest=1"
 
 
-def _exposed(stage: Stage, rng: Random, gain: float) -> str:
+def exposed(stage: Stage, rng: Random, gain: float) -> str:
     """The camera's exposure that answers: all light times `gain` after a while, and back after the end."""
     wait, takes = rng.uniform(0.2, 0.8), rng.uniform(0.5, 2.0)
     end = stage.end - stage.start
@@ -86,7 +83,7 @@ def grown(stage: Stage, field: str, over: str, *, opacity: float, seconds: float
     level = f"({end:.3f}*sqrt(max(0,{stage.present(seconds, 0.4)})))"
     mask = (
         f"color=c=black:s={stage.width}x{stage.height}:r={stage.fps}:d={1 / stage.fps},format=gray,{field},"
-        f"loop=loop=-1:size=1:start=0,setpts=N/{stage.fps}/TB,negate,"
+        f"{stage.held},negate,"
         f"eq=brightness='{level}-1':eval=frame,lutyuv=y='clip(val*24,0,{255 * opacity:.0f})',"
         f"gblur=sigma={1.2 * stage.unit:.2f},format=gbrp[mask]"
     )
@@ -160,10 +157,10 @@ COVERS: Final = tuple(
             stage, rng, Sheet(rng.choice((BLACK, BROWN))), opacity=rng.uniform(0.7, 0.92)
         ),
         "dark, exposure answers": lambda stage, rng: (
-            f"{slid(stage, rng, Sheet(rng.choice((BLACK, BROWN))))},{_exposed(stage, rng, rng.uniform(1.6, 3))}"
+            f"{slid(stage, rng, Sheet(rng.choice((BLACK, BROWN))))},{exposed(stage, rng, rng.uniform(1.6, 3))}"
         ),
         "bright, exposure answers": lambda stage, rng: (
-            f"{slid(stage, rng, Sheet(rng.choice((GREY, WHITE))))},{_exposed(stage, rng, rng.uniform(0.5, 0.75))}"
+            f"{slid(stage, rng, Sheet(rng.choice((GREY, WHITE))))},{exposed(stage, rng, rng.uniform(0.5, 0.75))}"
         ),
         "spray": _spray,
         "web": _web,

@@ -13,11 +13,12 @@ from shared.errors import DatasetUnusable
 from training.bench.staging.covers import COVERS
 from training.bench.staging.damage import HARMS, damaged
 from training.bench.staging.encoding import ANY_CODEC, encode, require_ffmpeg
+from training.bench.staging.sensors import SENSORS
 from training.bench.staging.takes import Manner, Take, Truth
 from training.bench.staging.views import VIEWS
 
 TRUTH_FILE: Final = "truth.json"
-MANNERS: Final = {(each.kind, each.name): each for each in (*COVERS, *VIEWS)}
+MANNERS: Final = {(each.kind, each.name): each for each in (*COVERS, *VIEWS, *SENSORS)}
 
 
 def make(takes: Sequence[Take], folder: Path, shown: Iterable[Take] | None = None) -> list[Truth]:

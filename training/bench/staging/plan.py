@@ -1,6 +1,6 @@
 """Which incidents are staged on which backdrops: every manner as often, and every view, as can be."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -17,7 +17,7 @@ from shared.sources import Source
 from training.bench.staging.damage import HARMS
 from training.bench.staging.encoding import MAX_HEIGHT
 from training.bench.staging.making import MANNERS
-from training.bench.staging.takes import Stage, Take
+from training.bench.staging.takes import FIRST_KINDS, KINDS, Stage, Take
 
 MIN_SECONDS: Final = 5.0
 MIN_FPS: Final = 8.0
@@ -26,7 +26,8 @@ MIN_EDGES: Final = 0.03
 MIN_TILES: Final = 0.3
 """The share of 25 tiles in which so large a share of the pixels are edges of so many grey levels."""
 NUM_SPARES: Final = 3
-ONE_OF_EACH: Final = len(MANNERS) + len(HARMS)
+EVERY: Final = (*MANNERS, *(("glitch", name) for name in HARMS))
+"""Kind and manner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +41,26 @@ class Location:
     seconds: float
 
 
-def planned(groups: Mapping[str, Sequence[Path]], count: int, seed: int = 0) -> list[Take]:
-    """`count` takes, the same for the same files and seed: each manner in turn, on one group after the other.
+def planned(
+    groups: Mapping[str, Sequence[Path]], kinds: Collection[str] = KINDS, count: int | None = None, seed: int = 0
+) -> list[Take]:
+    """`count` takes of these kinds, every manner twice where None: the same for the same files, kinds and seed.
 
-    Raises DatasetUnusable where no file is long enough.
+    Each manner comes in turn, on one group after the other. Raises DatasetUnusable where no file is long enough.
     """
+    known = [each for each in EVERY if each[0] in kinds]
+    first = [each for each in known if each[0] in FIRST_KINDS]
+    further = [each for each in known if each not in first]
+    count = count or 2 * len(known)
+    of_first = round(count * len(first) / len(known))
+    takes = _in_turn(groups, first, of_first, seed) + _in_turn(groups, further, count - of_first, seed + 2)
+    return sorted(takes, key=lambda take: (take.kind, take.manner, take.name))
+
+
+def _in_turn(groups: Mapping[str, Sequence[Path]], manners: list[tuple[str, str]], count: int, seed: int) -> list[Take]:
+    if not count:
+        return []
     rng = Random(seed)
-    manners = [*MANNERS, *(("glitch", name) for name in HARMS)]
     locations, spares = _locations(groups, rng), _locations(groups, Random(seed + 1))
     takes: list[Take] = []
     while len(takes) < count:
@@ -54,7 +68,7 @@ def planned(groups: Mapping[str, Sequence[Path]], count: int, seed: int = 0) -> 
         for kind, manner in manners[: count - len(takes)]:
             take = _take(len(takes), kind, manner, next(locations), rng)
             takes.append(_with_spares(take, spares) if kind == "glitch" else take)
-    return sorted(takes, key=lambda take: (take.kind, take.manner, take.name))
+    return takes
 
 
 def _take(number: int, kind: str, manner: str, at: Location, rng: Random) -> Take:

@@ -6,7 +6,9 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-KINDS: Final = ("covered", "defocused", "moved", "frozen", "lights_out", "glitch")
+FIRST_KINDS: Final = ("covered", "defocused", "moved", "frozen", "lights_out", "glitch")
+"""What is staged of these is the same whichever others a model knows: models are compared on the same clips."""
+KINDS: Final = (*FIRST_KINDS, "glare", "noise", "tint", "shake")
 CLIP_SECONDS: Final = 22.0
 
 
@@ -24,6 +26,11 @@ class Stage:
     def unit(self) -> float:
         """Pixels of a 240th of the height, for sizes that suit every picture."""
         return self.height / 240
+
+    @property
+    def held(self) -> str:
+        """Filters that show a first picture for ever."""
+        return f"loop=loop=-1:size=1:start=0,setpts=N/{self.fps}/TB"
 
     def risen(self, seconds: float, *, after: float = 0.0) -> str:
         """FFmpeg's expression of t that goes from 0 to 1 from the incident's start on and stays there."""

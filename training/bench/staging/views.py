@@ -1,6 +1,6 @@
-"""Views that lose their focus or their place, lights that go out and pictures that stand, as FFmpeg's filters."""
+"""Views that lose their focus or their place or shake, lights that go out, pictures that stand, as FFmpeg's filters."""
 
-from math import cos, radians, sin
+from math import cos, pi, radians, sin
 from random import Random
 from typing import Final
 
@@ -43,15 +43,20 @@ def _out_of_focus(low: float, high: float, seconds: tuple[float, float] = (0.0, 
 
 def _gone(stage: Stage, shift: tuple[float, float], degrees: float, zoom: float, p: str) -> str:
     """The view at p of the way to another one: shifted by shares of the view, turned, magnified."""
+    wide, high = MARGIN * stage.width, MARGIN * stage.height
+    x, y = f"(W/2+{wide * shift[0]:.2f}*{p})", f"(H/2+{high * shift[1]:.2f}*{p})"
+    return _looking(stage, x, y, f"(1+{1 / zoom - 1:.4f}*{p})", f"({radians(degrees):.5f}*{p})")
+
+
+def _looking(stage: Stage, x: str, y: str, scale: str, turn: str) -> str:
+    """The view around a point of the backdrop, enlarged and turned, as expressions of W, H and t."""
     wide, high = MARGIN * stage.width / 2, MARGIN * stage.height / 2
-    x, y = f"(W/2+{2 * wide * shift[0]:.2f}*P)", f"(H/2+{2 * high * shift[1]:.2f}*P)"
-    scale, turn = f"(1+{1 / zoom - 1:.4f}*P)", f"({radians(degrees):.5f}*P)"
     corners = []
     for number, (right, down) in enumerate(((-1, -1), (1, -1), (-1, 1), (1, 1))):
         a, b = right * wide, down * high
         corners.append(f"x{number}='{x}+{scale}*({a:.2f}*cos({turn})-({b:.2f})*sin({turn}))'")
         corners.append(f"y{number}='{y}+{scale}*({a:.2f}*sin({turn})+({b:.2f})*cos({turn}))'")
-    options = ":".join(corners).replace("P", p.replace("(t-", f"(on/{stage.fps:.5f}-"))
+    options = ":".join(corners).replace("(t-", f"(on/{stage.fps:.5f}-")
     return f"[base]perspective={options}:interpolation=cubic:eval=frame"
 
 
@@ -87,6 +92,30 @@ def _turned_away(stage: Stage, rng: Random) -> str:
         f"[base]split[usual][taken];[taken]{rng.choice(('hflip', 'hflip,vflip'))},{enlarged},setsar=1[other];"
         f"[usual][other]overlay=enable='gte(t,{stage.start:.3f})'"
     )
+
+
+def _shaking(
+    far: tuple[float, float], hertz: tuple[float, float], *, degrees: float = 0.0, high: float = 1.0, gusts: float = 0.0
+) -> Filters:
+    """A view that trembles or sways by shares of itself about its usual place, `high` times as much up and down.
+
+    `gusts` is how often a second it comes and goes.
+    """
+
+    def filters(stage: Stage, rng: Random) -> str:
+        reach, since, at_times = rng.uniform(*far), f"(t-{stage.start:.3f})", ""
+        if gusts:
+            at_times = f"*(0.3+0.7*pow(sin({pi * gusts:.3f}*{since}),2))"
+
+        def swing(most: float) -> str:
+            rate, phase = 2 * pi * rng.uniform(*hertz), rng.uniform(0, 6)
+            waves = f"(0.7*sin({rate:.3f}*{since}+{phase:.2f})+0.3*sin({1.63 * rate:.3f}*{since}))"
+            return f"{most:.5f}*{waves}*{stage.present(0.3, 0.3)}{at_times}"
+
+        x, y = swing(reach * MARGIN * stage.width), swing(high * reach * MARGIN * stage.height)
+        return _looking(stage, f"(W/2+{x})", f"(H/2+{y})", "1", f"({swing(radians(degrees))})")
+
+    return filters
 
 
 def _darkened(stage: Stage, rng: Random, left: float, seconds: float, noise: int) -> str:
@@ -163,10 +192,19 @@ _FROZEN: Final = {
     "millisecond clock, low rate": (_stopped("milliseconds"), "h264 low"),
     "frame counter": (_stopped("frames"), "mpeg4"),
 }
+_SHAKE: Final = {
+    "motor": _shaking((0.006, 0.014), (4.3, 5.6)),
+    "wind": _shaking((0.015, 0.03), (0.8, 1.6), degrees=0.5, high=0.6),
+    "mast": _shaking((0.05, 0.08), (0.35, 0.5), high=0.2),
+    "traffic": _shaking((0.015, 0.03), (2.5, 4.5), high=2.0, gusts=0.6),
+    "rolling": _shaking((0.005, 0.01), (0.7, 1.3), degrees=3.5),
+    "in the hand": _shaking((0.05, 0.08), (1.2, 2.2), degrees=2.5),
+}
 
 VIEWS: Final = (
     *(Manner("defocused", name, filters) for name, filters in _DEFOCUSED.items()),
     *(Manner("moved", name, filters, lasts=MOVED_SECONDS + travel) for name, (filters, travel) in _MOVED.items()),
     *(Manner("lights_out", name, filters) for name, filters in _LIGHTS_OUT.items()),
     *(Manner("frozen", name, filters, codec) for name, (filters, codec) in _FROZEN.items()),
+    *(Manner("shake", name, filters) for name, filters in _SHAKE.items()),
 )
