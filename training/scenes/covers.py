@@ -29,7 +29,7 @@ class Cover:
     """Something before the lens, for the length of an incident."""
 
     ramp: Ramp
-    alike: str | None
+    alike: tuple[str, ...]
     arrival: Levels
     """the share of the picture that is covered by the time the cover reaches a pixel, 0 to 1; [H + 12, W + 12, 1]"""
     surface: Levels
@@ -45,6 +45,7 @@ class Cover:
     """Where a sheet slides in from: right, down, in shares of the picture; (0, 0) for what spreads in place"""
     refracts: bool
     """Whether what is seen through it is the view itself, upside down and out of focus, as in a drop."""
+    settles_seconds = 0.0
 
     @classmethod
     def draw(cls, incident: Incident, rng: Generator, width: int, height: int, *, is_plain: bool = False) -> "Cover":
@@ -62,7 +63,7 @@ class Cover:
         slides = look in SHEETS and not is_plain and rng.random() < 0.7
         return cls(
             random_ramp(incident, rng, MAX_RISE_SECONDS),
-            "defocused" if look in {"film", "drops"} else None,
+            {"film": ("defocused", "tint"), "drops": ("defocused",)}.get(look, ()),
             arrival[..., None],
             surface,
             share,

@@ -20,7 +20,7 @@ class Blur:
     """A lens that loses its focus, is smeared or steams up."""
 
     ramp: Ramp
-    alike: str | None
+    alike: tuple[str, ...]
     kind: str
     radius: float
     """Of the full blur, in pixels of the picture."""
@@ -29,6 +29,7 @@ class Blur:
     """What fog adds at its thickest, [H, W, 3]."""
     thickness: float
     kernels: dict[float, NDArray[np.float32]] = field(default_factory=dict)
+    settles_seconds = 0.0
 
     @classmethod
     def draw(cls, incident: Incident, rng: Generator, width: int, height: int) -> "Blur":
@@ -43,7 +44,7 @@ class Blur:
         ramp = random_ramp(incident, rng, 3.0)
         return cls(
             ramp,
-            "covered" if kind == "fog" else None,
+            ("covered",) if kind == "fog" else (),
             kind,
             radius,
             rng.uniform(0, math.pi),
@@ -108,7 +109,7 @@ class Darkness:
     """Lights that go out: what is left may be amplified with its noise, or lit by the camera's own infrared lamp."""
 
     ramp: Ramp
-    alike: str | None
+    alike: tuple[str, ...]
     gain: float
     noise: Levels
     """[H + 32, W + 32, 1], what amplification adds"""
@@ -116,6 +117,7 @@ class Darkness:
     infrared_after_seconds: float | None
     lamp: Levels
     """The infrared lamp's cone, a gain for each pixel; [H, W, 1]."""
+    settles_seconds = 0.0
 
     @classmethod
     def draw(cls, incident: Incident, rng: Generator, width: int, height: int) -> "Darkness":
@@ -128,7 +130,7 @@ class Darkness:
         gain = rng.uniform(0.02, 0.12) if rng.random() < 0.6 else rng.uniform(0.12, 0.3)
         infrared = rng.uniform(0.2, 2.5) if rng.random() < 0.25 else None
         tint = rng.uniform(0.85, 1.15, 3).astype(np.float32)
-        return cls(random_ramp(incident, rng, 0.8), None, gain, noise, tint, infrared, lamp)
+        return cls(random_ramp(incident, rng, 0.8), (), gain, noise, tint, infrared, lamp)
 
     def apply(self, levels: Levels, at_seconds: float) -> Levels:
         """The picture with the light that is left."""
