@@ -27,7 +27,7 @@ from training.scenes.rendered import SequenceSpec, render_sequence, rendered
 from training.scenes.seeds import Split, clip_seed
 from training.sequences import Sequence8Bit, targets_of, weights_of
 from training.stock import ClipOrder, load_clip, made, make, save_clip, sensed
-from training.stretches import batches
+from training.stretches import Places, batches
 from training.train import NETWORK, TrainingConfig, train_on_scenes
 from training.truth import Interval
 from training.unroll import elapsed, scores_of
@@ -100,6 +100,18 @@ def test_a_clip_is_seen_with_its_decoders_marks_and_without_any(kept: list[Path]
     save_clip(marked, clip)
     shares = {float(batch.seen[..., -1].mean()) for _ in range(12) for batch in batches([marked], network, 64, rng)}
     assert shares == {0.0, 1.0}
+
+
+def test_a_glare_stays_in_the_view_and_its_light_full(kept: list[Path], tmp_path: Path) -> None:
+    network, rng, dazzled = build_network(NETWORK, len(LABELS), 48, 64), np.random.default_rng(0), tmp_path / "dazzled"
+    clip, grey = load_clip(kept[0]), Places.of(network).grey
+    clip.features[:, grey] = 0.5
+    clip.features[:, grey.start] = 1
+    save_clip(dazzled, replace(clip, truth=(Interval("glare", 0.0, 8.0),)))
+    for batch in (batch for _ in range(24) for batch in batches([dazzled], network, 64, rng)):
+        shown = batch.seen[batch.weights.any(axis=2)][:, grey]
+        assert ((shown == shown.max()).sum(axis=1) == 1).all()
+        assert 0.7 < shown.max() <= 1
 
 
 def test_untouched_footage_is_without_faults_and_of_unknown_activity(tmp_path: Path, video_file: VideoFile) -> None:

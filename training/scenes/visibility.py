@@ -161,7 +161,7 @@ class Witness:
             ).astype(np.float32)
             for index in (at, at - 1, at - round(LATELY_SECONDS * self.fps))
         )
-        return max(math.hypot(*cv2.phaseCorrelate(each, now, window)[0]) for each in past) / (height // 3)
+        return float(max(math.hypot(*cv2.phaseCorrelate(each, now, window)[0]) for each in past) / (height // 3))
 
     def _smalls(self, part: slice) -> NDArray[np.uint8]:
         return np.stack([small(picture) for picture in self.frames[part]])
