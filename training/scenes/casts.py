@@ -14,6 +14,8 @@ from training.scenes.seeds import log_uniform
 MANNERS = ("balance", "infrared", "channel", "film")
 MANNER_SHARES = (0.45, 0.2, 0.2, 0.15)
 LUMA = np.array((0.114, 0.587, 0.299))
+DARK = 0.7
+"""Share of a grey's light; a cast that leaves less could be taken for lights that went out."""
 MAX_RISE_SECONDS = 5.0
 PLAIN = np.eye(3, 4)
 
@@ -36,8 +38,10 @@ class Tint:
         """A random cast for an incident."""
         manner = str(rng.choice(MANNERS, p=MANNER_SHARES))
         draw = {"balance": _balance, "infrared": _infrared, "channel": _channel, "film": _film}[manner]
-        alike = {"film": ("covered",), "channel": ("glitch",)}.get(manner, ())
-        return cls(random_ramp(incident, rng, MAX_RISE_SECONDS), alike, draw(rng))
+        matrix = draw(rng)
+        alike: tuple[str, ...] = {"film": ("covered",), "channel": ("glitch",)}.get(manner, ())
+        alike += ("lights_out",) if float(LUMA @ matrix[:, :3].sum(axis=1)) < DARK else ()
+        return cls(random_ramp(incident, rng, MAX_RISE_SECONDS), alike, matrix)
 
     def apply(self, picture: Picture, at_seconds: float) -> Picture:
         """The picture, [H, W, 3], in these colours."""

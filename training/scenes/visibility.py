@@ -55,7 +55,7 @@ class Witness:
     """T times [48, 64, 3], the same before anything digital went wrong; needed for glitches alone"""
     fps: float
     white: float | None = WHITE
-    """The grey level that the camera gives for full light; None where that says nothing."""
+    """The grey level that the camera gives for full light; None where its colours are false."""
 
     def sees(self, label: str, start_seconds: float, end_seconds: float) -> bool:
         """Whether a fault of that time differs from what was before."""
@@ -73,7 +73,7 @@ class Witness:
             return sharp >= 1.5 and soft < 0.75 * sharp
         colours = [np.median(self._smalls(part), axis=0) for part in (before, during)]
         if label == "tint":
-            return _tinted(*colours)
+            return self.white is not None and _tinted(*colours)
         usual, then = (colour.mean(axis=-1) for colour in colours)
         if label == "lights_out":
             return bool(then.mean() < min(0.62 * usual.mean(), usual.mean() - 10))
