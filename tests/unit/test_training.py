@@ -103,11 +103,11 @@ def test_a_clip_is_seen_with_its_decoders_marks_and_without_any(kept: list[Path]
 
 
 def test_a_glare_stays_in_the_view_and_its_light_full(kept: list[Path], tmp_path: Path) -> None:
-    network, rng, dazzled = build_network(NETWORK, len(LABELS), 48, 64), np.random.default_rng(0), tmp_path / "dazzled"
+    network, rng, dazzled = build_network(NETWORK, len(LABELS), 96, 128), np.random.default_rng(0), tmp_path / "dazzled"
     clip, grey = load_clip(kept[0]), Places.of(network).grey
-    clip.features[:, grey] = 0.5
-    clip.features[:, grey.start] = 1
-    save_clip(dazzled, replace(clip, truth=(Interval("glare", 0.0, 8.0),)))
+    features = np.full((len(clip.features), network.feature_size), 0.5, np.float32)
+    features[:, grey.start] = 1
+    save_clip(dazzled, replace(clip, features=features, truth=(Interval("glare", 0.0, 8.0),)))
     for batch in (batch for _ in range(24) for batch in batches([dazzled], network, 64, rng)):
         shown = batch.seen[batch.weights.any(axis=2)][:, grey]
         assert ((shown == shown.max()).sum(axis=1) == 1).all()
