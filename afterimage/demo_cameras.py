@@ -19,7 +19,7 @@ import cv2
 from afterimage.client import Client
 from shared.service.lifecycle import run_service, stop_on_signals
 from training.scenes.clips import render_demo_clip
-from training.scenes.incidents import LABELS
+from training.scenes.incidents import SHIPPED
 
 PORT = 8080
 FPS = 10.0
@@ -99,13 +99,13 @@ def register(client: Client, labels: Sequence[str], url: str) -> None:
 def main() -> int:
     """Plays the cameras until SIGTERM."""
     stop = stop_on_signals()
-    cameras = {label: render_camera(label) for label in LABELS}
+    cameras = {label: render_camera(label) for label in SHIPPED}
     with CameraServer(("", PORT), cameras, stop) as server:
         thread = threading.Thread(target=server.serve_forever, name="cameras")
         thread.start()
         try:
             with Client(os.environ.get("AFTERIMAGE_API", "http://127.0.0.1:8000")) as client:
-                register(client, LABELS, os.environ.get("AFTERIMAGE_DEMO_CAMERAS", f"http://127.0.0.1:{PORT}"))
+                register(client, SHIPPED, os.environ.get("AFTERIMAGE_DEMO_CAMERAS", f"http://127.0.0.1:{PORT}"))
             stop.wait()
         finally:
             stop.set()

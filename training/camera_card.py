@@ -14,6 +14,10 @@ LABEL_MEANINGS: Final = {
     "frozen": "while one frame is repeated though the picture was restless before; a clock may run on it",
     "lights_out": "while it is dark after a fast darkening",
     "glitch": "while frames are damaged: smeared or torn blocks, grey or green fill, a corrupt bitstream",
+    "glare": "while, for 1.5 s at least, 8 % or more of the picture are overexposed that were not: sun, lamp, exposure",
+    "noise": "while noise is by far above the camera's usual: grain, snow, bands, hum",
+    "tint": "while a colour cast lies over all of the picture that was not there",
+    "shake": "while the whole view trembles or sways about the place where it stood",
     "activity": "while something moves through the view",
 }
 LIMITS: Final = (
@@ -45,8 +49,9 @@ def camera_facts(config: TrainingConfig, report: TrainingReport, command: str, d
         training=f"Epochs: {config.epochs}, each over the clips that were there, seen otherwise each time. "
         "Incidents are synthesised on painted scenes, on real stills and on running footage, under nuisances "
         "that are no incidents (exposure jumps, headlights, rain, people and vehicles close to the lens and the "
-        "exposure that answers them, low bit rates, repeated frames), then pass through a video codec and the very "
-        "JPEG transport that serves. The training part of the footage is learnt from as it is, too, as clips without "
+        "exposure that answers them, flashes, lamps, coloured lights, nightfall, jolts, low bit rates, repeated "
+        "frames), then pass through a video codec and the very JPEG transport that serves. "
+        "The training part of the footage is learnt from as it is, too, as clips without "
         "faults. Whole videos are kept aside for validation, which chooses the epoch and tunes the thresholds, and "
         "for the results below.",
         label_meanings=LABEL_MEANINGS,

@@ -90,16 +90,21 @@ def evaluate_on_scenes(
     num_workers: int = 0,
     show_progress: bool = True,
 ) -> Evaluation:
-    """Runs a model folder over rendered clips; raises ModelUnusable where it does not load or knows other labels."""
+    """Runs a model folder over rendered clips, in which what it has labels for happens.
+
+    Raises ModelUnusable where it does not load or knows other labels than rendered scenes do.
+    """
     evaluator = _Evaluator(folder, device, tolerance_seconds, seed)
-    if evaluator.manifest.labels != LABELS:
+    labels = evaluator.manifest.labels
+    if not set(labels) <= set(LABELS):
         raise ModelUnusable(
-            f"{folder}: labels are {list(evaluator.manifest.labels)}; rendered scenes know {list(LABELS)}: "
+            f"{folder}: labels are {list(labels)}; rendered scenes know {list(LABELS)}: "
             "measure it on labelled videos (--data)"
         )
+    specs = [replace(spec, labels=labels) for spec in specs]
     clips = _shown(rendered(specs, num_workers, num_ahead=4), len(specs), show_progress=show_progress)
     named = ((f"clip {index}", clip) for index, clip in enumerate(clips))
-    return evaluator.run(named, LABELS, "rendered clips")
+    return evaluator.run(named, labels, "rendered clips")
 
 
 def held_out_specs(

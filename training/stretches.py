@@ -30,8 +30,9 @@ REFRAMED, LEAST_FRAMED = 0.6, 0.66
 """How often a part of the view is the whole, and the least part along each side."""
 MIRRORED, UPENDED = 0.5, 0.15
 """Of those, how often left is right, and how often up is down."""
-TONED, GAMMAS, SHARPNESSES, SATURATIONS = 0.4, (0.7, 1.42), (0.6, 1.5), (0.5, 1.5)
-"""How often the camera has another curve, how often other optics, how often other colours, and which."""
+TONED, GAMMAS, SHARPNESSES, SATURATIONS = 0.4, (0.7, 1.42), (0.6, 1.5), (0.7, 1.4)
+"""How often the camera has another curve, how often other optics, how often other colours, and which: not so much paler
+or stronger ones that a tint would no longer be one, or a lamp's warmth become one."""
 WITHOUT_FIGURES, LACKING_FIGURES = 0.3, 0.08
 """How often figures are missing throughout, and how often here and there."""
 WITHOUT_MARKS = 0.5
@@ -88,7 +89,10 @@ def _seen(clip: SensedClip, places: Places, num_frames: int, rng: Generator) -> 
         reframe(
             features,
             places,
-            *(_framed(side // 2, share, rng) for side, share in zip(places.size, (UPENDED, MIRRORED), strict=True)),
+            *(
+                _framed(side // 2, share, rng, whole=any(each.label == "glare" for each in clip.truth))
+                for side, share in zip(places.size, (UPENDED, MIRRORED), strict=True)
+            ),
         )
     if rng.random() < TONED:
         tone(features, places, log_uniform(rng, *GAMMAS))
@@ -97,7 +101,8 @@ def _seen(clip: SensedClip, places: Places, num_frames: int, rng: Generator) -> 
     if rng.random() < TONED:
         features[:, places.tint] *= log_uniform(rng, *SATURATIONS) * rng.choice((1, -1), p=(0.7, 0.3))
     if rng.random() < RELIT:
-        relight(features, places, log_uniform(rng, *GAINS), rng.uniform(*SHIFTS))
+        gain, shift = log_uniform(rng, *GAINS), rng.uniform(*SHIFTS)
+        relight(features, places, min(gain, headroom(features, places, shift)), shift)
     _forget(features[:, places.figures], rng)
     if rng.random() < WITHOUT_MARKS:
         features[:, places.marks] = 0
@@ -123,9 +128,13 @@ def _kept(length: int, num_frames: int, rng: Generator) -> NDArray[np.int64]:
     return frames if len(frames) else np.array([first])
 
 
-def _framed(count: int, turned: float, rng: Generator) -> NDArray[np.int64]:
-    """A part of so many, in order or the other way round; some stand twice, so that they are as many as before."""
+def _framed(count: int, turned: float, rng: Generator, *, whole: bool) -> NDArray[np.int64]:
+    """A part of so many, in order or the other way round; some stand twice, so that they are as many as before.
+
+    whole: all of them, where what is to be seen could lie beside the part.
+    """
     part = int(rng.integers(math.ceil(LEAST_FRAMED * count), count + 1))
+    part = count if whole else part
     chosen = np.sort(np.concatenate((np.arange(part), rng.integers(0, part, count - part)))) + rng.integers(
         0, count - part + 1
     )
@@ -173,6 +182,12 @@ def relight(features: NDArray[np.float32], places: Places, gain: float, shift: f
     features[:, places.grey] = (gain * features[:, places.grey] + shift).clip(0, 1)
     _scale_detail(features, places, gain)
     features[:, places.tint] *= gain
+
+
+def headroom(features: NDArray[np.float32], places: Places, shift: float) -> float:
+    """The greatest gain by which, beside that shift, nothing is overexposed that was not, for that would be a glare."""
+    brightest = float(features[:, places.grey].max(initial=0.0))
+    return (1 - shift) / max(brightest, 1e-3)
 
 
 def _forget(figures: NDArray[np.float32], rng: Generator) -> None:

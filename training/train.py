@@ -58,7 +58,8 @@ NETWORK: Mapping[str, Any] = {
 }
 """Hyper-parameters that differ from the network's defaults; no look, whose features would change with its weights."""
 DESCRIPTION = (
-    "Camera faults (covered, defocused, moved, frozen, lights out, glitch) and activity in a fixed camera's view. "
+    "Camera faults (covered, defocused, moved, frozen, lights out, glitch, glare, noise, tint, shake) and activity in "
+    "a fixed camera's view. "
 )
 TRAINED_ON_SCENES = "Trained on rendered scenes only."
 TRAINED_ON_FOOTAGE = "Trained on rendered scenes and on permissively licensed footage given by --footage."

@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 
 from training.scenes.clips import render_demo_clip
-from training.scenes.incidents import LABELS
+from training.scenes.incidents import SHIPPED
 
 FPS = 8.0
 
@@ -17,7 +17,7 @@ def render_files(
     """Renders clips, an incident in each, and repeats each in its file; tells how many are done."""
     paths = []
     for number in range(count):
-        label, seed = LABELS[number % len(LABELS)], 1 + number // len(LABELS)
+        label, seed = SHIPPED[number % len(SHIPPED)], 1 + number // len(SHIPPED)
         once, path = folder / "once.mp4", folder / f"{number:02d}-{label}.mp4"
         render_demo_clip(label, seed, once, fps=FPS, seconds=seconds)
         _repeat(once, path, repeats)

@@ -23,7 +23,7 @@ from patience import eventually
 from running import render_scene
 
 from afterimage.ports import usable_port
-from training.scenes.incidents import LABELS
+from training.scenes.incidents import SHIPPED
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = {"redis", "ingest", "inference", "api", "prometheus", "grafana"}
@@ -182,7 +182,7 @@ def test_a_film_and_a_camera_give_events(compose: Compose) -> None:
 def test_the_demo_s_cameras_show_every_label_and_fill_every_panel(compose: Compose) -> None:
     with compose.live_feed() as feed:
         compose.run("--profile", "demo", "up", "--build", "--detach", "--wait", "demo")
-        until_opened(feed, {(f"demo-{label.replace('_', '-')}", label) for label in LABELS})
+        until_opened(feed, {(f"demo-{label.replace('_', '-')}", label) for label in SHIPPED})
     last: list[str] = []
 
     def filled() -> bool:

@@ -18,7 +18,7 @@ from training.datasets.dataset import Dataset, LabelledVideo
 from training.datasets.reading import read_dataset
 from training.evaluate import UNKNOWN_PAST, evaluate_on_dataset, evaluate_on_scenes, held_out_specs
 from training.footage import read_video, unlabelled
-from training.scenes.incidents import LABELS
+from training.scenes.incidents import LABELS, SHIPPED
 from training.scenes.seeds import Split, clip_seed
 from training.scoring import served_scores, shuffled
 from training.sequences import Sequence8Bit
@@ -142,14 +142,15 @@ def test_refuses_data_that_says_nothing_of_the_model(folder: Path, video_file: V
         evaluate_on_dataset(folder, Dataset(("cross",), ()), show_progress=False)
 
 
-def test_rendered_clips_are_judged_in_the_same_form(tmp_path: Path) -> None:
-    folder = untrained(tmp_path / "faults", LABELS)
+@pytest.mark.parametrize("labels", [LABELS, SHIPPED])
+def test_rendered_clips_are_judged_in_the_same_form(tmp_path: Path, labels: tuple[str, ...]) -> None:
+    folder = untrained(tmp_path / "faults", labels)
     specs = held_out_specs(folder, 2, seconds=6)
     assert [spec.seed for spec in specs] == [clip_seed(Split.EVALUATION, index) for index in range(2)]
     found = evaluate_on_scenes(folder, specs, device="cpu", show_progress=False)
-    assert (found.labels, found.num_videos) == (LABELS, 2)
+    assert (found.labels, found.num_videos) == (labels, 2)
     assert found.seconds == pytest.approx(12)
-    assert set(found.shuffled.average_precision) == set(LABELS)
+    assert set(found.shuffled.average_precision) == set(labels)
     with pytest.raises(ModelUnusable, match="rendered scenes know"):
         evaluate_on_scenes(untrained(tmp_path / "others", ("a", "b")), specs, show_progress=False)
 

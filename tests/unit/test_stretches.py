@@ -5,7 +5,7 @@ import torch
 
 from services.inference.network.network import build_network
 from training.scenes.incidents import LABELS
-from training.stretches import Places, reframe, relight, sharpen, tone
+from training.stretches import Places, headroom, reframe, relight, sharpen, tone
 from training.train import NETWORK
 
 
@@ -15,6 +15,18 @@ def test_contrast_and_brightness_change_as_in_the_picture() -> None:
     before, after = (network.encode(torch.from_numpy(picture)).numpy() for picture in (dim, dim // 4 * 5 + 12))
     relight(before, Places.of(network), 1.25, 12 / 255)
     assert np.allclose(before, after, atol=1e-4)
+
+
+def test_no_light_makes_glare_of_what_was_none() -> None:
+    network, rng = build_network(NETWORK, len(LABELS), 48, 64), np.random.default_rng(0)
+    places = Places.of(network)
+    picture = rng.integers(20, 236, (1, 3, 48, 64)).astype(np.uint8)
+    picture[..., :32, :32] = 240
+    features = network.encode(torch.from_numpy(picture)).numpy()
+    relight(features, places, min(1.25, headroom(features, places, 0.05)), 0.05)
+    grey = np.sort(features[0, places.grey])
+    assert grey[-1] == np.float32(1.0)
+    assert (grey[:-4] < 0.8).all()
 
 
 def test_a_view_is_reframed_as_the_picture_is() -> None:

@@ -22,17 +22,17 @@ from training.footage import read_video, unlabelled
 from training.loop import Learner, LoopConfig
 from training.metrics import Matches, average_precision, match
 from training.scenes.clips import render_demo_clip
-from training.scenes.incidents import LABELS
+from training.scenes.incidents import LABELS, SHIPPED
 from training.scenes.rendered import SequenceSpec, render_sequence, rendered
 from training.scenes.seeds import Split, clip_seed
 from training.sequences import Sequence8Bit, targets_of, weights_of
 from training.stock import ClipOrder, load_clip, made, make, save_clip, sensed
-from training.stretches import batches
+from training.stretches import Places, batches
 from training.train import NETWORK, TrainingConfig, train_on_scenes
 from training.truth import Interval
 from training.unroll import elapsed, scores_of
 
-SHIPPED = Path(__file__).parents[2] / "models" / "camera-events"
+MODEL = Path(__file__).parents[2] / "models" / "camera-events"
 TINY = TrainingConfig(
     epochs=2,
     clips=2,
@@ -102,13 +102,25 @@ def test_a_clip_is_seen_with_its_decoders_marks_and_without_any(kept: list[Path]
     assert shares == {0.0, 1.0}
 
 
+def test_a_glare_stays_in_the_view_and_its_light_full(kept: list[Path], tmp_path: Path) -> None:
+    network, rng, dazzled = build_network(NETWORK, len(LABELS), 96, 128), np.random.default_rng(0), tmp_path / "dazzled"
+    clip, grey = load_clip(kept[0]), Places.of(network).grey
+    features = np.full((len(clip.features), network.feature_size), 0.5, np.float32)
+    features[:, grey.start] = 1
+    save_clip(dazzled, replace(clip, features=features, truth=(Interval("glare", 0.0, 8.0),)))
+    for batch in (batch for _ in range(24) for batch in batches([dazzled], network, 64, rng)):
+        shown = batch.seen[batch.weights.any(axis=2)][:, grey]
+        assert ((shown == shown.max()).sum(axis=1) == 1).all()
+        assert 0.7 < shown.max() <= 1
+
+
 def test_untouched_footage_is_without_faults_and_of_unknown_activity(tmp_path: Path, video_file: VideoFile) -> None:
     order = ClipOrder(video_file("still.mp4", seconds=3), tmp_path / "stock", NETWORK, 48, 64)
     file = make(order)
     clip = load_clip(file)
     assert len(clip.features) == 24
     assert not clip.targets.any()
-    assert clip.weights.mean(axis=0).tolist() == [1] * 6 + [0]
+    assert clip.weights.mean(axis=0).tolist() == [1] * 10 + [0]
     written = file.stat().st_mtime_ns
     assert [clip == file for clip in made([order, replace(order, source=Path(__file__))], 0)] == [True, False]
     assert file.stat().st_mtime_ns == written
@@ -264,13 +276,14 @@ def test_events_last_as_long_as_the_scores(sequences: list[Sequence8Bit]) -> Non
 
 
 def test_the_shipped_model_finds_incidents_it_never_saw(tmp_path: Path) -> None:
-    loaded = load_model(SHIPPED, torch.device("cpu"))
-    assert loaded.manifest.labels == LABELS
-    thresholds = {label: loaded.manifest.thresholds_for(label) for label in LABELS}
+    loaded = load_model(MODEL, torch.device("cpu"))
+    labels = loaded.manifest.labels
+    assert labels == SHIPPED
+    thresholds = {label: loaded.manifest.thresholds_for(label) for label in labels}
     size = loaded.manifest.input
     for label in ("covered", "defocused", "frozen", "lights_out", "glitch"):
         truth = render_demo_clip(label, 11, tmp_path / f"{label}.mp4")
-        sequence = read_video(unlabelled(tmp_path / f"{label}.mp4"), LABELS, 8.0, size.height, size.width)
+        sequence = read_video(unlabelled(tmp_path / f"{label}.mp4"), labels, 8.0, size.height, size.width)
         [scores] = scores_of(loaded.network, [sequence])
-        events = events_of(LABELS, thresholds, sequence.times_seconds, scores)
+        events = events_of(labels, thresholds, sequence.times_seconds, scores)
         assert match([event for event in events if event.label == label], truth) == Matches(found=1)

@@ -51,16 +51,19 @@ class Actor:
             inside *= max(0.0, min(middle + size / 2, limit) - max(middle - size / 2, 0.0)) / size
         return inside
 
-    def draw(self, picture: Picture, at_seconds: float) -> None:
+    def draw(self, picture: Picture, at_seconds: float, shift: tuple[float, float] = (0.0, 0.0)) -> None:
         """Draws it into the picture, BGR, where it is at that time, and what it has left."""
         scale = picture.shape[0]
         if self.leaves and at_seconds >= (self.start_seconds + self.end_seconds) / 2:
-            at = tuple(int(scale * (first + last) / 2) for first, last in zip(self.start_at, self.end_at, strict=True))
+            at = tuple(
+                int(scale * ((first + last) / 2 + far))
+                for first, last, far in zip(self.start_at, self.end_at, shift, strict=True)
+            )
             axes = (1 + int(0.15 * scale * self.height), 1 + int(0.25 * scale * self.height))
             cv2.ellipse(picture, at, axes, 0, 0, 360, self.colours[1], -1, cv2.LINE_AA)
         if (place := self.place(at_seconds)) is None:
             return
-        box = (place[0] * scale, place[1] * scale, self.width * scale, self.height * scale)
+        box = ((place[0] + shift[0]) * scale, (place[1] + shift[1]) * scale, self.width * scale, self.height * scale)
         draw = {
             "person": self._draw_person,
             "vehicle": self._draw_vehicle,

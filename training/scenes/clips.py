@@ -16,7 +16,7 @@ from training.truth import Interval
 SIZE = (320, 240)
 EARLIEST_SECONDS = 5.0
 CRF = 20
-SEEDS_APART = 10
+SEEDS_APART, ATTEMPTS_APART = 10, 7
 MAX_ATTEMPTS = 40
 """What moves may hide half-way or never come into view, a scene may be a drawn one; another is rendered then."""
 
@@ -42,12 +42,13 @@ def render_demo_clip(
     room = seconds - EARLIEST_SECONDS - 2.0
     if room < shortest:
         raise ValueError(f"{seconds} s are too short for {label}; allowed are {EARLIEST_SECONDS + shortest + 2.0} up")
-    rng = np.random.default_rng((seed, LABELS.index(label)))
+    number = list(DURATIONS_SECONDS).index(label)
+    rng = np.random.default_rng((seed, number))
     lasts = rng.uniform(min((shortest + longest) / 2, room), min(longest, room))
     start = round(EARLIEST_SECONDS + rng.uniform(0, room - lasts), 1)
     incident = Incident(label, start, round(start + lasts, 1))
     for attempt in range(MAX_ATTEMPTS):
-        index = len(LABELS) * (SEEDS_APART * seed + attempt) + LABELS.index(label)
+        index = ATTEMPTS_APART * (SEEDS_APART * seed + attempt) + number
         clip = render_clip(
             clip_seed(Split.DEMO, index), [incident], seconds, fps, SIZE, footage=footage, disturbed=False
         )

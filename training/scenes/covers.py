@@ -19,7 +19,7 @@ REACH = 6
 """Pixels that a cover may tremble to any side."""
 SHEETS = ("cloth", "paper", "board")
 """Looks that come in from a side as they are, rather than spread."""
-MAX_RISE_SECONDS = 8.0
+MAX_RISE_SECONDS, PLAIN_RISE_SECONDS = 8.0, 3.0
 HARD, LEAST_SOFTNESS = 0.3, 0.001
 """How often a board's or a sheet's edge is sharp: straight ones look like those of a codec's blocks."""
 
@@ -29,7 +29,7 @@ class Cover:
     """Something before the lens, for the length of an incident."""
 
     ramp: Ramp
-    alike: str | None
+    alike: tuple[str, ...]
     arrival: Levels
     """the share of the picture that is covered by the time the cover reaches a pixel, 0 to 1; [H + 12, W + 12, 1]"""
     surface: Levels
@@ -45,6 +45,7 @@ class Cover:
     """Where a sheet slides in from: right, down, in shares of the picture; (0, 0) for what spreads in place"""
     refracts: bool
     """Whether what is seen through it is the view itself, upside down and out of focus, as in a drop."""
+    settles_seconds = 0.0
 
     @classmethod
     def draw(cls, incident: Incident, rng: Generator, width: int, height: int, *, is_plain: bool = False) -> "Cover":
@@ -61,8 +62,8 @@ class Cover:
         tremble = rng.uniform(0.3, REACH - 1) if look in {"skin", "cloth", "leaf"} and rng.random() < 0.6 else 0.0
         slides = look in SHEETS and not is_plain and rng.random() < 0.7
         return cls(
-            random_ramp(incident, rng, MAX_RISE_SECONDS),
-            "defocused" if look in {"film", "drops"} else None,
+            random_ramp(incident, rng, PLAIN_RISE_SECONDS if is_plain else MAX_RISE_SECONDS),
+            {"film": ("defocused", "tint"), "drops": ("defocused",)}.get(look, ()),
             arrival[..., None],
             surface,
             share,

@@ -10,6 +10,7 @@ from training.scenes.backgrounds import Picture
 from training.scenes.incidents import Incident, Ramp
 
 GLITCHES = ("smear", "tear", "fill", "blocks", "stretch", "colour", "snow")
+ALIKE = {"snow": "noise", "colour": "tint"}
 FILLS = ((0, 135, 0), (128, 128, 128), (0, 255, 0), (128, 0, 128), (0, 0, 0), (180, 60, 255), (255, 0, 255))
 
 
@@ -19,6 +20,7 @@ class Freeze:
 
     incident: Incident
     held: Picture | None = None
+    alike = frozenset[str]()
 
     def apply(self, picture: Picture, at_seconds: float) -> Picture:
         """The picture held since the incident began; frames must come in order."""
@@ -39,6 +41,11 @@ class Glitch:
     """The share of frames that are damaged."""
     fill: tuple[int, int, int]
     last: Picture | None = field(default=None)
+
+    @property
+    def alike(self) -> frozenset[str]:
+        """The labels that this could as well be taken for."""
+        return frozenset(ALIKE[kind] for kind in self.kinds if kind in ALIKE)
 
     @classmethod
     def draw(cls, incident: Incident, rng: Generator) -> "Glitch":

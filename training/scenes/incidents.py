@@ -1,18 +1,42 @@
 """What goes wrong with a camera, and when: incidents and random plans of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
 
-from training.scenes.seeds import log_uniform
-
-LABELS = ("covered", "defocused", "moved", "frozen", "lights_out", "glitch", "activity")
+LABELS = (
+    "covered",
+    "defocused",
+    "moved",
+    "frozen",
+    "lights_out",
+    "glitch",
+    "glare",
+    "noise",
+    "tint",
+    "shake",
+    "activity",
+)
 FAULTS = LABELS[:-1]
+SHIPPED = (*LABELS[:6], "activity")
+"""What the shipped model knows of these."""
 MOVED_SECONDS = 3.0
 """`moved` holds this long from the jump; by then the new view is the usual one."""
-SHARES = (0.18, 0.17, 0.2, 0.14, 0.13, 0.18)
-"""How often each fault is planned."""
+SHARES = {
+    "covered": 0.18,
+    "defocused": 0.17,
+    "moved": 0.2,
+    "frozen": 0.14,
+    "lights_out": 0.13,
+    "glitch": 0.18,
+    "glare": 0.17,
+    "noise": 0.17,
+    "tint": 0.17,
+    "shake": 0.17,
+}
+"""How often each fault is planned beside others."""
 DURATIONS_SECONDS = {
     "covered": (3.0, 15.0),
     "defocused": (3.0, 15.0),
@@ -21,6 +45,10 @@ DURATIONS_SECONDS = {
     "lights_out": (3.0, 15.0),
     "glitch": (1.5, 6.0),
     "activity": (2.5, 12.0),
+    "glare": (3.0, 15.0),
+    "noise": (3.0, 15.0),
+    "tint": (3.0, 15.0),
+    "shake": (3.0, 12.0),
 }
 LEAST_RISE_SECONDS = 0.1
 """Of what is not sudden."""
@@ -61,17 +89,21 @@ def random_ramp(incident: Incident, rng: Generator, max_rise_seconds: float) -> 
     """Sudden or gradual, and as an incident ends independently of how it began."""
     most = max(LEAST_RISE_SECONDS, min(max_rise_seconds, (incident.end_seconds - incident.start_seconds) / 3))
     rise, fall = (
-        0.0 if sudden else log_uniform(rng, LEAST_RISE_SECONDS, most)
+        0.0 if sudden else float(rng.uniform(LEAST_RISE_SECONDS, most))
         for sudden in rng.random(2) < np.array((0.35, 0.45))
     )
     return Ramp(incident, rise, fall)
 
 
-def random_plan(rng: Generator, seconds: float, *, with_activity: bool = True) -> tuple[Incident, ...]:
-    """Incidents for a clip: none to three faults, never two at once, and activity now and then."""
+def random_plan(
+    rng: Generator, seconds: float, labels: Sequence[str] = LABELS, *, with_activity: bool = True
+) -> tuple[Incident, ...]:
+    """Incidents of these labels for a clip: none to three faults, never two at once, and activity now and then."""
     plan, at = [], rng.uniform(3, 10)
-    for _ in range(int(rng.choice((0, 1, 2, 3), p=(0.25, 0.2, 0.3, 0.25)))):
-        label = str(rng.choice(FAULTS, p=SHARES))
+    faults = [label for label in FAULTS if label in labels]
+    shares = np.array([SHARES[label] for label in faults])
+    for _ in range(int(rng.choice((0, 1, 2, 3), p=(0.25, 0.2, 0.3, 0.25))) if faults else 0):
+        label = str(rng.choice(faults, p=shares / shares.sum()))
         lasts = rng.uniform(*DURATIONS_SECONDS[label])
         if at + lasts > seconds and rng.random() < 0.7:
             break
@@ -79,7 +111,7 @@ def random_plan(rng: Generator, seconds: float, *, with_activity: bool = True) -
         at += lasts + rng.uniform(3.5, 8)
         if at > seconds - 2:
             break
-    for _ in range(int(rng.choice((0, 1, 2), p=(0.4, 0.35, 0.25))) if with_activity else 0):
+    for _ in range(int(rng.choice((0, 1, 2), p=(0.4, 0.35, 0.25))) if with_activity and "activity" in labels else 0):
         at = rng.uniform(-3, seconds - 3)
         plan.append(Incident("activity", at, at + rng.uniform(*DURATIONS_SECONDS["activity"])))
     return tuple(plan)

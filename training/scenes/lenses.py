@@ -22,7 +22,7 @@ class Blur:
     """A lens that loses its focus, is smeared or steams up."""
 
     ramp: Ramp
-    alike: str | None
+    alike: tuple[str, ...]
     kind: str
     radius: float
     """Of the full blur, in pixels of the picture."""
@@ -31,6 +31,7 @@ class Blur:
     """What fog adds at its thickest, [H, W, 3]."""
     thickness: float
     kernels: dict[float, NDArray[np.float32]] = field(default_factory=dict)
+    settles_seconds = 0.0
 
     @classmethod
     def draw(cls, incident: Incident, rng: Generator, width: int, height: int) -> "Blur":
@@ -45,7 +46,7 @@ class Blur:
         ramp = random_ramp(incident, rng, 3.0)
         return cls(
             ramp,
-            "covered" if kind == "fog" else None,
+            ("covered",) if kind == "fog" else (),
             kind,
             radius,
             rng.uniform(0, math.pi),
@@ -110,7 +111,7 @@ class Darkness:
     """Lights that go out: what is left may be amplified with its noise, or lit by the camera's own infrared lamp."""
 
     ramp: Ramp
-    alike: str | None
+    alike: tuple[str, ...]
     gain: float
     noise: Levels
     """[H + 32, W + 32, 1], what amplification adds"""
@@ -118,6 +119,7 @@ class Darkness:
     infrared_after_seconds: float | None
     lamp: Levels
     """The infrared lamp's cone, a gain for each pixel; [H, W, 1]."""
+    settles_seconds = 0.0
 
     @classmethod
     def draw(cls, incident: Incident, rng: Generator, width: int, height: int) -> "Darkness":
@@ -130,7 +132,7 @@ class Darkness:
         gain = float(rng.choice((0.0, rng.uniform(0.0, 0.12), rng.uniform(0.12, 0.3)), p=(0.1, 0.55, 0.35)))
         infrared = rng.uniform(0.2, 2.5) if rng.random() < 0.25 else None
         tint = rng.uniform(0.85, 1.15, 3).astype(np.float32)
-        return cls(random_ramp(incident, rng, MAX_FADE_SECONDS), None, gain, noise, tint, infrared, lamp)
+        return cls(random_ramp(incident, rng, MAX_FADE_SECONDS), (), gain, noise, tint, infrared, lamp)
 
     def apply(self, levels: Levels, at_seconds: float) -> Levels:
         """The picture with the light that is left."""

@@ -55,6 +55,8 @@ class SequenceSpec:
     """which part of the footage it may show"""
     footage: Footage | None = None
     """None: painted scenes alone"""
+    labels: tuple[str, ...] = LABELS
+    """which incidents it may show, and its targets tell of"""
 
 
 def plan_specs(  # noqa: PLR0913  (all but two by name)
@@ -83,7 +85,8 @@ def render_sequence(spec: SequenceSpec) -> Sequence8Bit:
     """Renders one sequence with a random plan, the same for the same spec and files."""
     size = SIZES[int(np.random.default_rng((SIZE_SEEDS, spec.seed)).integers(0, len(SIZES)))]
     files = _files(spec.footage, spec.split) if spec.footage else None
-    return as_sequence(render_clip(spec.seed, None, spec.seconds, FPS, size, footage=files), spec.height, spec.width)
+    clip = render_clip(spec.seed, None, spec.seconds, FPS, size, footage=files, labels=spec.labels)
+    return as_sequence(clip, spec.height, spec.width, spec.labels)
 
 
 @cache
@@ -91,17 +94,18 @@ def _files(footage: Footage, split: Split) -> dict[str, tuple[Path, ...]]:
     return footage.files(split)
 
 
-def as_sequence(clip: Clip, height: int, width: int) -> Sequence8Bit:
+def as_sequence(clip: Clip, height: int, width: int, labels: Sequence[str] = LABELS) -> Sequence8Bit:
     """A clip's frames, figures and marks as they reach the network, and its truth as targets."""
     measure = Measurer().measure_planes
     shown = zip(clip.frames, clip.damaged.tolist(), strict=True)
     facts = [told(measure(Planes.of_picture(frame)), damaged=damaged) for frame, damaged in shown]
     images = as_served(map(at_transport_size, clip.frames), height, width)
     times = (np.arange(len(images)) / clip.fps).astype(np.float32)
-    targets, weights = targets_of(clip.truth, times, LABELS), weights_of(clip.truth, times, LABELS)
+    targets, weights = targets_of(clip.truth, times, labels), weights_of(clip.truth, times, labels)
     for interval in clip.unsure:
         inside = (times >= interval.start_seconds) & (times < interval.end_seconds)
-        weights[inside, LABELS.index(interval.label)] = 0
+        if interval.label in labels:
+            weights[inside, labels.index(interval.label)] = 0
     return Sequence8Bit(images, times, targets, weights, clip.truth, np.array(facts, np.float32))
 
 

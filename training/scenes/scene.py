@@ -10,17 +10,22 @@ from numpy.typing import NDArray
 
 from training.scenes.actors import Actor, random_actor
 from training.scenes.backdrops import Backdrop, random_backdrop, view_that_fits
-from training.scenes.backgrounds import Picture
+from training.scenes.backgrounds import Levels, Picture
+from training.scenes.casts import Tint
 from training.scenes.codec import Codec, Damage, random_codec, through_codec
 from training.scenes.covers import Cover
 from training.scenes.digital import Freeze, Glitch
-from training.scenes.incidents import LABELS, Incident, random_plan
+from training.scenes.glares import Glare
+from training.scenes.incidents import LABELS, Incident, random_plan, random_ramp
 from training.scenes.lenses import Blur, Darkness
+from training.scenes.lookalikes import random_jolts, random_lookalikes
+from training.scenes.noises import Noise
 from training.scenes.nuisances import Nuisance, Passer, Rhythm, random_nuisances
 from training.scenes.sensor import Look, Overlay, Sensor
+from training.scenes.shakes import Shake, moments
 from training.scenes.surroundings import Camera, Lighting, View, random_jumps
-from training.scenes.truths import OpticalEffect, Seen, truth_of
-from training.scenes.visibility import Witness, small
+from training.scenes.truths import Effect, OpticalEffect, Seen, truth_of
+from training.scenes.visibility import WHITE, Witness, small
 from training.truth import Interval
 
 RESTLESS_NOISE = 2.5
@@ -28,6 +33,9 @@ RESTLESS_NOISE = 2.5
 FINE_CRF = 33
 """At most where a picture freezes: coarser codecs freeze every quiet picture."""
 COARSE_CRF = 39
+NEWER = 1
+"""Keeps what incidents and nuisances draw that came later apart from what else the same seed draws."""
+MAX_GLARE_RISE_SECONDS = 4.0
 BAKED = 0.4
 """So often damage is encoded once more, by a recorder behind the bad line."""
 
@@ -64,7 +72,7 @@ class Clip:
         return len(self.frames) / self.fps
 
 
-def render_clip(
+def render_clip(  # noqa: PLR0913  (all but five by name)
     seed: int,
     incidents: Sequence[Incident] | None = None,
     seconds: float = 30.0,
@@ -72,27 +80,31 @@ def render_clip(
     size: tuple[int, int] = (256, 192),
     *,
     footage: Mapping[str, Sequence[Path]] | None = None,
+    labels: Sequence[str] = LABELS,
     disturbed: bool = True,
 ) -> Clip:
     """Renders a clip, the same for the same arguments and files.
 
     Args: incidents to show, or None for a random plan; `activity` incidents bring something that moves. size as
     (width, height), even, at least 32; smaller where footage is. footage: video files by group, for real backdrops.
-    disturbed: whether the scene is disturbed and frames take the way through a random camera's video codec.
+    labels: of which a random plan has incidents. disturbed: whether the scene is disturbed and frames take the way
+    through a random camera's video codec.
     """
     _check(incidents, seconds, fps, size)
     rng = np.random.default_rng(seed)
     moving = incidents is None or not _has(incidents, "activity")
     backdrop = random_backdrop(rng, size, footage or {}, moving=moving)
     size = view_that_fits(size, backdrop)
-    plan = tuple(incidents) if incidents is not None else random_plan(rng, seconds, with_activity=not backdrop.moving)
-    scene = _Scene(rng, backdrop, plan, Format(seconds, fps, size), footage or {}, disturbed=disturbed)
+    if incidents is None:
+        incidents = random_plan(rng, seconds, labels, with_activity=not backdrop.moving)
+    plan, newer = tuple(incidents), np.random.default_rng((NEWER, seed))
+    scene = _Scene(rng, newer, backdrop, plan, Format(seconds, fps, size), footage or {}, disturbed=disturbed)
     intact: list[NDArray[np.uint8]] = []
     marks: list[bool] = []
     frames = np.stack(list(_through_camera(rng, scene, intact, marks, disturbed=disturbed)))
     damaged = np.array(marks or [False] * len(frames))
-    witness = Witness(frames, intact, fps)
-    seen = Seen(plan, scene.actors, scene.effects, scene.passers, len(frames) / fps, size[0] / size[1])
+    witness = Witness(frames, intact, fps, WHITE if scene.look is None else scene.look.white)
+    seen = Seen(plan, scene.actors, scene.effects, scene.doubts, len(frames) / fps, size[0] / size[1])
     truth, unsure = truth_of(seen, witness, unknown_activity=backdrop.moving)
     return Clip(frames, damaged, fps, truth, unsure, backdrop.moving)
 
@@ -116,6 +128,7 @@ class _Scene:
     def __init__(
         self,
         rng: Generator,
+        newer: Generator,
         backdrop: Backdrop,
         plan: tuple[Incident, ...],
         form: Format,
@@ -128,39 +141,71 @@ class _Scene:
         first = View(angle=rng.uniform(-2, 2), zoom=rng.uniform(1.02, 1.12))
         moves = [incident for incident in plan if incident.label == "moved"]
         jumps = random_jumps(moves, first, lambda: random_backdrop(rng, size, footage, moving=backdrop.moving), rng)
-        self.camera = Camera(backdrop, size, first, jumps, rng)
+        self.camera = Camera(backdrop, size, first, jumps, rng, shaken=_has(plan, "shake"))
         self.untouched = disturbed and rng.random() < (0.4 if backdrop.moving else 0.07)
         self.lighting = Lighting(rng, seconds, size)
         nuisances = random_nuisances(rng, seconds, size, real=backdrop.moving) if disturbed else iter(())
         self.nuisances: list[Nuisance] = list(nuisances)
-        self.passers = [nuisance for nuisance in self.nuisances if isinstance(nuisance, Passer)]
+        self.doubts = [nuisance.interval for nuisance in self.nuisances if isinstance(nuisance, Passer)]
         self.actors: list[Actor] = [
             random_actor(rng, each.start_seconds, each.end_seconds - each.start_seconds, size[0] / size[1], world)
             for world in [backdrop.picture(0.0)]
             for each in plan
             if each.label == "activity"
         ]
-        self.effects: list[OpticalEffect] = list(_optical_effects(rng, plan, size, disturbed=disturbed))
+        self.look: Look | None = None
+        self.optics: list[OpticalEffect] = list(_optical_effects(rng, newer, plan, size, disturbed=disturbed))
+        self.electronics = [
+            Tint.draw(each, newer) if each.label == "tint" else Noise.draw(each, newer, *size)
+            for each in plan
+            if each.label in {"tint", "noise"}
+        ]
+        self.shakes = [Shake.draw(each, newer) for each in plan if each.label == "shake"]
+        self.effects: tuple[Effect, ...] = (*self.optics, *self.electronics, *self.shakes)
+        if disturbed:
+            self.nuisances += random_lookalikes(newer, seconds, size)
+            jolts = random_jolts(newer, seconds)
+            self.shakes += jolts
+            self.doubts += [
+                Interval("moved", jolt.ramp.incident.start_seconds, jolt.ramp.incident.end_seconds) for jolt in jolts
+            ]
 
-    def frames(self, sensor: Sensor, look: Look | None) -> Iterator[Picture]:
-        """The frames as the camera's sensor gives them."""
+    def frames(self, sensor: Sensor) -> Iterator[Picture]:
+        """The frames as the camera gives them."""
         for at_seconds in np.arange(round(self.form.seconds * self.form.fps)) / self.form.fps:
-            picture = self.camera.look(at_seconds)
-            if any(actor.start_seconds <= at_seconds for actor in self.actors):
-                picture = picture.copy()
-                for actor in self.actors:
-                    actor.draw(picture, at_seconds)
-            levels = picture.astype(np.float32)
+            levels = self._view(at_seconds)
             if not self.untouched:
                 levels = self.lighting.apply(levels, at_seconds)
-            for change in (*self.nuisances, *self.effects):
+            for change in (*self.nuisances, *self.optics):
                 levels = change.apply(levels, at_seconds)
-            seen = sensor.expose(levels)
-            yield seen if look is None else look.apply(seen)
+            seen = self._electronic(sensor.expose(levels), at_seconds, on_line=False)
+            if self.look is not None:
+                seen = self.look.apply(seen)
+            yield self._electronic(seen, at_seconds, on_line=True)
+
+    def _electronic(self, picture: Picture, at_seconds: float, *, on_line: bool) -> Picture:
+        for effect in self.electronics:
+            if effect.on_line == on_line:
+                picture = effect.apply(picture, at_seconds)
+        return picture
+
+    def _view(self, at_seconds: float) -> Levels:
+        """The world and what moves in it, at each moment while the picture is exposed."""
+        offsets = moments(self.shakes, at_seconds)
+        seen = [self._moment(at_seconds, offset) for offset in offsets.tolist()]
+        return seen[0].astype(np.float32) if len(seen) == 1 else np.mean(seen, axis=0, dtype=np.float32)
+
+    def _moment(self, at_seconds: float, offset: Sequence[float]) -> Picture:
+        picture = self.camera.look(at_seconds, offset)
+        if any(actor.start_seconds <= at_seconds for actor in self.actors):
+            picture = picture.copy()
+            for actor in self.actors:
+                actor.draw(picture, at_seconds, (offset[0], offset[1]))
+        return picture
 
 
 def _optical_effects(
-    rng: Generator, plan: Sequence[Incident], size: tuple[int, int], *, disturbed: bool
+    rng: Generator, newer: Generator, plan: Sequence[Incident], size: tuple[int, int], *, disturbed: bool
 ) -> Iterator[OpticalEffect]:
     for incident in plan:
         if incident.label == "covered":
@@ -169,6 +214,8 @@ def _optical_effects(
             yield Blur.draw(incident, rng, *size)
         elif incident.label == "lights_out":
             yield Darkness.draw(incident, rng, *size)
+        elif incident.label == "glare":
+            yield Glare.draw(random_ramp(incident, newer, MAX_GLARE_RISE_SECONDS), newer, *size)
 
 
 def _through_camera(
@@ -183,7 +230,7 @@ def _through_camera(
     freezes, glitches = _has(plan, "frozen"), _has(plan, "glitch")
     restless = freezes and (not disturbed or rng.random() < 0.6)
     sensor = Sensor(rng, size, RESTLESS_NOISE if restless else 0.0, silent=scene.untouched)
-    look = Look.draw(rng) if disturbed and not scene.untouched else None
+    scene.look = Look.draw(rng) if disturbed and not scene.untouched else None
     late_overlay = freezes and rng.random() < 0.4
     overlay = Overlay.draw(rng, size, 0.9 if late_overlay else 0.3) if disturbed else None
     rhythm = Rhythm.draw(rng) if disturbed else None
@@ -191,7 +238,7 @@ def _through_camera(
     before, damage, after = _digital_plan(rng, plan, codec)
 
     def taken() -> Iterator[Picture]:
-        for index, picture in enumerate(scene.frames(sensor, look)):
+        for index, picture in enumerate(scene.frames(sensor)):
             shown = picture if rhythm is None else rhythm.apply(index, picture)
             if overlay is not None and not late_overlay:
                 shown = overlay.apply(shown, index / fps)
@@ -199,7 +246,7 @@ def _through_camera(
                 intact.append(small(shown))
             yield shown
 
-    pictures = _digital(taken(), before, rng, fps)
+    pictures = _digital(taken(), before, rng, scene)
     if overlay is not None and late_overlay:
         pictures = (overlay.apply(picture, index / fps) for index, picture in enumerate(pictures))
     if codec is not None:
@@ -207,7 +254,7 @@ def _through_camera(
         pictures = through_codec(pictures, codec, fps, size, damage, marks if second is None else None)
         if second is not None:
             pictures = through_codec(pictures, second, fps, size)
-    return _digital(pictures, after, rng, fps)
+    return _digital(pictures, after, rng, scene)
 
 
 def _digital_plan(
@@ -225,13 +272,16 @@ def _digital_plan(
     return before, damage, after
 
 
-def _digital(pictures: Iterator[Picture], plan: Sequence[Incident], rng: Generator, fps: float) -> Iterator[Picture]:
-    """The frames with what goes wrong after the sensor: freezing and damage."""
+def _digital(pictures: Iterator[Picture], plan: Sequence[Incident], rng: Generator, scene: _Scene) -> Iterator[Picture]:
+    """The frames with what goes wrong after the camera: freezing and damage."""
     effects: list[Freeze | Glitch] = [
         Freeze(incident) if incident.label == "frozen" else Glitch.draw(incident, rng) for incident in plan
     ]
+    for effect in effects:
+        span = effect.incident.start_seconds, effect.incident.end_seconds
+        scene.doubts += [Interval(label, *span) for label in effect.alike]
     for index, picture in enumerate(pictures):
         shown = picture
         for effect in effects:
-            shown = effect.apply(shown, index / fps)
+            shown = effect.apply(shown, index / scene.form.fps)
         yield shown

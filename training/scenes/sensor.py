@@ -71,6 +71,11 @@ class Look:
         palette = int(PALETTES[int(rng.integers(0, len(PALETTES)))]) if coloured < (0.5 if coarse else 0.04) else None
         return cls(table, sharpness, palette, int(rng.integers(20, 80)) if coarse else None)
 
+    @property
+    def white(self) -> float | None:
+        """The grey level that this camera gives for full light; None for one with false colours."""
+        return float(self.table[0, 255] @ (0.114, 0.587, 0.299)) if self.palette is None else None
+
     def apply(self, picture: Picture) -> Picture:
         """The picture as this camera gives it."""
         if self.lines is not None:

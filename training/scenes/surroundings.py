@@ -98,17 +98,29 @@ class Camera:
     """Looks at a world: steadily, trembling a little, or knocked aside by `moved` incidents."""
 
     def __init__(
-        self, backdrop: Backdrop, size: tuple[int, int], first: View, jumps: Sequence[Jump], rng: Generator
+        self,
+        backdrop: Backdrop,
+        size: tuple[int, int],
+        first: View,
+        jumps: Sequence[Jump],
+        rng: Generator,
+        *,
+        shaken: bool = False,
     ) -> None:
         self._backdrop, self._size, self._first, self._jumps = backdrop, size, first, jumps
         self._tremble = rng.uniform(0.1, 0.7) if rng.random() < 0.12 else 0.0
         self._tremble_hertz = rng.uniform(0.5, 5)
-        self._margin = rng.uniform(1.15, 1.5) if jumps else rng.uniform(1.0, 1.4)
+        self._margin = rng.uniform(1.15, 1.5) if jumps or shaken else rng.uniform(1.0, 1.4)
         self._kept: tuple[View, Picture, Picture] | None = None
 
-    def look(self, at_seconds: float) -> Picture:
-        """The scene as seen at that time; the caller must not write into it. The same array: nothing changed."""
+    def look(self, at_seconds: float, offset: Sequence[float] = (0.0, 0.0, 0.0)) -> Picture:
+        """The scene as seen at that time; the caller must not write into it. The same array: nothing changed.
+
+        offset: how far to the right and down it is shaken, in shares of the height, and by how many degrees.
+        """
         view, backdrop = self._view(at_seconds)
+        if any(offset):
+            view = View(view.x + offset[0], view.y + offset[1], view.angle + offset[2], view.zoom)
         if self._tremble:
             phase = 2 * math.pi * self._tremble_hertz * at_seconds
             reach = self._tremble / 192

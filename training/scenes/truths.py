@@ -7,7 +7,6 @@ from typing import Protocol
 from training.scenes.actors import Actor
 from training.scenes.backgrounds import Levels
 from training.scenes.incidents import MOVED_SECONDS, VISIBLE_STRENGTH, Incident, Ramp
-from training.scenes.nuisances import Passer
 from training.scenes.visibility import Witness
 from training.truth import Interval, joined
 
@@ -15,12 +14,14 @@ HIDING = ("covered", "frozen", "lights_out")
 """Incidents under which nobody can see anything move."""
 DULLING = ("covered", "defocused", "lights_out")
 """What a move to a dull view could as well be."""
+TELLING_SECONDS = {"glare": 1.5, "shake": 1.0}
+"""So long after it began nobody can say whether it is a flash, or a jolt."""
 MIN_VISIBLE = 0.35
 UNSEEN_MARGIN_SECONDS = 0.5
 
 
-class OpticalEffect(Protocol):
-    """What an incident does to the light that reaches the sensor."""
+class Effect(Protocol):
+    """What an incident does to a picture."""
 
     @property
     def ramp(self) -> Ramp:
@@ -28,9 +29,18 @@ class OpticalEffect(Protocol):
         ...
 
     @property
-    def alike(self) -> str | None:
-        """A label that this could as well be taken for."""
+    def alike(self) -> tuple[str, ...]:
+        """The labels that this could as well be taken for, or hides."""
         ...
+
+    @property
+    def settles_seconds(self) -> float:
+        """For how long after its end it is still to be seen in something else."""
+        ...
+
+
+class OpticalEffect(Effect, Protocol):
+    """What an incident does to the light that reaches the sensor."""
 
     def apply(self, levels: Levels, at_seconds: float) -> Levels:
         """The picture, [H, W, 3], with the effect on it."""
@@ -43,8 +53,9 @@ class Seen:
 
     plan: Sequence[Incident]
     actors: Sequence[Actor]
-    effects: Sequence[OpticalEffect]
-    passers: Sequence[Passer]
+    effects: Sequence[Effect]
+    doubts: Sequence[Interval]
+    """where what else was drawn leaves a label open"""
     seconds: float
     aspect: float
 
@@ -57,7 +68,7 @@ def truth_of(
     Activity is wherever something that was rendered moves in sight; in real footage it is unknown.
     """
     faults: list[Interval] = []
-    unsure = [passer.interval for passer in seen.passers]
+    unsure = list(seen.doubts)
     begun = [incident for incident in seen.plan if incident.start_seconds < seen.seconds]
     planned = [_planned(incident, seen.seconds) for incident in begun if incident.label != "activity"]
     for fault in planned:
@@ -69,10 +80,15 @@ def truth_of(
         elif fault.label == "glitch":
             unsure += [Interval("frozen", fault.start_seconds, fault.end_seconds)]
             unsure += _between(fault, shown)
+        elif fault.label in TELLING_SECONDS:
+            unsure += _between(fault, shown)
+            lasts = TELLING_SECONDS[fault.label]
+            unsure += [Interval(part.label, part.start_seconds, part.start_seconds + lasts) for part in shown]
         if fault.label == "moved" and witness.dulled(fault.start_seconds, fault.end_seconds):
             later = (each.start_seconds for each in planned if each.start_seconds > fault.start_seconds)
             until = min(later, default=seen.seconds)
             unsure += [Interval(label, fault.start_seconds - UNSEEN_MARGIN_SECONDS, until) for label in DULLING]
+    unsure += witness.dazzled([(each.start_seconds, each.end_seconds) for each in planned if each.label == "glare"])
     for effect in seen.effects:
         unsure += _unsure(effect)
     if unknown_activity:
@@ -97,6 +113,8 @@ def _shown(fault: Interval, witness: Witness) -> list[Interval]:
     start, end = fault.start_seconds, fault.end_seconds
     if end - start < 0.5:
         return []
+    if fault.label == "glare":
+        return witness.glared(start, end)
     if fault.label == "glitch":
         return [Interval("glitch", *span) for span in witness.damaged(start, end)]
     return [fault] if witness.sees(fault.label, start, end) else []
@@ -111,7 +129,7 @@ def _between(planned: Interval, shown: Sequence[Interval]) -> Iterator[Interval]
             yield Interval(planned.label, start, end)
 
 
-def _unsure(effect: OpticalEffect) -> Iterator[Interval]:
+def _unsure(effect: Effect) -> Iterator[Interval]:
     """While something comes and goes slowly nobody can say since when it is there."""
     ramp, incident = effect.ramp, effect.ramp.incident
     for at_seconds, lasts, sign in (
@@ -121,10 +139,9 @@ def _unsure(effect: OpticalEffect) -> Iterator[Interval]:
         if lasts:
             first, last = sorted((at_seconds - sign * VISIBLE_STRENGTH * lasts, at_seconds + sign * 0.2 * lasts))
             yield Interval(incident.label, first, last)
-    if effect.alike:
-        yield Interval(
-            effect.alike, incident.start_seconds - ramp.rise_seconds, incident.end_seconds + ramp.fall_seconds
-        )
+    until = incident.end_seconds + ramp.fall_seconds + effect.settles_seconds
+    for label in effect.alike:
+        yield Interval(label, incident.start_seconds - ramp.rise_seconds, until)
 
 
 def _activity(seen: Seen, faults: Sequence[Interval], witness: Witness) -> list[Interval]:
