@@ -42,7 +42,7 @@ def share_process(num_torch_threads: int) -> None:
     labels like *frozen* compare pictures to the last of their 8.
     """
     keep_freed_memory()
-    torch.backends.cudnn.conv.fp32_precision = "ieee"
+    torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
     torch.backends.cuda.matmul.fp32_precision = "ieee"
     torch.set_num_threads(num_torch_threads)
     cv2.setNumThreads(0)
@@ -68,6 +68,8 @@ class Runner:
         if self._on_gpu:
             self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             self._network.reckon_looks_in(look_precision(device))
+        self.most_frames = sys.maxsize
+        """So large a batch may be, as far as is known: a larger one had no room in the device's memory."""
         self._slab = torch.zeros(FIRST_CAPACITY, self.manifest.state_size, device=device)
         self._free = list(reversed(range(FIRST_CAPACITY)))
 
@@ -106,7 +108,7 @@ class Runner:
         num_scores, num_states = logits.numel(), len(rows) * self.manifest.state_size
         results = torch.empty(num_scores + num_states, device=self._device)
         host = torch.empty(len(results), pin_memory=True) if self._on_gpu else results
-        scores, states = results.split([num_scores, num_states])
+        scores, states = torch.split(results, [num_scores, num_states])
         scores, states = scores.view(logits.shape), states.view(len(rows), self.manifest.state_size)
         torch.sigmoid(logits, out=scores)
         for block, after in zip(batch.blocks, moved, strict=True):  # all is there by now: nothing need be allocated
@@ -118,18 +120,19 @@ class Runner:
         whole = host.numpy()
         return Computed(whole[:num_scores].reshape(scores.shape), whole[num_scores:].reshape(states.shape))
 
+    def buckets_for(self, num_streams: int) -> list[int]:
+        """The numbers of streams to try out, where as many may have a frame in one batch."""
+        return [num_streams]
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most that tensors of this process ever took of the device's own memory; 0 for a CPU's."""
+        return torch.cuda.max_memory_allocated(self._device) if self._on_gpu else 0
+
     def state(self, row: int) -> NDArray[np.float32]:
         """What a row holds, [state_size]."""
         held: NDArray[np.float32] = self._slab[row].cpu().numpy().copy()
         return held
-
-    def warm_up(self, batch_size: int) -> None:
-        """Runs one empty batch, so that the first real one finds its kernels chosen and its memory taken."""
-        shape = (batch_size, 3, self.manifest.input.height, self.manifest.input.width)
-        row = self.acquire(None)
-        frames = list(range(batch_size))
-        self.run(np.zeros(shape, np.uint8), [Block([frames], [[0.1] * batch_size], [row], [])], [row])
-        self.release(row)
 
     def _parts(self, num_images: int) -> Iterator[slice]:
         """On a CPU the batch is encoded in parts whose activations fit its cache (2.6x faster at 64)."""

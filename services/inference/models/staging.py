@@ -56,5 +56,5 @@ def staged(
 
 def _taken_apart(values: Tensor, shapes: Sequence[NDArray[np.int32] | NDArray[np.float32]]) -> list[Tensor]:
     """One tensor as several of these shapes."""
-    pieces = values.split([each.size for each in shapes])
+    pieces = torch.split(values, [each.size for each in shapes])
     return [piece.view(each.shape) for piece, each in zip(pieces, shapes, strict=True)]
