@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from services.inference.models.graphs import StepGraphs
 from services.inference.models.staging import StagedBlock, staged
 from services.inference.models.steps import Block
 from services.inference.network.weights import LoadedModel
@@ -70,6 +71,7 @@ class Runner:
             self._network.reckon_looks_in(look_precision(device))
         self.most_frames = sys.maxsize
         """So large a batch may be, as far as is known: a larger one had no room in the device's memory."""
+        self._stepper = StepGraphs(self._network, device) if self._on_gpu else self._network
         self._slab = torch.zeros(FIRST_CAPACITY, self.manifest.state_size, device=device)
         self._free = list(reversed(range(FIRST_CAPACITY)))
 
@@ -122,7 +124,7 @@ class Runner:
 
     def buckets_for(self, num_streams: int) -> list[int]:
         """The numbers of streams to try out, where as many may have a frame in one batch."""
-        return [num_streams]
+        return [1 << power for power in range(num_streams.bit_length())] if self._on_gpu else [num_streams]
 
     @property
     def peak_bytes(self) -> int:
@@ -157,7 +159,7 @@ class Runner:
             states = self._slab.index_select(0, block.rows)
             if len(block.resets):
                 states.index_fill_(0, block.resets, 0)
-            logits[block.frames], after = self._network.steps(features[block.frames], block.dt_seconds, states)
+            logits[block.frames], after = self._stepper.steps(features[block.frames], block.dt_seconds, states)
             moved.append(after)
         return logits, moved
 
