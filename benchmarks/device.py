@@ -46,7 +46,7 @@ Planes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class OnDevice:
     """What all measurements share; `pictures` [N, 3, H, W] uint8 are those of `jpegs`."""
 
     models: Path
@@ -64,7 +64,7 @@ def measurements(models: Path, device: str, redis_url: str | None, counts: Seque
     jpegs = sample_pictures()
     size = load_model(models / DEFAULT_MODEL, CPU).manifest.input
     planes = planes_of(np.stack([decode_image(jpeg, size.height, size.width) for jpeg in jpegs]))
-    bench = Bench(models, chosen, settings, jpegs, planes)
+    bench = OnDevice(models, chosen, settings, jpegs, planes)
     yield "machine", _machine(chosen)
     with tempfile.TemporaryDirectory(prefix="afterimage-gpu-") as folder:
         yield from _scores(bench, Path(folder))
@@ -83,7 +83,7 @@ def _machine(device: torch.device) -> dict[str, Any]:
     return {"device": name, "torch": torch.__version__, "look_precision": str(look_precision(device))}
 
 
-def _scores(bench: Bench, folder: Path) -> Iterator[tuple[str, Any]]:
+def _scores(bench: OnDevice, folder: Path) -> Iterator[tuple[str, Any]]:
     """Of each network, how far scores on the device lie from those in float32 on the CPU."""
     yield "scores, no look", _compared(bench, bench.models / DEFAULT_MODEL, has_look=False)
     for backbone in ("builtin", *(["lite0"] if find_spec(PACKAGE) else [])):
@@ -96,7 +96,7 @@ def _scores(bench: Bench, folder: Path) -> Iterator[tuple[str, Any]]:
         yield f"scores, {backbone}", _compared(bench, folder / backbone, has_look=True)
 
 
-def _compared(bench: Bench, folder: Path, *, has_look: bool) -> dict[str, Any]:
+def _compared(bench: OnDevice, folder: Path, *, has_look: bool) -> dict[str, Any]:
     """8 streams with a frame each in 24 batches, then 8 frames each in 6: both ways through `steps`."""
     scores = []
     for device in (CPU, bench.device):
@@ -117,7 +117,7 @@ def _compared(bench: Bench, folder: Path, *, has_look: bool) -> dict[str, Any]:
     }
 
 
-def _run(bench: Bench, runner: Runner, rows: Sequence[int], start: int, num_frames: int) -> NDArray[np.float32]:
+def _run(bench: OnDevice, runner: Runner, rows: Sequence[int], start: int, num_frames: int) -> NDArray[np.float32]:
     """Scores of so many frames of each stream, which all play the same pictures, each from its own start."""
     pairs = [(stream, frame) for frame in range(start, start + num_frames) for stream in range(len(rows))]
     images = [bench.pictures[(7 * stream + frame) % len(bench.pictures)] for stream, frame in pairs]
@@ -127,7 +127,7 @@ def _run(bench: Bench, runner: Runner, rows: Sequence[int], start: int, num_fram
 
 
 def _speed(
-    bench: Bench, catalog: Catalog, runner: Runner, redis_url: str | None, num_streams: int, pace: Pace
+    bench: OnDevice, catalog: Catalog, runner: Runner, redis_url: str | None, num_streams: int, pace: Pace
 ) -> dict[str, Any]:
     kind = bench.device.type
     most = BATCH[kind] if pace == "fast" else max(1, BATCH[kind] // LIVE_SHARE)
@@ -160,7 +160,7 @@ def _speed(
     return row | {"worker_fps": worker_fps, "ratio": ratio, "memory_mib": _memory_mib(bench.device)}
 
 
-def _batch_seconds(bench: Bench, runner: Runner, rows: Sequence[int], frames_each: int) -> list[float]:
+def _batch_seconds(bench: OnDevice, runner: Runner, rows: Sequence[int], frames_each: int) -> list[float]:
     """Of each batch for some seconds, once it is warm."""
     times = list[float]()
     for index in range(3):
@@ -179,7 +179,7 @@ def _memory_mib(device: torch.device) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
 
 
-def _profiled(bench: Bench, runner: Runner) -> Iterator[tuple[str, Any]]:
+def _profiled(bench: OnDevice, runner: Runner) -> Iterator[tuple[str, Any]]:
     """Of a live batch, what the host asks of the driver, and its longest rows."""
     on_gpu = bench.device.type == "cuda"
     rows = [runner.acquire(None) for _ in range(64 if on_gpu else 4)]
