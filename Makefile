@@ -3,11 +3,13 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+MINUTES ?= 6
+OUT ?= data/gpu
 
-.PHONY: help install demo test check lint types chaos soak bench env e2e clean
+.PHONY: help install demo test check lint types chaos soak bench gpu gpu-train env e2e clean
 
 help: ## This list
-	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 install: $(STAMP) ## Install everything into .venv, at the versions of constraints.txt
 
@@ -40,6 +42,12 @@ soak: install ## Watch cameras that come and go for 20 minutes. Options: make so
 
 bench: install ## Frames/s of the worker beside the bare loop
 	$(BIN)/afterimage bench
+
+gpu: ## Try and measure the GPU path (without one: on the CPU), in 6 minutes; with PYTHON as it is, nothing is installed
+	$(PYTHON) -m benchmarks.gpu $(ARGS)
+
+gpu-train: ## Train camera-events for MINUTES, from the checkpoint FROM or one in OUT, where it is left; with PYTHON as it is
+	$(PYTHON) -m benchmarks.gpu_train --minutes $(MINUTES) --out $(OUT)/camera-events $(if $(FROM),--from $(FROM)) -- $(ARGS)
 
 env: ## Write .env, the settings of docker-compose.yml, with new passwords; what is there stays
 	@test -e .env || (umask 077 && secret() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; } && \

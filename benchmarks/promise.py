@@ -30,9 +30,8 @@ from services.inference.models.catalog import Catalog
 from services.inference.models.runner import choose_device, share_process
 from services.inference.network.network import build_network
 from services.inference.network.weights import save_model
-from services.inference.pipeline.intake import LIVE_SHARE
 from services.inference.pipeline.messages import Answer, Closing, Results, Settled, StreamResult, ToRecord
-from services.inference.settings import InferenceSettings
+from services.inference.settings import LIVE_SHARE, InferenceSettings
 from shared.entries import labels_field, scores_text
 from shared.manifest import InputSpec
 from shared.store.keys import keys_of

@@ -105,9 +105,9 @@ def run_bench(
             there = speeds_before(runs) if repetition else {}
             for index, load in enumerate(loads):
                 measured_fps = speed_of_worker(client, catalog, decoders, settings, load).fps
-                bare_fps = _bare_fps(runner, decoders, settings.num_decode_threads(), load)
+                loop_fps = bare_fps(runner, decoders, settings.num_decode_threads(), load)
                 if repetition:  # the first round warms up
-                    here = {"worker_fps": measured_fps, "bare_fps": bare_fps}
+                    here = {"worker_fps": measured_fps, "bare_fps": loop_fps}
                     rounds[load.num_streams].append(here | there.get(load.num_streams, {}))
                 on_progress(repetition * len(loads) + index + 1, total)
     return [_row(count, measured) for count, measured in rounds.items()]
@@ -240,7 +240,8 @@ def _fill(client: redis.Redis, load: Load) -> None:
         )
 
 
-def _bare_fps(runner: Runner, decoders: Executor, num_threads: int, load: Load) -> float:
+def bare_fps(runner: Runner, decoders: Executor, num_threads: int, load: Load) -> float:
+    """How fast the same is without Redis, in batches of the load's size."""
     size = runner.manifest.input
     rows = [runner.acquire(None) for _ in range(load.num_streams)]
     order = [(stream, frame) for frame in range(load.frames_per_stream) for stream in range(load.num_streams)]

@@ -45,7 +45,7 @@ def save_checkpoint(path: Path, learner: Learner, settings: dict[str, Any], prog
 def load_checkpoint(path: Path, learner: Learner, settings: dict[str, Any]) -> RunProgress:
     """Brings the learner to where the run stopped; raises ModelUnusable where the run had other settings."""
     try:
-        content = torch.load(path, weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)  # one that a GPU wrote, too
         if content["settings"] != settings:
             raise ModelUnusable(f"{path}: was written with {content['settings']}, this run has {settings}")
         learner.network.load_state_dict(content["network"])

@@ -6,6 +6,9 @@ from pydantic import Field
 
 from shared.service.settings import ServiceSettings
 
+LIVE_SHARE = 16
+"""Batches are so much smaller while there are live streams."""
+
 
 class InferenceSettings(ServiceSettings):
     """What `AFTERIMAGE_*` variables say to a worker."""

@@ -1,9 +1,11 @@
 """The bench beside others: a loop per camera, and another checkout of this project."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from benchmarks import device, gpu
 from benchmarks.per_camera import run_bench
 from benchmarks.runs import Runs, speeds_before
 from shared.service.settings import PROJECT_ROOT
@@ -29,3 +31,21 @@ def test_another_checkout_is_measured_by_its_own_bench() -> None:
     speeds = speeds_before(Runs((1, 2), 2048, 1, MODELS, before=PROJECT_ROOT))
     assert set(speeds) == {1, 2}
     assert all(speed > 0 for sides in speeds.values() for speed in sides.values())
+
+
+def test_all_that_is_tried_on_a_gpu_runs_on_a_cpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(device, "SECONDS", 0.1)
+    command = ["--out", str(tmp_path), "--models", str(MODELS), "--device", "cpu", "--streams", "8"]
+    assert gpu.main(command) == 0
+    found = json.loads((tmp_path / "gpu.json").read_text())
+    assert "CPU" in found["machine"]["device"]
+    for pace in ("live", "fast"):
+        row = found[f"speed, 8 {pace} streams"]
+        assert min(row[name] for name in ("model_fps", "bare_fps", "worker_fps", "memory_mib")) > 0
+    assert len(found["profile"]) == 10
+    assert (tmp_path / "gpu.md").read_text().count("| camera-events | 0.0 |") == 1
+    monkeypatch.setitem(gpu.NEEDED, "no_such_module", "no-such-package")
+    assert gpu.main(command) == 1
+    assert "no-such-package" in capsys.readouterr().err

@@ -7,13 +7,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import redis
 from leasing import calls_at_rest, lease_of
 from patience import eventually
+from torch import Tensor
 from worker_runner import BASE_MS, FRAME_MS, WorkerRunner, pictures, save_random_model, spec_of
 
+from services.inference.network.network import Network
 from shared.entries import MAX_FIGURES
 from shared.store.commit import Committer, StreamCommit, StreamOutcome
 from shared.store.keys import NUM_PARTITIONS, keys_of
@@ -178,6 +181,33 @@ def test_a_model_that_cannot_be_loaded_troubles_its_own_streams_only(runner: Wor
     assert "SHA-256" in runner.wait_reason("bad")
     assert runner.record("bad").inference.model is None
     assert runner.record("bad").progress.frames_processed == 0
+
+
+def test_a_stream_that_the_model_fails_on_is_set_aside_and_goes_on_once_it_can(
+    runner: WorkerRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode, healed = Network.encode, threading.Event()
+
+    def failing(self: Network, images: Tensor, told: Tensor | None = None) -> Tensor:
+        if not healed.is_set() and (images > 250).flatten(1).all(1).any():
+            raise ValueError("white is no picture")
+        return encode(self, images, told)
+
+    monkeypatch.setattr(Network, "encode", failing)
+    monkeypatch.setattr("services.inference.pipeline.admission.DAMAGED_SECONDS", 0.1)
+    film, white = pictures(NUM_FRAMES), cv2.imencode(".jpg", np.full((48, 64, 3), 255, np.uint8))[1].tobytes()
+    for name, frames in (("good", film), ("bad", [*film[:20], white, *film[21:]])):
+        runner.registry.add(spec := spec_of(name))
+        runner.publish(spec, frames)
+    runner.start()
+    runner.wait_processed("good", NUM_FRAMES)
+    assert "fails on its frames: ValueError: white is no picture" in runner.wait_reason("bad")
+    assert runner.record("bad").progress.frames_processed <= 20
+    healed.set()
+    runner.wait_processed("bad", NUM_FRAMES)
+    good, bad = (np.array(list(runner.scores(name).values())) for name in ("good", "bad"))
+    assert np.allclose(good[:20], bad[:20], atol=1e-4)
+    assert not np.allclose(good[20], bad[20], atol=1e-4)
 
 
 def test_pictures_that_do_not_decode_are_counted_and_told_once(

@@ -166,6 +166,20 @@ def test_what_is_loaded_scores_as_what_was_saved(timm: ModuleType, tmp_path: Pat
     np.testing.assert_allclose(computed.states, state, atol=1e-5)
 
 
+@pytest.mark.parametrize("backbone", ["builtin", "lite0"])
+def test_in_less_precision_a_look_sees_nearly_the_same_and_senses_just_that(backbone: str) -> None:
+    network = network_on(backbone).eval().requires_grad_(requires_grad=False)
+    levels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (5, 3, 64, 96), dtype=np.uint8))
+    before, num_seen = network.encode(levels), network.feature_sizes[0]
+    network.reckon_looks_in(torch.bfloat16)
+    after = network.encode(levels)
+    look, largest = (after - before)[:, :num_seen], before[:, :num_seen].abs().max()
+    assert 0 < look.abs().max() < 0.03 * largest
+    assert torch.equal(after[:, num_seen:], before[:, num_seen:])
+    zeros = torch.zeros(5, network.state_size)
+    assert torch.isfinite(network.step(after, torch.full((5,), 0.1), zeros)[0]).all()
+
+
 def test_the_trunk_sees_pictures_normalised_its_own_way(timm: ModuleType) -> None:
     network, images, seen = on_timm().eval(), pictures(2), []
     network.look.trunk.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))  # type: ignore[union-attr]

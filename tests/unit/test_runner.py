@@ -6,6 +6,7 @@ import torch
 from numpy.typing import NDArray
 from worker_runner import save_random_model
 
+from services.inference.models.graphs import StepGraphs, size_for
 from services.inference.models.runner import FIRST_CAPACITY, Computed, Runner, choose_device
 from services.inference.models.steps import Block, Elapsed, arrange
 from services.inference.network.network import build_network
@@ -91,3 +92,20 @@ def test_what_is_told_reaches_the_network_with_its_frames(tmp_path: Path) -> Non
     assert np.allclose(without[0], without[20])
     assert not np.isclose(scores, without).any()
     assert np.isfinite(scores).all()
+
+
+def test_steps_in_buckets_are_those_of_the_network_whatever_was_there_before() -> None:
+    torch.manual_seed(0)
+    network = build_network({"appearance": 8, "change": 8, "histograms": True, "hidden": 8}, 2, 32, 48).eval()
+    graphs = StepGraphs(network, CPU)
+    with torch.inference_mode():
+        for num_streams, num_frames in ((3, 1), (1, 1), (4, 1), (5, 1), (2, 1), (2, 3)):
+            features = network.encode(torch.from_numpy(images(num_streams * num_frames, num_streams)))
+            features = features.view(num_streams, num_frames, -1)
+            dt_seconds, state = torch.rand(num_streams, num_frames), torch.zeros(num_streams, network.state_size)
+            for _ in range(2):
+                found = graphs.steps(features, dt_seconds, state)
+                wanted = network.steps(features, dt_seconds, state)
+                assert all(torch.allclose(*pair, atol=1e-5) for pair in zip(found, wanted, strict=True))
+                state = found[1]
+    assert [size_for(count) for count in (1, 2, 3, 4, 5, 1024)] == [1, 2, 4, 4, 8, 1024]

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from services.inference.models.runner import Runner
+from services.inference.models.trial import warm_up
 from services.inference.network.weights import load_model
 from shared.errors import ModelUnusable
 from shared.manifest import FolderStamp, folder_stamp, read_manifest, verified_weights
@@ -105,10 +106,13 @@ class Catalog:
                 return runner
         began = time.monotonic()
         runner = Runner(load_model(folder, self._device), self._device)
-        runner.warm_up(self._warm_up_size)
+        warm_up(runner, self._warm_up_size)
         self._loaded = [weakref.ref(each) for each in (*alive, runner)]
         took_seconds = time.monotonic() - began
         self._on_loaded(name, took_seconds)
         reference = runner.manifest.reference
-        log.info("model %s loaded on %s in %.1f s", reference, self._device, took_seconds, extra={"model": name})
+        where, most = self._device, min(runner.most_frames, self._warm_up_size)
+        log.info("model %s loaded on %s in %.1f s", reference, where, took_seconds, extra={"model": name})
+        if runner.peak_bytes:
+            log.info("%d MiB for batches of up to %d", runner.peak_bytes >> 20, most, extra={"model": name})
         return runner

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import cv2
@@ -11,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from services.inference.models.graphs import StepGraphs
+from services.inference.models.staging import StagedBlock, staged
 from services.inference.models.steps import Block
 from services.inference.network.weights import LoadedModel
 from shared.errors import SettingsInvalid
@@ -38,9 +39,12 @@ def share_process(num_torch_threads: int) -> None:
 
     Torch gets so many threads an operator, OpenCV none beside those that call it. Each of torch's operators gives up
     the interpreter and takes it back; with the usual 5 ms before another thread must yield it, the model loses a
-    quarter of its speed to waiting.
+    quarter of its speed to waiting. On a GPU, what is float32 is reckoned as such: TF32 keeps 10 bits of a number, and
+    labels like *frozen* compare pictures to the last of their 8.
     """
     keep_freed_memory()
+    torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
+    torch.backends.cuda.matmul.fp32_precision = "ieee"
     torch.set_num_threads(num_torch_threads)
     cv2.setNumThreads(0)
     sys.setswitchinterval(SWITCH_SECONDS)
@@ -63,7 +67,11 @@ class Runner:
         self._device = device
         self._on_gpu = device.type == "cuda"
         if self._on_gpu:
-            self._network = self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self._network.reckon_looks_in(look_precision(device))
+        self.most_frames = sys.maxsize
+        """So large a batch may be, as far as is known: a larger one had no room in the device's memory."""
+        self._stepper = StepGraphs(self._network, device) if self._on_gpu else self._network
         self._slab = torch.zeros(FIRST_CAPACITY, self.manifest.state_size, device=device)
         self._free = list(reversed(range(FIRST_CAPACITY)))
 
@@ -92,27 +100,41 @@ class Runner:
         """Scores the frames and moves the states on; images are B times [3, H, W] uint8 RGB.
 
         `told` [B, 17] is what `shared.entries.told` gives for each. Frames that no block covers get a score of 0.5.
+        Where it raises, no state has moved.
         """
+        batch = staged(blocks, rows, told, self._device)
         features = torch.empty(len(images), self._network.feature_size, device=self._device)
         for part in self._parts(len(images)):
-            features[part] = self._encode(np.stack(list(images[part])), None if told is None else told[part])
-        logits = self._step(features, blocks)
-        scores = torch.sigmoid(logits)
-        states = self._slab[self._index(rows)]
-        return Computed(scores.cpu().numpy(), states.cpu().numpy())
+            features[part] = self._encode(images[part], None if batch.told is None else batch.told[part])
+        logits, moved = self._step(features, batch.blocks)
+        num_scores, num_states = logits.numel(), len(rows) * self.manifest.state_size
+        results = torch.empty(num_scores + num_states, device=self._device)
+        host = torch.empty(len(results), pin_memory=True) if self._on_gpu else results
+        scores, states = torch.split(results, [num_scores, num_states])
+        scores, states = scores.view(logits.shape), states.view(len(rows), self.manifest.state_size)
+        torch.sigmoid(logits, out=scores)
+        for block, after in zip(batch.blocks, moved, strict=True):  # all is there by now: nothing need be allocated
+            self._slab.index_copy_(0, block.rows, after)
+        torch.index_select(self._slab, 0, batch.rows, out=states)
+        if self._on_gpu:
+            host.copy_(results, non_blocking=True)
+            torch.cuda.current_stream(self._device).synchronize()
+        whole = host.numpy()
+        return Computed(whole[:num_scores].reshape(scores.shape), whole[num_scores:].reshape(states.shape))
+
+    def buckets_for(self, num_streams: int) -> list[int]:
+        """The numbers of streams to try out, where as many may have a frame in one batch."""
+        return [1 << power for power in range(num_streams.bit_length())] if self._on_gpu else [num_streams]
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most that tensors of this process ever took of the device's own memory; 0 for a CPU's."""
+        return torch.cuda.max_memory_allocated(self._device) if self._on_gpu else 0
 
     def state(self, row: int) -> NDArray[np.float32]:
         """What a row holds, [state_size]."""
         held: NDArray[np.float32] = self._slab[row].cpu().numpy().copy()
         return held
-
-    def warm_up(self, batch_size: int) -> None:
-        """Runs one empty batch, so that the first real one finds its kernels chosen and its memory taken."""
-        shape = (batch_size, 3, self.manifest.input.height, self.manifest.input.width)
-        row = self.acquire(None)
-        frames = list(range(batch_size))
-        self.run(np.zeros(shape, np.uint8), [Block([frames], [[0.1] * batch_size], [row], [])], [row])
-        self.release(row)
 
     def _parts(self, num_images: int) -> Iterator[slice]:
         """On a CPU the batch is encoded in parts whose activations fit its cache (2.6x faster at 64)."""
@@ -120,32 +142,32 @@ class Runner:
         size = num_images if self._on_gpu else max(1, CPU_PART_PIXELS // (shape.height * shape.width))
         yield from (slice(start, start + size) for start in range(0, num_images, max(1, size)))
 
-    def _encode(self, images: NDArray[np.uint8], told: NDArray[np.float32] | None) -> Tensor:
-        host = torch.from_numpy(images)
-        pixels = (host.pin_memory() if self._on_gpu else host).to(self._device, non_blocking=True)
-        facts = None if told is None else torch.from_numpy(told).to(self._device)
-        with self._autocast():
-            features: Tensor = self._network.encode(pixels, facts)
-        return features.float()
+    def _encode(self, images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8], told: Tensor | None) -> Tensor:
+        host = torch.empty((len(images), *images[0].shape), dtype=torch.uint8, pin_memory=self._on_gpu)
+        np.stack(list(images), out=host.numpy())
+        features: Tensor = self._network.encode(host.to(self._device, non_blocking=True), told)
+        return features
 
-    def _step(self, features: Tensor, blocks: Sequence[Block]) -> Tensor:
+    def _step(self, features: Tensor, blocks: Sequence[StagedBlock]) -> tuple[Tensor, list[Tensor]]:
+        """Logits [B, labels], and of each block the states after it.
+
+        Whoever has a run in a second block begins it with an empty memory: so none waits for what another leaves.
+        """
         logits = torch.zeros(len(features), self._network.num_labels, device=self._device)
+        moved = []
         for block in blocks:
-            if block.resets:
-                self._slab[self._index(block.resets)] = 0
-            frames, rows = self._index(block.frames), self._index(block.rows)
-            dt_seconds = torch.tensor(block.dt_seconds, dtype=torch.float32, device=self._device)
-            with self._autocast():
-                block_logits, states = self._network.steps(features[frames], dt_seconds, self._slab[rows])
-            logits[frames] = block_logits.float()
-            self._slab[rows] = states.float()
-        return logits
+            states = self._slab.index_select(0, block.rows)
+            if len(block.resets):
+                states.index_fill_(0, block.resets, 0)
+            logits[block.frames], after = self._stepper.steps(features[block.frames], block.dt_seconds, states)
+            moved.append(after)
+        return logits, moved
 
-    def _index(self, values: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
-        return torch.tensor(values, dtype=torch.long, device=self._device)
 
-    def _autocast(self) -> AbstractContextManager[object]:
-        if not self._on_gpu:
-            return nullcontext()
-        dtype = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-        return torch.autocast("cuda", dtype=dtype)
+def look_precision(device: torch.device) -> torch.dtype:
+    """What a look reckons in there; asked of that very device, as a machine may have older ones beside it."""
+    if device.type != "cuda":
+        return torch.float32
+    with torch.cuda.device(device):
+        has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if has_bfloat16 else torch.float16

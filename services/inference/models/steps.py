@@ -28,7 +28,7 @@ class Block:
     """Runs of equally many frames, one of each of several streams.
 
     `frames` and `dt_seconds` hold a list per run: indices into the batch, and times. `rows` are the runs' places in
-    the state slab, `resets` those of them that are emptied first.
+    the state slab, `resets` those of them that are emptied first: all that a block before it has as well.
     """
 
     frames: list[list[int]] = field(default_factory=list)

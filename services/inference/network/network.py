@@ -41,6 +41,7 @@ class Network(nn.Module):
     whether it has begun.
     """
 
+    luma: Tensor
     spans: Tensor
     """Seconds that the senses' running means go over: the slow ones and the fast ones."""
 
@@ -48,6 +49,7 @@ class Network(nn.Module):
         super().__init__()
         self.config = config
         self.num_labels = num_labels
+        self.register_buffer("luma", torch.tensor(LUMA), persistent=False)
         self.register_buffer("spans", torch.tensor((config.slow_seconds, config.fast_seconds)), persistent=False)
         tiles = (height // TILE) * (width // TILE)
         self.look = _look(config, (height, width), tiles) if config.appearance else None
@@ -76,6 +78,11 @@ class Network(nn.Module):
         """Whether no weight that training moves acts in `encode`."""
         return self.look is None or (isinstance(self.look, TrunkLook) and self.look.fixed)
 
+    def reckon_looks_in(self, dtype: torch.dtype) -> None:
+        """Casts the look, once and for good, to serve in less precision; senses and memories stay float32."""
+        if self.look:
+            self.look.reckon_in(dtype)
+
     @property
     def _plain_senses(self) -> list[Sense]:
         return [sense for sense in (self.histograms, self.full_size, self.marks) if sense is not None]
@@ -90,7 +97,7 @@ class Network(nn.Module):
         `told` [B, 17] is what `shared.entries.told` gives for each; of frames without it nothing was measured, and none
         is damaged.
         """
-        images = _evened(images) if self.config.evened else images
+        images = _evened(images, self.luma) if self.config.evened else images
         parts = [self.look(normalise(images)).float()] if self.look else []
         with torch.autocast(images.device.type, enabled=False):
             if self._senses:
@@ -193,10 +200,10 @@ def _planes(images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return colours, grey.unsqueeze(1), tiles / LEVELS, torch.log(strength + 1e-3)
 
 
-def _evened(images: Tensor) -> Tensor:
+def _evened(images: Tensor, luma: Tensor) -> Tensor:
     """The levels of RGB images as if all had been taken in about the same light, by day or by night."""
     pixels = images.float() / LEVELS
-    grey = torch.einsum("bchw,c->bhw", pixels, pixels.new_tensor(LUMA)).unsqueeze(1)
+    grey = torch.einsum("bchw,c->bhw", pixels, luma).unsqueeze(1)
     light, contrast = grey.mean((2, 3), keepdim=True), grey.std((2, 3), keepdim=True)
     gain = (USUAL_CONTRAST / (contrast + 1e-3)).clamp(max=LARGEST_GAIN)
     usual = USUAL_LIGHT + TRACE * (light - USUAL_LIGHT)

@@ -31,7 +31,8 @@ log = logging.getLogger(__name__)
 
 
 class DamagedStreams:
-    """Streams whose keys do not bear a commit: each is named once in the log, and tried again now and then."""
+    """Streams whose keys do not bear a commit, or on whose frames the model fails: each is named once in the log, and
+    tried again now and then."""
 
     def __init__(self) -> None:
         self._damages: dict[str, tuple[str, float]] = {}

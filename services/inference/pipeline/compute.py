@@ -9,14 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.inference.metrics import InferenceMetrics
-from services.inference.models.runner import Computed
-from services.inference.models.steps import Elapsed, arrange, elapsed
+from services.inference.models.runner import Computed, Runner
+from services.inference.models.steps import Elapsed, elapsed
+from services.inference.models.trial import ToScore, attempt, words_of
 from services.inference.pipeline.messages import (
     Batch,
     Change,
     Closing,
     Item,
     Opening,
+    Refused,
     Remembered,
     Results,
     Scored,
@@ -26,7 +28,7 @@ from services.inference.pipeline.messages import (
     ToCompute,
     ToRecord,
 )
-from shared.entries import SCORE_DECIMALS, told
+from shared.entries import NUM_TOLD, SCORE_DECIMALS, told
 from shared.errors import FrameUnreadable
 from shared.events import CloseReason
 from shared.store.frame_queue import MAX_QUEUE_BYTES
@@ -69,6 +71,8 @@ class Recollection:
         self._saved_ms = memory.at_ms
         self.is_unreadable = False
         """whether the last picture did not decode"""
+        self.is_refused = False
+        """whether the model failed on it: what comes until it is closed is let go"""
 
     @property
     def row(self) -> int:
@@ -155,7 +159,7 @@ class Compute:
         """What becomes of a message."""
         match message:
             case Batch():
-                yield Results(self._run(message))
+                yield from self._run(message)
                 return
             case Silence(streams, away):
                 stored = [self._stored(stream, "gap" if away else None, is_silent=True) for stream in streams]
@@ -181,11 +185,14 @@ class Compute:
         memory = known.saved(stream.runner.state(known.row), is_silent=is_silent) if is_wanted else None
         return StreamResult(stream, memory=memory, closed=closed)
 
-    def _run(self, batch: Batch) -> list[StreamResult]:
+    def _run(self, batch: Batch) -> Iterator[ToRecord]:
+        items = [item for item in batch.items if not self._known[item.stream].is_refused]
         with self._metrics.stage_seconds.labels("decode").time():
-            pictures = [self._picture(item) for item in batch.items]
+            pictures = [self._picture(item) for item in items]
         with self._metrics.stage_seconds.labels("model").time():
-            return self._scored(batch, pictures)
+            results, refused = self._scored(batch.runner, items, pictures)
+        yield Results(results)
+        yield from refused
 
     def _picture(self, item: Item) -> Picture | None:
         """What the item shows; a picture that does not decode is counted, and the first of several is told."""
@@ -204,29 +211,41 @@ class Compute:
         known.is_unreadable = False
         return picture
 
-    def _scored(self, batch: Batch, pictures: Sequence[Picture | None]) -> list[StreamResult]:
-        memories = {item.stream: self._known[item.stream] for item in batch.items}
-        pairs = zip(batch.items, pictures, strict=True)
+    def _scored(
+        self, runner: Runner, items: Sequence[Item], pictures: Sequence[Picture | None]
+    ) -> tuple[list[StreamResult], list[Refused]]:
+        """What is to be recorded, and the streams that the model fails on: of these, nothing is."""
+        memories = {item.stream: self._known[item.stream] for item in items}
+        pairs = zip(items, pictures, strict=True)
         moved = [(item, memories[item.stream].advance(item, picture)) for item, picture in pairs]
         seen = [(item, passed) for item, passed in moved if isinstance(passed, Elapsed)]
-        blocks = arrange([memories[item.stream].row for item, _ in seen], [passed for _, passed in seen])
-        images = [picture for picture in pictures if picture is not None]
         due = {stream: known for stream, known in memories.items() if known.is_due(self._often)}
         facts = [told(item.frame.figures, damaged=item.frame.damaged) for item, _ in seen]
-        computed = batch.runner.run(
-            images, blocks, [known.row for known in due.values()], np.array(facts, np.float32) if facts else None
+        frames = ToScore(
+            [picture for picture in pictures if picture is not None],
+            [memories[item.stream].row for item, _ in seen],
+            [passed for _, passed in seen],
+            np.array(facts, np.float32).reshape(-1, NUM_TOLD),
         )
-        pairs_due = zip(due.items(), computed.states, strict=True)
+        outcome = attempt(runner, frames, [known.row for known in due.values()])
+        refused = list(self._refused(memories, outcome.faults)) if outcome.faults else []
+        pairs_due = zip(due.items(), outcome.computed.states, strict=True)
         checkpoints = {stream: known.saved(state) for (stream, known), state in pairs_due}
-        entries: dict[Stream, list[Scored]] = {stream: [] for stream in memories}
-        for item, scored in zip(batch.items, _entries(moved, computed), strict=True):
-            if not item.is_replay:
+        entries: dict[Stream, list[Scored]] = {stream: [] for stream, known in memories.items() if not known.is_refused}
+        for item, scored in zip(items, _entries(moved, outcome.computed), strict=True):
+            if not item.is_replay and item.stream in entries:
                 entries[item.stream].append(scored)
         return [
             StreamResult(stream, told, checkpoints.get(stream))
             for stream, told in entries.items()
             if told or stream in checkpoints
-        ]
+        ], refused
+
+    def _refused(self, memories: dict[Stream, Recollection], faults: dict[int, Exception]) -> Iterator[Refused]:
+        for stream, known in memories.items():
+            if fault := faults.get(known.row):
+                known.is_refused = True
+                yield Refused(stream, f"{stream.runner.manifest.reference} fails on its frames: {words_of(fault)}")
 
 
 def _entries(moved: Sequence[tuple[Item, Elapsed | CloseReason | None]], computed: Computed) -> Iterator[Scored]:

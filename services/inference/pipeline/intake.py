@@ -15,7 +15,7 @@ from services.inference.pipeline.admission import DamagedStreams, admit
 from services.inference.pipeline.batcher import Batcher
 from services.inference.pipeline.messages import Answer, Batch, Change, Closing, Item, Refused, Stream, ToCompute
 from services.inference.pipeline.places import Lane, Place
-from services.inference.settings import InferenceSettings
+from services.inference.settings import LIVE_SHARE, InferenceSettings
 from shared.entries import EntryId, Frame
 from shared.service.tenancy import Tenancy
 from shared.store.frame_queue import read_frames
@@ -26,7 +26,6 @@ from shared.streams import InferenceStatus, StreamSpec
 
 REFRESH_SECONDS = 0.5
 MAX_FRAMES_READ = 1024
-LIVE_SHARE = 16
 
 
 class Intake:

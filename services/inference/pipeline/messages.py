@@ -143,9 +143,10 @@ class Results:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Redis takes nothing more of this stream under this opening.
+    """Redis takes nothing more of this stream under this opening, or the model nothing of it.
 
-    Where its keys are damaged, `damage` says what is wrong: opening it again would not help.
+    Where its keys are damaged, or the model fails on its frames, `damage` says what is wrong: opening it again would
+    not help.
     """
 
     stream: Stream
@@ -161,5 +162,5 @@ class Settled:
 
 News = Opening | Change | Closing
 ToCompute = News | Silence | Batch
-ToRecord = News | Results
+ToRecord = News | Results | Refused
 Answer = Refused | Settled

@@ -205,6 +205,9 @@ class Recorder:
             case Change(stream, spec):
                 if course := self._courses.get(stream):
                     course.change(spec)
+            case Refused(stream):
+                self._courses.pop(stream, None)
+                self._answer(message)
             case Closing(stream):
                 self._courses.pop(stream, None)
                 self._answer(Settled(stream))

@@ -35,9 +35,13 @@ class BuiltinLook(nn.Module):
         self.out = nn.Linear(16 * num_tiles + 2 * widths[-1], appearance)
         self.apply(initialise)
 
+    def reckon_in(self, dtype: torch.dtype) -> None:
+        """Casts what makes its features."""
+        _cast(self, dtype)
+
     def forward(self, images: Tensor) -> Tensor:
         """[B, 3, H, W] -> [B, appearance]."""
-        maps = self.stages(images)
+        maps = self.stages(images.to(self.out.weight.dtype))
         everywhere = functional.relu(self.squeeze(maps)).flatten(1)
         summary = torch.cat((everywhere, maps.mean((2, 3)), maps.amax((2, 3))), dim=1)
         return functional.relu(self.out(self.dropout(summary)))
@@ -57,7 +61,7 @@ class TrunkLook(nn.Module):
 
     def __init__(self, trunk: Trunk, published: Published, appearance: int, dropout: float, *, fixed: bool) -> None:
         super().__init__()
-        self.published, self.fixed = published, fixed
+        self.published, self.fixed, self.dtype = published, fixed, torch.float32
         self.trunk = trunk.model.requires_grad_(not fixed)
         self.num_features = trunk.num_features if fixed else appearance
         self.register_buffer("mean", trunk.mean.view(3, 1, 1))
@@ -67,10 +71,15 @@ class TrunkLook(nn.Module):
         self.out = nn.Linear(trunk.num_features, appearance)
         initialise(self.out)
 
+    def reckon_in(self, dtype: torch.dtype) -> None:
+        """Casts the trunk alone: what digests its features is little, and may come after them, in `steps`."""
+        _cast(self.trunk, dtype)
+        self.dtype = dtype
+
     def forward(self, images: Tensor) -> Tensor:
         """[B, 3, H, W] -> [B, num_features]: the trunk's where it is fixed, else digested."""
         pixels = images * INPUT_STD + INPUT_MEAN
-        features: Tensor = self.trunk((pixels - self.mean) / self.std)
+        features: Tensor = self.trunk(((pixels - self.mean) / self.std).to(self.dtype)).float()
         return features if self.fixed else self.digested(features)
 
     def digested(self, features: Tensor) -> Tensor:
@@ -95,6 +104,13 @@ def normalise(images: Tensor) -> Tensor:
     which convolutions are faster with."""
     levels = images.to(torch.float32, memory_format=torch.channels_last)
     return levels * (1 / (LEVELS * INPUT_STD)) - INPUT_MEAN / INPUT_STD
+
+
+def _cast(module: nn.Module, dtype: torch.dtype) -> None:
+    """All but batch norms, whose statistics stay as they are."""
+    for each in module.to(dtype).modules():
+        if isinstance(each, _BATCH_NORMS):
+            each.float()
 
 
 def initialise(module: nn.Module) -> None:

@@ -36,7 +36,7 @@ class FullSize(Sense):
     def glance(self, sight: Sight) -> Tensor:
         """The figures, and whether they are known."""
         known = sight.figures.isfinite().all(1, keepdim=True)
-        return torch.cat((torch.where(known, sight.figures.clamp(*BOUNDS), 0), known.float()), dim=1)
+        return torch.cat((sight.figures.clamp(*BOUNDS).masked_fill(~known, 0), known.float()), dim=1)
 
     def forward(self, glance: Tensor, memory: Tensor, time: Time) -> tuple[Tensor, Tensor]:
         """As a sense's; the memory is the slow mean, the last figures, and whether there ever were any."""
