@@ -5,6 +5,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import redis
@@ -21,6 +22,9 @@ import shared.service.openmp  # noqa: F401  (before any test imports torch)
 from services.ingest.captures import attempts, capture
 from services.ingest.sources.hls import follower
 from shared.store.client import connect
+
+if TYPE_CHECKING:
+    from worker_runner import WorkerRunner
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # so small networks are fastest so, above all beside other work
 
@@ -94,6 +98,16 @@ def ingest(redis_client: redis.Redis, tmp_path: Path) -> Iterator[IngestRunner]:
     """Ingest with the test's own folder as its media root; the test starts it."""
     with IngestRunner(redis_client, tmp_path) as runner:
         yield runner
+
+
+@pytest.fixture
+def runner(redis_client: redis.Redis, tmp_path: Path) -> "Iterator[WorkerRunner]":
+    """An inference worker with a model that learned nothing, in the test's own folder; the test starts it."""
+    from worker_runner import WorkerRunner, save_random_model  # noqa: PLC0415  (it imports torch)
+
+    save_random_model(tmp_path)
+    with WorkerRunner(redis_client, tmp_path) as running:
+        yield running
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The memory is stored now and then; who takes over has the frames since go through the network once more."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,6 @@ SPEC = spec_of("cam")
 
 class Crash(Exception):
     """The worker ends in the middle of its work, as it is."""
-
-
-@pytest.fixture
-def runner(redis_client: redis.Redis, tmp_path: Path) -> Iterator[WorkerRunner]:
-    save_random_model(tmp_path)
-    with WorkerRunner(redis_client, tmp_path) as running:
-        yield running
 
 
 @pytest.fixture

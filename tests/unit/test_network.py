@@ -8,7 +8,6 @@ import torch
 from services.inference.network.network import Network, build_network
 from services.inference.network.senses.histograms import NUM_BINS
 from services.inference.network.senses.sense import Sight, Time
-from services.inference.network.senses.shifts import Shifts
 from shared.entries import MAX_FIGURES, NUM_TOLD
 from shared.errors import ModelUnusable
 
@@ -287,30 +286,3 @@ def test_histograms_count_tiles_by_what_changed_in_them() -> None:
         assert {place: shares[1, place].item() for place in shares[1].nonzero().flatten().tolist()} == pytest.approx(
             {0: 0.25, 3: 0.5, 18: 0.25}
         )
-
-
-def test_what_a_picture_shows_elsewhere_is_found_there() -> None:
-    past = torch.rand(2, 3, 12, 16, generator=generator(4))
-    now = past.clone()
-    now[0, :, 2:, :13] = past[0, :, :10, 3:]  # knocked: all is two tiles further down and three further left
-    now[1, :, :, 4:] = 0.5  # covered but for a strip
-    pairs = torch.stack([each.flatten(2) - each.mean((2, 3)).unsqueeze(2) for each in (now, past)], dim=1)
-    _, _, best = (each.squeeze(1) for each in Shifts(12, 16)(pairs.unsqueeze(1)))
-    assert best[0].min() > 0.9
-    assert likeness(now[0] - now[0].mean(), past[0] - past[0].mean()) < 0.5
-    assert best[1].max() < 0.7
-    for row, column in ((0, 0), (0, 2), (1, 1)):
-        first, other = now[row, column] - now[row, column].mean(), past[row, column] - past[row, column].mean()
-        expected = max(
-            likeness(
-                first[max(0, down) : 12 + min(0, down), max(0, right) : 16 + min(0, right)],
-                other[max(0, -down) : 12 - max(0, down), max(0, -right) : 16 - max(0, right)],
-            )
-            for down in range(-3, 4)
-            for right in range(-4, 5)
-        )
-        assert best[row, column].item() == pytest.approx(expected, abs=1e-4)
-
-
-def likeness(first: torch.Tensor, other: torch.Tensor) -> float:
-    return float((first * other).sum() / ((first.norm() + 0.02) * (other.norm() + 0.02)))

@@ -11,6 +11,7 @@ from services.inference.network.network import Network, build_network
 from services.inference.network.senses.figures import LEAST_SHARE, SHARES, SIGNED
 from services.inference.network.senses.histograms import DETAILS, LIGHTS, QUANTILES
 from services.inference.network.senses.sense import Time
+from services.inference.network.senses.shifts import Shifts
 from shared.entries import MAX_FIGURES
 
 HEIGHT, WIDTH = 96, 128
@@ -191,3 +192,30 @@ def test_figures_are_what_their_formulas_give(network: Network, time: Time, gene
         slow = torch.lerp(slow, now, mean_rate(time, frame, SLOW_SECONDS))
         previous, told = torch.where(is_known, now, previous), told.maximum(known)
     assert torch.allclose(after, torch.cat((slow, previous, told), dim=1), atol=1e-5)
+
+
+def test_what_a_picture_shows_elsewhere_is_found_there() -> None:
+    past = torch.rand(2, 3, 12, 16, generator=torch.Generator().manual_seed(4))
+    now = past.clone()
+    now[0, :, 2:, :13] = past[0, :, :10, 3:]  # knocked: all is two tiles further down and three further left
+    now[1, :, :, 4:] = 0.5  # covered but for a strip
+    pairs = torch.stack([each.flatten(2) - each.mean((2, 3)).unsqueeze(2) for each in (now, past)], dim=1)
+    _, _, best = (each.squeeze(1) for each in Shifts(12, 16)(pairs.unsqueeze(1)))
+    assert best[0].min() > 0.9
+    assert alike(now[0] - now[0].mean(), past[0] - past[0].mean()) < 0.5
+    assert best[1].max() < 0.7
+    for row, column in ((0, 0), (0, 2), (1, 1)):
+        first, other = now[row, column] - now[row, column].mean(), past[row, column] - past[row, column].mean()
+        expected = max(
+            alike(
+                first[max(0, down) : 12 + min(0, down), max(0, right) : 16 + min(0, right)],
+                other[max(0, -down) : 12 - max(0, down), max(0, -right) : 16 - max(0, right)],
+            )
+            for down in range(-3, 4)
+            for right in range(-4, 5)
+        )
+        assert best[row, column].item() == pytest.approx(expected, abs=1e-4)
+
+
+def alike(first: Tensor, other: Tensor) -> float:
+    return float((first * other).sum() / ((first.norm() + 0.02) * (other.norm() + 0.02)))
