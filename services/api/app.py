@@ -8,10 +8,9 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from services.api.context import ApiContext, build_context
-from services.api.errors import install_error_handlers
-from services.api.limits import BodyLimit
-from services.api.metrics import RequestMetrics
-from services.api.request_id import RequestId
+from services.api.metrics.requests import RequestMetrics
+from services.api.protocol.errors import install_error_handlers
+from services.api.protocol.middleware import BodyLimit, RequestId
 from services.api.routes import events, health, models, probes, scores, streams, workers
 from services.api.settings import ApiSettings
 

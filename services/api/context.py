@@ -6,14 +6,14 @@ from typing import Annotated
 import redis
 from fastapi import Depends, Request
 
-from services.api.catalog import ModelListing
-from services.api.feed import LiveFeed
-from services.api.history import History
-from services.api.metrics import ApiMetrics
-from services.api.probing import Prober
-from services.api.registration import Registrar
+from services.api.kept.catalog import ModelListing
+from services.api.kept.history import History
+from services.api.kept.probing import Prober
+from services.api.kept.registration import Registrar
+from services.api.live.feed import LiveFeed
+from services.api.metrics.requests import ApiMetrics
+from services.api.metrics.store import StoreCollector
 from services.api.settings import ApiSettings
-from services.api.store_metrics import StoreCollector
 from shared.store.client import connect, connect_async
 from shared.store.registry import Registry
 

@@ -6,7 +6,7 @@ import pytest
 import redis
 from api_server import BASE_MS, RunningApi, an_event, running_api, write_event
 
-from services.api import history
+from services.api.kept import history
 from shared.store.keys import keys_of
 
 LABELS = ("covered", "frozen", "moved")

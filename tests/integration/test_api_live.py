@@ -11,7 +11,7 @@ from api_server import BASE_MS, LiveClient, RunningApi, an_event, running_api, w
 from patience import eventually
 from redis_process import redis_process
 
-from services.api import feed, live
+from services.api.live import feed, subscription
 from shared.store.client import connect
 from shared.store.keys import keys_of, partition_of
 
@@ -138,7 +138,7 @@ def test_a_position_that_is_none_is_refused(api: RunningApi) -> None:
 
 
 def test_an_idle_connection_is_kept_open_with_comments(api: RunningApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(subscription, "HEARTBEAT_SECONDS", 0.05)
     with LiveClient(api.url) as client:
         eventually(lambda: client.comments.count("heartbeat") >= 3, "heartbeats")
 
@@ -153,7 +153,7 @@ def test_too_many_listeners_are_told_to_come_back(api: RunningApi, monkeypatch: 
 def test_a_slow_client_is_cut_off_and_counted_and_others_are_not(
     api: RunningApi, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "SEND_TIMEOUT_SECONDS", 3.0)  # the one that reads may be slow for a moment
+    monkeypatch.setattr(subscription, "SEND_TIMEOUT_SECONDS", 3.0)  # the one that reads may be slow for a moment
     name = "afterimage_api_live_clients_slow_total"
     before = api.context.metrics.registry.get_sample_value(name)
     assert before is not None

@@ -11,7 +11,7 @@ import pytest
 from api_server import LiveClient
 from patience import TOOL_SECONDS, eventually
 
-from services.api.live import HEARTBEAT_SECONDS
+from services.api.live.subscription import HEARTBEAT_SECONDS
 from services.api.server import listen
 
 

@@ -27,9 +27,9 @@ from pydantic import SecretStr
 from service_process import ingest_process
 from test_probe_queue import asked, desk_of, kept
 
-from services.api.errors import ApiError
-from services.api.probe_schemas import ProbeCreate
-from services.api.probing import Prober
+from services.api.kept.probing import Prober
+from services.api.protocol.errors import ApiError
+from services.api.schemas.probes import ProbeCreate
 from services.api.settings import ApiSettings
 from services.ingest.captures.probe_desk import ProbeDesk
 from services.ingest.own_redis import OwnRedis

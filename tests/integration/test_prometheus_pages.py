@@ -18,7 +18,7 @@ from redis_cluster import redis_cluster
 from redis_process import redis_process
 from worker_runner import WorkerRunner, pictures, save_random_model, spec_of
 
-from services.api.store_metrics import StoreCollector
+from services.api.metrics.store import StoreCollector
 from shared.store.client import connect
 from shared.store.keys import keys_of
 from shared.store.leases import LEASE_SECONDS

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.api.catalog import MAX_MODELS, Model, ModelListing
+from services.api.kept.catalog import MAX_MODELS, Model, ModelListing
 
 WEIGHTS = b"weights"
 

@@ -1,7 +1,7 @@
 import asyncio
 
-from services.api.feed import MAX_PENDING, FeedEntry, Listener
-from services.api.position import Position
+from services.api.live.feed import MAX_PENDING, FeedEntry, Listener
+from services.api.live.position import Position
 from shared.entries import EntryId
 
 

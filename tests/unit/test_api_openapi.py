@@ -3,16 +3,16 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from services.api import probe_schemas, schemas
 from services.api.app import create_app
-from services.api.errors import ErrorBody
+from services.api.protocol.errors import ErrorBody
+from services.api.schemas import history, probes, service, streams
 from services.api.settings import ApiSettings
 from shared.events import Event
 
 MODELS: dict[str, type[BaseModel]] = {
     **{
         name: kind
-        for module in (schemas, probe_schemas)
+        for module in (streams, history, service, probes)
         for name, kind in vars(module).items()
         if isinstance(kind, type) and issubclass(kind, BaseModel)
     },

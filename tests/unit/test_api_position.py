@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.api.position import NOTHING_YET, Position
+from services.api.live.position import NOTHING_YET, Position
 from shared.entries import MAX_NUMBER, EntryId
 from shared.store.keys import NUM_PARTITIONS
 

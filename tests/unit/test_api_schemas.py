@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from afterimage.commands import options
-from services.api.schemas import Skip, StreamChange, StreamCreate, StreamView
+from services.api.schemas.streams import Skip, StreamChange, StreamCreate, StreamView
 from shared.probes import ProbeRequest
 from shared.records import StreamRecord
 from shared.streams import (

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("afterimage", "benchmarks", "services", "shared", "training")
 FILES = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 300, 50
-SORTED = ("services/ingest", "services/inference", "shared")
+SORTED = ("services/api", "services/ingest", "services/inference", "shared")
 """Where small rooms and crowded floors are looked for; what is not sorted yet stands not here."""
 MAX_ROOMS, SMALL_ROOM_LINES = 10, 40
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "manager", "managers", "base", "common", "misc"}
@@ -168,7 +168,8 @@ def test_small_rooms_are_shared(house: str) -> None:
     lonely = [
         path.as_posix()
         for path in rooms_of(house)
-        if len((ROOT / path).read_text().splitlines()) < SMALL_ROOM_LINES
+        if path.parent.name != "routes"  # the app alone knows them
+        and len((ROOT / path).read_text().splitlines()) < SMALL_ROOM_LINES
         and importers[".".join(path.with_suffix("").parts)] < 2
     ]
     assert lonely == []

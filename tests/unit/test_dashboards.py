@@ -9,8 +9,8 @@ import redis
 from dashboards import FILES, GRAFANA, board, queries
 from promtool import PROMETHEUS, promtool
 
-from services.api.metrics import ApiMetrics
-from services.api.store_metrics import StoreCollector
+from services.api.metrics.requests import ApiMetrics
+from services.api.metrics.store import StoreCollector
 from services.inference.metrics import InferenceMetrics
 from services.ingest.metrics import IngestMetrics
 from shared.service.settings import PROJECT_ROOT

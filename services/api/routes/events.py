@@ -5,16 +5,16 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Query
 from fastapi.responses import StreamingResponse
 
-from services.api import examples
 from services.api.context import Context
-from services.api.docs import Responses, errors
-from services.api.errors import ApiError
-from services.api.history import EventQuery, Place
-from services.api.live import LiveResponse, Wanted
-from services.api.paging import bad_cursor, cursor_of, parts_of
-from services.api.parameters import MAX_MS, Cursor, LabelQuery, SinceMs, StreamIdQuery, UntilMs
-from services.api.position import Position
-from services.api.schemas import EventPage
+from services.api.kept.history import EventQuery, Place
+from services.api.live.position import Position
+from services.api.live.subscription import LiveResponse, Wanted
+from services.api.protocol.docs import Responses, errors
+from services.api.protocol.errors import ApiError
+from services.api.protocol.paging import bad_cursor, cursor_of, parts_of
+from services.api.protocol.parameters import MAX_MS, Cursor, LabelQuery, SinceMs, StreamIdQuery, UntilMs
+from services.api.schemas import examples
+from services.api.schemas.history import EventPage
 from shared.events import Event
 
 EVENT_ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}\.[a-z0-9_]{1,40}\.[0-9]{1,16}$"

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from services.api.context import Context
-from services.api.docs import Responses, errors
-from services.api.errors import ApiError
-from services.api.schemas import Health, Readiness
-from services.api.store_metrics import full_nodes
+from services.api.metrics.store import full_nodes
+from services.api.protocol.docs import Responses, errors
+from services.api.protocol.errors import ApiError
+from services.api.schemas.service import Health, Readiness
 from shared.store.keys import Role
 from shared.store.leases import living_workers
 

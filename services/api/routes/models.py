@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from services.api.catalog import Model
 from services.api.context import Context
-from services.api.schemas import ModelList, ModelView
+from services.api.kept.catalog import Model
+from services.api.schemas.service import ModelList, ModelView
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 

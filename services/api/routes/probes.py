@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 
 from services.api.context import Context
-from services.api.docs import errors
-from services.api.probe_schemas import ProbeCreate, ProbeView
+from services.api.protocol.docs import errors
+from services.api.schemas.probes import ProbeCreate, ProbeView
 
 router = APIRouter(prefix="/v1/streams/probe", tags=["streams"])
 

@@ -5,11 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from services.api.context import Context
-from services.api.docs import Responses, errors
-from services.api.errors import ApiError
-from services.api.frames import newest_frame
-from services.api.parameters import MAX_MS, SinceMs, StreamIdPath, UntilMs
-from services.api.schemas import ScorePage, StreamView
+from services.api.kept.frames import newest_frame
+from services.api.protocol.docs import Responses, errors
+from services.api.protocol.errors import ApiError
+from services.api.protocol.parameters import MAX_MS, SinceMs, StreamIdPath, UntilMs
+from services.api.schemas.history import ScorePage
+from services.api.schemas.streams import StreamView
 
 router = APIRouter(prefix="/v1/streams/{stream_id}", tags=["streams"])
 

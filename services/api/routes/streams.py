@@ -6,10 +6,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from services.api.context import Context
-from services.api.docs import errors
-from services.api.paging import cursor_of, parts_of
-from services.api.parameters import Cursor, StreamIdPath
-from services.api.schemas import StreamChange, StreamCreate, StreamPage, StreamView
+from services.api.protocol.docs import errors
+from services.api.protocol.paging import cursor_of, parts_of
+from services.api.protocol.parameters import Cursor, StreamIdPath
+from services.api.schemas.streams import StreamChange, StreamCreate, StreamPage, StreamView
 
 log = logging.getLogger(__name__)
 

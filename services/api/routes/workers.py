@@ -6,8 +6,8 @@ import redis
 from fastapi import APIRouter
 
 from services.api.context import Context
-from services.api.docs import errors
-from services.api.schemas import WorkerList, WorkerView
+from services.api.protocol.docs import errors
+from services.api.schemas.service import WorkerList, WorkerView
 from shared.store.client import translated
 from shared.store.keys import PARTITIONS, Role
 from shared.store.leases import living_workers

@@ -16,9 +16,9 @@ from typing import Any
 
 import redis.asyncio
 
-from services.api.errors import ApiError
-from services.api.metrics import ApiMetrics
-from services.api.position import Position
+from services.api.live.position import Position
+from services.api.metrics.requests import ApiMetrics
+from services.api.protocol.errors import ApiError
 from shared.entries import EntryId
 from shared.errors import StoreUnavailable
 from shared.store.client import translated

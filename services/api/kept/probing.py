@@ -7,9 +7,9 @@ from typing import Final
 import redis
 from fastapi.concurrency import run_in_threadpool
 
-from services.api.errors import ApiError
-from services.api.probe_schemas import ProbeCreate, ProbeView
-from services.api.registration import check_source
+from services.api.kept.registration import check_source
+from services.api.protocol.errors import ApiError
+from services.api.schemas.probes import ProbeCreate, ProbeView
 from services.api.settings import ApiSettings
 from shared.probes import MAX_OPEN, WAIT_SECONDS, ProbeQueue, ProbeRequest
 

@@ -4,8 +4,8 @@ from base64 import b64encode
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.api import examples
-from services.api.schemas import SOURCE, SourceText
+from services.api.schemas import examples
+from services.api.schemas.streams import SOURCE, SourceText
 from shared.probes import ProbeReport
 from shared.streams import RtspTransport
 from shared.words.redaction import shown_source

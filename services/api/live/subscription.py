@@ -15,8 +15,8 @@ from fastapi.sse import format_sse_event
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from services.api.feed import FeedEntry, Listener, LiveFeed
-from services.api.metrics import ApiMetrics
+from services.api.live.feed import FeedEntry, Listener, LiveFeed
+from services.api.metrics.requests import ApiMetrics
 
 HEARTBEAT_SECONDS = 15.0
 SEND_TIMEOUT_SECONDS = 10.0

@@ -1,4 +1,4 @@
-"""What the api takes and gives, as pydantic models; a field's bounds are those of the stored spec."""
+"""What the api takes and gives of streams, as pydantic models; a field's bounds are those of the stored spec."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,11 +7,9 @@ from typing import Annotated, Literal
 from annotated_types import GroupedMetadata
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from services.api import examples
-from shared.events import Event
-from shared.manifest import InputSpec, Label, Thresholds
+from services.api.schemas import examples
+from shared.manifest import Label
 from shared.records import StreamRecord
-from shared.store.keys import Role
 from shared.streams import RtspTransport, StreamId, StreamSpec, StreamState, ThresholdOverride
 from shared.words.redaction import redact, shown_source
 
@@ -201,89 +199,3 @@ class StreamPage(BaseModel):
 
     items: list[StreamView]
     next: str | None = Field(description="cursor of the next page; null on the last")
-
-
-class EventPage(BaseModel):
-    """Events, newest first."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [examples.EVENT], "next": examples.CURSOR}]})
-
-    items: list[Event]
-    next: str | None = Field(
-        description="cursor of the next page, null on the last; a page can hold fewer than `limit` before the last"
-    )
-
-
-class FrameScores(BaseModel):
-    """One frame's scores."""
-
-    at_ms: int
-    scores: dict[str, float] = Field(description="label → probability")
-
-
-class ScorePage(BaseModel):
-    """Scores, oldest first."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [examples.SCORES]})
-
-    items: list[FrameScores]
-    next_since_ms: int | None = Field(description="`since_ms` of the next page; null where nothing more is kept")
-
-
-class ModelView(BaseModel):
-    """A model folder on this machine."""
-
-    name: str
-    usable: bool
-    reason: str | None = Field(default=None, description="why it is not usable")
-    reference: str | None = Field(default=None, description="name@first 8 hex digits of the weights' SHA-256")
-    description: str | None = None
-    labels: list[str] = Field(default_factory=list)
-    fps: float | None = Field(default=None, description="the rate the model was trained at")
-    input: InputSpec | None = None
-    thresholds: dict[str, Thresholds] = Field(default_factory=dict, description="per label, defaults filled in")
-
-
-class ModelList(BaseModel):
-    """The models that streams can use."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [examples.MODEL]}]})
-
-    items: list[ModelView]
-
-
-class WorkerView(BaseModel):
-    """A living worker, and its share of the work."""
-
-    id: str
-    role: Role
-    silent_seconds: float = Field(description="since its last heartbeat")
-    partitions: list[int] = Field(description="of the 32 that streams are spread over, those that it owns")
-    num_streams: int = Field(description="registered in these partitions")
-
-
-class WorkerList(BaseModel):
-    """The living workers, by role and id."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [examples.WORKER]}]})
-
-    items: list[WorkerView]
-
-
-class Health(BaseModel):
-    """The process answers."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok"}]})
-
-    status: Literal["ok"] = "ok"
-
-
-class Readiness(BaseModel):
-    """Redis answers and there is somebody to do the work."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"status": "ready", "workers": {"ingest": 1, "inference": 1}}]}
-    )
-
-    status: Literal["ready"] = "ready"
-    workers: dict[str, int] = Field(description="role → number of living workers")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import redis
 
-from services.api.catalog import ModelListing
-from services.api.errors import ApiError, refused
-from services.api.frames import last_published_ms
-from services.api.schemas import StreamChange, StreamCreate
+from services.api.kept.catalog import ModelListing
+from services.api.kept.frames import last_published_ms
+from services.api.protocol.errors import ApiError, refused
+from services.api.schemas.streams import StreamChange, StreamCreate
 from services.api.settings import ApiSettings
 from shared.clock import now_ms
 from shared.errors import SourceMissing, SourceRefused, StreamExists

@@ -8,7 +8,7 @@ from typing import Any
 import redis
 from pydantic import ValidationError
 
-from services.api.schemas import FrameScores
+from services.api.schemas.history import FrameScores
 from shared.entries import EntryId, parse_scores
 from shared.events import Event
 from shared.store.client import replies_of, translated

@@ -8,7 +8,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from redis.cluster import RedisCluster
 
-from services.api.schemas import StreamView
+from services.api.schemas.streams import StreamView
 from shared.errors import StoreUnavailable
 from shared.store.client import translated
 from shared.store.frame_queue import MAX_JPEG_BYTES

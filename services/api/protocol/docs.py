@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.api.errors import ErrorBody
+from services.api.protocol.errors import ErrorBody
 
 Responses = dict[int | str, dict[str, Any]]
 

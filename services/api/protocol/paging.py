@@ -3,7 +3,7 @@
 import base64
 import binascii
 
-from services.api.errors import ApiError, refused
+from services.api.protocol.errors import ApiError, refused
 
 
 def cursor_of(*parts: str | int) -> str:

@@ -1,13 +1,42 @@
-"""Bounds on what a request may bring."""
+"""What every request passes on its way in: an id that its answer and its log lines carry, and a bound on its body."""
 
-from starlette.datastructures import Headers
+import re
+import secrets
+
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.api.errors import CODES, ErrorDetail, error_response
+from services.api.protocol.errors import CODES, ErrorDetail, error_response
+from shared.service.logs import request_id
 
+HEADER = "X-Request-ID"
+ALLOWED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 MAX_BODY_BYTES = 64 * 1024
 TOO_LARGE = f"the body is larger than {MAX_BODY_BYTES} bytes"
+
+
+class RequestId:
+    """Takes the caller's X-Request-ID where it is plain, else makes one, and answers with it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get(HEADER, "")
+        number = given if ALLOWED.fullmatch(given) else secrets.token_hex(8)
+        request_id.set(number)  # each request has a task, so a context, of its own
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[HEADER] = number
+            await send(message)
+
+        await self._app(scope, receive, send_with_id)
 
 
 class BodyLimit:

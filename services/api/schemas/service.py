@@ -1,0 +1,68 @@
+"""What the api gives of the system: models, workers, health."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.api.schemas import examples
+from shared.manifest import InputSpec, Thresholds
+from shared.store.keys import Role
+
+
+class ModelView(BaseModel):
+    """A model folder on this machine."""
+
+    name: str
+    usable: bool
+    reason: str | None = Field(default=None, description="why it is not usable")
+    reference: str | None = Field(default=None, description="name@first 8 hex digits of the weights' SHA-256")
+    description: str | None = None
+    labels: list[str] = Field(default_factory=list)
+    fps: float | None = Field(default=None, description="the rate the model was trained at")
+    input: InputSpec | None = None
+    thresholds: dict[str, Thresholds] = Field(default_factory=dict, description="per label, defaults filled in")
+
+
+class ModelList(BaseModel):
+    """The models that streams can use."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [examples.MODEL]}]})
+
+    items: list[ModelView]
+
+
+class WorkerView(BaseModel):
+    """A living worker, and its share of the work."""
+
+    id: str
+    role: Role
+    silent_seconds: float = Field(description="since its last heartbeat")
+    partitions: list[int] = Field(description="of the 32 that streams are spread over, those that it owns")
+    num_streams: int = Field(description="registered in these partitions")
+
+
+class WorkerList(BaseModel):
+    """The living workers, by role and id."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [examples.WORKER]}]})
+
+    items: list[WorkerView]
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok"}]})
+
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(BaseModel):
+    """Redis answers and there is somebody to do the work."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"status": "ready", "workers": {"ingest": 1, "inference": 1}}]}
+    )
+
+    status: Literal["ready"] = "ready"
+    workers: dict[str, int] = Field(description="role → number of living workers")
