@@ -3,7 +3,7 @@
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -84,8 +84,6 @@ class FitConfig:
     )
 
     def __post_init__(self) -> None:
-        if self.mirror == "on" and not self.recipe.pictures:
-            raise SettingsInvalid("mirror is on; the recipe leaves pictures as they are")
         if self.network.get("backbone") == LITE and not self.pretrained:
             raise SettingsInvalid("backbone 'lite0' is used as published, never with random weights")
 
@@ -159,8 +157,7 @@ class _FitRun:
         self.kept, self.held_out = split_held_out(dataset, config.held_out, config.seed)
         self.learned = learned_from(self.kept.videos, self.held_out.videos)
         self.settings = asdict(config) | {"data": fingerprint(dataset)}
-        mirror = config.mirror if config.recipe.pictures else "off"
-        self.progress = checkpoint.RunProgress(mirror={"on": True, "off": False, "auto": None}[mirror])
+        self.progress = checkpoint.RunProgress(mirror={"on": True, "off": False, "auto": None}[config.mirror])
         self.checkpoint = out / checkpoint.CHECKPOINT_FILE
 
     def read(self, folder: Path, *, show_progress: bool) -> None:
@@ -177,8 +174,9 @@ class _FitRun:
         """Leaves of the frames what the network's fixed parts make of them, where nothing else is ever needed."""
         if network.features_are_fixed and not self.config.recipe.pictures:
             kept, held_out = self.folders
-            self.train_sequences = sensed_once(network, self.train_sequences, kept)
-            self.check_sequences = sensed_once(network, self.check_sequences, held_out)
+            mirrored = self.config.mirror != "off"
+            self.train_sequences = sensed_once(network, self.train_sequences, kept, mirrored=mirrored)
+            self.check_sequences = sensed_once(network, self.check_sequences, held_out, mirrored=mirrored)
 
     def train(self, bar: Progress, *, resume: bool) -> None:
         """Runs the epochs that are left, until none gets better."""
@@ -256,7 +254,7 @@ class _FitRun:
         return {label: ap for label, ap in precisions_of(self.labels, sequences, scores).items() if np.isfinite(ap)}
 
     def _mirrored_precisions(self) -> dict[str, float]:
-        return self._precisions([_mirrored(each) for each in self.check_sequences if isinstance(each, Sequence8Bit)])
+        return self._precisions([_mirrored(each) for each in self.check_sequences])
 
     @property
     def _chances(self) -> dict[str, float]:
@@ -286,6 +284,7 @@ class _FitRun:
         )
 
 
-def _mirrored(sequence: Sequence8Bit) -> Sequence8Bit:
-    images = np.ascontiguousarray(sequence.images[:, :, ::-1])
-    return Sequence8Bit(images, sequence.times_seconds, sequence.targets, sequence.weights, sequence.truth)
+def _mirrored(sequence: Sequence8Bit | SensedClip) -> Sequence8Bit | SensedClip:
+    if isinstance(sequence, Sequence8Bit):
+        return sequence.turned()
+    return sequence if sequence.mirrored is None else replace(sequence, features=sequence.mirrored)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
@@ -47,15 +48,24 @@ def _decoded(
         )
 
 
-def sensed_once(network: Network, sequences: Sequence[Sequence8Bit | SensedClip], folder: Path) -> list[SensedClip]:
-    """What a network's fixed parts keep of each sequence's frames, on disk in `folder`."""
-    pictures = [each for each in sequences if isinstance(each, Sequence8Bit)]
-    return [_on_disk(sensed(network, each), folder / f"{index}.sensed.npy") for index, each in enumerate(pictures)]
+def sensed_once(
+    network: Network, sequences: Sequence[Sequence8Bit | SensedClip], folder: Path, *, mirrored: bool
+) -> list[SensedClip]:
+    """What a network's fixed parts keep of each sequence's frames, and of the mirrored ones, on disk in `folder`."""
+    clips = []
+    for index, pictures in enumerate(each for each in sequences if isinstance(each, Sequence8Bit)):
+        clip = sensed(network, pictures)
+        features = _on_disk(clip.features, folder / f"{index}.sensed.npy")
+        turned = None
+        if mirrored:
+            turned = _on_disk(sensed(network, pictures.turned()).features, folder / f"{index}.mirrored.npy")
+        clips.append(replace(clip, features=features, mirrored=turned))
+    return clips
 
 
-def _on_disk(clip: SensedClip, file: Path) -> SensedClip:
-    np.save(file, clip.features)
-    return replace(clip, features=np.load(file, mmap_mode="c"))
+def _on_disk(features: NDArray[np.float32], file: Path) -> NDArray[np.float32]:
+    np.save(file, features)
+    return np.asarray(np.load(file, mmap_mode="c"))
 
 
 def _ends_inside(end_seconds: float, sequence: Sequence8Bit) -> bool:

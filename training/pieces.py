@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from training.augment import Augmentation
 from training.loop import TrainingBatch, padded
 from training.recipes import PLAIN, Regularisation
-from training.sequences import Labelled
+from training.sequences import Labelled, SensedClip
 from training.truth import Interval
 
 MAX_STREAMS = 16
 MISSING_SHARES = (0.05, 0.4)
 """How many frames a gappy stretch misses."""
+MIRRORED = 0.5
+"""How often, where that is allowed."""
 SHARES = (0.5, 1.0)
 """Of a clip that another is mixed into."""
 
@@ -116,10 +118,17 @@ def _seen(sequence: Labelled, piece: Piece, rng: Generator, *, mirror: bool, rec
         if rng.random() < 0.3:
             frames = frames[rng.random(len(frames)) >= rng.uniform(*MISSING_SHARES)]
     frames = frames if len(frames) else np.array([piece.start])
-    seen = sequence.seen[frames]
+    seen = _sides_of(sequence, rng, mirror=mirror)[frames]
     if recipe.pictures and seen.dtype == np.uint8:
         seen = Augmentation.draw(rng, *seen.shape[1:3], mirror=mirror, recipe=recipe).apply(seen, rng)
     return Shown(seen, sequence.times_seconds[frames], sequence.targets[frames], sequence.weights[frames])
+
+
+def _sides_of(sequence: Labelled, rng: Generator, *, mirror: bool) -> NDArray[Any]:
+    """What is seen of a sequence; of one whose features are kept, at times those of the mirrored pictures."""
+    if mirror and isinstance(sequence, SensedClip) and sequence.mirrored is not None and rng.random() < MIRRORED:
+        return sequence.mirrored
+    return sequence.seen
 
 
 def mixed(clip: Shown, other: Shown, share: float) -> Shown:

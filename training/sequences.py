@@ -1,7 +1,7 @@
 """Frames as the network meets them, through the very transport and decoding that serve, with a target per frame."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import cv2
@@ -65,6 +65,10 @@ class Sequence8Bit:
         """The pictures."""
         return self.images
 
+    def turned(self) -> "Sequence8Bit":
+        """The same with left and right exchanged."""
+        return replace(self, images=np.ascontiguousarray(self.images[:, :, ::-1]))
+
 
 @dataclass(frozen=True, slots=True)
 class SensedClip:
@@ -76,6 +80,8 @@ class SensedClip:
     targets: NDArray[np.float32]
     weights: NDArray[np.float32]
     truth: tuple[Interval, ...] = ()
+    mirrored: NDArray[np.float32] | None = None
+    """The features of the same frames with left and right exchanged, where they are wanted."""
 
     @property
     def seen(self) -> NDArray[np.float32]:

@@ -41,9 +41,7 @@ Recipe = Annotated[
 ]
 Mirror = Annotated[
     Literal["auto", "on", "off"],
-    typer.Option(
-        help="With --recipe plain or strong: show half of the clips mirrored. Auto: once held-out videos bear it."
-    ),
+    typer.Option(help="With --data: show half of the clips mirrored. Auto: once held-out videos bear it."),
 ]
 Footage = Annotated[
     list[Path] | None,

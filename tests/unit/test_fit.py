@@ -4,7 +4,7 @@ import filecmp
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ from training.mirror import may_mirror
 from training.order import ANNOTATIONS_FILE, FPS, LEFTWARDS, RIGHTWARDS, write_order_task
 from training.pieces import Shown, epoch_of, mixed, pieces_of, side_by_side
 from training.recipes import PLAIN, RECIPES, Recipe, Regularisation
-from training.sequences import Sequence8Bit
+from training.sequences import SensedClip, Sequence8Bit
 from training.truth import Interval
 
 LABELS = (LEFTWARDS, RIGHTWARDS)
@@ -181,7 +181,10 @@ def test_shares_of_two_labels_compete_as_shares() -> None:
     assert _confusion(logits, targets, weights, 0.0).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
-def test_pictures_that_stay_as_they_are_are_encoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("mirror", "sides"), [("off", 1), ("on", 2)])
+def test_pictures_that_stay_as_they_are_are_encoded_once_from_each_side(
+    mirror: Literal["off", "on"], sides: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     encode, encoded = Network.encode, list[int]()
 
     def counted(self: Network, images: torch.Tensor, told: torch.Tensor | None) -> torch.Tensor:
@@ -190,17 +193,27 @@ def test_pictures_that_stay_as_they_are_are_encoded_once(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(Network, "encode", counted)
     dataset = crossings(tmp_path / "videos", 2)
-    report = train(tmp_path / "small", dataset, config=replace(SMALL, epochs=3))
+    report = train(tmp_path / "small", dataset, config=replace(SMALL, epochs=3, mirror=mirror))
     frames = decoded(dataset, FPS, InputSpec(height=48, width=64), tmp_path, show_progress=False)
     assert report.epochs == 3
-    assert not report.mirrored
-    assert sum(encoded) == sum(len(each.images) for each in frames)
+    assert report.mirrored == (mirror == "on")
+    assert sum(encoded) == sides * sum(len(each.images) for each in frames)
+
+
+def test_kept_clips_are_shown_from_both_sides_only_where_allowed() -> None:
+    plain, turned = np.zeros((24, 3), np.float32), np.ones((24, 3), np.float32)
+    times, marks = np.arange(24, dtype=np.float32), np.ones((24, 1), np.float32)
+    clips = [SensedClip(plain, times, marks, marks, mirrored=turned)] * 40
+    for mirror, shown in ((True, {0.0, 1.0}), (False, {0.0})):
+        batches = epoch_of(
+            clips, longest=50, batch_frames=24, rng=default_rng(0), mirror=mirror, recipe=RECIPES["once"]
+        )
+        assert {value for batch in batches for value in np.unique(batch.seen)} == shown
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"recipe": RECIPES["once"], "mirror": "on"}, "mirror is on; the recipe leaves pictures as they are"),
         ({"network": {"backbone": "lite0"}, "pretrained": False}, "never with random weights"),
     ],
 )
