@@ -141,6 +141,6 @@ def _given(filters: Mapping[str, str | int | None]) -> dict[str, str | int]:
 def _message(reply: httpx.Response) -> str:
     """The API's own sentence, or what can be said of a reply that holds none."""
     try:
-        return str(reply.json()["error"]["message"])
+        return str(reply.json()["detail"])
     except (ValueError, KeyError, TypeError):
         return f"{reply.request.method} {reply.request.url.path}: HTTP {reply.status_code}"

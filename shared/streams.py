@@ -22,6 +22,10 @@ PROGRESS = re.compile(
 RtspTransport = Literal["tcp", "udp", "http", "https"]
 """How RTSP media travels; http and https carry RTSP itself too, as web pages that get through firewalls."""
 StreamId = Annotated[str, Field(pattern=STREAM_ID_PATTERN)]
+Group = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+"""What several streams have in common, such as a site; keys may be for some groups alone."""
+Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
+"""A word that streams are found by: `outdoor`, `floor:2`."""
 
 
 class ThresholdOverride(BaseModel):
@@ -77,10 +81,14 @@ class StreamSpec(BaseModel):
         le=3600,
         description="without a picture from a camera; None: ingest's setting, and by fps",
     )
+    groups: tuple[Group, ...] = Field(default=(), max_length=16)
+    tags: tuple[Tag, ...] = Field(default=(), max_length=32)
+    paused: bool = Field(default=False, description="ingest lets go of the source; what is kept of the stream stays")
     base_ms: int = Field(
         ge=1, lt=1 << 50, description="wall-clock time of a file's first frame; frame ids count from it"
     )
     generation: int = Field(ge=1, description="changes when an id is registered anew")
+    revision: int = Field(default=0, ge=0, description="how often it was replaced")
     created_at_ms: int
 
     def thresholds_for(self, manifest: Manifest) -> dict[str, Thresholds]:
@@ -99,6 +107,7 @@ class StreamState(StrEnum):
     CONNECTING = "connecting"
     LIVE = "live"
     WAITING = "waiting"
+    PAUSED = "paused"
     ENDED = "ended"
     FAILED = "failed"
 

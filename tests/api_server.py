@@ -44,10 +44,11 @@ class RunningApi:
         return reply.json()  # type: ignore[no-any-return]
 
     def error(self, status: int, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """The error that a request is answered with."""
+        """The error that a request is answered with, the first where there are several."""
         reply = self.http.request(method, path, **options)
-        assert reply.status_code == status, reply.text
-        return reply.json()["error"]  # type: ignore[no-any-return]
+        assert (reply.status_code, reply.headers["Content-Type"]) == (status, "application/problem+json"), reply.text
+        assert reply.json()["status"] == status
+        return reply.json()["errors"][0]  # type: ignore[no-any-return]
 
 
 def publish(client: redis.Redis, stream_id: str, at_ms: int, *, end: bool = False) -> None:

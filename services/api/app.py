@@ -6,17 +6,18 @@ from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from fastapi.middleware.gzip import GZipMiddleware
 
 from services.api.context import ApiContext, build_context
 from services.api.metrics.requests import RequestMetrics
+from services.api.protocol.document import REFUSE_UNKNOWN, describe
 from services.api.protocol.errors import install_error_handlers
-from services.api.protocol.middleware import BodyLimit, RequestId
+from services.api.protocol.middleware import BodyLimit, Head, RequestId
 from services.api.routes import events, health, models, probes, scores, streams, workers
 from services.api.settings import ApiSettings
 
-DESCRIPTION = """Streaming video analytics with memory: register cameras and files, read what happened in them, or
-listen as it happens. Times are in milliseconds since 1970. Errors have one shape:
-`{"error": {"code", "message", "field"?, "value"?}}`."""
+MIN_GZIP_BYTES = 1000
+GZIP_LEVEL = 4
 
 
 def create_app(settings: ApiSettings) -> FastAPI:
@@ -36,15 +37,19 @@ def create_app(settings: ApiSettings) -> FastAPI:
     app = FastAPI(
         title="Afterimage",
         version=version("afterimage"),
-        description=DESCRIPTION,
         lifespan=lifespan,
+        dependencies=[REFUSE_UNKNOWN],
+        generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,  # its Location would repeat whatever was asked for
     )
     app.state.context = context
     for module in (streams, probes, scores, events, models, workers, health):
         app.include_router(module.router)
+    describe(app)
     install_error_handlers(app)
     app.add_middleware(BodyLimit)
+    app.add_middleware(GZipMiddleware, minimum_size=MIN_GZIP_BYTES, compresslevel=GZIP_LEVEL)
+    app.add_middleware(Head)
     app.add_middleware(RequestMetrics, metrics=context.metrics)
     app.add_middleware(RequestId)
     return app

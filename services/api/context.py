@@ -7,6 +7,7 @@ import redis
 from fastapi import Depends, Request
 
 from services.api.kept.catalog import ModelListing
+from services.api.kept.export import Exporter
 from services.api.kept.history import History
 from services.api.kept.probing import Prober
 from services.api.kept.registration import Registrar
@@ -31,6 +32,7 @@ class ApiContext:
     registrar: Registrar
     prober: Prober
     history: History
+    exporter: Exporter
     catalog: ModelListing
     feed: LiveFeed
     metrics: ApiMetrics
@@ -41,7 +43,7 @@ def build_context(settings: ApiSettings) -> ApiContext:
     url = settings.redis_url.get_secret_value()
     client = connect(url, timeout_seconds=STORE_TIMEOUT_SECONDS, retries=1)
     catalog, metrics = ModelListing(settings.models_dir), ApiMetrics()
-    registry = Registry(client)
+    registry, history = Registry(client), History(client)
     metrics.registry.register(StoreCollector(client, registry, settings.lease_seconds))
     return ApiContext(
         client=client,
@@ -49,7 +51,8 @@ def build_context(settings: ApiSettings) -> ApiContext:
         registry=registry,
         registrar=Registrar(client, registry, catalog, settings),
         prober=Prober(client, settings),
-        history=History(client),
+        history=history,
+        exporter=Exporter(history, registry, settings.media_root),
         catalog=catalog,
         feed=LiveFeed(connect_async(url, STORE_TIMEOUT_SECONDS), metrics),
         metrics=metrics,

@@ -10,3 +10,4 @@ class ApiSettings(ServiceSettings):
 
     api_host: str = Field(default="127.0.0.1", description="where it listens")
     api_port: int = Field(default=8000, ge=0, le=65535, description="0: any free port")
+    max_streams: int = Field(default=10_000, ge=1, le=1_000_000, description="how many streams may be registered")

@@ -126,11 +126,11 @@ class Registry:
             raise StreamExists(f"stream id {spec.id!r} is used already")
 
     def replace(self, seen: StreamSpec, wanted: StreamSpec) -> bool:
-        """Stores `wanted` if the stored spec still equals `seen`; returns whether it did, now or before.
+        """Stores `wanted`, as the next revision, if the stored spec still equals `seen`; whether it did, now or before.
 
         Equal is what says the same: an earlier version may have written it in other words.
         """
-        keys = keys_of(seen.id)
+        keys, wanted = keys_of(seen.id), wanted.model_copy(update={"revision": seen.revision + 1})
         with translated():
             stored: Any = self._client.hget(keys.streams, seen.id)
         present = parsed_spec(seen.id, stored) if stored else None
@@ -139,6 +139,13 @@ class Registry:
         with translated():
             arguments = [seen.id, stored, wanted.model_dump_json()]
             return bool(Script(self._client, REPLACE)([keys.streams, keys.changes], arguments))
+
+    def counts(self) -> list[int]:
+        """How many streams there are, by partition."""
+        pipeline = self._client.pipeline(transaction=False)
+        for keys in PARTITIONS:
+            pipeline.hlen(keys.streams)
+        return [reply if isinstance(reply, int) else 0 for reply in replies_of(pipeline)]
 
     def remove(self, stream_id: str) -> None:
         """Removes a stream and all its keys; raises StreamUnknown."""

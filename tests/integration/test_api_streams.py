@@ -284,7 +284,7 @@ def test_without_redis_the_api_says_so_and_when_to_try_again(tmp_path: Path) -> 
             reply = api.http.get(path)
             assert reply.status_code == 503, path
             assert reply.headers["Retry-After"] == "1"
-            assert reply.json()["error"]["code"] == "store_unavailable"
+            assert reply.json()["errors"][0]["code"] == "store_unavailable"
         assert api.http.post("/v1/streams", json={**CAMERA, "id": "one"}).status_code == 503
         assert api.http.get("/healthz").json() == {"status": "ok"}
         assert "afterimage_api_store_up 0.0" in api.http.get("/metrics").text

@@ -141,7 +141,7 @@ def test_every_refused_write_names_it_and_says_when_to_ask_again(filling: Fillin
     for method, path, body in refused:
         reply = filling.api.http.request(method, path, json=body)
         assert (reply.status_code, reply.headers.get("Retry-After")) == (503, "1"), (path, reply.text)
-        error = reply.json()["error"]
+        error = reply.json()["errors"][0]
         assert error["code"] == "store_full"
         assert error["message"].startswith("Redis: it is full, and refuses what takes memory")
     assert filling.api.http.delete("/v1/streams/door").status_code == 204

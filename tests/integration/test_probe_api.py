@@ -214,7 +214,7 @@ def test_too_many_at_once_are_refused(api: RunningApi, worker: ProbeQueue, redis
     for _ in range(MAX_OPEN):
         asked(worker)
     reply = api.http.post("/v1/streams/probe", json={"source": "rtsp://host/x"})
-    assert (reply.status_code, reply.json()["error"]["code"]) == (429, "too_many_probes")
+    assert (reply.status_code, reply.json()["errors"][0]["code"]) == (429, "too_many_probes")
     assert int(reply.headers["Retry-After"]) > 0
 
 

@@ -4,7 +4,7 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from services.api.app import create_app
-from services.api.protocol.errors import ErrorBody
+from services.api.protocol.errors import ProblemBody
 from services.api.schemas import history, probes, service, streams
 from services.api.settings import ApiSettings
 from shared.events import Event
@@ -16,7 +16,7 @@ MODELS: dict[str, type[BaseModel]] = {
         for name, kind in vars(module).items()
         if isinstance(kind, type) and issubclass(kind, BaseModel)
     },
-    "ErrorBody": ErrorBody,
+    "ProblemBody": ProblemBody,
     "Event": Event,
 }
 
@@ -44,7 +44,7 @@ def examples_in(document: dict[str, Any], media: dict[str, Any]) -> list[Any]:
 def test_every_json_body_has_an_example_that_is_valid(document: dict[str, Any]) -> None:
     checked = 0
     for operation, kind, media in contents(document):
-        if kind != "application/json":
+        if kind not in ("application/json", "application/problem+json") or "$ref" not in media["schema"]:
             continue
         name = media["schema"]["$ref"].rpartition("/")[2]
         examples = examples_in(document, media)
@@ -62,8 +62,8 @@ def test_every_operation_documents_its_errors_in_the_one_shape(document: dict[st
             assert operation["description"], f"{method} {path}"
             for status, response in operation["responses"].items():
                 if status[0] in "45":
-                    schema = response["content"]["application/json"]["schema"]
-                    assert schema["$ref"].endswith("/ErrorBody"), f"{method} {path} {status}"
+                    schema = response["content"]["application/problem+json"]["schema"]
+                    assert schema["$ref"].endswith("/ProblemBody"), f"{method} {path} {status}"
     assert "HTTPValidationError" not in document["components"]["schemas"]
 
 

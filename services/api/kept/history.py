@@ -1,7 +1,7 @@
 """Reading events and scores back, in pages whose cost does not grow with what is stored."""
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,9 @@ Place = tuple[int, str]
 
 @dataclass(frozen=True, slots=True)
 class EventQuery:
-    """Which events: `since_ms` <= start < `until_ms`, one label or all, and only those that come after `after`.
+    """Which events: `since_ms` <= start < `until_ms`, those that are `wanted`, and only those that come after `after`.
+
+    `wanted` is asked of a stream's id and a label; `states`: None means all.
 
     The order is newest start first, and descending ids among equal starts; a Place is (start in ms, event id).
     """
@@ -29,8 +31,9 @@ class EventQuery:
     since_ms: int
     until_ms: int
     limit: int
-    label: str | None = None
     after: Place | None = None
+    wanted: Callable[[str, str], bool] = lambda _stream_id, _label: True
+    states: Collection[str] | None = None
 
     @property
     def start(self) -> Place:
@@ -48,12 +51,14 @@ class _Scan:
     done: bool = False
     found: list[Place] = field(default_factory=list)
 
-    def add(self, ties: Sequence[tuple[bytes, float]], below: Sequence[tuple[bytes, float]], label: str | None) -> None:
-        """Takes in the entries that start when `reached` does, and those that start before."""
+    def add(
+        self, ties: Sequence[tuple[bytes, float]], below: Sequence[tuple[bytes, float]], query: EventQuery
+    ) -> list[Place]:
+        """The places that may be wanted of the entries that start when `reached` does, and of those before."""
         places = [(int(score), member.decode()) for member, score in (*ties, *below)]
         fresh = [place for place in places if place < self.reached]
-        self.found += [place for place in fresh if label in {None, _label_of(place[1])}]
         self.reached = fresh[-1] if fresh else self.reached
+        return [place for place in fresh if query.wanted(self.stream_id, _label_of(place[1]))]
 
 
 class History:
@@ -90,6 +95,8 @@ class History:
 
     def scores(self, stream_id: str, since_ms: int, until_ms: int, limit: int) -> tuple[list[FrameScores], int | None]:
         """Scores of the frames in `since_ms` <= time < `until_ms`, oldest first, and where the next page begins."""
+        if since_ms >= until_ms:
+            return [], None
         with translated():
             entries: Any = self._client.xrange(
                 keys_of(stream_id).scores(stream_id), f"{since_ms}-0", f"({until_ms}-0", count=limit
@@ -111,10 +118,20 @@ class History:
             pipeline.zrevrangebyscore(key, at_ms, max(at_ms, query.since_ms), withscores=True)
             pipeline.zrevrangebyscore(key, f"({at_ms}", query.since_ms, start=0, num=chunk, withscores=True)
         replies = [[] if isinstance(reply, Exception) else reply for reply in replies_of(pipeline)]
-        for scan, ties, below in zip(scans, replies[::2], replies[1::2], strict=True):
-            scan.add(ties, below, query.label)
+        found = [
+            scan.add(ties, below, query) for scan, ties, below in zip(scans, replies[::2], replies[1::2], strict=True)
+        ]
+        fitting = self._in_states([place for places in found for place in places], query.states)
+        for scan, places, below in zip(scans, found, replies[1::2], strict=True):
+            scan.found += [place for place in places if fitting is None or place in fitting]
             scan.done = len(below) < chunk
         return sum(len(reply) for reply in replies)
+
+    def _in_states(self, places: Sequence[Place], states: Collection[str] | None) -> set[Place] | None:
+        """Those whose event stands so, which only the event itself tells; None: all."""
+        if states is None:
+            return None
+        return {(event.started_at_ms, event.id) for event in self._load(places) if event.state in states}
 
     def _load(self, places: Sequence[Place]) -> list[Event]:
         """The events themselves; those that were trimmed away meanwhile, or cannot be read, are left out."""

@@ -3,25 +3,38 @@
 import re
 import secrets
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import redis
 
 from services.api.kept.catalog import ModelListing
 from services.api.kept.frames import last_published_ms
 from services.api.protocol.errors import ApiError, refused
-from services.api.schemas.streams import StreamChange, StreamCreate
+from services.api.protocol.preconditions import Preconditions
+from services.api.schemas.streams import StreamChange, StreamCreate, StreamPut
 from services.api.settings import ApiSettings
 from shared.clock import now_ms
-from shared.errors import SourceMissing, SourceRefused, StreamExists
+from shared.errors import SourceMissing, SourceRefused, StreamExists, StreamUnknown
 from shared.records import StreamRecord
 from shared.sources import MASKED, check_file, parse_source
 from shared.store.registry import Registry
-from shared.streams import DEFAULT_FPS, DEFAULT_MODEL, MIN_FPS, StreamSpec
+from shared.streams import DEFAULT_FPS, DEFAULT_MODEL, MIN_FPS, InferenceStatus, Progress, StreamSpec, StreamStatus
 from shared.words.redaction import MASK, shown_source
 
 MAX_ATTEMPTS = 8
 MAX_SLUG = 56
+UNCONDITIONAL = Preconditions(None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What came of a PUT: the stream as it is then, and which of its fields are others than before."""
+
+    record: StreamRecord
+    is_new: bool
+    changed: tuple[str, ...]
 
 
 class Registrar:
@@ -35,16 +48,10 @@ class Registrar:
 
     def add(self, wanted: StreamCreate) -> str:
         """Registers a stream and returns its id; raises StreamExists where the id that was asked for is used."""
-        fields = {name: value for name in wanted.model_fields_set if (value := getattr(wanted, name)) is not None}
-        fps = self._model_fps(fields.get("model", DEFAULT_MODEL), DEFAULT_FPS)
-        fields = {"fps": fps, "fps_given": "fps" in fields, **fields}
         slug = _slug(wanted.name)
+        self._check_room()
         for attempt in range(MAX_ATTEMPTS):
-            chosen = slug if attempt == 0 else f"{slug}-{secrets.token_hex(3)}"
-            now = {"base_ms": now_ms(), "generation": time.time_ns(), "created_at_ms": now_ms()}
-            spec = StreamSpec(**{"id": chosen, **now, **fields})
-            check_source(spec.source, self._settings.media_root, may_come=True)
-            self._check_model(spec)
+            spec = self._new(wanted.id or (slug if attempt == 0 else f"{slug}-{secrets.token_hex(3)}"), wanted)
             try:
                 self._registry.add(spec)
             except StreamExists:
@@ -54,22 +61,78 @@ class Registrar:
                 return spec.id
         raise StreamExists(f"no free id found for the name {wanted.name!r}; give an id")
 
-    def change(self, stream_id: str, wanted: StreamChange) -> StreamRecord:
+    def place(
+        self, stream_id: str, wanted: StreamPut, preconditions: Preconditions = UNCONDITIONAL, *, dry_run: bool = False
+    ) -> Placed:
+        """Registers a stream under this id, or replaces what is asked of it; the same again changes nothing.
+
+        What was counted and kept of it stays, and so does `base_ms` unless it is given or the source is another.
+        `dry_run` checks everything and stores nothing.
+        """
+        for _ in range(MAX_ATTEMPTS):
+            seen = self._find(stream_id)
+            preconditions.check(seen.spec if seen else None)
+            spec = self._changed(seen, _replacing(seen.spec, wanted)) if seen else self._new(stream_id, wanted)
+            if not seen:
+                self._check_room()
+            changed = _differing(seen.spec, spec) if seen else tuple(sorted(wanted.model_fields_set))
+            if dry_run:
+                return Placed(replace(seen, spec=spec) if seen else _unborn(spec), seen is None, changed)
+            if self._store(seen, spec):
+                return Placed(self._registry.get(stream_id), seen is None, changed)
+        raise _in_conflict(stream_id)
+
+    def change(
+        self, stream_id: str, wanted: StreamChange, preconditions: Preconditions = UNCONDITIONAL
+    ) -> StreamRecord:
         """Changes a stream as it is at this moment, whoever else changes it; raises StreamUnknown.
 
         A source that comes back as it is shown stays what it is; any other with the mask in it is refused.
         """
         for _ in range(MAX_ATTEMPTS):
             seen = self._registry.get(stream_id)
-            if seen.problem:
-                raise ApiError(409, "unreadable", f"stream {stream_id!r} cannot be changed: {seen.problem}")
-            spec = self._changed(seen, wanted)
-            if self._registry.replace(seen.spec, spec):
+            preconditions.check(seen.spec)
+            changes = {name: getattr(wanted, name) for name in wanted.model_fields_set}
+            if self._store(seen, self._changed(seen, changes)):
                 return self._registry.get(stream_id)
-        raise ApiError(409, "conflict", f"stream {stream_id!r} is being changed by others at the same time; try again")
+        raise _in_conflict(stream_id)
 
-    def _changed(self, seen: StreamRecord, wanted: StreamChange) -> StreamSpec:
-        changes = {name: getattr(wanted, name) for name in wanted.model_fields_set}
+    def _find(self, stream_id: str) -> StreamRecord | None:
+        try:
+            return self._registry.get(stream_id)
+        except StreamUnknown:
+            return None
+
+    def _store(self, seen: StreamRecord | None, spec: StreamSpec) -> bool:
+        """Whether the stream is so now; False where somebody else was quicker."""
+        if seen:
+            return spec == seen.spec or self._registry.replace(seen.spec, spec)
+        try:
+            self._registry.add(spec)
+        except StreamExists:
+            return False
+        return True
+
+    def _check_room(self) -> None:
+        limit = self._settings.max_streams
+        if sum(self._registry.counts()) >= limit:
+            problem = f"{limit} streams are registered, as many as AFTERIMAGE_MAX_STREAMS allows; remove some first"
+            raise ApiError(409, "too_many_streams", problem)
+
+    def _new(self, stream_id: str, wanted: StreamPut) -> StreamSpec:
+        """The spec of a stream that there is not yet; raises SourceRefused, ApiError."""
+        fields = {name: value for name in wanted.model_fields_set if (value := getattr(wanted, name)) is not None}
+        fps = self._model_fps(fields.get("model", DEFAULT_MODEL), DEFAULT_FPS)
+        made = {"base_ms": now_ms(), "generation": time.time_ns(), "created_at_ms": now_ms()}
+        spec = StreamSpec(**{**made, "fps": fps, "fps_given": "fps" in fields, **fields, "id": stream_id})
+        check_source(spec.source, self._settings.media_root, may_come=True)
+        self._check_model(spec)
+        return spec
+
+    def _changed(self, seen: StreamRecord, changes: dict[str, Any]) -> StreamSpec:
+        if seen.problem:
+            raise ApiError(409, "unreadable", f"stream {seen.spec.id!r} cannot be changed: {seen.problem}")
+        changes = dict(changes)
         if changes.get("source") == shown_source(seen.spec.source):
             del changes["source"]
         given_base_ms = changes.pop("base_ms", None)
@@ -135,6 +198,28 @@ def check_source(text: str, media_root: Path, *, may_come: bool = False) -> None
             raise SourceRefused(MASKED) from err
         if not may_come:
             raise
+
+
+def _replacing(seen: StreamSpec, wanted: StreamPut) -> dict[str, Any]:
+    """The changes by which a stream becomes what is wanted; to name the model that is set is none."""
+    changes = {name: getattr(wanted, name) for name in StreamPut.model_fields}
+    if (wanted.model or DEFAULT_MODEL) == seen.model:
+        del changes["model"]
+        if wanted.fps is None and not seen.fps_given:
+            del changes["fps"]
+    return changes
+
+
+def _differing(seen: StreamSpec, spec: StreamSpec) -> tuple[str, ...]:
+    return tuple(sorted(name for name in StreamPut.model_fields if getattr(seen, name) != getattr(spec, name)))
+
+
+def _unborn(spec: StreamSpec) -> StreamRecord:
+    return StreamRecord(spec, StreamStatus(), Progress(spec.generation), 0, InferenceStatus())
+
+
+def _in_conflict(stream_id: str) -> ApiError:
+    return ApiError(409, "conflict", f"stream {stream_id!r} is being changed by others at the same time; try again")
 
 
 def _default(name: str) -> object:

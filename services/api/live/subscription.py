@@ -7,7 +7,7 @@ waking anybody, so even a client that never saw an event resumes where it was.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -28,12 +28,13 @@ KINDS = frozenset({"opened", "closed"})
 class Wanted:
     """What of the feed a client asked for; None means all."""
 
-    stream_id: str | None
-    label: str | None
+    stream_ids: Collection[str] | None
+    labels: Collection[str] | None
 
     def matches(self, entry: FeedEntry) -> bool:
         """Whether the client is to see the entry."""
-        return entry.kind in KINDS and self.stream_id in {None, entry.stream_id} and self.label in {None, entry.label}
+        is_of_streams = self.stream_ids is None or entry.stream_id in self.stream_ids
+        return entry.kind in KINDS and is_of_streams and (self.labels is None or entry.label in self.labels)
 
 
 class LiveResponse(StreamingResponse):

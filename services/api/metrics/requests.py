@@ -47,10 +47,10 @@ class RequestMetrics:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
+        method = scope["method"] if scope["method"] in KNOWN_METHODS else "other"
 
         async def send_counted(message: Message) -> None:
             if message["type"] == "http.response.start":
-                method = scope["method"] if scope["method"] in KNOWN_METHODS else "other"
                 route = getattr(scope.get("route"), "path", "unmatched")
                 self._metrics.requests.labels(method, route, message["status"]).inc()
                 self._metrics.seconds.labels(method, route).observe(time.perf_counter() - started)

@@ -1,8 +1,9 @@
 """What the OpenAPI document says besides the schemas: the errors that a route answers with, with an example each."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from services.api.protocol.errors import ErrorBody
+from services.api.protocol.errors import MEDIA_TYPE, ErrorDetail, ProblemBody, problem_of
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -15,6 +16,11 @@ EXAMPLES: dict[int, dict[str, Any]] = {
     },
     404: {"code": "stream_unknown", "message": "no stream has the id 'front-door'"},
     409: {"code": "stream_exists", "message": "stream id 'front-door' is used already", "field": "id"},
+    412: {
+        "code": "precondition_failed",
+        "message": 'If-Match: the stream is not as it was seen: its ETag is "1863a0b2c4d5e6f7-3"',
+        "field": "If-Match",
+    },
     413: {"code": "too_large", "message": "the body is larger than 65536 bytes"},
     422: {
         "code": "invalid",
@@ -28,7 +34,9 @@ EXAMPLES: dict[int, dict[str, Any]] = {
 MEANINGS = {
     400: "A header or the body cannot be read as what it should be",
     404: "There is no such thing",
-    409: "The id is used, others are changing the stream at this moment, or what is stored of it cannot be read",
+    409: "The id is used, no more streams may be registered, others are changing the stream at this moment, or what is "
+    "stored of it cannot be read",
+    412: "It is not as `If-Match` or `If-None-Match` ask",
     413: "The body is too large",
     422: "A field or parameter is not allowed; the error names it, its value and what is allowed",
     429: "Too many ask for this at once: try again after `Retry-After` seconds",
@@ -40,9 +48,19 @@ def errors(*statuses: int) -> Responses:
     """The `responses` of a route that may answer with these statuses."""
     return {
         status: {
-            "model": ErrorBody,
             "description": MEANINGS[status],
-            "content": {"application/json": {"example": {"error": EXAMPLES[status]}}},
+            "content": {
+                MEDIA_TYPE: {
+                    "schema": {"$ref": f"#/components/schemas/{ProblemBody.__name__}"},
+                    "example": problem_of(status, ErrorDetail(**EXAMPLES[status])),
+                }
+            },
         }
         for status in statuses
     }
+
+
+def with_headers(status: int, headers: Mapping[str, str], **response: Any) -> Responses:  # noqa: ANN401 (FastAPI's own)
+    """The `responses` of a route whose answer of this status carries headers, each with what it says."""
+    described = {name: {"description": what, "schema": {"type": "string"}} for name, what in headers.items()}
+    return {status: {"headers": described, **response}}

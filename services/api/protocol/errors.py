@@ -1,17 +1,19 @@
-"""Every error that the api answers with: one JSON shape, no traceback, no secret.
+"""Every error that the api answers with: RFC 9457's `application/problem+json`, no traceback, no secret.
 
-`{"error": {"code", "message", "field"?, "value"?}}`: `code` is for programs, `message` for people, `field` and `value`
-say which part of the request was refused.
+`{"type", "title", "status", "detail", "errors": [{"code", "message", "field"?, "value"?}]}`: `errors` are all problems
+of the request; of each, `code` is for programs, `message` for people, `field` and `value` say which part was refused.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from http import HTTPStatus
+from typing import Any, Literal
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from shared.errors import (
     AfterimageError,
@@ -27,8 +29,10 @@ from shared.words.plain_words import is_plain
 from shared.words.redaction import redact
 from shared.words.validation import repeated, repeated_name
 
+MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 1
 MAX_PATH = 100
+MAX_ERRORS = 100
 CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large", 500: "internal"}
 
 EXPECTED: dict[type[Exception], tuple[int, str, str | None]] = {
@@ -42,20 +46,24 @@ EXPECTED: dict[type[Exception], tuple[int, str, str | None]] = {
 
 
 class ErrorDetail(BaseModel):
-    """What went wrong."""
+    """One thing that went wrong."""
 
     code: str = Field(description="stable, for programs")
     message: str = Field(description="one sentence for people: what was wrong and what is allowed")
-    field: str | None = Field(default=None, description="the field or parameter that was refused")
+    field: str | None = Field(default=None, description="the field, parameter or header that was refused")
     value: str | None = Field(
         default=None, description="its value as text; left out unless it is a number or a short plain word"
     )
 
 
-class ErrorBody(BaseModel):
-    """The body of every answer that is not a success."""
+class ProblemBody(BaseModel):
+    """The body of every answer that is not a success (RFC 9457)."""
 
-    error: ErrorDetail
+    type: Literal["about:blank"] = Field(default="about:blank", description="`errors` say more than a type could")
+    title: str = Field(description="the status in words")
+    status: int
+    detail: str = Field(description="the messages of all `errors`")
+    errors: list[ErrorDetail] = Field(description=f"every problem of the request, at most {MAX_ERRORS}; at least one")
 
 
 class ApiError(AfterimageError):
@@ -84,12 +92,19 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _on_defect)
 
 
-def error_response(status: int, detail: ErrorDetail, headers: dict[str, str] | None = None) -> JSONResponse:
+def error_response(status: int, *errors: ErrorDetail, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """The answer itself; whatever is temporary says when to try again."""
     headers = dict(headers or {})
     if status in {429, 503}:
-        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    return JSONResponse(ErrorBody(error=detail).model_dump(exclude_none=True), status, headers)
+        headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
+    return JSONResponse(problem_of(status, *errors), status, headers, media_type=MEDIA_TYPE)
+
+
+def problem_of(status: int, *errors: ErrorDetail) -> dict[str, Any]:
+    """The body of such an answer."""
+    detail = "; ".join(error.message for error in errors)
+    problem = ProblemBody(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=list(errors))
+    return problem.model_dump(exclude_none=True)
 
 
 async def _on_api_error(_request: Request, error: Exception) -> JSONResponse:
@@ -104,10 +119,24 @@ async def _on_expected_error(_request: Request, error: Exception) -> JSONRespons
 
 async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  (what the handler is registered for)
-    path = request.url.path
+    path, headers = request.url.path, dict(error.headers or {})
     asked = f"{request.method} {path}: " if all(map(is_plain, path.split("/"))) and len(path) <= MAX_PATH else ""
     detail = ErrorDetail(code=CODES.get(error.status_code, "http_error"), message=f"{asked}{error.detail}")
-    return error_response(error.status_code, detail, dict(error.headers or {}))
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods_at(request)) or headers["Allow"]
+    return error_response(error.status_code, detail, headers=headers)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """What may be done with the path: starlette itself names the methods of its first route alone."""
+    paths: Mapping[str, Mapping[str, Any]] = request.app.openapi()["paths"]
+    methods = {
+        method.upper()
+        for path, operations in paths.items()
+        if compile_path(path)[0].match(request.url.path)
+        for method in operations
+    }
+    return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
 
 
 async def _on_defect(_request: Request, _error: Exception) -> JSONResponse:
@@ -117,10 +146,8 @@ async def _on_defect(_request: Request, _error: Exception) -> JSONResponse:
 
 async def _on_invalid_request(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101  (what the handler is registered for)
-    problems = error.errors()
-    detail = _detail_of(problems[0], _body_fields(request))
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return error_response(422, detail.model_copy(update={"message": detail.message + more}))
+    fields = _body_fields(request)
+    return error_response(422, *(_detail_of(problem, fields) for problem in error.errors()[:MAX_ERRORS]))
 
 
 def _body_fields(request: Request) -> Sequence[str]:
@@ -138,7 +165,7 @@ def _detail_of(problem: Mapping[str, Any], body_fields: Sequence[str]) -> ErrorD
         return ErrorDetail(
             code="invalid", message="body: must be a JSON object, sent as application/json", field="body"
         )
-    field = ".".join(map(repeated_name, path))
+    field = ".".join(map(repeated_name, path if place == "body" else path[:1]))
     if problem["type"] == "extra_forbidden":
         allowed = body_fields if len(path) == 1 else list(ThresholdOverride.model_fields)
         message = f"{field}: unknown field; allowed are {', '.join(allowed)}"

@@ -11,9 +11,12 @@ from services.api.protocol.errors import CODES, ErrorDetail, error_response
 from shared.service.logs import request_id
 
 HEADER = "X-Request-ID"
+HEAD_ONLY = "is_head"
+"""in the state of a request whose answer's body nobody gets"""
 ALLOWED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 MAX_BODY_BYTES = 64 * 1024
 TOO_LARGE = f"the body is larger than {MAX_BODY_BYTES} bytes"
+TOO_LARGE_ERROR = ErrorDetail(code=CODES[413], message=TOO_LARGE)
 
 
 class RequestId:
@@ -52,7 +55,7 @@ class BodyLimit:
             return
         declared = Headers(scope=scope).get("content-length", "0")
         if declared.isdecimal() and int(declared) > MAX_BODY_BYTES:
-            response = error_response(413, ErrorDetail(code=CODES[413], message=TOO_LARGE), {"Connection": "close"})
+            response = error_response(413, TOO_LARGE_ERROR, headers={"Connection": "close"})
             await response(scope, receive, send)
             return
         received = 0
@@ -66,3 +69,22 @@ class BodyLimit:
             return message
 
         await self._app(scope, receive_bounded, send)
+
+
+class Head:
+    """Answers HEAD as GET would be answered, without the body; routes need not know."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles one connection."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+        scope["method"], scope["state"] = "GET", {**scope.get("state", {}), HEAD_ONLY: True}
+
+        async def send_head(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        await self._app(scope, receive, send_head)

@@ -1,18 +1,27 @@
 """Events: history in pages, one event, and the live feed."""
 
+from dataclasses import replace
+from itertools import chain
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query
+from fastapi import APIRouter, Header, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
 from services.api.context import Context
-from services.api.kept.history import EventQuery, Place
+from services.api.kept.export import KINDS, Format
+from services.api.kept.history import Place
+from services.api.kept.selection import EventSearchOf
 from services.api.live.position import Position
 from services.api.live.subscription import LiveResponse, Wanted
 from services.api.protocol.docs import Responses, errors
 from services.api.protocol.errors import ApiError
 from services.api.protocol.paging import bad_cursor, cursor_of, parts_of
-from services.api.protocol.parameters import MAX_MS, Cursor, LabelQuery, SinceMs, StreamIdQuery, UntilMs
+from services.api.protocol.parameters import (
+    Cursor,
+    IsHead,
+    LabelsQuery,
+    StreamIdsQuery,
+)
 from services.api.schemas import examples
 from services.api.schemas.history import EventPage
 from shared.events import Event
@@ -24,6 +33,16 @@ LIVE: Responses = {
         "content": {"text/event-stream": {"schema": {"type": "string"}, "example": examples.LIVE}},
     }
 }
+EXPORTED: Responses = {
+    200: {
+        "description": "The file",
+        "headers": {"Content-Disposition": {"schema": {"type": "string"}}},
+        "content": {
+            kind.media_type: {"schema": {"type": "object" if form == "activitynet" else "string"}}
+            for form, kind in KINDS.items()
+        },
+    }
+}
 ONE: Responses = {200: {"content": {"application/json": {"example": examples.EVENT}}}}
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
@@ -32,29 +51,50 @@ router = APIRouter(prefix="/v1/events", tags=["events"])
 @router.get("", responses=errors(404, 422, 503))
 def list_events(
     context: Context,
-    stream_id: StreamIdQuery = None,
-    label: LabelQuery = None,
-    since_ms: SinceMs = 0,
-    until_ms: UntilMs = MAX_MS,
+    found: EventSearchOf,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     cursor: Cursor = None,
 ) -> EventPage:
-    """Events by start time, newest first; pages stay put while new events arrive."""
-    stream_ids = [context.registry.get(stream_id).spec.id] if stream_id else context.registry.ids()
-    query = EventQuery(since_ms, until_ms, limit, label, _place(cursor) if cursor else None)
-    events, place = context.history.events(stream_ids, query)
+    """Events by start time, newest first; pages stay put while new events arrive.
+
+    Filters are joined by and; of one that is given several times, any will do.
+    """
+    query = replace(found.query, limit=limit, after=_place(cursor) if cursor else None)
+    events, place = context.history.events(found.stream_ids, query)
     return EventPage(items=events, next=cursor_of(*place) if place else None)
+
+
+@router.get("/export", response_class=StreamingResponse, responses=EXPORTED | errors(404, 422, 503))
+def export_events(
+    context: Context, found: EventSearchOf, is_head: IsHead, form: Annotated[Format, Query(alias="format")] = "jsonl"
+) -> Response:
+    """Every event that fits, as a file: JSON lines and CSV newest first.
+
+    `activitynet` is what `afterimage train --data` reads, with the media root as the folder of videos: events that have
+    ended, of streams that play a file, by its path under the media root, in seconds from its beginning.
+    """
+    kind = KINDS[form]
+    headers = {"Content-Disposition": f'attachment; filename="events.{kind.suffix}"'}
+    if is_head:
+        return Response(media_type=kind.media_type, headers=headers)
+    text = context.exporter.export(form, found.stream_ids, found.query)
+    first = next(text, "")  # while an error can still be told
+    return StreamingResponse(chain([first], text), media_type=kind.media_type, headers=headers)
 
 
 @router.get("/live", response_class=StreamingResponse, responses=LIVE | errors(400, 422, 503))
 async def follow_events(
     context: Context,
-    stream_id: StreamIdQuery = None,
-    label: LabelQuery = None,
+    is_head: IsHead,
+    stream_id: StreamIdsQuery = None,
+    label: LabelsQuery = None,
     last_event_id: Annotated[str | None, Header(description="the last id received: goes on right after it")] = None,
-) -> LiveResponse:
+) -> Response:
     """Server-sent events `opened` and `closed` as they happen; a comment every 15 s keeps the connection open."""
-    listener = await context.feed.join(_position(last_event_id) if last_event_id else None)
+    position = _position(last_event_id) if last_event_id else None
+    if is_head:
+        return Response(media_type=LiveResponse.media_type)
+    listener = await context.feed.join(position)
     return LiveResponse(context.feed, listener, Wanted(stream_id, label), context.metrics)
 
 

@@ -1,18 +1,24 @@
 """The models that streams can use."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 
 from services.api.context import Context
 from services.api.kept.catalog import Model
+from services.api.protocol.docs import errors
 from services.api.schemas.service import ModelList, ModelView
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
 
-@router.get("")
-def list_models(context: Context) -> ModelList:
+@router.get("", responses=errors(422))
+def list_models(
+    context: Context, usable: Annotated[bool | None, Query(description="only those that are, or are not")] = None
+) -> ModelList:
     """Every model folder on this machine, the unusable ones with the reason."""
-    return ModelList(items=[_view_of(model) for model in context.catalog.models()])
+    views = [_view_of(model) for model in context.catalog.models()]
+    return ModelList(items=[view for view in views if usable in {None, view.usable}])
 
 
 def _view_of(model: Model) -> ModelView:

@@ -1,28 +1,36 @@
 """The processes that do the work, and who has which part of it."""
 
-from typing import get_args
+from importlib.metadata import version
+from typing import Annotated, get_args
 
-import redis
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from services.api.context import Context
 from services.api.protocol.docs import errors
-from services.api.schemas.service import WorkerList, WorkerView
-from shared.store.client import translated
-from shared.store.keys import PARTITIONS, Role
+from services.api.schemas.service import Version, WorkerList, WorkerView
+from shared.store.keys import Role
 from shared.store.leases import living_workers
 
-router = APIRouter(prefix="/v1/workers", tags=["operations"])
+router = APIRouter(prefix="/v1", tags=["operations"])
 
 
-@router.get("", responses=errors(503))
-def list_workers(context: Context) -> WorkerList:
+@router.get("/version")
+def show_version() -> Version:
+    """Which Afterimage this is."""
+    return Version(version=version("afterimage"))
+
+
+@router.get("/workers", responses=errors(422, 503))
+def list_workers(
+    context: Context, role: Annotated[Role | None, Query(description="of this role")] = None
+) -> WorkerList:
     """Every living worker: when it was last heard of, and what it owns. One that falls silent is gone in seconds."""
-    num_streams = _streams_per_partition(context.client)
+    num_streams = context.registry.counts()
     workers = [
         worker
-        for role in sorted(get_args(Role))
-        for worker in living_workers(context.client, role, context.lease_seconds)
+        for kind in sorted(get_args(Role))
+        if role in {None, kind}
+        for worker in living_workers(context.client, kind, context.lease_seconds)
     ]
     return WorkerList(
         items=[
@@ -36,12 +44,3 @@ def list_workers(context: Context) -> WorkerList:
             for worker in workers
         ]
     )
-
-
-def _streams_per_partition(client: redis.Redis) -> list[int]:
-    """Number of registered streams, by partition; raises StoreUnavailable."""
-    pipeline = client.pipeline(transaction=False)
-    for keys in PARTITIONS:
-        pipeline.hlen(keys.streams)
-    with translated():
-        return pipeline.execute()

@@ -33,6 +33,13 @@ STREAM_CREATE: dict[str, Any] = {
     "thresholds": {"moved": {"enter": 0.6, "exit": 0.4}, "covered": 0.7},
 }
 
+STREAM_PUT: dict[str, Any] = {
+    "name": "Front door",
+    "source": "rtsp://camera.example/stream1",
+    "groups": ["north"],
+    "tags": ["outdoor", "floor:0"],
+}
+
 STREAM_CHANGE: dict[str, Any] = {"name": "Front door, east", "thresholds": {"moved": 0.8}}
 
 STREAM: dict[str, Any] = {
@@ -40,6 +47,7 @@ STREAM: dict[str, Any] = {
     "name": "Yard, Monday",
     "source": "recordings/yard-monday.mp4",
     "fps": 8.0,
+    "fps_given": False,
     "model": "camera-events",
     "running_model": "camera-events@872a3d55",
     "pace": "fast",
@@ -49,6 +57,9 @@ STREAM: dict[str, Any] = {
     "rtsp_transport": "tcp",
     "skip": "auto",
     "stall_seconds": None,
+    "groups": ["north"],
+    "tags": ["outdoor"],
+    "paused": False,
     "base_ms": 1753429688000,
     "created_at_ms": 1753429688000,
     "state": "ended",

@@ -49,6 +49,14 @@ class WorkerList(BaseModel):
     items: list[WorkerView]
 
 
+class Version(BaseModel):
+    """Which Afterimage this is."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"version": "0.1.0"}]})
+
+    version: str
+
+
 class Health(BaseModel):
     """The process answers."""
 

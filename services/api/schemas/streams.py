@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from annotated_types import GroupedMetadata
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, field_validator
 
 from services.api.schemas import examples
 from shared.manifest import Label
 from shared.records import StreamRecord
-from shared.streams import RtspTransport, StreamId, StreamSpec, StreamState, ThresholdOverride
+from shared.streams import Group, RtspTransport, StreamId, StreamSpec, StreamState, Tag, ThresholdOverride
 from shared.words.redaction import redact, shown_source
 
 END_MARKER = "-1"
@@ -38,7 +38,18 @@ def _names_no_secret(name: str) -> str:
     return name
 
 
-Name = Annotated[str, AsInSpec("name"), AfterValidator(_names_no_secret)]
+def _is_printable(name: str) -> str:
+    if not name.isprintable() or not name.strip():
+        raise ValueError("holds what cannot be seen; allowed are printable characters on one line")
+    return name
+
+
+def _once_each(words: tuple[str, ...]) -> tuple[str, ...]:
+    """In one order, so that the same words are the same."""
+    return tuple(sorted(set(words)))
+
+
+Name = Annotated[str, AsInSpec("name"), AfterValidator(_is_printable), AfterValidator(_names_no_secret)]
 SourceText = Annotated[str, AsInSpec("source")]
 SOURCE = (
     "an rtsp(s):// URL, an http(s):// URL of MJPEG, HLS or a video, device:0 (a camera of ingest's machine), or a "
@@ -78,19 +89,35 @@ class StreamOptions(BaseModel):
         description="how long a camera may give no picture before it is connected anew; default: ingest's setting, or "
         "three pictures' time at fps where that is longer",
     )
+    groups: Annotated[tuple[Group, ...], AsInSpec("groups"), AfterValidator(_once_each), Strict(False)] | None = Field(  # noqa: FBT003
+        default=None, description="what it has in common with others, such as a site; keys may be for some groups alone"
+    )
+    tags: Annotated[tuple[Tag, ...], AsInSpec("tags"), AfterValidator(_once_each), Strict(False)] | None = Field(  # noqa: FBT003
+        default=None, description="words to find it by: `outdoor`, `floor:2`"
+    )
+    paused: bool | None = Field(
+        default=None, description="let go of the source; what is kept of the stream stays. See `pause` and `resume`"
+    )
     base_ms: Annotated[int, AsInSpec("base_ms")] | None = Field(
         default=None, description="when a file's recording began, in ms since 1970; default: now"
     )
 
 
-class StreamCreate(StreamOptions):
+class StreamPut(StreamOptions):
+    """A stream as it is to be; what is left out is its default."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.STREAM_PUT]})
+
+    name: Name
+    source: SourceText = Field(description=SOURCE)
+
+
+class StreamCreate(StreamPut):
     """A stream to register."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.STREAM_CREATE]})
 
     id: StreamId | None = Field(default=None, description="default: made from the name")
-    name: Name
-    source: SourceText = Field(description=SOURCE)
 
 
 class StreamChange(StreamOptions):
@@ -123,6 +150,7 @@ class StreamView(BaseModel):
     name: str
     source: str
     fps: float
+    fps_given: bool = Field(description="whether fps was chosen; otherwise it is the model's rate")
     model: str
     running_model: str | None = Field(
         description="name@hash8 of the model that looks at it; another than asked for while that is loaded, or if it "
@@ -135,6 +163,9 @@ class StreamView(BaseModel):
     rtsp_transport: RtspTransport
     skip: Skip
     stall_seconds: float | None = None
+    groups: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    paused: bool = False
     base_ms: int
     created_at_ms: int
     state: StreamState
@@ -161,7 +192,7 @@ class StreamView(BaseModel):
         spec, status = record.spec, record.status
         state, reason = _standing(record)
         return cls(
-            **spec.model_dump(exclude={"name", "source", "generation", "model_asks", "fps_given"}),
+            **spec.model_dump(exclude={"name", "source", "generation", "model_asks", "revision"}),
             **status.model_dump(include={"epoch", "last_frame_at_ms", "next_attempt_at_ms", *OF_SOURCE}),
             name=redact(spec.name),
             source=shown_source(spec.source),

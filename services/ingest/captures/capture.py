@@ -114,6 +114,9 @@ class Capture:
             if self.account.last_ms >= self._spec.base_ms:
                 self._begin_after(self.account.last_ms)
                 return
+        if self._spec.paused:
+            self._status.change(StreamState.PAUSED)
+            return
         self._status.change(StreamState.CONNECTING)
         try:
             source = parse_source(self._spec.source, self._place.settings.media_root)

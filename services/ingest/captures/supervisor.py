@@ -46,6 +46,7 @@ class Playing:
     rtsp_transport: str
     skip: str
     stall_seconds: float | None
+    paused: bool
 
     @classmethod
     def of(cls, spec: StreamSpec) -> "Playing":

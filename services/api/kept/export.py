@@ -1,0 +1,123 @@
+"""Events as a file: JSON lines, CSV or ActivityNet's JSON, which `afterimage train` reads; written as it is read."""
+
+import csv
+import io
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from services.api.kept.history import EventQuery, History
+from shared.errors import SourceRefused
+from shared.events import Event
+from shared.records import StreamRecord
+from shared.sources import parse_source
+from shared.store.registry import Registry
+
+Format = Literal["jsonl", "csv", "activitynet"]
+COLUMNS: Final = tuple(Event.model_fields)
+BATCH: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class FileKind:
+    """How a form of export is called elsewhere."""
+
+    media_type: str
+    suffix: str
+
+
+KINDS: Final[dict[Format, FileKind]] = {
+    "jsonl": FileKind("application/x-ndjson", "jsonl"),
+    "csv": FileKind("text/csv", "csv"),
+    "activitynet": FileKind("application/json", "json"),
+}
+
+
+class Exporter:
+    """Writes the events of some streams that a query gives. Its method raises StoreUnavailable, while it gives, too."""
+
+    def __init__(self, history: History, registry: Registry, media_root: Path) -> None:
+        self._history = history
+        self._registry = registry
+        self._media_root = media_root
+
+    def export(self, form: Format, stream_ids: Sequence[str], query: EventQuery) -> Iterator[str]:
+        """The file's text, in parts: newest event first, or video by video."""
+        query = replace(query, limit=BATCH)
+        match form:
+            case "jsonl":
+                return _lines(self._pages(stream_ids, query))
+            case "csv":
+                return _table(self._pages(stream_ids, query))
+            case "activitynet":
+                return self._videos(stream_ids, query)
+
+    def _pages(self, stream_ids: Sequence[str], query: EventQuery) -> Iterator[list[Event]]:
+        place = query.after
+        while True:
+            events, place = self._history.events(stream_ids, replace(query, after=place))
+            yield events
+            if place is None:
+                return
+
+    def _videos(self, stream_ids: Sequence[str], query: EventQuery) -> Iterator[str]:
+        """Recordings by their paths under the media root; cameras have none that could be named."""
+        by_video: defaultdict[str, list[StreamRecord]] = defaultdict(list)
+        for record in self._registry.records(stream_ids):
+            if name := self._video_name(record):
+                by_video[name].append(record)
+        between = '{"version": "afterimage", "database": {'
+        for name, records in sorted(by_video.items()):
+            played = [record.spec.id for record in records]
+            events = (event for page in self._pages(played, query) for event in page)
+            seconds = max((record.status.duration_seconds or 0.0 for record in records), default=0.0)
+            yield f"{between}\n{json.dumps(name)}: {json.dumps(_video(events, seconds))}"
+            between = ","
+        yield f"{between if not by_video else ''}\n}}}}\n"
+
+    def _video_name(self, record: StreamRecord) -> str | None:
+        with suppress(SourceRefused, ValueError):
+            source = parse_source(record.spec.source, self._media_root)
+            if source.is_file:
+                return Path(source.location).relative_to(self._media_root.resolve()).as_posix()
+        return None
+
+
+def _lines(pages: Iterator[list[Event]]) -> Iterator[str]:
+    for events in pages:
+        yield "".join(f"{event.model_dump_json()}\n" for event in events)
+
+
+def _table(pages: Iterator[list[Event]]) -> Iterator[str]:
+    """RFC 4180, with a header; what is null is empty."""
+    text = io.StringIO()
+    rows = csv.writer(text)
+    rows.writerow(COLUMNS)
+    for events in pages:
+        rows.writerows([getattr(event, name) for name in COLUMNS] for event in events)
+        yield text.getvalue()
+        text.seek(0)
+        text.truncate()
+
+
+def _video(events: Iterator[Event], seconds: float) -> dict[str, Any]:
+    """ActivityNet's entry of a video that is so long, 0.0 where nobody knows; events that are open have no end yet."""
+    closed = sorted(
+        (segment, event.label)
+        for event in events
+        if event.ended_at_ms is not None and (segment := _segment(event, event.ended_at_ms, seconds))
+    )
+    annotations = [{"label": label, "segment": segment} for segment, label in closed]
+    return {**({"duration": seconds} if seconds else {}), "annotations": annotations}
+
+
+def _segment(event: Event, ended_at_ms: int, seconds: float) -> list[float] | None:
+    """From when to when in its video; None where that is no time at all."""
+    start = event.media_started_seconds
+    end = round(start + (ended_at_ms - event.started_at_ms) / 1000, 3)
+    end = min(end, seconds) if seconds else end
+    return [start, end] if end > start else None

@@ -1,0 +1,100 @@
+"""Which streams a list is about: some ids, groups, tags, or those whose id or name holds a text."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from fastapi import Depends, Query
+
+from services.api.context import Context
+from services.api.kept.history import EventQuery
+from services.api.protocol.parameters import (
+    MAX_MS,
+    GroupsQuery,
+    LabelsQuery,
+    SinceMs,
+    StreamIdsQuery,
+    TagsQuery,
+    TextQuery,
+    UntilMs,
+)
+from shared.errors import StreamUnknown
+from shared.store.registry import Registry
+from shared.streams import StreamSpec
+from shared.words.redaction import redact
+
+EventStatesQuery = Annotated[
+    list[Literal["open", "closed"]] | None, Query(alias="state", max_length=2, description="in one of these states")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSelection:
+    """Streams that have one of the ids, are in one of the groups and have all of the tags; None: whatever it is."""
+
+    stream_ids: Collection[str] | None = None
+    groups: Collection[str] | None = None
+    tags: Collection[str] | None = None
+    text: str | None = None
+
+    def ids(self, registry: Registry) -> list[str]:
+        """The ids of those that there are; raises StreamUnknown where one that is named is not, StoreUnavailable."""
+        named = list(dict.fromkeys(self.stream_ids)) if self.stream_ids else None
+        if named is not None:
+            there = {record.spec.id for record in registry.records(named)}
+            if missing := [stream_id for stream_id in named if stream_id not in there]:
+                raise StreamUnknown(f"no stream has the id {missing[0]!r}")
+        if not (self.groups or self.tags or self.text):
+            return registry.ids() if named is None else named
+        specs = registry.specs()
+        return [stream_id for stream_id in named or specs if stream_id in specs and self._fits(specs[stream_id])]
+
+    def _fits(self, spec: StreamSpec) -> bool:
+        in_groups = not self.groups or bool(set(self.groups) & set(spec.groups))
+        has_tags = set(self.tags or ()) <= set(spec.tags)
+        return in_groups and has_tags and (self.text is None or holds(spec, self.text))
+
+
+def holds(spec: StreamSpec, text: str) -> bool:
+    """Whether a stream's id or its name, as it is shown, holds a text in any case."""
+    return text.casefold() in f"{spec.id}\n{redact(spec.name)}".casefold()
+
+
+@dataclass(frozen=True, slots=True)
+class EventSearch:
+    """The streams whose events are looked at, and the query, as wide as a request names it."""
+
+    stream_ids: list[str]
+    query: EventQuery
+
+
+def _selection(
+    stream_id: StreamIdsQuery = None, group: GroupsQuery = None, tag: TagsQuery = None, text: TextQuery = None
+) -> StreamSelection:
+    return StreamSelection(stream_id, group, tag, text)
+
+
+def _event_search(  # noqa: PLR0913  (a request's parameters)
+    context: Context,
+    stream_id: StreamIdsQuery = None,
+    label: LabelsQuery = None,
+    state: EventStatesQuery = None,
+    group: GroupsQuery = None,
+    tag: TagsQuery = None,
+    text: TextQuery = None,
+    since_ms: SinceMs = 0,
+    until_ms: UntilMs = MAX_MS,
+) -> EventSearch:
+    """`text` looks in a stream's id and name, and in the label."""
+    stream_ids = StreamSelection(stream_id, group, tag).ids(context.registry)
+    telling = {each for each, spec in context.registry.specs().items() if holds(spec, text)} if text else set()
+
+    def is_wanted(event_stream_id: str, event_label: str) -> bool:
+        of_label = label is None or event_label in label
+        return of_label and (text is None or event_stream_id in telling or text.casefold() in event_label)
+
+    return EventSearch(stream_ids, EventQuery(since_ms, until_ms, 1, wanted=is_wanted, states=state))
+
+
+SelectionOf = Annotated[StreamSelection, Depends(_selection)]
+EventSearchOf = Annotated[EventSearch, Depends(_event_search)]

@@ -1,0 +1,88 @@
+"""The OpenAPI document: what FastAPI finds in the routes, and what all of them have in common."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from fastapi import Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+from starlette.requests import HTTPConnection
+
+from services.api.protocol.errors import ProblemBody
+from services.api.protocol.middleware import HEADER
+
+DESCRIPTION: Final = """Streaming video analytics with memory: register cameras and files, read what happened in them,
+or listen as it happens. Times are in milliseconds since 1970. Every error is RFC 9457's `application/problem+json`,
+with all that is wrong with the request in `errors`. `HEAD` is answered where `GET` is; parameters that a path does not
+know are refused."""
+TAGS: Final = [
+    {"name": "streams", "description": "Cameras and files: what is asked of each, and where it stands"},
+    {"name": "events", "description": "What happened, and what happens now"},
+    {"name": "models", "description": "What looks at the streams"},
+    {"name": "operations", "description": "For those who run it"},
+]
+REFS: Final = "#/components/schemas/{model}"
+COMMON_HEADERS: Final = {HEADER: "the request's, where it is plain, else one of the api's own; log lines carry it"}
+RETRY_STATUSES: Final = ("429", "503")
+QUERY: Final = "query"
+
+
+def describe(app: FastAPI) -> None:
+    """Has the app give its document."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document_of(app)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]  # FastAPI's way
+
+
+async def known_parameters(connection: HTTPConnection) -> None:
+    """Refuses a request with a query parameter that its path does not document."""
+    scope = connection.scope
+    operations = connection.app.openapi()["paths"].get(getattr(scope.get("route"), "path", ""), {})
+    operation = operations.get(scope.get("method", "").lower())
+    if operation is None:
+        return
+    known = [each["name"] for each in operation.get("parameters", ()) if each["in"] == QUERY]
+    allowed = ", ".join(known) or "none"
+    unknown = dict.fromkeys(name for name in connection.query_params if name not in known)
+    if unknown:
+        message = f"unknown parameter; allowed are {allowed}"
+        problem = {"type": "unknown_parameter", "msg": message, "input": None}
+        raise RequestValidationError([{**problem, "loc": (QUERY, name)} for name in unknown])
+
+
+REFUSE_UNKNOWN: Final = Depends(known_parameters)
+
+
+def _document_of(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        summary="Temporal events in video streams",
+        description=DESCRIPTION,
+        routes=app.routes,
+        tags=TAGS,
+        servers=[{"url": "/", "description": "the server that gives this document"}],
+    )
+    _, defined = models_json_schema([(ProblemBody, "serialization")], ref_template=REFS)
+    document["components"]["schemas"] |= defined["$defs"]
+    for response_status, response in _responses(document):
+        headers = dict(COMMON_HEADERS)
+        if response_status in RETRY_STATUSES:
+            headers["Retry-After"] = "seconds"
+        response["headers"] = {name: _header(what) for name, what in headers.items()} | response.get("headers", {})
+    return document
+
+
+def _responses(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            yield from operation["responses"].items()
+
+
+def _header(what: str) -> dict[str, Any]:
+    return {"description": what, "schema": {"type": "string"}}
