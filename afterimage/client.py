@@ -1,7 +1,9 @@
 """The API as the command line calls it."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, ConfigDict
@@ -14,6 +16,8 @@ TIMEOUT_SECONDS = 15.0
 LIVE_TIMEOUT = httpx.Timeout(TIMEOUT_SECONDS, read=60.0)
 LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 PAGE = 500
+
+Value = TypeVar("Value")
 
 
 class RegisteredStream(BaseModel):
@@ -31,6 +35,15 @@ class RegisteredStream(BaseModel):
     lag_frames: int
     duration_seconds: float | None
     finished: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedStream:
+    """A stream's view after a PUT, the names of the fields that it changed, and its ETag."""
+
+    view: dict[str, Any]
+    changed: tuple[str, ...]
+    etag: str
 
 
 class Client:
@@ -63,6 +76,31 @@ class Client:
         view: dict[str, Any] = self._json("POST", "/v1/streams", json=fields)
         return view
 
+    def place_stream(
+        self,
+        stream_id: str,
+        fields: Mapping[str, Any],
+        *,
+        dry_run: bool = False,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+    ) -> PlacedStream:
+        """Registers a stream or replaces all that is asked of it; `dry_run` only says what would change."""
+        conditions = _given({"If-Match": if_match, "If-None-Match": if_none_match})
+        reply = self._send(
+            "PUT",
+            f"/v1/streams/{quote(stream_id, safe='')}",
+            json=fields,
+            params={"dry_run": True} if dry_run else {},
+            headers=conditions,
+        )
+        changed = tuple(name for name in reply.headers.get("X-Changed", "").split(", ") if name)
+        return PlacedStream(self._parsed(reply), changed, reply.headers.get("ETag", ""))
+
+    def pause_stream(self, stream_id: str, *, paused: bool) -> None:
+        """Has the source let go of, or taken up again."""
+        self._send("POST", f"/v1/streams/{stream_id}/{'pause' if paused else 'resume'}")
+
     def stream(self, stream_id: str) -> dict[str, Any]:
         """One stream's view."""
         view: dict[str, Any] = self._json("GET", f"/v1/streams/{stream_id}")
@@ -83,6 +121,17 @@ class Client:
     def events(self, **filters: str | int | None) -> Iterator[dict[str, Any]]:
         """Events, newest first; `filters` as the API names them."""
         return self._pages("/v1/events", _given(filters))
+
+    def export_events(self, **filters: str | int | Sequence[str] | None) -> Iterator[str]:
+        """A file of events, in parts; `format` and filters as the API names them."""
+        try:
+            with self._http.stream("GET", "/v1/events/export", params=_given(filters), timeout=LIVE_TIMEOUT) as reply:
+                if reply.is_error:
+                    reply.read()
+                    raise RequestRefused(_message(reply))
+                yield from reply.iter_text()
+        except httpx.HTTPError as err:
+            raise ApiUnavailable(self._unavailable(err)) from err
 
     def live_lines(self, last_event_id: str | None, **filters: str | None) -> Iterator[str]:
         """The lines of the live feed, from now or from after `last_event_id` on; an empty one says that it is open."""
@@ -112,7 +161,9 @@ class Client:
                 return
 
     def _json(self, method: str, path: str, **options: Any) -> Any:  # noqa: ANN401 (whatever the API answers)
-        reply = self._send(method, path, **options)
+        return self._parsed(self._send(method, path, **options))
+
+    def _parsed(self, reply: httpx.Response) -> Any:  # noqa: ANN401 (whatever the API answers)
         try:
             return reply.json()
         except ValueError as err:
@@ -134,7 +185,7 @@ class Client:
         return f"no API at {redact(self.url)} ({detail}); start one with `afterimage up`, or give --url"
 
 
-def _given(filters: Mapping[str, str | int | None]) -> dict[str, str | int]:
+def _given(filters: Mapping[str, Value | None]) -> dict[str, Value]:
     return {name: value for name, value in filters.items() if value is not None}
 
 

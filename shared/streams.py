@@ -31,7 +31,7 @@ Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
 class ThresholdOverride(BaseModel):
     """The parts of a label's thresholds that one stream wants otherwise than the model's manifest."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     enter: float | None = Field(default=None, gt=0, lt=1)
     exit: float | None = Field(default=None, gt=0, lt=1)

@@ -5,14 +5,18 @@ import signal
 import threading
 from collections.abc import Mapping
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from afterimage.commands.options import DEFAULT_URL, Url
 
+app = typer.Typer()
 
+
+@app.callback(invoke_without_command=True)
 def events(
+    context: typer.Context,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Events as they happen, until Ctrl-C.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines, as the API gives them.")] = False,
     stream: Annotated[str | None, typer.Option(help="Of this stream only.")] = None,
@@ -24,6 +28,8 @@ def events(
 
     Example: `afterimage events --follow --label frozen`.
     """
+    if context.invoked_subcommand:
+        return
     from rich.console import Console
 
     from afterimage.client import Client
@@ -50,3 +56,24 @@ def events(
                 put(message.event)
         except KeyboardInterrupt:
             return
+
+
+@app.command()
+def export(
+    form: Annotated[
+        Literal["jsonl", "csv", "activitynet"], typer.Option("--format", help="activitynet: what `train --data` reads.")
+    ] = "jsonl",
+    stream: Annotated[list[str] | None, typer.Option(help="Of these streams only.")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="With these labels only.")] = None,
+    since_ms: Annotated[int, typer.Option(min=0, help="From this time on, in ms since 1970.")] = 0,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Print all events as JSON lines, CSV, or ActivityNet's JSON (of files, by their paths under the media root).
+
+    Example: `afterimage events export --format activitynet > annotations.json`.
+    """
+    from afterimage.client import Client
+
+    with Client(url) as client:
+        for text in client.export_events(format=form, stream_id=stream, label=label, since_ms=since_ms):
+            typer.echo(text, nl=False)

@@ -1,6 +1,8 @@
-"""`afterimage streams`: add, list, show and remove streams of a running system."""
+"""`afterimage streams`: the streams of a running system, one by one or as a file."""
 
 import json
+import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,7 +18,9 @@ from afterimage.commands.options import (
     Url,
 )
 
-app = typer.Typer(no_args_is_help=True, help="Add, list, show and remove the streams of a running system.")
+app = typer.Typer(
+    no_args_is_help=True, help="Add, list, show, pause and remove the streams of a running system; keep them as a file."
+)
 
 StreamId = Annotated[str, typer.Argument(help="The stream's id.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As the API gives it.")]
@@ -106,3 +110,65 @@ def remove(stream_id: StreamId, url: Url = DEFAULT_URL) -> None:
 
     with Client(url) as client:
         client.remove_stream(stream_id)
+
+
+@app.command()
+def pause(stream_id: StreamId, url: Url = DEFAULT_URL) -> None:
+    """Let go of a stream's source; what is kept of it stays.
+
+    Example: `afterimage streams pause front-door`.
+    """
+    from afterimage.client import Client
+
+    with Client(url) as client:
+        client.pause_stream(stream_id, paused=True)
+
+
+@app.command()
+def resume(stream_id: StreamId, url: Url = DEFAULT_URL) -> None:
+    """Take a paused stream's source up again; a file goes on where it was left.
+
+    Example: `afterimage streams resume front-door`.
+    """
+    from afterimage.client import Client
+
+    with Client(url) as client:
+        client.pause_stream(stream_id, paused=False)
+
+
+@app.command("apply")
+def apply_file(
+    file: Annotated[Path, typer.Argument(help="YAML: `streams:`, a list of what the API takes, each with its id.")],
+    prune: Annotated[bool, typer.Option("--prune", help="Remove the streams that the file does not name.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Make the streams what a file says, and print what that changes; the same file again changes nothing.
+
+    `${NAME}` in a source is the value of that environment variable. Nothing is changed where the API refuses a stream.
+
+    Example: `afterimage streams apply streams.yaml --dry-run`.
+    """
+    from afterimage.client import Client
+    from afterimage.provision import carry_out, compare, read_streams
+
+    wanted = read_streams(file, os.environ)
+    with Client(url) as client:
+        changes = compare(client, wanted, prune=prune)
+        lines = [line for change in changes for line in change.lines()]
+        typer.echo("\n".join(lines) if lines else "nothing changes")
+        if not dry_run:
+            carry_out(client, changes)
+
+
+@app.command()
+def export(url: Url = DEFAULT_URL) -> None:
+    """Print all streams as a file for `afterimage streams apply`; what is secret is a reference to a variable.
+
+    Example: `afterimage streams export > streams.yaml`.
+    """
+    from afterimage.client import Client
+    from afterimage.provision import written
+
+    with Client(url) as client:
+        typer.echo(written(client.streams()), nl=False)

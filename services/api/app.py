@@ -10,6 +10,7 @@ from fastapi.middleware.gzip import GZipMiddleware
 
 from services.api.context import ApiContext, build_context
 from services.api.metrics.requests import RequestMetrics
+from services.api.protocol.docs import errors
 from services.api.protocol.document import REFUSE_UNKNOWN, describe
 from services.api.protocol.errors import install_error_handlers
 from services.api.protocol.middleware import BodyLimit, Head, RequestId
@@ -39,6 +40,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         version=version("afterimage"),
         lifespan=lifespan,
         dependencies=[REFUSE_UNKNOWN],
+        responses=errors(422),
         generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,  # its Location would repeat whatever was asked for
     )

@@ -25,7 +25,9 @@ from shared.words.redaction import MASK, shown_source
 
 MAX_ATTEMPTS = 8
 MAX_SLUG = 56
-UNCONDITIONAL = Preconditions(None, None)
+UNCONDITIONAL = Preconditions()
+OWN_PATHS = frozenset({"probe"})
+"""What follows /v1/streams/ and is no stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,8 @@ class Registrar:
 
     def _new(self, stream_id: str, wanted: StreamPut) -> StreamSpec:
         """The spec of a stream that there is not yet; raises SourceRefused, ApiError."""
+        if stream_id in OWN_PATHS:
+            raise refused("id", stream_id, "is the api's own word; choose another")
         fields = {name: value for name in wanted.model_fields_set if (value := getattr(wanted, name)) is not None}
         fps = self._model_fps(fields.get("model", DEFAULT_MODEL), DEFAULT_FPS)
         made = {"base_ms": now_ms(), "generation": time.time_ns(), "created_at_ms": now_ms()}

@@ -70,19 +70,28 @@ def _document_of(app: FastAPI) -> dict[str, Any]:
     )
     _, defined = models_json_schema([(ProblemBody, "serialization")], ref_template=REFS)
     document["components"]["schemas"] |= defined["$defs"]
-    for response_status, response in _responses(document):
-        headers = dict(COMMON_HEADERS)
-        if response_status in RETRY_STATUSES:
-            headers["Retry-After"] = "seconds"
-        response["headers"] = {name: _header(what) for name, what in headers.items()} | response.get("headers", {})
+    for operation in _operations(document):
+        for parameter in operation.get("parameters", ()):
+            parameter["schema"] = _not_null(parameter["schema"])
+        _add_headers(operation["responses"])
     return document
 
 
-def _responses(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for operations in document["paths"].values():
-        for operation in operations.values():
-            yield from operation["responses"].items()
+        yield from operations.values()
 
 
-def _header(what: str) -> dict[str, Any]:
-    return {"description": what, "schema": {"type": "string"}}
+def _not_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """A parameter is given or left out; nobody can send null."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    return {**kinds[0], **{name: said for name, said in schema.items() if name != "anyOf"}} if kinds else schema
+
+
+def _add_headers(responses: dict[str, dict[str, Any]]) -> None:
+    for response_status, response in responses.items():
+        headers = dict(COMMON_HEADERS)
+        if response_status in RETRY_STATUSES:
+            headers["Retry-After"] = "seconds"
+        described = {name: {"description": what, "schema": {"type": "string"}} for name, what in headers.items()}
+        response["headers"] = described | response.get("headers", {})

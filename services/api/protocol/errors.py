@@ -130,12 +130,9 @@ async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
 def _methods_at(request: Request) -> list[str]:
     """What may be done with the path: starlette itself names the methods of its first route alone."""
     paths: Mapping[str, Mapping[str, Any]] = request.app.openapi()["paths"]
-    methods = {
-        method.upper()
-        for path, operations in paths.items()
-        if compile_path(path)[0].match(request.url.path)
-        for method in operations
-    }
+    path = request.url.path
+    matching = [path] if path in paths else [each for each in paths if compile_path(each)[0].match(path)]
+    methods = {method.upper() for each in matching for method in paths[each]}
     return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
 
 

@@ -2,16 +2,16 @@
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from fastapi import Depends, Header
 
 from services.api.protocol.errors import ApiError
 from shared.streams import StreamSpec
 
-ETAGS: Final = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 MAX_TEXT: Final = 1000
-ANY: Final = "*"
+ETAG: Final = r'(?:W/)?"[\x21\x23-\x7e]*"'
+LIST: Final = rf"^(\*|{ETAG}([ \t]*,[ \t]*{ETAG})*)$"
 
 
 def etag_of(spec: StreamSpec) -> str:
@@ -21,40 +21,46 @@ def etag_of(spec: StreamSpec) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Preconditions:
-    """What must be true of a stream for a request to be served."""
+    """What must be true of a stream for a request to be served: one of the ETags, or that there is none of that id."""
 
-    if_match: str | None
-    if_none_match: str | None
+    if_match: str | None = None
+    if_none: bool = False
 
     def check(self, spec: StreamSpec | None) -> None:
         """Raises ApiError (412) where it is not true of the stream; None: there is none of that id."""
-        if self.if_match is not None and not _names(self.if_match, spec, weakly=False):
+        if self.if_match is not None and not _names(self.if_match, spec):
             there = f"its ETag is {etag_of(spec)}" if spec else "there is no such stream"
             raise _failed("If-Match", f"the stream is not as it was seen: {there}")
-        if self.if_none_match is not None and _names(self.if_none_match, spec, weakly=True):
+        if self.if_none and spec is not None:
             raise _failed("If-None-Match", "there is such a stream already")
 
 
-def _names(header: str, spec: StreamSpec | None, *, weakly: bool) -> bool:
-    if spec is None or header.strip() == ANY:
-        return spec is not None
-    tags = [tag.removeprefix("W/") if weakly else tag for tag in ETAGS.findall(header)]
-    return etag_of(spec) in tags
+def _names(header: str, spec: StreamSpec | None) -> bool:
+    """Weak ones, `W/"…"`, name nothing here."""
+    return spec is not None and (header == "*" or etag_of(spec) in re.findall(ETAG, header))
 
 
 def _failed(field: str, problem: str) -> ApiError:
     return ApiError(412, "precondition_failed", f"{field}: {problem}", field=field)
 
 
-def _preconditions(
+def _seen(
     if_match: Annotated[
-        str | None, Header(max_length=MAX_TEXT, description="only where the stream's `ETag` is this, or one of these")
-    ] = None,
-    if_none_match: Annotated[
-        str | None, Header(max_length=MAX_TEXT, description="`*`: only where there is no such stream")
+        str | None,
+        Header(max_length=MAX_TEXT, pattern=LIST, description="only where the stream's `ETag` is one of these"),
     ] = None,
 ) -> Preconditions:
-    return Preconditions(if_match, if_none_match)
+    return Preconditions(if_match)
 
 
-PreconditionsOf = Annotated[Preconditions, Depends(_preconditions)]
+def _seen_or_new(
+    seen: Annotated[Preconditions, Depends(_seen)],
+    if_none_match: Annotated[
+        Literal["*"] | None, Header(description="only where there is no stream of this id")
+    ] = None,
+) -> Preconditions:
+    return Preconditions(seen.if_match, if_none_match is not None)
+
+
+SeenOf = Annotated[Preconditions, Depends(_seen)]
+SeenOrNewOf = Annotated[Preconditions, Depends(_seen_or_new)]

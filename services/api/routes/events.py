@@ -48,7 +48,7 @@ ONE: Responses = {200: {"content": {"application/json": {"example": examples.EVE
 router = APIRouter(prefix="/v1/events", tags=["events"])
 
 
-@router.get("", responses=errors(404, 422, 503))
+@router.get("", responses=errors(404, 503))
 def list_events(
     context: Context,
     found: EventSearchOf,
@@ -64,7 +64,7 @@ def list_events(
     return EventPage(items=events, next=cursor_of(*place) if place else None)
 
 
-@router.get("/export", response_class=StreamingResponse, responses=EXPORTED | errors(404, 422, 503))
+@router.get("/export", response_class=StreamingResponse, responses=EXPORTED | errors(404, 503))
 def export_events(
     context: Context, found: EventSearchOf, is_head: IsHead, form: Annotated[Format, Query(alias="format")] = "jsonl"
 ) -> Response:
@@ -82,7 +82,7 @@ def export_events(
     return StreamingResponse(chain([first], text), media_type=kind.media_type, headers=headers)
 
 
-@router.get("/live", response_class=StreamingResponse, responses=LIVE | errors(400, 422, 503))
+@router.get("/live", response_class=StreamingResponse, responses=LIVE | errors(400, 503))
 async def follow_events(
     context: Context,
     is_head: IsHead,
@@ -98,7 +98,7 @@ async def follow_events(
     return LiveResponse(context.feed, listener, Wanted(stream_id, label), context.metrics)
 
 
-@router.get("/{event_id}", responses=ONE | errors(404, 422, 503))
+@router.get("/{event_id}", responses=ONE | errors(404, 503))
 def show_event(
     event_id: Annotated[str, Path(pattern=EVENT_ID_PATTERN, examples=[examples.EVENT["id"]])], context: Context
 ) -> Event:

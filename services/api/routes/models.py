@@ -6,13 +6,12 @@ from fastapi import APIRouter, Query
 
 from services.api.context import Context
 from services.api.kept.catalog import Model
-from services.api.protocol.docs import errors
 from services.api.schemas.service import ModelList, ModelView
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
 
-@router.get("", responses=errors(422))
+@router.get("")
 def list_models(
     context: Context, usable: Annotated[bool | None, Query(description="only those that are, or are not")] = None
 ) -> ModelList:

@@ -9,7 +9,7 @@ from services.api.schemas.probes import ProbeCreate, ProbeView
 router = APIRouter(prefix="/v1/streams/probe", tags=["streams"])
 
 
-@router.post("", responses=errors(400, 413, 422, 429, 503))
+@router.post("", responses=errors(400, 413, 429, 503))
 async def probe_source(wanted: ProbeCreate, context: Context) -> ProbeView:
     """Has an ingest worker open a source, and says what it is, with its first picture, or why it gives none.
 

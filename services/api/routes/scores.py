@@ -23,7 +23,7 @@ JPEG: Responses = {
 }
 
 
-@router.get("/scores", responses=errors(404, 422, 503))
+@router.get("/scores", responses=errors(404, 503))
 def list_scores(
     stream_id: StreamIdPath,
     context: Context,
@@ -40,7 +40,7 @@ def list_scores(
     return ScorePage(items=items, next_since_ms=next_since_ms)
 
 
-@router.get("/snapshot.jpg", response_class=Response, responses=JPEG | errors(404, 422, 503))
+@router.get("/snapshot.jpg", response_class=Response, responses=JPEG | errors(404, 503))
 def show_snapshot(stream_id: StreamIdPath, context: Context) -> Response:
     """The newest frame, as the model gets to see it."""
     record = context.registry.get(stream_id)

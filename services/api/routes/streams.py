@@ -11,7 +11,7 @@ from services.api.kept.selection import SelectionOf
 from services.api.protocol.docs import errors, with_headers
 from services.api.protocol.paging import cursor_of, parts_of
 from services.api.protocol.parameters import Cursor, StreamIdPath
-from services.api.protocol.preconditions import PreconditionsOf, etag_of
+from services.api.protocol.preconditions import SeenOf, SeenOrNewOf, etag_of
 from services.api.schemas.streams import StreamChange, StreamCreate, StreamPage, StreamPut, StreamView
 from shared.records import StreamRecord
 from shared.streams import StreamState
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 router = APIRouter(prefix="/v1/streams", tags=["streams"])
 
 
-@router.post("", status_code=201, responses=with_headers(201, ETAG | LOCATION) | errors(400, 409, 413, 422, 503))
+@router.post("", status_code=201, responses=with_headers(201, ETAG | LOCATION) | errors(400, 409, 413, 503))
 def register_stream(wanted: StreamCreate, context: Context, response: Response) -> StreamView:
     """Registers a stream; ingest takes it up within about a second."""
     stream_id = context.registrar.add(wanted)
@@ -39,7 +39,7 @@ def register_stream(wanted: StreamCreate, context: Context, response: Response) 
     return _shown(context.registry.get(stream_id), response)
 
 
-@router.get("", responses=errors(422, 503))
+@router.get("", responses=errors(404, 503))
 def list_streams(
     context: Context,
     selection: SelectionOf,
@@ -59,7 +59,7 @@ def list_streams(
     )
 
 
-@router.get("/{stream_id}", responses=with_headers(200, ETAG) | errors(404, 422, 503))
+@router.get("/{stream_id}", responses=with_headers(200, ETAG) | errors(404, 503))
 def show_stream(stream_id: StreamIdPath, context: Context, response: Response) -> StreamView:
     """One stream: what was asked for and where it stands."""
     return _shown(context.registry.get(stream_id), response)
@@ -69,13 +69,13 @@ def show_stream(stream_id: StreamIdPath, context: Context, response: Response) -
     "/{stream_id}",
     responses=with_headers(200, ETAG | WHAT_CHANGED)
     | with_headers(201, ETAG | WHAT_CHANGED | LOCATION, model=StreamView, description="Registered")
-    | errors(400, 409, 412, 413, 422, 503),
+    | errors(400, 409, 412, 413, 503),
 )
 def place_stream(
     stream_id: StreamIdPath,
     wanted: StreamPut,
     context: Context,
-    preconditions: PreconditionsOf,
+    preconditions: SeenOrNewOf,
     response: Response,
     dry_run: Annotated[bool, Query(description="check everything, answer the same, and change nothing")] = False,
 ) -> StreamView:
@@ -94,12 +94,12 @@ def place_stream(
     return _shown(placed.record, response)
 
 
-@router.patch("/{stream_id}", responses=with_headers(200, ETAG) | errors(400, 404, 409, 412, 413, 422, 503))
+@router.patch("/{stream_id}", responses=with_headers(200, ETAG) | errors(400, 404, 409, 412, 413, 503))
 def change_stream(
     stream_id: StreamIdPath,
     wanted: StreamChange,
     context: Context,
-    preconditions: PreconditionsOf,
+    preconditions: SeenOf,
     response: Response,
 ) -> StreamView:
     """Changes what is given and keeps the rest; null sets a field back to its default.
@@ -112,20 +112,16 @@ def change_stream(
     return _shown(changed, response)
 
 
-@router.post("/{stream_id}/pause", responses=with_headers(200, ETAG) | errors(404, 409, 412, 422, 503))
-def pause_stream(
-    stream_id: StreamIdPath, context: Context, preconditions: PreconditionsOf, response: Response
-) -> StreamView:
+@router.post("/{stream_id}/pause", responses=with_headers(200, ETAG) | errors(404, 409, 412, 503))
+def pause_stream(stream_id: StreamIdPath, context: Context, preconditions: SeenOf, response: Response) -> StreamView:
     """Has ingest let go of the source, within about a second; all that is kept of the stream stays."""
     paused = context.registrar.change(stream_id, StreamChange(paused=True), preconditions)
     _log("paused", stream_id)
     return _shown(paused, response)
 
 
-@router.post("/{stream_id}/resume", responses=with_headers(200, ETAG) | errors(404, 409, 412, 422, 503))
-def resume_stream(
-    stream_id: StreamIdPath, context: Context, preconditions: PreconditionsOf, response: Response
-) -> StreamView:
+@router.post("/{stream_id}/resume", responses=with_headers(200, ETAG) | errors(404, 409, 412, 503))
+def resume_stream(stream_id: StreamIdPath, context: Context, preconditions: SeenOf, response: Response) -> StreamView:
     """Has ingest take the source up again; a file goes on where it was left.
 
     The memory is reset as after any other gap, where the pause was longer than `reset_after_seconds`.
@@ -135,8 +131,8 @@ def resume_stream(
     return _shown(resumed, response)
 
 
-@router.delete("/{stream_id}", status_code=204, responses=errors(404, 412, 422, 503))
-def remove_stream(stream_id: StreamIdPath, context: Context, preconditions: PreconditionsOf) -> None:
+@router.delete("/{stream_id}", status_code=204, responses=errors(404, 412, 503))
+def remove_stream(stream_id: StreamIdPath, context: Context, preconditions: SeenOf) -> None:
     """Removes a stream with everything that is kept of it: frames, scores, events."""
     preconditions.check(context.registry.get(stream_id).spec)
     context.registry.remove(stream_id)

@@ -20,7 +20,7 @@ def show_version() -> Version:
     return Version(version=version("afterimage"))
 
 
-@router.get("/workers", responses=errors(422, 503))
+@router.get("/workers", responses=errors(503))
 def list_workers(
     context: Context, role: Annotated[Role | None, Query(description="of this role")] = None
 ) -> WorkerList:

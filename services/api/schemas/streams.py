@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import GroupedMetadata
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, field_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from services.api.schemas import examples
 from shared.manifest import Label
@@ -120,14 +121,21 @@ class StreamCreate(StreamPut):
     id: StreamId | None = Field(default=None, description="default: made from the name")
 
 
+def _without_default(schema: dict[str, Any]) -> None:
+    """What may be left out, and cannot be null."""
+    schema.pop("default")
+
+
 class StreamChange(StreamOptions):
     """What to change of a stream; what is left out stays."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.STREAM_CHANGE]})
 
-    name: Name | None = None
-    source: SourceText | None = Field(
-        default=None, description=f"{SOURCE}; given back as it is shown, it stays what it is"
+    name: Name | SkipJsonSchema[None] = Field(default=None, json_schema_extra=_without_default)
+    source: SourceText | SkipJsonSchema[None] = Field(
+        default=None,
+        description=f"{SOURCE}; given back as it is shown, it stays what it is",
+        json_schema_extra=_without_default,
     )
 
     @field_validator("name", "source", mode="after")
