@@ -102,3 +102,26 @@ def test_another_source_begins_after_an_end_marker(
     assert len(names[former_end + 1 :]) == 16 + 1
     assert names[-1].endswith("-1")
     assert ingest.registry.get("clip").status.epoch == 2
+
+
+def test_a_paused_stream_is_let_go_of_and_goes_on_where_it_was_left(
+    ingest: IngestRunner, video_file: VideoFile
+) -> None:
+    spec = ingest.add("clip", video_file("clip.mp4", seconds=30, fps=10).name)
+    ingest.start()
+    full = frame_queue.MAX_WAITING_FRAMES
+    eventually(lambda: ingest.registry.get("clip").frames_published == full, "a full queue")
+    assert ingest.registry.replace(spec, spec.model_copy(update={"paused": True}))
+    ingest.until("clip", StreamState.PAUSED, passing=False)
+    for _ in range(2):  # whoever takes it over lets it be, too
+        record = ingest.until("clip", StreamState.PAUSED, passing=False)
+        assert (record.frames_published, record.status.epoch) == (full, 1)
+        eventually(lambda: not ingest.supervisor._running, "the source is let go of")
+        ingest.stop()
+        ingest.start()
+        eventually(lambda: "clip" in ingest.supervisor._over, "the stream is taken up")
+    seen = ingest.registry.get("clip").spec
+    assert ingest.registry.replace(seen, seen.model_copy(update={"paused": False}))
+    record = ingest.until("clip", StreamState.ENDED)
+    assert (record.frames_published, record.status.epoch, record.status.frames_dropped) == (240, 2, 0)
+    assert [frame.captured_at_ms for frame in ingest.frames("clip")][-100:] == grid(240)[-100:]

@@ -9,9 +9,8 @@ from fastapi import Depends, Header
 from services.api.protocol.errors import ApiError
 from shared.streams import StreamSpec
 
-MAX_TEXT: Final = 1000
-ETAG: Final = r'(?:W/)?"[\x21\x23-\x7e]*"'
-LIST: Final = rf"^(\*|{ETAG}([ \t]*,[ \t]*{ETAG})*)$"
+ETAG: Final = '(?:W/)?"[!#-~]*"'
+LIST: Final = rf"^(\*|{ETAG}(, ?{ETAG})*)$"
 
 
 def etag_of(spec: StreamSpec) -> str:
@@ -47,7 +46,7 @@ def _failed(field: str, problem: str) -> ApiError:
 def _seen(
     if_match: Annotated[
         str | None,
-        Header(max_length=MAX_TEXT, pattern=LIST, description="only where the stream's `ETag` is one of these"),
+        Header(pattern=LIST, description="only where the stream's `ETag` is one of these"),
     ] = None,
 ) -> Preconditions:
     return Preconditions(if_match)
