@@ -1,6 +1,8 @@
+import re
 from typing import Any
 
 import pytest
+from openapi_spec_validator import validate
 from pydantic import BaseModel, SecretStr
 
 from services.api.app import create_app
@@ -65,6 +67,20 @@ def test_every_operation_documents_its_errors_in_the_one_shape(document: dict[st
                     schema = response["content"]["application/problem+json"]["schema"]
                     assert schema["$ref"].endswith("/ProblemBody"), f"{method} {path} {status}"
     assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+def test_the_document_is_valid_and_tidy(document: dict[str, Any]) -> None:
+    validate(document)
+    operations = [each for operations in document["paths"].values() for each in operations.values()]
+    names = [operation["operationId"] for operation in operations]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch("[a-z]+(_[a-z]+)+", name) for name in names)
+    known = {tag["name"] for tag in document["tags"]}
+    assert {tag for operation in operations for tag in operation["tags"]} == known
+    assert document["servers"] == [{"url": "/", "description": "the server that gives this document"}]
+    for operation in operations:
+        for response in operation["responses"].values():
+            assert "X-Request-ID" in response["headers"], operation["operationId"]
 
 
 def test_the_document_tells_nothing_of_the_settings(document: dict[str, Any]) -> None:

@@ -10,7 +10,6 @@ from services.api.protocol.errors import ApiError
 from shared.streams import StreamSpec
 
 ETAG: Final = '(?:W/)?"[!#-~]*"'
-LIST: Final = rf"^(\*|{ETAG}(, ?{ETAG})*)$"
 
 
 def etag_of(spec: StreamSpec) -> str:
@@ -36,7 +35,7 @@ class Preconditions:
 
 def _names(header: str, spec: StreamSpec | None) -> bool:
     """Weak ones, `W/"…"`, name nothing here."""
-    return spec is not None and (header == "*" or etag_of(spec) in re.findall(ETAG, header))
+    return spec is not None and (header.strip() == "*" or etag_of(spec) in re.findall(ETAG, header))
 
 
 def _failed(field: str, problem: str) -> ApiError:
@@ -44,10 +43,7 @@ def _failed(field: str, problem: str) -> ApiError:
 
 
 def _seen(
-    if_match: Annotated[
-        str | None,
-        Header(pattern=LIST, description="only where the stream's `ETag` is one of these"),
-    ] = None,
+    if_match: Annotated[str | None, Header(description="only where the stream's `ETag` is one of these")] = None,
 ) -> Preconditions:
     return Preconditions(if_match)
 
