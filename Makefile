@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 MINUTES ?= 6
 OUT ?= data/gpu
 
-.PHONY: help install demo test check lint types chaos soak bench gpu gpu-train env e2e clean
+.PHONY: help install demo test check lint types chaos soak api-fuzz bench gpu gpu-train env e2e clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -39,6 +39,10 @@ chaos: install ## Kill and freeze workers and Redis; nobody outside may tell. Op
 
 soak: install ## Watch cameras that come and go for 20 minutes. Options: make soak ARGS="--minutes 2 --streams 8"
 	PYTHONPATH=tests $(BIN)/python -m soak $(ARGS)
+
+api-fuzz: install ## Ask the api all that its OpenAPI document allows, and more. Options: make api-fuzz ARGS="--max-time 60"
+	$(PYTHON) -m venv $(VENV)/fuzz && $(VENV)/fuzz/bin/pip install --quiet schemathesis==4.32.5
+	PYTHONPATH=tests $(BIN)/python -m api_fuzz $(VENV)/fuzz/bin/schemathesis $(ARGS)
 
 bench: install ## Frames/s of the worker beside the bare loop
 	$(BIN)/afterimage bench

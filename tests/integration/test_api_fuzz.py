@@ -49,7 +49,7 @@ def bodies(document: dict[str, Any], operation: dict[str, Any]) -> st.SearchStra
     return altered | VALUES.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=20)
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_no_request_is_an_error_of_the_api(api: RunningApi, data: st.DataObject) -> None:
     document = DOCUMENT

@@ -42,7 +42,7 @@ def test_the_very_same_registration_may_be_repeated_another_may_not(registry: Re
 
 
 def test_a_spec_is_replaced_only_if_it_is_the_one_seen(registry: Registry) -> None:
-    faster = SPEC.model_copy(update={"fps": 16.0})
+    faster = SPEC.model_copy(update={"fps": 16.0, "revision": 1})
     slower = SPEC.model_copy(update={"fps": 1.0})
     assert registry.replace(SPEC, faster)
     assert registry.replace(SPEC, faster)
@@ -123,7 +123,7 @@ def test_a_listing_reads_what_has_changed_and_no_more(
     known = listing.specs["other"]
     registry.replace(SPEC, faster)
     assert listing.look(ALL) == {"cam"}
-    assert listing.specs == {"cam": faster, "other": other}
+    assert listing.specs == {"cam": faster.model_copy(update={"revision": 1}), "other": other}
     assert listing.specs["other"] is known
     registry.remove("cam")
     assert listing.look(ALL) == {"cam"}

@@ -176,7 +176,7 @@ def test_a_spec_in_an_earlier_versions_words_can_be_replaced(redis_client: redis
     earlier = spec.model_dump_json(exclude={"skip", "model_asks"}, indent=1)
     redis_client.hset(keys_of("cam").streams, "cam", earlier)
     seen = registry.get("cam").spec
-    wanted = seen.model_copy(update={"name": "another"})
+    wanted = seen.model_copy(update={"name": "another", "revision": 1})
     assert registry.replace(seen, wanted)
     assert registry.replace(seen, wanted)  # again, as after a lost reply
     assert not registry.replace(seen, seen.model_copy(update={"name": "a third"}))

@@ -57,7 +57,7 @@ def list_events(
 ) -> EventPage:
     """Events by start time, newest first; pages stay put while new events arrive.
 
-    Filters are joined by and; of one that is given several times, any will do.
+    Filters are joined by and; of one that is given several times, any will do, of `tag` all must.
     """
     query = replace(found.query, limit=limit, after=_place(cursor) if cursor else None)
     events, place = context.history.events(found.stream_ids, query)
