@@ -47,7 +47,10 @@ def list_streams(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     cursor: Cursor = None,
 ) -> StreamPage:
-    """Streams in the order of their ids. Filters are joined by and; of one that is given several times, any will do, of `tag` all must."""
+    """Streams in the order of their ids.
+
+    Filters are joined by and; of one that is given several times, any will do, of `tag` all must.
+    """
     after = parts_of(cursor, 1)[0] if cursor else ""
     following = sorted(stream_id for stream_id in selection.ids(context.registry) if stream_id > after)
     if state:
