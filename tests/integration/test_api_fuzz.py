@@ -55,7 +55,8 @@ def test_no_request_is_an_error_of_the_api(api: RunningApi, data: st.DataObject)
     document = DOCUMENT
     path, method = data.draw(st.sampled_from(sorted((p, m) for p, found in document["paths"].items() for m in found)))
     operation = document["paths"][path][method]
-    url, query, headers = path, [], {"Content-Type": "application/json"}
+    url, headers = path, {"Content-Type": "application/json"}
+    query: list[tuple[str, str | int | float | bool | None]] = []
     for parameter in operation.get("parameters", ()):
         name, place = parameter["name"], parameter["in"]
         if place == "path":
