@@ -3,11 +3,14 @@
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Final, Literal
 
 NUM_PARTITIONS = 32
 
-Role = Literal["ingest", "inference"]
+Role = Literal["ingest", "inference", "delivery"]
+
+NEEDED: Final[tuple[Role, ...]] = ("ingest", "inference")
+"""Without a worker of each nothing is seen; the others follow the feed, and catch up."""
 
 
 def partition_of(stream_id: str) -> int:
@@ -97,6 +100,10 @@ class PartitionKeys:
     def feed(self) -> str:
         """Stream: event transitions (opened, closed) of the whole partition."""
         return self._key("feed")
+
+    def cursor(self, role: Role) -> str:
+        """String: the last entry of the feed that a follower is done with."""
+        return self._key("cursor", role)
 
     def frames(self, stream_id: str) -> str:
         """Stream: the frame queue."""

@@ -5,17 +5,15 @@ listener keeps its own Position, so where its catching up and the reader overlap
 """
 
 import asyncio
-import json
 import logging
 import random
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
 
 import redis.asyncio
 
+from services.api.followers.entries import FeedEntry, parse_entry
 from services.api.live.position import Position
 from services.api.metrics.requests import ApiMetrics
 from services.api.protocol.errors import ApiError
@@ -31,18 +29,6 @@ MAX_LISTENERS = 256
 MAX_PENDING = 2 * NUM_PARTITIONS * PAGE_ENTRIES
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class FeedEntry:
-    """One transition of one event; `event` is its JSON as stored."""
-
-    partition: int
-    entry_id: EntryId
-    kind: str
-    stream_id: str
-    label: str
-    event: str
 
 
 class Listener:
@@ -187,7 +173,7 @@ class LiveFeed:
         with translated():
             replies = await pipeline.execute()
         found = [
-            _parse(keys.partition, entry_id, fields)
+            parse_entry(keys.partition, entry_id, fields)
             for keys, reply in zip(PARTITIONS, replies, strict=True)
             for entry_id, fields in reply
         ]
@@ -210,16 +196,3 @@ def _advance(position: Position, entries: Sequence[FeedEntry]) -> Iterator[FeedE
         if not position.has_passed(entry.partition, entry.entry_id):
             position.advance(entry.partition, entry.entry_id)
             yield entry
-
-
-def _parse(partition: int, entry_id: bytes, fields: dict[bytes, bytes]) -> FeedEntry:
-    """An entry of the feed; one that makes no sense has no kind, so that it is passed and nobody wants it."""
-    try:
-        event = fields[b"event"].decode()
-        parsed: dict[str, Any] = json.loads(event)
-        kind, stream_id, label = fields[b"kind"].decode(), parsed["stream_id"], parsed["label"]
-    except (KeyError, TypeError, ValueError):
-        extra = {"partition": partition}
-        log.warning("partition %d: feed entry %s cannot be read", partition, entry_id.decode(), extra=extra)
-        kind, stream_id, label, event = "", "", "", ""
-    return FeedEntry(partition, EntryId.parse(entry_id), kind, stream_id, label, event)
