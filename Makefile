@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 MINUTES ?= 6
 OUT ?= data/gpu
 
-.PHONY: help install demo test check lint types chaos soak bench gpu gpu-train env e2e clean
+.PHONY: help install demo test check lint types chaos delivery soak bench gpu gpu-train env e2e clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ check: lint types test ## Lint, types and tests: what CI runs
 
 chaos: install ## Kill and freeze workers and Redis; nobody outside may tell. Options: make chaos ARGS="A --seed 7"
 	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
+
+delivery: install ## Deliver to a receiver that fails, hangs and dies for ten minutes, and kill workers. Options: ARGS="--seconds 60"
+	PYTHONPATH=tests $(BIN)/python -m deliveries $(ARGS)
 
 soak: install ## Watch cameras that come and go for 20 minutes. Options: make soak ARGS="--minutes 2 --streams 8"
 	PYTHONPATH=tests $(BIN)/python -m soak $(ARGS)

@@ -1,4 +1,4 @@
-"""The whole system on one machine: Redis, ingest, inference and api as supervised children of this process."""
+"""The whole system on one machine: Redis and the services, as supervised children of this process."""
 
 import os
 import sys
@@ -22,6 +22,8 @@ from shared.errors import AfterimageError, StackFailed
 LOOK_EVERY_SECONDS = 0.1
 REDIS_TIMEOUT_SECONDS = 120.0
 READY_TIMEOUT_SECONDS = 90.0
+MODULES = {"delivery": "services.api.delivery"}
+"""Of services that are parts of another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,7 @@ class Stack:
     def _run(self, folder: DataFolder, server: RedisServer) -> None:
         try:
             self._start_redis(folder, server)
-            for name in (*self._options.workers, "api"):
+            for name in (*self._options.workers, "api", "delivery"):
                 self._supervisor.start(self._service(name, folder, server.url))
             while not self._leaving.wait(LOOK_EVERY_SECONDS):
                 self._supervisor.watch(settled=self._settled.is_set())
@@ -156,7 +158,7 @@ class Stack:
     def _service(self, name: str, folder: DataFolder, redis_url: str) -> Command:
         return Command(
             name=name,
-            argv=(sys.executable, "-m", f"services.{name.partition('-')[0]}"),
+            argv=(sys.executable, "-m", MODULES.get(name, f"services.{name.partition('-')[0]}")),
             log_folder=folder.logs,
             environment={
                 **self._environment,

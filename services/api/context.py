@@ -6,6 +6,7 @@ from typing import Annotated
 import redis
 from fastapi import Depends, Request
 
+from services.api.delivery.desk import TargetDesk
 from services.api.kept.catalog import ModelListing
 from services.api.kept.history import History
 from services.api.kept.probing import Prober
@@ -34,6 +35,7 @@ class ApiContext:
     catalog: ModelListing
     feed: LiveFeed
     metrics: ApiMetrics
+    targets: TargetDesk
 
 
 def build_context(settings: ApiSettings) -> ApiContext:
@@ -53,6 +55,7 @@ def build_context(settings: ApiSettings) -> ApiContext:
         catalog=catalog,
         feed=LiveFeed(connect_async(url, STORE_TIMEOUT_SECONDS), metrics),
         metrics=metrics,
+        targets=TargetDesk(client, settings.receivers),
     )
 
 

@@ -38,6 +38,13 @@ def probe_answer_key(probe_id: str) -> str:
     return f"{{probes}}:answer:{probe_id}"
 
 
+TARGETS = "{targets}:all"
+"""Hash: target id → Target (JSON): where events are delivered to."""
+
+TARGETS_CHANGES = "{targets}:changes"
+"""Counter: how often a target was added, changed or removed."""
+
+
 @dataclass(frozen=True)
 class PartitionKeys:
     """The keys of one partition."""
@@ -104,6 +111,15 @@ class PartitionKeys:
     def cursor(self, role: Role) -> str:
         """String: the last entry of the feed that a follower is done with."""
         return self._key("cursor", role)
+
+    @property
+    def outbox(self) -> str:
+        """Stream: what is to be delivered, an entry for each target: target, stream, kind, event, message id."""
+        return self._key("outbox")
+
+    def dead_letters(self, target_id: str) -> str:
+        """Stream: what could not be delivered to a target, as it lay in the outbox, and why."""
+        return self._key("dead", target_id)
 
     def frames(self, stream_id: str) -> str:
         """Stream: the frame queue."""

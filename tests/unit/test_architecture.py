@@ -65,10 +65,11 @@ ONLY_HTTP = {
     "uvicorn": ("services/api",),
     "fastapi": ("services/api",),
     "starlette": ("services/api",),
-    "httpx": ("services/ingest/sources", "afterimage"),
-    "httpcore": ("services/ingest/sources/network",),
+    "httpx": ("services/ingest/sources", "services/api/delivery", "afterimage"),
+    "httpcore": ("services/ingest/sources/network", "services/api/delivery"),
 }
-"""Serving belongs to the api alone; asking to the sources, and to the command line, which asks the api."""
+"""Serving belongs to the api alone; asking to the sources, to delivery, and to the command line, which asks
+the api."""
 
 
 def imported(tree: ast.AST) -> Iterator[str]:

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from services.api.delivery.targets import TargetRefused, TargetUnknown
 from shared.errors import (
     AfterimageError,
     SourceMissing,
@@ -34,6 +35,8 @@ CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "
 EXPECTED: dict[type[Exception], tuple[int, str, str | None]] = {
     StreamUnknown: (404, "stream_unknown", None),
     StreamExists: (409, "stream_exists", "id"),
+    TargetUnknown: (404, "target_unknown", None),
+    TargetRefused: (409, "target_refused", "id"),
     SourceRefused: (422, "invalid", "source"),
     SourceMissing: (422, "invalid", "source"),
     StoreUnavailable: (503, "store_unavailable", None),
@@ -144,7 +147,7 @@ def _detail_of(problem: Mapping[str, Any], body_fields: Sequence[str]) -> ErrorD
         message = f"{field}: unknown field; allowed are {', '.join(allowed)}"
         return ErrorDetail(code="invalid", message=message, field=field)
     value = problem["input"]
-    may_be_secret = place == "body" and path[0] == "source"
+    may_be_secret = place == "body" and path[0] in {"source", "url", "secret"}
     text = None if may_be_secret or problem["type"] == "missing" else repeated(value)
     if text is None:
         return ErrorDetail(code="invalid", message=f"{field}: {problem['msg']}", field=field)

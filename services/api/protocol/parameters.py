@@ -10,6 +10,7 @@ from shared.streams import STREAM_ID_PATTERN
 MAX_MS = 1 << 53
 
 StreamIdPath = Annotated[str, Path(pattern=STREAM_ID_PATTERN, examples=["front-door"])]
+TargetIdPath = Annotated[str, Path(pattern=STREAM_ID_PATTERN, examples=["home"])]
 StreamIdQuery = Annotated[str | None, Query(pattern=STREAM_ID_PATTERN, description="one stream; default: all")]
 LabelQuery = Annotated[str | None, Query(pattern=LABEL.pattern, description="one label; default: all")]
 SinceMs = Annotated[int, Query(ge=0, le=MAX_MS, description="from this time on, in ms since 1970")]

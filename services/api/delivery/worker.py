@@ -1,0 +1,87 @@
+"""A delivery worker: a follower that fills the outboxes of its partitions, and a sender that empties them."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import redis
+
+from services.api.delivery.outbox import Outbox
+from services.api.delivery.sender import DeliveryMetrics, Sender
+from services.api.delivery.targets import TargetBook
+from services.api.delivery.webhooks import WebhookPost
+from services.api.followers.cursors import Cursors
+from services.api.followers.entries import FeedEntry
+from services.api.followers.follower import Follower, FollowerMetrics
+from shared.network.addresses import AddressPolicy
+from shared.service.lease_metrics import LeaseMetrics
+from shared.service.metrics_server import new_registry
+from shared.service.tenancy import Tenancy
+from shared.store.leases import Lease
+
+
+class Fanout:
+    """What delivery does with the feed: letters into the outbox. The sender takes them on."""
+
+    def __init__(self, outbox: Outbox, book: TargetBook, sender: Sender) -> None:
+        self._outbox = outbox
+        self._book = book
+        self._sender = sender
+
+    def take_over(self, lease: Lease) -> None:
+        """The sender goes on with what waits there."""
+        self._sender.take_over(lease)
+
+    def handle(self, lease: Lease, entries: Sequence[FeedEntry]) -> int:
+        """Passes all, or none while the outbox is full."""
+        return len(entries) if self._outbox.put(lease, entries, self._book.current().values()) else 0
+
+    def leave(self, lease: Lease) -> None:
+        """The sender stops there."""
+        self._sender.leave(lease)
+
+
+class WorkerMetrics:
+    """What Prometheus sees of a delivery worker."""
+
+    def __init__(self) -> None:
+        self.registry = new_registry()
+        self.leases = LeaseMetrics(self.registry)
+        self.follower = FollowerMetrics(self.registry)
+        self.delivery = DeliveryMetrics(self.registry)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryWorker:
+    """Delivers, under leases that it takes and gives back, from `run` until `stop` is set."""
+
+    client: redis.Redis
+    tenancy: Tenancy
+    policy: AddressPolicy
+    metrics: WorkerMetrics
+    stop: threading.Event
+
+    def run(self) -> None:
+        """Works until stopped."""
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        outbox, book, post = Outbox(self.client), TargetBook(self.client), WebhookPost(self.policy)
+        sender = Sender(outbox, book, post, self.metrics.delivery)
+        fanout = Fanout(outbox, TargetBook(self.client), sender)
+        cursors = Cursors(self.client, "delivery")
+        follower = Follower(cursors, self.tenancy, fanout, self.metrics.follower, self.stop)
+        following = asyncio.create_task(asyncio.to_thread(self._follow, follower))
+        try:
+            await sender.run(self.stop)
+        finally:
+            self.stop.set()
+            await following
+            await post.close()
+
+    def _follow(self, follower: Follower) -> None:
+        try:
+            follower.run()
+        finally:
+            self.stop.set()

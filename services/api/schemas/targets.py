@@ -1,0 +1,176 @@
+"""Targets of delivery as the api shows and takes them."""
+
+from typing import Annotated, Any, Final, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from services.api.delivery.outbox import Letter
+from services.api.delivery.targets import SIGNING_KEY, Target, TargetKind
+from services.api.schemas import examples
+from shared.manifest import Label
+from shared.streams import StreamId
+from shared.words.redaction import redact, shown_source
+from shared.words.urls import URL, split_rest
+
+SCHEMES: Final = ("http", "https")
+
+
+def _web_address(url: str) -> str:
+    found = URL.fullmatch(url)
+    parts = split_rest(found["rest"]) if found else None
+    if not found or found["scheme"].lower() not in SCHEMES or parts is None or not url.isprintable() or " " in url:
+        raise ValueError("allowed are http:// and https:// with a host")
+    if int(parts.port or 1) not in range(1, 65536):
+        raise ValueError("a port is a number from 1 to 65535")
+    return url
+
+
+TargetUrl = Annotated[str, Field(min_length=1, max_length=2048), AfterValidator(_web_address)]
+TargetSecret = Annotated[str, Field(pattern=SIGNING_KEY)]
+
+
+class TargetWish(BaseModel):
+    """What can be said of any target."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    streams: list[StreamId] = Field(default=[], max_length=256, description="events of these alone; none: of all")
+    labels: list[Label] = Field(default=[], max_length=256, description="events of these labels alone; none: of all")
+    enabled: bool = True
+
+
+class TargetCreate(TargetWish):
+    """A target to be."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        hide_input_in_errors=True,
+        json_schema_extra={"examples": [examples.NEW_TARGET]},
+    )
+
+    id: StreamId
+    kind: TargetKind = "webhook"
+    url: TargetUrl = Field(description="where to; shown without what may be secret")
+    secret: TargetSecret | None = Field(default=None, description="whsec_ and base64; left out: one is made")
+
+
+class TargetPatch(BaseModel):
+    """What changes of a target; what is left out stays."""
+
+    model_config = ConfigDict(
+        extra="forbid", hide_input_in_errors=True, json_schema_extra={"examples": [{"enabled": False}]}
+    )
+
+    url: TargetUrl | None = None
+    secret: TargetSecret | None = None
+    streams: list[StreamId] | None = Field(default=None, max_length=256)
+    labels: list[Label] | None = Field(default=None, max_length=256)
+    enabled: bool | None = None
+
+
+class TargetView(TargetWish):
+    """A target as it may be seen."""
+
+    model_config = ConfigDict(
+        extra="forbid", hide_input_in_errors=True, json_schema_extra={"examples": [examples.TARGET]}
+    )
+
+    id: StreamId
+    kind: TargetKind
+    url: str = Field(description="without what may be secret")
+    created_at_ms: int
+
+    @classmethod
+    def of(cls, target: Target) -> Self:
+        """The view of a stored target."""
+        return cls(**_seen(target))
+
+
+class TargetCreated(TargetView):
+    """A target that was made, with its secret, which is never shown again."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        hide_input_in_errors=True,
+        json_schema_extra={"examples": [examples.MADE_TARGET]},
+    )
+
+    secret: str
+
+    @classmethod
+    def with_secret(cls, target: Target) -> Self:
+        """The same with the secret."""
+        return cls(**_seen(target), secret=target.secret)
+
+
+def _seen(target: Target) -> dict[str, Any]:
+    return {**target.model_dump(exclude={"secret", "url"}), "url": shown_source(target.url)}
+
+
+class TargetList(BaseModel):
+    """All targets by id."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [examples.TARGET]}]})
+
+    items: list[TargetView]
+
+
+class TargetTested(BaseModel):
+    """What came of a test."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"ok": False, "reason": "it answered 503"}]})
+
+    ok: bool
+    reason: str | None = Field(default=None, description="why the receiver did not take it")
+
+
+class DeadLetterView(BaseModel):
+    """A letter that was given up."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.DEAD_LETTER]})
+
+    id: str
+    stream_id: str
+    kind: str
+    event: str = Field(description="the event's JSON as it was to be delivered")
+    reason: str
+
+    @classmethod
+    def of(cls, letter: Letter) -> Self:
+        """The view of a dead letter."""
+        return cls(
+            id=letter_id(letter),
+            stream_id=letter.stream_id,
+            kind=letter.kind,
+            event=letter.event,
+            reason=redact(letter.why),
+        )
+
+
+def letter_id(letter: Letter) -> str:
+    """A dead letter's id."""
+    return f"{letter.partition}.{letter.entry_id}"
+
+
+class DeadLetterList(BaseModel):
+    """A target's dead letters, the oldest first."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [examples.DEAD_LETTER]}]})
+
+    items: list[DeadLetterView]
+
+
+class Replay(BaseModel):
+    """Which dead letters are to be tried again."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"ids": ["3.1753516400190-0"]}]})
+
+    ids: list[str] | None = Field(default=None, max_length=1000, description="left out: all")
+
+
+class Replayed(BaseModel):
+    """How many were put back."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"replayed": 1}]})
+
+    replayed: int = Field(description="those that are left had no room, or were none of the target's")
