@@ -81,7 +81,10 @@ class Receiver:
             thread.join()
 
     def receive(self, request: BaseHTTPRequestHandler) -> None:
-        body = request.rfile.read(int(request.headers["Content-Length"]))
+        length = int(request.headers["Content-Length"])
+        body = request.rfile.read(length)
+        if len(body) < length:  # whoever sent it was killed
+            return
         try:
             event = Webhook(self.secret).verify(body, dict(request.headers))["data"]
         except Exception as err:

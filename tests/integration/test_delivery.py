@@ -52,7 +52,7 @@ def test_targets_are_made_shown_without_secrets_changed_tested_and_removed(
         assert "connection failed" in tested["reason"]
         assert api.http.delete("/v1/targets/hook").status_code == 204
         assert api.error(404, "GET", "/v1/targets/hook")["code"] == "target_unknown"
-        for url in ("ftp://x/", "http://", "nothing", "http://x:99999/"):
+        for url in ("ftp://x/", "http://", "nothing", "http://x:99999/", "mqtt://x"):
             assert api.error(422, "POST", "/v1/targets", json={**wanted, "url": url})["field"] == "url"
         refusal = api.error(422, "POST", "/v1/targets", json={**wanted, "secret": "hush"})
         assert refusal["field"] == "secret"

@@ -1,6 +1,7 @@
 """Delivery as a process: `python -m services.api.delivery`, set by `AFTERIMAGE_*` variables."""
 
 from services.api.delivery.worker import DeliveryWorker, WorkerMetrics
+from services.api.kept.catalog import ModelListing
 from services.api.settings import DeliverySettings
 from shared.service.lifecycle import run_service, stop_on_signals
 from shared.service.logs import configure_logging
@@ -21,7 +22,7 @@ def main() -> int:
     tenancy = tenancy_of(settings, "delivery", worker_name, metrics.leases)
     serve_metrics(metrics.registry, settings, lambda: tenancy.is_heard)
     client = connect(settings.redis_url.get_secret_value())
-    DeliveryWorker(client, tenancy, settings.receivers, metrics, stop).run()
+    DeliveryWorker(client, tenancy, settings.receivers, ModelListing(settings.models_dir), metrics, stop).run()
     return 0
 
 

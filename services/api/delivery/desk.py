@@ -6,8 +6,9 @@ from typing import Final
 import redis
 
 from services.api.delivery.outbox import Letter, Outbox
+from services.api.delivery.posts import Posts
 from services.api.delivery.targets import Target, TargetBook
-from services.api.delivery.webhooks import DeliveryFailed, WebhookPost
+from services.api.delivery.webhooks import DeliveryFailed
 from shared.clock import now_ms
 from shared.entries import EntryId
 from shared.network.addresses import AddressPolicy
@@ -28,7 +29,7 @@ class TargetDesk:
         at_ms = now_ms()
         event = json.dumps({"target": target.id, "test": True})
         letter = Letter(0, EntryId(at_ms), target.id, "", TEST_KIND, event, f"test.{at_ms}-0")
-        post = WebhookPost(self._policy)
+        post = Posts(self._policy)
         try:
             await post.send(target, letter)
         except DeliveryFailed as err:

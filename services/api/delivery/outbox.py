@@ -1,5 +1,6 @@
 """What is to be delivered, in Redis: an outbox for each partition, and each target's dead letters."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -36,6 +37,11 @@ class Letter:
     message_id: str
     why: str = ""
     """Of a dead letter, why it could not be delivered."""
+
+    @property
+    def label(self) -> str:
+        """What happened; "" for a test."""
+        return str(json.loads(self.event).get("label", ""))
 
 
 class Outbox:

@@ -18,7 +18,7 @@ MAX_TARGETS: Final = 64
 SECRET_BYTES: Final = 32
 SIGNING_KEY: Final = r"^whsec_[A-Za-z0-9+/]{32,88}={0,2}$"
 
-TargetKind = Literal["webhook"]
+TargetKind = Literal["webhook", "mqtt"]
 
 
 class TargetUnknown(AfterimageError):

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import redis
 
 from services.api.delivery.outbox import Outbox
+from services.api.delivery.posts import Announcer, Posts
 from services.api.delivery.sender import DeliveryMetrics, Sender
 from services.api.delivery.targets import TargetBook
-from services.api.delivery.webhooks import WebhookPost
 from services.api.followers.cursors import Cursors
 from services.api.followers.entries import FeedEntry
 from services.api.followers.follower import Follower, FollowerMetrics
+from services.api.kept.catalog import ModelListing
 from shared.network.addresses import AddressPolicy
 from shared.service.lease_metrics import LeaseMetrics
 from shared.service.metrics_server import new_registry
@@ -59,6 +60,7 @@ class DeliveryWorker:
     client: redis.Redis
     tenancy: Tenancy
     policy: AddressPolicy
+    catalog: ModelListing
     metrics: WorkerMetrics
     stop: threading.Event
 
@@ -67,17 +69,20 @@ class DeliveryWorker:
         asyncio.run(self._run())
 
     async def _run(self) -> None:
-        outbox, book, post = Outbox(self.client), TargetBook(self.client), WebhookPost(self.policy)
+        outbox, book, post = Outbox(self.client), TargetBook(self.client), Posts(self.policy)
         sender = Sender(outbox, book, post, self.metrics.delivery)
         fanout = Fanout(outbox, TargetBook(self.client), sender)
         cursors = Cursors(self.client, "delivery")
         follower = Follower(cursors, self.tenancy, fanout, self.metrics.follower, self.stop)
         following = asyncio.create_task(asyncio.to_thread(self._follow, follower))
+        announcer = Announcer(self.client, TargetBook(self.client), self.catalog, post.mqtt)
+        announcing = asyncio.create_task(announcer.run(self.stop))
         try:
             await sender.run(self.stop)
         finally:
             self.stop.set()
             await following
+            await announcing
             await post.close()
 
     def _follow(self, follower: Follower) -> None:

@@ -28,7 +28,7 @@ EXAMPLES: dict[int, dict[str, Any]] = {
 MEANINGS = {
     400: "A header or the body cannot be read as what it should be",
     404: "There is no such thing",
-    409: "The id is used, others are changing the stream now, what is stored of it cannot be read, or there are too many",
+    409: "The id is used, others are changing the stream now, what is stored of it is damaged, or there are too many",
     413: "The body is too large",
     422: "A field or parameter is not allowed; the error names it, its value and what is allowed",
     429: "Too many ask for this at once: try again after `Retry-After` seconds",

@@ -4,8 +4,9 @@ from fastapi import APIRouter, Response
 from fastapi.concurrency import run_in_threadpool
 
 from services.api.context import Context
-from services.api.delivery.targets import Target, new_secret
+from services.api.delivery.targets import Target, TargetKind, new_secret
 from services.api.protocol.docs import errors
+from services.api.protocol.errors import ApiError
 from services.api.protocol.parameters import TargetIdPath
 from services.api.schemas.targets import (
     DeadLetterList,
@@ -18,6 +19,7 @@ from services.api.schemas.targets import (
     TargetPatch,
     TargetTested,
     TargetView,
+    check_kind,
     letter_id,
 )
 
@@ -28,6 +30,7 @@ router = APIRouter(prefix="/v1/targets", tags=["delivery"])
 def create_target(wanted: TargetCreate, context: Context) -> TargetCreated:
     """Delivers every event from now on that the target's filters let pass. The answer alone shows the secret."""
     book = context.targets.book
+    _check_kind(wanted.kind, wanted.url)
     given = {**wanted.model_dump(), "secret": wanted.secret or new_secret()}
     target = Target(**given, created_at_ms=book.now_ms())
     book.add(target)
@@ -50,6 +53,7 @@ def show_target(target_id: TargetIdPath, context: Context) -> TargetView:
 def change_target(target_id: TargetIdPath, wanted: TargetPatch, context: Context) -> TargetView:
     """Changes one; while it is not enabled, what waits for it goes on waiting, and nothing is added."""
     book = context.targets.book
+    _check_kind(book.get(target_id).kind, wanted.url)
     target = Target(**{**book.get(target_id).model_dump(), **wanted.model_dump(exclude_none=True)})
     book.replace(target)
     return TargetView.of(target)
@@ -81,3 +85,11 @@ def replay_dead_letters(target_id: TargetIdPath, wanted: Replay, context: Contex
     letters = context.targets.dead_letters(target_id)
     chosen = [each for each in letters if wanted.ids is None or letter_id(each) in wanted.ids]
     return Replayed(replayed=context.targets.outbox.replay(chosen))
+
+
+def _check_kind(kind: TargetKind, url: str | None) -> None:
+    try:
+        if url is not None:
+            check_kind(kind, url)
+    except ValueError as err:
+        raise ApiError(422, "invalid", f"url: {err}", field="url") from err

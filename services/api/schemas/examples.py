@@ -140,7 +140,7 @@ SIGNING_KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="
 
 NEW_TARGET: dict[str, Any] = {
     "id": "home",
-    "url": "https://hooks.example.com/afterimage?token=4711",
+    "url": "https://hooks.example.com/in?token=4711",
     "labels": ["moved"],
 }
 

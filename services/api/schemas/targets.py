@@ -1,5 +1,6 @@
 """Targets of delivery as the api shows and takes them."""
 
+from itertools import chain
 from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -12,20 +13,32 @@ from shared.streams import StreamId
 from shared.words.redaction import redact, shown_source
 from shared.words.urls import URL, split_rest
 
-SCHEMES: Final = ("http", "https")
+SCHEMES: Final[dict[TargetKind, tuple[str, ...]]] = {"webhook": ("http", "https"), "mqtt": ("mqtt", "mqtts")}
 
 
-def _web_address(url: str) -> str:
+def _address(url: str) -> str:
     found = URL.fullmatch(url)
     parts = split_rest(found["rest"]) if found else None
-    if not found or found["scheme"].lower() not in SCHEMES or parts is None or not url.isprintable() or " " in url:
-        raise ValueError("allowed are http:// and https:// with a host")
+    if (
+        not found
+        or found["scheme"].lower() not in chain(*SCHEMES.values())
+        or parts is None
+        or not url.isprintable()
+        or " " in url
+    ):
+        raise ValueError("allowed are http://, https://, mqtt:// and mqtts:// with a host")
     if int(parts.port or 1) not in range(1, 65536):
         raise ValueError("a port is a number from 1 to 65535")
     return url
 
 
-TargetUrl = Annotated[str, Field(min_length=1, max_length=2048), AfterValidator(_web_address)]
+def check_kind(kind: TargetKind, url: str) -> None:
+    """Raises ValueError where a URL is none for such targets."""
+    if url.partition("://")[0].strip().lower() not in SCHEMES[kind]:
+        raise ValueError(f"a target of the kind {kind} has one that begins with {'://, '.join(SCHEMES[kind])}://")
+
+
+TargetUrl = Annotated[str, Field(min_length=1, max_length=2048), AfterValidator(_address)]
 TargetSecret = Annotated[str, Field(pattern=SIGNING_KEY)]
 
 
