@@ -7,6 +7,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.entries import EntryId
+from shared.life.delivery_rules import DeliveryWish
 from shared.manifest import NAME, Label, Manifest, Thresholds
 
 STREAM_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
@@ -49,7 +50,7 @@ class ThresholdOverride(BaseModel):
         return Thresholds(**wanted)
 
 
-class StreamSpec(BaseModel):
+class StreamSpec(DeliveryWish):
     """A stream as the user wants it, as stored; `source` may hold credentials, so it never leaves unredacted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
