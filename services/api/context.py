@@ -14,6 +14,7 @@ from services.api.live.feed import LiveFeed
 from services.api.metrics.requests import ApiMetrics
 from services.api.metrics.store import StoreCollector
 from services.api.settings import ApiSettings
+from shared.life.event_desk import EventDesk
 from shared.store.client import connect, connect_async
 from shared.store.registry import Registry
 
@@ -31,6 +32,7 @@ class ApiContext:
     registrar: Registrar
     prober: Prober
     history: History
+    desk: EventDesk
     catalog: ModelListing
     feed: LiveFeed
     metrics: ApiMetrics
@@ -50,6 +52,7 @@ def build_context(settings: ApiSettings) -> ApiContext:
         registrar=Registrar(client, registry, catalog, settings),
         prober=Prober(client, settings),
         history=History(client),
+        desk=EventDesk(client),
         catalog=catalog,
         feed=LiveFeed(connect_async(url, STORE_TIMEOUT_SECONDS), metrics),
         metrics=metrics,

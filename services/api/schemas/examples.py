@@ -17,6 +17,9 @@ EVENT: dict[str, Any] = {
     "close_reason": "score",
     "frames_missed": 0,
     "memory_reset": None,
+    "acknowledged": {"at_ms": 1753430011000, "by": "Kim"},
+    "feedback": {"at_ms": 1753430015000, "by": "Kim", "verdict": "right", "note": "the ladder again"},
+    "kept": None,
 }
 
 CURSOR = "MTc1MzQzMDAwMDEyNSBmcm9udC1kb29yLm1vdmVkLjE3NTM0MzAwMDAxMjU"
