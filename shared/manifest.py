@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shared.errors import ModelUnusable
+from shared.events import OFFLINE
 from shared.words.validation import first_problem
 
 MANIFEST_FILE = "model.json"
@@ -86,6 +87,8 @@ class Manifest(Closed):
     def _labels_agree(self) -> Self:
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("labels must be distinct")
+        if OFFLINE in self.labels:
+            raise ValueError(f"no label may be {OFFLINE}: so cameras' being away is called")
         if strangers := sorted(set(self.thresholds) - set(self.labels)):
             raise ValueError(f"thresholds name unknown labels {strangers}; labels are {list(self.labels)}")
         return self

@@ -78,6 +78,9 @@ class StreamSpec(DeliveryWish):
         le=3600,
         description="without a picture from a camera; None: ingest's setting, and by fps",
     )
+    offline_seconds: float = Field(
+        default=30.0, ge=1, le=86_400, description="a camera that gives nothing for longer is away, which is an event"
+    )
     base_ms: int = Field(
         ge=1, lt=1 << 50, description="wall-clock time of a file's first frame; frame ids count from it"
     )

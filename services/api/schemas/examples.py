@@ -52,6 +52,7 @@ STREAM: dict[str, Any] = {
     "rtsp_transport": "tcp",
     "skip": "auto",
     "stall_seconds": None,
+    "offline_seconds": 30.0,
     "base_ms": 1753429688000,
     "created_at_ms": 1753429688000,
     "state": "ended",

@@ -78,6 +78,9 @@ class StreamOptions(BaseModel):
         description="how long a camera may give no picture before it is connected anew; default: ingest's setting, or "
         "three pictures' time at fps where that is longer",
     )
+    offline_seconds: Annotated[float, AsInSpec("offline_seconds")] | None = Field(
+        default=None, description="a camera that gives nothing for longer is away, which is an event; default: 30"
+    )
     base_ms: Annotated[int, AsInSpec("base_ms")] | None = Field(
         default=None, description="when a file's recording began, in ms since 1970; default: now"
     )
@@ -135,6 +138,7 @@ class StreamView(BaseModel):
     rtsp_transport: RtspTransport
     skip: Skip
     stall_seconds: float | None = None
+    offline_seconds: float = 30.0
     base_ms: int
     created_at_ms: int
     state: StreamState

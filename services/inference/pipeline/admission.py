@@ -12,7 +12,7 @@ from services.inference.metrics import InferenceMetrics
 from services.inference.pipeline.messages import Opening, Remembered, Stream
 from services.inference.pipeline.saved_state import SavedMemory, SavedTracks, StateUnreadable
 from shared.entries import EntryId
-from shared.events import CloseReason
+from shared.events import OFFLINE, CloseReason
 from shared.life.event_desk import EventDesk
 from shared.manifest import Manifest
 from shared.store.client import translated
@@ -148,6 +148,6 @@ def _with_left_open(client: redis.Redis, opening: Opening) -> Opening:
             }
         )
         for event, _ in EventDesk(client).find((stored or b"").decode().split())
-        if event.state == "open" and (event.label, event.started_at_ms) not in tracked
+        if event.label != OFFLINE and (event.label, event.started_at_ms) not in tracked
     ]
     return replace(opening, left_open=left_open)
