@@ -11,6 +11,7 @@ CloseReason = Literal[
     "source_changed",
     "model_changed",
     "state_lost",
+    "forgotten",
     "stream_removed",
     "live",
 ]
@@ -43,7 +44,7 @@ class Event(BaseModel):
         default=None,
         description="score: the score stayed away; gap: nothing was seen for longer than merge_seconds, or "
         "reset_after_seconds; source_ended, source_changed, model_changed: so it was; state_lost: what was stored of "
-        "the stream is gone or cannot be read; stream_removed: told in the feed alone; "
+        "the stream is gone or cannot be read; forgotten: so it was asked for; stream_removed: told in the feed alone; "
         "live: the camera is there again; None while open",
     )
     frames_missed: int = Field(default=0, description="frames lost since the previous event of the stream")

@@ -64,6 +64,7 @@ class StreamSpec(DeliveryWish):
     model_asks: int = Field(
         default=0, ge=0, description="how many changes named the model; each has inference look at its folder again"
     )
+    forgets: int = Field(default=0, ge=0, description="how often the memory was to be emptied; inference follows")
     pace: Literal["live", "fast"] = "live"
     loop: bool = False
     thresholds: dict[Label, ThresholdOverride] = Field(default_factory=dict, max_length=256)

@@ -3,6 +3,7 @@
 import re
 import secrets
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import redis
@@ -59,12 +60,18 @@ class Registrar:
 
         A source that comes back as it is shown stays what it is; any other with the mask in it is refused.
         """
+        return self._replaced(stream_id, lambda seen: self._changed(seen, wanted))
+
+    def forget(self, stream_id: str) -> StreamRecord:
+        """Asks inference to empty a stream's memory; raises StreamUnknown."""
+        return self._replaced(stream_id, lambda seen: seen.spec.model_copy(update={"forgets": seen.spec.forgets + 1}))
+
+    def _replaced(self, stream_id: str, make: Callable[[StreamRecord], StreamSpec]) -> StreamRecord:
         for _ in range(MAX_ATTEMPTS):
             seen = self._registry.get(stream_id)
             if seen.problem:
                 raise ApiError(409, "unreadable", f"stream {stream_id!r} cannot be changed: {seen.problem}")
-            spec = self._changed(seen, wanted)
-            if self._registry.replace(seen.spec, spec):
+            if self._registry.replace(seen.spec, make(seen)):
                 return self._registry.get(stream_id)
         raise ApiError(409, "conflict", f"stream {stream_id!r} is being changed by others at the same time; try again")
 

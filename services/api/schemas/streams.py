@@ -165,7 +165,7 @@ class StreamView(BaseModel):
         spec, status = record.spec, record.status
         state, reason = _standing(record)
         return cls(
-            **spec.model_dump(exclude={"name", "source", "generation", "model_asks", "fps_given"}),
+            **spec.model_dump(exclude={"name", "source", "generation", "model_asks", "forgets", "fps_given"}),
             **status.model_dump(include={"epoch", "last_frame_at_ms", "next_attempt_at_ms", *OF_SOURCE}),
             name=redact(spec.name),
             source=shown_source(spec.source),

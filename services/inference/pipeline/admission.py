@@ -23,6 +23,7 @@ from shared.streams import FIRST_CURSOR, Progress
 
 MODEL_CHANGED: Final[CloseReason] = "model_changed"
 STATE_LOST: Final[CloseReason] = "state_lost"
+FORGOTTEN: Final[CloseReason] = "forgotten"
 DAMAGED_SECONDS = 30.0
 """So long a stream with damaged keys is left alone before it is tried again."""
 
@@ -95,11 +96,14 @@ def _opening(
         tracks = _tracks(state, progress) or tracks
         if tracks.model == manifest.reference and tracks.tracking.tracks.keys() <= set(manifest.labels):
             saved = _memory(memory, progress, manifest)
-            if state:
-                metrics.state_restores.inc()
-            num_replayed = progress.frames_processed - saved.frames_processed
-            return Opening(stream, progress, saved.memory, tracks.tracking, num_replayed)
-        reset, what = MODEL_CHANGED, f"it is another model's, {tracks.model}"
+            if saved.forgets == stream.spec.forgets:
+                if state:
+                    metrics.state_restores.inc()
+                num_replayed = progress.frames_processed - saved.frames_processed
+                return Opening(stream, progress, saved.memory, tracks.tracking, num_replayed)
+            reset, what = FORGOTTEN, "so it was asked for"
+        else:
+            reset, what = MODEL_CHANGED, f"it is another model's, {tracks.model}"
     except StateUnreadable as err:
         reset, what = STATE_LOST, str(err)
     tracks.tracking.memory_reset = reset

@@ -92,7 +92,9 @@ class Course:
     def _checkpoint(self, memory: Remembered) -> bytes:
         passed = self._progress
         self._progress = passed._replace(checkpoint=passed.cursor)
-        return SavedMemory(self._manifest.reference, passed.cursor, passed.frames_processed, memory).to_bytes()
+        forgets = self._stream.spec.forgets
+        saved = SavedMemory(self._manifest.reference, passed.cursor, passed.frames_processed, memory, forgets)
+        return saved.to_bytes()
 
     def _pass(self, entry: Scored) -> None:
         """Moves the progress past an entry; a hole in the frames' numbers is noted for the next event.
