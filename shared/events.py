@@ -4,6 +4,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.life.delivery_rules import Severity
+from shared.manifest import Thresholds
+
 CloseReason = Literal[
     "score",
     "gap",
@@ -15,8 +18,6 @@ CloseReason = Literal[
     "stream_removed",
     "live",
 ]
-OFFLINE = "offline"
-"""The label of a camera's being away."""
 
 
 class Event(BaseModel):
@@ -48,6 +49,8 @@ class Event(BaseModel):
         "live: the camera is there again; None while open",
     )
     frames_missed: int = Field(default=0, description="frames lost since the previous event of the stream")
+    severity: Severity = Field(default="alert", description="what the stream said of the label when this was written")
+    thresholds: Thresholds | None = Field(default=None, description="the label's, when this was written")
     memory_reset: str | None = Field(
         default=None, description="why the memory was reset since the previous event, if so; the words of close_reason"
     )

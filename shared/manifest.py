@@ -10,13 +10,14 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shared.errors import ModelUnusable
-from shared.events import OFFLINE
 from shared.words.validation import first_problem
 
 MANIFEST_FILE = "model.json"
 NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
 LABEL = re.compile(r"^[a-z][a-z0-9_]{0,39}$")
 MAX_MANIFEST_BYTES = 1 << 20
+OFFLINE = "offline"
+"""The label of a camera's being away, which no model has."""
 
 FolderStamp = tuple[tuple[int, int, int], ...]
 

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import redis
 
-from shared.events import OFFLINE, CloseReason, Event, event_id
+from shared.events import CloseReason, Event, event_id
+from shared.manifest import OFFLINE
 from shared.store.client import translated
 from shared.store.keys import keys_of
 from shared.store.leases import OWNS, Lease
@@ -39,6 +40,7 @@ class Outage:
             mean_score=1,
             model=None,
             epoch=self.epoch,
+            severity=self.spec.of_label(OFFLINE).severity,
         )
         return ["opened", event.id, event.started_at_ms, event.model_dump_json()]
 

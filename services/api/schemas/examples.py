@@ -16,10 +16,18 @@ EVENT: dict[str, Any] = {
     "epoch": 1,
     "close_reason": "score",
     "frames_missed": 0,
+    "severity": "alert",
+    "thresholds": {"enter": 0.6, "exit": 0.4, "min_seconds": 0.5, "merge_seconds": 1.0},
     "memory_reset": None,
     "acknowledged": {"at_ms": 1753430011000, "by": "Kim"},
     "feedback": {"at_ms": 1753430015000, "by": "Kim", "verdict": "right", "note": "the ladder again"},
     "kept": None,
+}
+
+WHY: dict[str, Any] = {
+    **EVENT,
+    "model_sha256": "872a3d55" + 56 * "0",
+    "scores": [{"at_ms": 1753430000000, "score": 0.12}, {"at_ms": 1753430000125, "score": 0.71}],
 }
 
 CURSOR = "MTc1MzQzMDAwMDEyNSBmcm9udC1kb29yLm1vdmVkLjE3NTM0MzAwMDAxMjU"
@@ -36,7 +44,7 @@ STREAM_CREATE: dict[str, Any] = {
     "thresholds": {"moved": {"enter": 0.6, "exit": 0.4}, "covered": 0.7},
 }
 
-STREAM_CHANGE: dict[str, Any] = {"name": "Front door, east", "thresholds": {"moved": 0.8}}
+STREAM_CHANGE: dict[str, Any] = {"name": "Front door, east", "thresholds": {"moved": 0.8}, "maintenance": True}
 
 STREAM: dict[str, Any] = {
     "id": "yard-monday",
@@ -53,6 +61,12 @@ STREAM: dict[str, Any] = {
     "skip": "auto",
     "stall_seconds": None,
     "offline_seconds": 30.0,
+    "maintenance": False,
+    "schedule": {
+        "time_zone": "Europe/Berlin",
+        "hours": [{"days": ["mon", "tue", "wed", "thu", "fri"], "begin": "18:00", "end": "07:00"}],
+    },
+    "delivery": {"moved": {"severity": "notice", "cooldown_seconds": 300.0, "min_seconds": 2.0}},
     "base_ms": 1753429688000,
     "created_at_ms": 1753429688000,
     "state": "ended",

@@ -8,6 +8,7 @@ from annotated_types import GroupedMetadata
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from services.api.schemas import examples
+from shared.life.delivery_rules import LabelDelivery, Schedule
 from shared.manifest import Label
 from shared.records import StreamRecord
 from shared.streams import RtspTransport, StreamId, StreamSpec, StreamState, ThresholdOverride
@@ -81,6 +82,11 @@ class StreamOptions(BaseModel):
     offline_seconds: Annotated[float, AsInSpec("offline_seconds")] | None = Field(
         default=None, description="a camera that gives nothing for longer is away, which is an event; default: 30"
     )
+    maintenance: bool | None = Field(default=None, description="events are recorded and not delivered; default: false")
+    schedule: Schedule | None = Field(default=None, description="when events are delivered; default: always")
+    delivery: Annotated[dict[Label, LabelDelivery], AsInSpec("delivery")] | None = Field(
+        default=None, description="per label of the model, or `offline`: severity, cooldown and shortest duration"
+    )
     base_ms: Annotated[int, AsInSpec("base_ms")] | None = Field(
         default=None, description="when a file's recording began, in ms since 1970; default: now"
     )
@@ -139,6 +145,9 @@ class StreamView(BaseModel):
     skip: Skip
     stall_seconds: float | None = None
     offline_seconds: float = 30.0
+    maintenance: bool = False
+    schedule: Schedule | None = None
+    delivery: dict[str, LabelDelivery] = Field(default_factory=dict)
     base_ms: int
     created_at_ms: int
     state: StreamState

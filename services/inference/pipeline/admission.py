@@ -12,9 +12,9 @@ from services.inference.metrics import InferenceMetrics
 from services.inference.pipeline.messages import Opening, Remembered, Stream
 from services.inference.pipeline.saved_state import SavedMemory, SavedTracks, StateUnreadable
 from shared.entries import EntryId
-from shared.events import OFFLINE, CloseReason
+from shared.events import CloseReason
 from shared.life.event_desk import EventDesk
-from shared.manifest import Manifest
+from shared.manifest import OFFLINE, Manifest
 from shared.store.client import translated
 from shared.store.commit import what_was_left
 from shared.store.errors import Damaged
