@@ -26,7 +26,7 @@ READY_TIMEOUT_SECONDS = 90.0
 
 @dataclass(frozen=True, slots=True)
 class StackOptions:
-    """What a stack is made of; port 0 means any free port, `metrics_port` is ingest's, the next ones inference's."""
+    """What a stack is made of; port 0 means any free port, `metrics_port` is ingest's, the next ones inference's and the API's."""
 
     data: Path
     media_root: Path
@@ -39,11 +39,11 @@ class StackOptions:
     inference_workers: int = 1
 
     @property
-    def workers(self) -> tuple[str, ...]:
-        """The names of the processes that share the work, by role: `ingest`, `inference`, or `inference-1` and on."""
+    def services(self) -> tuple[str, ...]:
+        """The names of the processes, in the order of their starts: `ingest`, `inference`, or `inference-1` and on."""
         if self.inference_workers == 1:
-            return "ingest", "inference"
-        return "ingest", *(f"inference-{number}" for number in range(1, self.inference_workers + 1))
+            return "ingest", "inference", "api"
+        return "ingest", *(f"inference-{number}" for number in range(1, self.inference_workers + 1)), "api"
 
 
 class Stack:
@@ -68,7 +68,7 @@ class Stack:
         self._resources = ExitStack()
         port = options.port or usable_port(options.host)
         self.url = _http_url(options.host, port)
-        self._metrics_ports = dict(zip(options.workers, _metrics_ports(options, port), strict=True))
+        self._metrics_ports = _metrics_ports(options, port)
         self.metrics_urls = {
             name: f"{_http_url('127.0.0.1', number)}/metrics" for name, number in self._metrics_ports.items()
         }
@@ -125,7 +125,7 @@ class Stack:
     def _run(self, folder: DataFolder, server: RedisServer) -> None:
         try:
             self._start_redis(folder, server)
-            for name in (*self._options.workers, "api"):
+            for name in self._options.services:
                 self._supervisor.start(self._service(name, folder, server.url))
             while not self._leaving.wait(LOOK_EVERY_SECONDS):
                 self._supervisor.watch(settled=self._settled.is_set())
@@ -161,7 +161,7 @@ class Stack:
             environment={
                 **self._environment,
                 "AFTERIMAGE_REDIS_URL": redis_url,
-                "AFTERIMAGE_METRICS_PORT": str(self._metrics_ports.get(name, 0)),
+                "AFTERIMAGE_METRICS_PORT": str(self._metrics_ports[name]),
             },
         )
 
@@ -178,16 +178,15 @@ class Stack:
                     raise StackFailed(f"not ready after {READY_TIMEOUT_SECONDS:g} s: {missing}; see {logs}")
 
 
-def _metrics_ports(options: StackOptions, api_port: int) -> list[int]:
-    """A port for each worker: one after the other from the given one on, or free ones, all different."""
-    first, count = options.metrics_port, len(options.workers)
-    if first:
-        return list(range(first, first + count))
-    ports: list[int] = []
-    while len(ports) < count:
-        port = usable_port("127.0.0.1")
-        if port not in {api_port, *ports}:
-            ports.append(port)
+def _metrics_ports(options: StackOptions, api_port: int) -> dict[str, int]:
+    """A port for each service: one after the other from the given one on, or free ones, all different."""
+    if options.metrics_port:
+        return {name: options.metrics_port + number for number, name in enumerate(options.services)}
+    ports: dict[str, int] = {}
+    for name in options.services:
+        while (port := usable_port("127.0.0.1")) in {api_port, *ports.values()}:
+            pass
+        ports[name] = port
     return ports
 
 

@@ -27,7 +27,9 @@ def up(
     device: Device = "auto",
     metrics_port: Annotated[
         int,
-        typer.Option(min=0, max=65534, help="Port of ingest's metrics, the next are inference's; 0: any free ports."),
+        typer.Option(
+            min=0, max=65533, help="Port of ingest's metrics, the next are inference's, then the API's; 0: any."
+        ),
     ] = 0,
     inference_workers: Annotated[
         int, typer.Option(min=1, max=64, help="Processes that share the model's work; more than 32 find none to share.")
@@ -54,8 +56,8 @@ def up(
         redis_max_memory_mb=redis_memory_mb,
         inference_workers=inference_workers,
     )
-    if metrics_port + inference_workers > MAX_PORT:
-        raise typer.BadParameter(f"--metrics-port {metrics_port}: no {inference_workers} ports follow it")
+    if metrics_port + inference_workers + 1 > MAX_PORT:
+        raise typer.BadParameter(f"--metrics-port {metrics_port}: no {inference_workers + 1} ports follow it")
     found = check_models(models)
     _serve(options, [manifest.reference for manifest in found])
 
@@ -75,7 +77,7 @@ def _serve(options: "StackOptions", model_names: list[str]) -> None:
             _say(f"media root   {options.media_root}")
             _say(f"data         {options.data}")
             _say(f"redis        {redact(stack.redis_url)}")
-            _say(f"metrics      {' '.join([f'{stack.url}/metrics', *stack.metrics_urls.values()])}")
+            _say(f"metrics      {' '.join(stack.metrics_urls.values())}")
         while stack.wait(0.2):
             pass
         _say("stopping; Ctrl-C again to kill")

@@ -5,18 +5,26 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Security
+from fastapi.security import HTTPBearer
 
 from services.api.context import ApiContext, build_context
 from services.api.metrics.requests import RequestMetrics
+from services.api.protocol.docs import errors
 from services.api.protocol.errors import install_error_handlers
 from services.api.protocol.middleware import BodyLimit, RequestId
-from services.api.routes import events, health, models, probes, scores, streams, workers
+from services.api.routes import events, health, keys, models, probes, scores, streams, workers
+from services.api.security.access import Access
+from services.api.security.revocations import Revocations
 from services.api.settings import ApiSettings
 
 DESCRIPTION = """Streaming video analytics with memory: register cameras and files, read what happened in them, or
 listen as it happens. Times are in milliseconds since 1970. Errors have one shape:
 `{"error": {"code", "message", "field"?, "value"?}}`."""
+
+
+SHOWN = [Security(HTTPBearer(auto_error=False, scheme_name="key", description="a key: afi_…"))]
+"""For the document alone: the gate has let pass who may, before any of this is asked."""
 
 
 def create_app(settings: ApiSettings) -> FastAPI:
@@ -31,6 +39,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         with suppress(asyncio.CancelledError):
             await reader
         await context.feed.close()
+        await context.doorkeeper.close()
         context.client.close()
 
     app = FastAPI(
@@ -38,13 +47,17 @@ def create_app(settings: ApiSettings) -> FastAPI:
         version=version("afterimage"),
         description=DESCRIPTION,
         lifespan=lifespan,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
         redirect_slashes=False,  # its Location would repeat whatever was asked for
     )
     app.state.context = context
-    for module in (streams, probes, scores, events, models, workers, health):
-        app.include_router(module.router)
+    app.include_router(health.router)
+    for module in (streams, probes, scores, events, models, workers, keys):
+        app.include_router(module.router, dependencies=SHOWN, responses=errors(401, 403))
     install_error_handlers(app)
     app.add_middleware(BodyLimit)
+    app.add_middleware(Access, doorkeeper=context.doorkeeper, revocations=Revocations(context.doorkeeper))
     app.add_middleware(RequestMetrics, metrics=context.metrics)
     app.add_middleware(RequestId)
     return app

@@ -13,6 +13,8 @@ from services.api.kept.registration import Registrar
 from services.api.live.feed import LiveFeed
 from services.api.metrics.requests import ApiMetrics
 from services.api.metrics.store import StoreCollector
+from services.api.security.doorkeeper import Doorkeeper
+from services.api.security.keyring import Keyring
 from services.api.settings import ApiSettings
 from shared.store.client import connect, connect_async
 from shared.store.registry import Registry
@@ -34,6 +36,8 @@ class ApiContext:
     catalog: ModelListing
     feed: LiveFeed
     metrics: ApiMetrics
+    keyring: Keyring
+    doorkeeper: Doorkeeper
 
 
 def build_context(settings: ApiSettings) -> ApiContext:
@@ -53,6 +57,8 @@ def build_context(settings: ApiSettings) -> ApiContext:
         catalog=catalog,
         feed=LiveFeed(connect_async(url, STORE_TIMEOUT_SECONDS), metrics),
         metrics=metrics,
+        keyring=Keyring(client, settings.first_key),
+        doorkeeper=Doorkeeper(connect_async(url, STORE_TIMEOUT_SECONDS, retries=1), settings.first_key),
     )
 
 

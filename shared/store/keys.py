@@ -20,6 +20,12 @@ def workers_key(role: Role) -> str:
     return f"workers:{role}"
 
 
+ACCESS_KEYS = "{access}:keys"
+"""Hash: id of an API key → KeyRecord (JSON), without the key itself."""
+
+ACCESS_USED = "{access}:used"
+"""Hash: id of an API key → when it was used last, in ms, to the minute."""
+
 PROBES_OPEN = "{probes}:open"
 """Sorted set: id of a probe that is waited for → until when, in ms."""
 

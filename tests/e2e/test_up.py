@@ -95,7 +95,7 @@ def shares(system: Running) -> list[int]:
 
 
 def has_listener(system: Running) -> bool:
-    metrics = httpx.get(f"{system.url}/metrics", timeout=10).text
+    metrics = httpx.get(system.line("metrics  ").split()[-1], timeout=10).text
     return "afterimage_api_live_clients 1.0" in metrics.splitlines()
 
 

@@ -131,8 +131,18 @@ def test_the_health_check_asks_where_the_service_listens(name: str) -> None:
     text = DOCKERFILES[name].read_text()
     port = re.findall(r"AFTERIMAGE_(?:METRICS|API)_PORT=(\d+)", text)[-1]
     path = "readyz" if name == "api" else "healthz"
-    assert f"EXPOSE {port}" in text
+    assert re.search(rf"^EXPOSE {port}\b", text, re.M)
     assert f'CMD ["bash", "shared/service/health.sh", "{port}", "/{path}"]' in text
+
+
+@each_image
+def test_prometheus_asks_where_the_metrics_are(name: str) -> None:
+    jobs = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())["scrape_configs"]
+    (found,) = (job["dns_sd_configs"][0] for job in jobs if job["job_name"] == name)
+    assert (found["names"], f"AFTERIMAGE_METRICS_PORT={found['port']}\n" in DOCKERFILES[name].read_text()) == (
+        [name],
+        True,
+    )
 
 
 def test_torch_is_the_one_of_the_project() -> None:

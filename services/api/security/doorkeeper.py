@@ -1,0 +1,111 @@
+"""Tells who asks. A key is looked up in Redis at each request: once revoked, it opens nothing from that moment on."""
+
+import ipaddress
+import time
+from contextlib import suppress
+from typing import Any, Final
+
+import redis.asyncio
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from services.api.protocol.errors import ApiError
+from services.api.security.keyring import read_record
+from services.api.security.keys import ANYBODY, ApiKey, Caller, KeyRecord
+from shared.clock import now_ms
+from shared.errors import StoreUnavailable
+from shared.records import parsed_spec
+from shared.store.client import translated
+from shared.store.keys import ACCESS_KEYS, ACCESS_USED, keys_of
+from shared.streams import StreamSpec
+
+USED_SECONDS: Final = 60.0
+SAID: Final = {"revoked": "was revoked", "expired": "has expired"}
+FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "via")
+"""With these, a proxy speaks for somebody who may be anywhere."""
+
+
+class Doorkeeper:
+    """Used on the event loop. Every method raises StoreUnavailable, and ApiError (401) with the reason."""
+
+    def __init__(self, client: redis.asyncio.Redis, first: KeyRecord | None) -> None:
+        self._client = client
+        self._first = first
+        self._used: dict[str, float] = {}
+
+    async def caller(self, scope: Scope) -> Caller:
+        """Who makes this request."""
+        headers = Headers(scope=scope)
+        given = headers.get("authorization")
+        if given is not None:
+            return Caller.of(await self.record_of(_key_in(given)))
+        if self._first is None and is_from_here(scope, headers) and await self._has_no_key():
+            return ANYBODY
+        raise unauthorized("key_missing", "this api asks for a key: send it as `Authorization: Bearer afi_…`")
+
+    async def record_of(self, key: ApiKey) -> KeyRecord:
+        """What is known of a key that opens something now."""
+        record = await self.record(key.id)
+        if record is None or not record.is_of(key):
+            raise unauthorized("key_wrong", "no such key")
+        await self._check(record)
+        return record
+
+    async def record(self, key_id: str) -> KeyRecord | None:
+        """What is stored under a key's id, or named by the settings."""
+        with translated():
+            stored: Any = await self._client.hget(ACCESS_KEYS, key_id)
+        if stored is not None:
+            return read_record(stored)
+        return self._first if self._first and self._first.id == key_id else None
+
+    async def groups_of(self, stream_id: str) -> tuple[str, ...] | None:
+        """A stream's groups; None where there is no such stream, or it cannot be read."""
+        with translated():
+            stored: Any = await self._client.hget(keys_of(stream_id).streams, stream_id)
+        spec = parsed_spec(stream_id, stored) if stored else None
+        return spec.groups if isinstance(spec, StreamSpec) else None
+
+    async def close(self) -> None:
+        """Closes its connections."""
+        await self._client.aclose()
+
+    async def _check(self, record: KeyRecord) -> None:
+        if problem := record.why_not(now_ms()):
+            raise unauthorized(f"key_{problem}", f"the key {record.id} {SAID[problem]}")
+        if time.monotonic() - self._used.get(record.id, -USED_SECONDS) >= USED_SECONDS:
+            self._used[record.id] = time.monotonic()
+            with suppress(StoreUnavailable), translated():  # a Redis that takes nothing more still lets people in
+                await self._client.hset(ACCESS_USED, record.id, str(now_ms()))
+
+    async def _has_no_key(self) -> bool:
+        with translated():
+            return not await self._client.hlen(ACCESS_KEYS)
+
+
+def unauthorized(code: str, message: str) -> ApiError:
+    """The error for who is not known."""
+    return ApiError(401, code, message)
+
+
+def is_from_here(scope: Scope, headers: Headers) -> bool:
+    """Whether it is this machine that asks, for itself."""
+    return is_loopback((scope.get("client") or ("", 0))[0]) and not any(name in headers for name in FORWARDED)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is this machine's own."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+def _key_in(authorization: str) -> ApiKey:
+    scheme, _, text = authorization.partition(" ")
+    key = ApiKey.parse(text.strip()) if scheme.lower() == "bearer" else None
+    if key is None:
+        raise unauthorized("key_malformed", "Authorization: not `Bearer` and a whole key, as it was shown")
+    return key
