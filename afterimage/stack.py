@@ -26,7 +26,7 @@ READY_TIMEOUT_SECONDS = 90.0
 
 @dataclass(frozen=True, slots=True)
 class StackOptions:
-    """What a stack is made of; port 0 means any free port, `metrics_port` is ingest's, the next ones inference's and the API's."""
+    """What a stack is made of; port 0 means any free port, `metrics_port` is ingest's, the others' follow it."""
 
     data: Path
     media_root: Path

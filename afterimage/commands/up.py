@@ -27,9 +27,7 @@ def up(
     device: Device = "auto",
     metrics_port: Annotated[
         int,
-        typer.Option(
-            min=0, max=65533, help="Port of ingest's metrics, the next are inference's, then the API's; 0: any."
-        ),
+        typer.Option(min=0, max=65533, help="Port of ingest's metrics; inference's and the API's follow. 0: any."),
     ] = 0,
     inference_workers: Annotated[
         int, typer.Option(min=1, max=64, help="Processes that share the model's work; more than 32 find none to share.")

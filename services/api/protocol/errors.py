@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from services.api.protocol.headers import HEADERS
 from shared.errors import (
     AfterimageError,
     SourceMissing,
@@ -119,7 +120,7 @@ async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
 
 async def _on_defect(_request: Request, _error: Exception) -> JSONResponse:
     message = "an error inside the api; its log has the details"
-    return error_response(500, ErrorDetail(code="internal", message=message))
+    return error_response(500, ErrorDetail(code="internal", message=message), HEADERS)
 
 
 async def _on_invalid_request(request: Request, error: Exception) -> JSONResponse:

@@ -17,7 +17,7 @@ KeyIdPath = Annotated[str, Path(pattern="^[0-9a-f]{16}$", examples=["2f9c41d07ab
 def create_key(wanted: KeyCreate, context: Context, response: Response) -> KeyCreated:
     """Makes a key and shows it, this once. The first one must be an admin's; from then on no request goes without."""
     key, record = context.keyring.create(wanted.name, wanted.role, wanted.groups, wanted.expires_at_ms)
-    response.headers["Location"] = f"{router.prefix}/{key.id}"
+    response.headers["Location"] = f"{context.settings.api_root_path}{router.prefix}/{key.id}"
     response.headers["Cache-Control"] = "no-store"
     return KeyCreated(**KeyView.of(record, None).model_dump(), key=key.text)
 

@@ -24,7 +24,7 @@ def register_stream(wanted: StreamCreate, context: Context, caller: CallerOf, re
     check_groups(caller, wanted.groups or ())
     stream_id = context.registrar.add(wanted)
     _log("registered", stream_id)
-    response.headers["Location"] = f"{router.prefix}/{stream_id}"
+    response.headers["Location"] = f"{context.settings.api_root_path}{router.prefix}/{stream_id}"
     return StreamView.of(context.registry.get(stream_id))
 
 

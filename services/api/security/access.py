@@ -39,7 +39,7 @@ class Access:
             caller = await self._doorkeeper.caller(scope)
             await self._check(rule, caller)
         except (ApiError, StoreUnavailable, StreamUnknown) as err:
-            await _answer(err, scope, receive, send)
+            await answer(err, scope, receive, send)
             return
         scope.setdefault("state", {})["caller"] = caller
         await self._revocations.run(self._app, caller, scope, receive, send)
@@ -58,7 +58,8 @@ class Access:
                 raise StreamUnknown(f"no stream has the id {rule.stream_id!r}")
 
 
-async def _answer(error: AfterimageError, scope: Scope, receive: Receive, send: Send) -> None:
+async def answer(error: AfterimageError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers a connection that is not let through."""
     if scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.close", "code": REFUSED_SOCKET, "reason": str(error)[:100]})
