@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +17,7 @@ from afterimage.interrupts import StopRequest
 from afterimage.ports import usable_port
 from afterimage.redis_server import RedisServer, prepare_server
 from afterimage.supervise import ProcessSupervisor
+from services.api.security.keys import ApiKey
 from shared.errors import AfterimageError, StackFailed
 
 LOOK_EVERY_SECONDS = 0.1
@@ -37,6 +38,8 @@ class StackOptions:
     device: str = "auto"
     redis_max_memory_mb: int = 1024
     inference_workers: int = 1
+    key: ApiKey = field(default_factory=ApiKey.new)
+    """whose hash the API gets: no request goes without it"""
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -67,7 +70,7 @@ class Stack:
         self._failure: AfterimageError | None = None
         self._resources = ExitStack()
         port = options.port or usable_port(options.host)
-        self.url = _http_url(options.host, port)
+        self.url, self.key = _http_url(options.host, port), options.key
         self._metrics_ports = _metrics_ports(options, port)
         self.metrics_urls = {
             name: f"{_http_url('127.0.0.1', number)}/metrics" for name, number in self._metrics_ports.items()
@@ -78,6 +81,7 @@ class Stack:
             "AFTERIMAGE_DEVICE": options.device,
             "AFTERIMAGE_API_HOST": options.host,
             "AFTERIMAGE_API_PORT": str(port),
+            "AFTERIMAGE_ADMIN_KEY_HASH": options.key.fingerprint,
         }
         if options.inference_workers > 1 and "AFTERIMAGE_TORCH_THREADS" not in os.environ:
             threads = (os.cpu_count() or 1) // 2 // options.inference_workers  # together as many as one would take
@@ -167,7 +171,7 @@ class Stack:
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_TIMEOUT_SECONDS
-        with Client(self.url) as client:
+        with Client(self.url, self.key.text) as client:
             while self.wait(LOOK_EVERY_SECONDS):
                 missing = client.not_ready()
                 if missing is None:

@@ -10,6 +10,7 @@ from afterimage.commands.options import DEFAULT_MODELS, Device, Models, user_dat
 
 if TYPE_CHECKING:
     from afterimage.stack import StackOptions
+    from services.api.security.keys import ApiKey
 
 MAX_PORT = 65535
 
@@ -53,6 +54,7 @@ def up(
         device=device,
         redis_max_memory_mb=redis_memory_mb,
         inference_workers=inference_workers,
+        key=_own_key(),
     )
     if metrics_port + inference_workers + 1 > MAX_PORT:
         raise typer.BadParameter(f"--metrics-port {metrics_port}: no {inference_workers + 1} ports follow it")
@@ -60,9 +62,21 @@ def up(
     _serve(options, [manifest.reference for manifest in found])
 
 
+def _own_key() -> "ApiKey":
+    from afterimage.own_key import kept_key, key_file
+    from services.api.security.keys import ApiKey
+    from shared.errors import SettingsInvalid
+
+    key = ApiKey.parse(kept_key(lambda: ApiKey.new().text))
+    if key is None:
+        raise SettingsInvalid(f"{key_file()}: holds no whole key; put it right, or remove it and have another made")
+    return key
+
+
 def _serve(options: "StackOptions", model_names: list[str]) -> None:
     """Runs the stack until the user wants an end; raises StackFailed."""
     from afterimage.interrupts import StopRequest
+    from afterimage.own_key import key_file
     from afterimage.stack import Stack
     from shared.words.redaction import redact
 
@@ -71,6 +85,7 @@ def _serve(options: "StackOptions", model_names: list[str]) -> None:
     with Stack(options, request, say=_say, echo=_echo) as stack:
         if not stack.stopping:
             _say(f"ready        {stack.url}  (API: {stack.url}/docs)")
+            _say(f"admin key    {key_file()}  (commands here send it; so does `curl --oauth2-bearer $(cat FILE)`)")
             _say(f"models       {', '.join(model_names)}")
             _say(f"media root   {options.media_root}")
             _say(f"data         {options.data}")

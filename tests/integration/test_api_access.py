@@ -19,6 +19,7 @@ from services.api.security.keys import AccessRole, ApiKey
 from services.api.settings import ApiSettings
 from shared.clock import now_ms
 from shared.errors import StreamExists
+from shared.store.client import connect
 from shared.store.keys import ACCESS_KEYS
 
 CALLERS = ("no key", "wrong", "cut", "expired", "revoked", "viewer", "operator", "admin", "other group", "own group")
@@ -75,10 +76,17 @@ def test_every_route_has_its_row() -> None:
     assert all_routes() == MATRIX.keys()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _others_need_no_key(redis_url: str) -> Iterator[None]:
+    with connect(redis_url) as client:
+        client.flushall()
+        yield
+        client.flushall()
+
+
 @pytest.fixture(scope="module")
 def api(redis_url: str) -> Iterator[RunningApi]:
     with running_api(redis_url) as running:
-        running.context.client.flushall()
         yield running
 
 
