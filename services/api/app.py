@@ -16,10 +16,11 @@ from services.api.protocol.docs import errors
 from services.api.protocol.errors import install_error_handlers
 from services.api.protocol.headers import SecurityHeaders
 from services.api.protocol.middleware import BodyLimit, Prefix, RequestId
-from services.api.routes import events, health, keys, models, probes, scores, streams, workers
+from services.api.protocol.visitors import Visitors
+from services.api.routes import events, health, keys, models, probes, scores, session, streams, workers
 from services.api.security.access import Access
+from services.api.security.audit import Audit
 from services.api.security.revocations import Revocations
-from services.api.security.visitors import Visitors
 from services.api.settings import ApiSettings, words
 
 DESCRIPTION = """Streaming video analytics with memory: register cameras and files, read what happened in them, or
@@ -63,11 +64,12 @@ def create_app(settings: ApiSettings) -> FastAPI:
     )
     app.state.context = context
     app.include_router(health.router)
-    for module in (streams, probes, scores, events, models, workers, keys):
+    for module in (streams, probes, scores, events, models, workers, keys, session):
         app.include_router(module.router, dependencies=SHOWN, responses=errors(401, 403))
     install_error_handlers(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(Access, doorkeeper=context.doorkeeper, revocations=Revocations(context.doorkeeper))
+    app.add_middleware(Audit)
     if origins := words(settings.api_cors_origins):
         app.add_middleware(CORSMiddleware, allow_origins=origins, **CORS)
     app.add_middleware(Visitors, settings=settings)

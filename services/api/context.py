@@ -60,7 +60,9 @@ def build_context(settings: ApiSettings) -> ApiContext:
         feed=LiveFeed(connect_async(url, STORE_TIMEOUT_SECONDS), metrics),
         metrics=metrics,
         keyring=Keyring(client, settings.first_key),
-        doorkeeper=Doorkeeper(connect_async(url, STORE_TIMEOUT_SECONDS, retries=1), settings.first_key),
+        doorkeeper=Doorkeeper(
+            connect_async(url, STORE_TIMEOUT_SECONDS, retries=1), settings.first_key, settings.api_session_seconds
+        ),
     )
 
 

@@ -27,6 +27,7 @@ class ApiSettings(ServiceSettings):
     )
     api_cors_origins: str = Field(default="", description="others' pages that may use it: https://host, with commas")
     api_trusted_proxies: str = Field(default="", description="addresses whose X-Forwarded-For counts; with commas")
+    api_session_seconds: int = Field(default=43_200, ge=60, le=2_592_000, description="a browser's login ends after")
     admin_key_hash: str = Field(default="", description="ID:HASH of the first admin key, as `make env` writes it")
 
     @field_validator("api_root_path")

@@ -35,7 +35,7 @@ MEANINGS = {
     409: "The id is used, others are changing the stream at this moment, or what is stored of it cannot be read",
     413: "The body is too large",
     422: "A field or parameter is not allowed; the error names it, its value and what is allowed",
-    429: "Too many ask for this at once: try again after `Retry-After` seconds",
+    429: "Too many ask for this at once, or too many keys were wrong: try again after `Retry-After` seconds",
     503: "Not now: try again after `Retry-After` seconds",
 }
 

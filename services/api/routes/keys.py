@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Response
 from services.api.context import Context
 from services.api.protocol.docs import errors
 from services.api.schemas.keys import KeyCreate, KeyCreated, KeyList, KeyView
+from services.api.security.audit import ChangesOf
 
 router = APIRouter(prefix="/v1/keys", tags=["access"])
 
@@ -14,11 +15,11 @@ KeyIdPath = Annotated[str, Path(pattern="^[0-9a-f]{16}$", examples=["2f9c41d07ab
 
 
 @router.post("", status_code=201, responses=errors(400, 409, 413, 422, 503))
-def create_key(wanted: KeyCreate, context: Context, response: Response) -> KeyCreated:
+def create_key(wanted: KeyCreate, context: Context, changes: ChangesOf, response: Response) -> KeyCreated:
     """Makes a key and shows it, this once. The first one must be an admin's; from then on no request goes without."""
     key, record = context.keyring.create(wanted.name, wanted.role, wanted.groups, wanted.expires_at_ms)
+    changes.note(None, record)
     response.headers["Location"] = f"{context.settings.api_root_path}{router.prefix}/{key.id}"
-    response.headers["Cache-Control"] = "no-store"
     return KeyCreated(**KeyView.of(record, None).model_dump(), key=key.text)
 
 
@@ -36,9 +37,10 @@ def show_key(key_id: KeyIdPath, context: Context) -> KeyView:
 
 
 @router.delete("/{key_id}", status_code=204, responses=errors(404, 409, 422, 503))
-def revoke_key(key_id: KeyIdPath, context: Context) -> None:
+def revoke_key(key_id: KeyIdPath, context: Context, changes: ChangesOf) -> None:
     """Revokes a key: it opens nothing from now on, and what it still receives ends within a second or two.
 
     It stays listed. The last admin key is not revoked.
     """
-    context.keyring.revoke(key_id)
+    before = context.keyring.revoke(key_id)
+    changes.note(before, context.keyring.record(key_id))

@@ -11,6 +11,7 @@ from services.api.protocol.paging import cursor_of, parts_of
 from services.api.protocol.parameters import Cursor, StreamIdPath
 from services.api.schemas.streams import StreamChange, StreamCreate, StreamPage, StreamView
 from services.api.security.access import CallerOf
+from services.api.security.audit import ChangesOf
 from services.api.security.sight import check_groups, visible
 
 log = logging.getLogger(__name__)
@@ -19,13 +20,17 @@ router = APIRouter(prefix="/v1/streams", tags=["streams"])
 
 
 @router.post("", status_code=201, responses=errors(400, 409, 413, 422, 503))
-def register_stream(wanted: StreamCreate, context: Context, caller: CallerOf, response: Response) -> StreamView:
+def register_stream(
+    wanted: StreamCreate, context: Context, caller: CallerOf, changes: ChangesOf, response: Response
+) -> StreamView:
     """Registers a stream; ingest takes it up within about a second."""
     check_groups(caller, wanted.groups or ())
     stream_id = context.registrar.add(wanted)
     _log("registered", stream_id)
     response.headers["Location"] = f"{context.settings.api_root_path}{router.prefix}/{stream_id}"
-    return StreamView.of(context.registry.get(stream_id))
+    registered = context.registry.get(stream_id)
+    changes.note(None, registered.spec)
+    return StreamView.of(registered)
 
 
 @router.get("", responses=errors(422, 503))
@@ -49,23 +54,29 @@ def show_stream(stream_id: StreamIdPath, context: Context) -> StreamView:
 
 
 @router.patch("/{stream_id}", responses=errors(400, 404, 409, 413, 422, 503))
-def change_stream(stream_id: StreamIdPath, wanted: StreamChange, context: Context, caller: CallerOf) -> StreamView:
+def change_stream(
+    stream_id: StreamIdPath, wanted: StreamChange, context: Context, caller: CallerOf, changes: ChangesOf
+) -> StreamView:
     """Changes what is given and keeps the rest; null sets a field back to its default.
 
     A new source goes on after the last frame of the old one: `base_ms` moves forward unless it is given. A model takes
     over with an empty memory once it is loaded; naming the model that is set takes up a new version of it.
     """
+    before = context.registry.get(stream_id).spec
     if "groups" in wanted.model_fields_set:
-        check_groups(caller, wanted.groups or (), context.registry.get(stream_id).spec.groups)
+        check_groups(caller, wanted.groups or (), before.groups)
     changed = context.registrar.change(stream_id, wanted)
+    changes.note(before, changed.spec)
     _log("changed", stream_id)
     return StreamView.of(changed)
 
 
 @router.delete("/{stream_id}", status_code=204, responses=errors(404, 422, 503))
-def remove_stream(stream_id: StreamIdPath, context: Context) -> None:
+def remove_stream(stream_id: StreamIdPath, context: Context, changes: ChangesOf) -> None:
     """Removes a stream with everything that is kept of it: frames, scores, events."""
+    before = context.registry.get(stream_id).spec
     context.registry.remove(stream_id)
+    changes.note(before, None)
     _log("removed", stream_id)
 
 

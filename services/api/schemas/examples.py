@@ -148,3 +148,14 @@ KEY: dict[str, Any] = {
 }
 
 KEY_CREATED: dict[str, Any] = {**KEY, "key": "afi_2f9c41d07ab35e68_<64 digits>_<8 digits>"}
+
+SESSION_CREATE: dict[str, Any] = {"key": KEY_CREATED["key"]}
+
+SESSION: dict[str, Any] = {
+    "key_id": "2f9c41d07ab35e68",
+    "name": "dashboard",
+    "role": "viewer",
+    "groups": ["north"],
+    "csrf_token": "p3W0…",
+    "expires_at_ms": 1753472888000,
+}

@@ -37,11 +37,11 @@ class Access:
             return
         try:
             caller = await self._doorkeeper.caller(scope)
+            scope.setdefault("state", {})["caller"] = caller
             await self._check(rule, caller)
         except (ApiError, StoreUnavailable, StreamUnknown) as err:
             await answer(err, scope, receive, send)
             return
-        scope.setdefault("state", {})["caller"] = caller
         await self._revocations.run(self._app, caller, scope, receive, send)
 
     async def _check(self, rule: Rule, caller: Caller) -> None:

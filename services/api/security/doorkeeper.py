@@ -11,7 +11,10 @@ from starlette.types import Scope
 
 from services.api.protocol.errors import ApiError
 from services.api.security.keyring import read_record
-from services.api.security.keys import ANYBODY, ApiKey, Caller, KeyRecord
+from services.api.security.keys import ANYBODY, ApiKey, Caller, KeyRecord, Session
+from services.api.security.lockout import Lockout
+from services.api.security.policy import is_write
+from services.api.security.sessions import Sessions, check_csrf
 from shared.clock import now_ms
 from shared.errors import StoreUnavailable
 from shared.records import parsed_spec
@@ -28,9 +31,11 @@ FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "via")
 class Doorkeeper:
     """Used on the event loop. Every method raises StoreUnavailable, and ApiError (401) with the reason."""
 
-    def __init__(self, client: redis.asyncio.Redis, first: KeyRecord | None) -> None:
+    def __init__(self, client: redis.asyncio.Redis, first: KeyRecord | None, session_seconds: int) -> None:
         self._client = client
         self._first = first
+        self.sessions = Sessions(client, session_seconds)
+        self._lockout = Lockout()
         self._used: dict[str, float] = {}
 
     async def caller(self, scope: Scope) -> Caller:
@@ -38,18 +43,38 @@ class Doorkeeper:
         headers = Headers(scope=scope)
         given = headers.get("authorization")
         if given is not None:
-            return Caller.of(await self.record_of(_key_in(given)))
+            scheme, _, text = given.partition(" ")
+            return Caller.of(await self.login(scope, text.strip() if scheme.lower() == "bearer" else ""))
+        if session := await self.sessions.find(headers):
+            return await self._caller_in(session, scope, headers)
         if self._first is None and is_from_here(scope, headers) and await self._has_no_key():
             return ANYBODY
         raise unauthorized("key_missing", "this api asks for a key: send it as `Authorization: Bearer afi_…`")
 
-    async def record_of(self, key: ApiKey) -> KeyRecord:
-        """What is known of a key that opens something now."""
+    async def login(self, scope: Scope, text: str) -> KeyRecord:
+        """What is known of a key that opens something now; raises ApiError (429) where too many were wrong before."""
+        address, key = (scope.get("client") or ("", 0))[0], ApiKey.parse(text)
+        key_id, digest = (key.id, key.digest) if key else (None, None)
+        self._lockout.check(address, key_id, digest)
+        if key is None:
+            self._lockout.failed(address, None, None)
+            raise unauthorized("key_malformed", "not `Bearer` and a whole key, as it was shown")
         record = await self.record(key.id)
         if record is None or not record.is_of(key):
+            self._lockout.failed(address, record.id if record else None, digest)
             raise unauthorized("key_wrong", "no such key")
         await self._check(record)
+        self._lockout.succeeded(address, key.digest)
         return record
+
+    async def _caller_in(self, session: Session, scope: Scope, headers: Headers) -> Caller:
+        record = await self.record(session.key_id)
+        if record is None:
+            raise unauthorized("key_wrong", "the key of this session is gone")
+        await self._check(record)
+        if is_write(scope):
+            check_csrf(session, headers)
+        return Caller.of(record, session)
 
     async def record(self, key_id: str) -> KeyRecord | None:
         """What is stored under a key's id, or named by the settings."""
@@ -101,11 +126,3 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
     mapped = getattr(address, "ipv4_mapped", None)
     return (mapped or address).is_loopback
-
-
-def _key_in(authorization: str) -> ApiKey:
-    scheme, _, text = authorization.partition(" ")
-    key = ApiKey.parse(text.strip()) if scheme.lower() == "bearer" else None
-    if key is None:
-        raise unauthorized("key_malformed", "Authorization: not `Bearer` and a whole key, as it was shown")
-    return key

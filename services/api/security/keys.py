@@ -92,6 +92,17 @@ class KeyRecord(BaseModel):
         return "expired" if self.expires_at_ms is not None and self.expires_at_ms <= now_ms else None
 
 
+class Session(BaseModel):
+    """What is stored of a browser's session."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    key_id: str
+    csrf: str
+    """what its writes must carry along"""
+    expires_at_ms: int
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks: by a key, by a session that one opened, or from this machine where there is no key at all."""
@@ -101,13 +112,13 @@ class Caller:
     role: AccessRole
     groups: frozenset[str] = frozenset()
     """those whose streams it is for; empty: all streams"""
-    csrf: str | None = None
-    """what a session's writes must carry along"""
+    session: Session | None = None
+    """where a browser's cookie stands for the key"""
 
     @classmethod
-    def of(cls, record: KeyRecord, csrf: str | None = None) -> Self:
+    def of(cls, record: KeyRecord, session: Session | None = None) -> Self:
         """Whoever has this key."""
-        return cls(record.id, record.name, record.role, frozenset(record.groups), csrf)
+        return cls(record.id, record.name, record.role, frozenset(record.groups), session)
 
     def may(self, needed: AccessRole) -> bool:
         """Whether its role is that or a higher one."""
