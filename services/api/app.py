@@ -17,7 +17,7 @@ from services.api.protocol.errors import install_error_handlers
 from services.api.protocol.headers import SecurityHeaders
 from services.api.protocol.middleware import BodyLimit, Prefix, RequestId
 from services.api.protocol.visitors import Visitors
-from services.api.routes import events, health, keys, models, probes, scores, session, streams, workers
+from services.api.routes import docs, events, health, keys, models, probes, scores, session, streams, workers
 from services.api.security.access import Access
 from services.api.security.audit import Audit
 from services.api.security.revocations import Revocations
@@ -58,12 +58,13 @@ def create_app(settings: ApiSettings) -> FastAPI:
         version=version("afterimage"),
         description=DESCRIPTION,
         lifespan=lifespan,
+        docs_url=None,  # theirs load scripts from servers of others
         redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
         redirect_slashes=False,  # its Location would repeat whatever was asked for
     )
     app.state.context = context
-    app.include_router(health.router)
+    for module in (health, docs):
+        app.include_router(module.router)
     for module in (streams, probes, scores, events, models, workers, keys, session):
         app.include_router(module.router, dependencies=SHOWN, responses=errors(401, 403))
     install_error_handlers(app)

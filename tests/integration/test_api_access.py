@@ -40,6 +40,7 @@ MATRIX: dict[str, tuple[str, str]] = {
     "POST /v1/streams": (WRITE, "own part"),
     "GET /openapi.json": (ALL, "own part"),
     "GET /docs": (ALL, "own part"),
+    "GET /docs/{name}": (ALL, "own part"),
     "GET /v1/streams": (READ, "own part"),
     "GET /v1/streams/{stream_id}": (READ, "hidden"),
     "PATCH /v1/streams/{stream_id}": (WRITE, "hidden"),
@@ -63,7 +64,7 @@ MATRIX: dict[str, tuple[str, str]] = {
 """Of every route; one without a row fails `test_every_route_has_its_row`."""
 
 
-HIDDEN = {"{stream_id}": "door", "{event_id}": EVENT, "{key_id}": "0123456789abcdef", "{path}": "swagger-ui.css"}
+HIDDEN = {"{stream_id}": "door", "{event_id}": EVENT, "{key_id}": "0123456789abcdef", "{name}": "swagger-ui.css"}
 UNKNOWN = {"no key": "key_missing", "wrong": "key_wrong", "cut": "key_malformed"} | {
     why: f"key_{why}" for why in ("expired", "revoked")
 }

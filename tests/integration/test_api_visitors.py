@@ -1,10 +1,12 @@
 """What a page of another site gets from an api on this machine: nothing."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 
+import httpx
 import pytest
 import redis
 from api_server import CAMERA, RunningApi, running_api
@@ -105,6 +107,24 @@ def test_behind_a_prefix_it_answers_with_and_without_it(redis_url: str, redis_cl
         for path in ("/watch/v1/streams", "/v1/streams", "/watch/watch/healthz", "/watchhealthz"):
             assert api.http.get(path).status_code == 401, path
         assert api.http.get("/watch/healthz").status_code == 200
+
+
+def test_the_documentation_needs_no_server_of_others(redis_url: str, redis_client: redis.Redis) -> None:
+    with running_api(redis_url, api_root_path="/watch", admin_key_hash=ApiKey.new().fingerprint) as api:
+        page = api.http.get("/watch/docs")
+        assert "script-src 'self'; style-src 'self'; " in page.headers["Content-Security-Policy"]
+        wanted = re.findall(r'(?:href|src)="([^"]+)"', page.text)
+        assert len(wanted) == 4
+        sizes = {}
+        for link in [*wanted, "openapi.json"]:
+            reply = api.http.get(str(httpx.URL(f"{api.url}/watch/docs").join(link)))
+            assert reply.status_code == 200, link
+            sizes[link] = len(reply.content)
+            assert not re.findall(r"(?:src|href)=.?https?://", reply.text[:2000]), link
+        assert sizes["docs/swagger-ui-bundle.js"] > 1_000_000
+        assert "<script>" not in page.text
+        for name in ("index.html", "redoc.standalone.js", "..%2F__init__.py"):
+            assert api.http.get(f"/docs/{name}").status_code == 404, name
 
 
 def started(*arguments: str) -> tuple[int, str]:
