@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI, Security
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.security import HTTPBearer
+from fastapi.security import APIKeyCookie, HTTPBearer
 
 from services.api.context import ApiContext, build_context
 from services.api.metrics.requests import RequestMetrics
@@ -21,6 +21,7 @@ from services.api.routes import docs, events, health, keys, models, probes, scor
 from services.api.security.access import Access
 from services.api.security.audit import Audit
 from services.api.security.revocations import Revocations
+from services.api.security.sessions import COOKIE
 from services.api.settings import ApiSettings, words
 
 DESCRIPTION = """Streaming video analytics with memory: register cameras and files, read what happened in them, or
@@ -34,7 +35,10 @@ CORS: Final[Mapping[str, Any]] = {
     "expose_headers": ["ETag", "Location", "Retry-After", "X-Captured-At-Ms", "X-Request-ID"],
 }
 """Others' pages send a key; a session's cookie stays with the api's own."""
-SHOWN = [Security(HTTPBearer(auto_error=False, scheme_name="key", description="a key: afi_…"))]
+SHOWN = [
+    Security(HTTPBearer(auto_error=False, scheme_name="key", description="a key: afi_…")),
+    Security(APIKeyCookie(name=COOKIE, auto_error=False, scheme_name="session", description="of POST /v1/session")),
+]
 """For the document alone: the gate has let pass who may, before any of this is asked."""
 
 
@@ -63,10 +67,10 @@ def create_app(settings: ApiSettings) -> FastAPI:
         redirect_slashes=False,  # its Location would repeat whatever was asked for
     )
     app.state.context = context
-    for module in (health, docs):
-        app.include_router(module.router)
+    for open_to_all in (health.router, docs.router, session.entrance):
+        app.include_router(open_to_all)
     for module in (streams, probes, scores, events, models, workers, keys, session):
-        app.include_router(module.router, dependencies=SHOWN, responses=errors(401, 403))
+        app.include_router(module.router, dependencies=SHOWN, responses=errors(401, 403, 429))
     install_error_handlers(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(Access, doorkeeper=context.doorkeeper, revocations=Revocations(context.doorkeeper))

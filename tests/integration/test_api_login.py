@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 import redis
-from api_server import CAMERA, RunningApi, running_api
+from api_server import CAMERA, LiveClient, RunningApi, running_api
 
 from services.api.protocol.errors import ApiError
 from services.api.security import sessions
@@ -48,7 +48,9 @@ def test_a_key_becomes_a_session_and_its_writes_need_a_token(api: RunningApi, re
     assert token in kept
     assert api.http.cookies[COOKIE] not in f"{kept} {list(redis_client.scan_iter())}"
     held = api.http.cookies[COOKIE]
-    assert api.http.delete("/v1/session", headers={CSRF_HEADER: token}).status_code == 204
+    with LiveClient(api.url, headers={"Cookie": f"{COOKIE}={held}"}) as follower:
+        assert api.http.delete("/v1/session", headers={CSRF_HEADER: token}).status_code == 204
+        assert follower.ended.wait(60)
     assert COOKIE not in api.http.cookies
     assert api.http.get("/v1/streams", headers={"Cookie": f"{COOKIE}={held}"}).status_code == 401
 

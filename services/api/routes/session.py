@@ -10,9 +10,11 @@ from services.api.security.keys import Caller
 from services.api.security.sessions import COOKIE
 
 router = APIRouter(prefix="/v1/session", tags=["access"])
+entrance = APIRouter(prefix="/v1/session", tags=["access"])
+"""For those that have no session yet."""
 
 
-@router.post("", status_code=201, responses=errors(400, 401, 403, 413, 422, 429, 503))
+@entrance.post("", status_code=201, responses=errors(400, 401, 403, 413, 422, 429, 503))
 async def log_in(wanted: SessionCreate, context: Context, request: Request, response: Response) -> SessionView:
     """Trades a key for a cookie that scripts cannot read. Each write of the session carries `csrf_token` as
     `X-CSRF-Token`.

@@ -1,6 +1,7 @@
 """Tells who asks. A key is looked up in Redis at each request: once revoked, it opens nothing from that moment on."""
 
 import ipaddress
+import logging
 import time
 from contextlib import suppress
 from typing import Any, Final
@@ -21,6 +22,8 @@ from shared.records import parsed_spec
 from shared.store.client import translated
 from shared.store.keys import ACCESS_KEYS, ACCESS_USED, keys_of
 from shared.streams import StreamSpec
+
+log = logging.getLogger(__name__)
 
 USED_SECONDS: Final = 60.0
 SAID: Final = {"revoked": "was revoked", "expired": "has expired"}
@@ -62,6 +65,7 @@ class Doorkeeper:
         record = await self.record(key.id)
         if record is None or not record.is_of(key):
             self._lockout.failed(address, record.id if record else None, digest)
+            log.warning("a wrong key, from %s%s", address, f", for {record.id}" if record else "")
             raise unauthorized("key_wrong", "no such key")
         await self._check(record)
         self._lockout.succeeded(address, key.digest)
@@ -75,6 +79,13 @@ class Doorkeeper:
         if is_write(scope):
             check_csrf(session, headers)
         return Caller.of(record, session)
+
+    async def still_opens(self, scope: Scope, caller: Caller) -> bool:
+        """Whether what let a caller in would let it in again."""
+        if caller.session and not await self.sessions.find(Headers(scope=scope)):
+            return False
+        record = await self.record(caller.key_id) if caller.key_id else None
+        return record is not None and record.why_not(now_ms()) is None
 
     async def record(self, key_id: str) -> KeyRecord | None:
         """What is stored under a key's id, or named by the settings."""

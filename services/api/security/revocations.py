@@ -1,4 +1,4 @@
-"""Ends answers that go on for long (the live feed, a live view) once their caller's key opens nothing any more."""
+"""Ends answers that go on for long (the live feed, a live view) once their caller's key or session has ended."""
 
 import asyncio
 import logging
@@ -9,7 +9,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.api.security.doorkeeper import Doorkeeper
 from services.api.security.keys import Caller
-from shared.clock import now_ms
 from shared.errors import StoreUnavailable
 
 LOOK_SECONDS: Final = 1.0
@@ -19,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class Revocations:
-    """Looks at a key again every second while something that it opened goes on."""
+    """Looks at a key, and its session, again every second while something that they opened goes on."""
 
     def __init__(self, doorkeeper: Doorkeeper) -> None:
         self._doorkeeper = doorkeeper
@@ -32,7 +31,7 @@ class Revocations:
         answer = _Answer(send)
         try:
             async with asyncio.timeout(None) as limit:
-                guard = asyncio.create_task(self._guard(caller.key_id, limit))
+                guard = asyncio.create_task(self._guard(scope, caller, limit))
                 try:
                     await app(scope, receive, answer.send)
                 finally:
@@ -43,12 +42,11 @@ class Revocations:
             log.info("key %s: what it still received is ended", caller.key_id)
             await answer.end(is_socket=scope["type"] == "websocket")
 
-    async def _guard(self, key_id: str, limit: asyncio.Timeout) -> None:
+    async def _guard(self, scope: Scope, caller: Caller, limit: asyncio.Timeout) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             with suppress(StoreUnavailable):
-                record = await self._doorkeeper.record(key_id)
-                if record is None or record.why_not(now_ms()):
+                if not await self._doorkeeper.still_opens(scope, caller):
                     limit.reschedule(asyncio.get_running_loop().time())
                     return
 
