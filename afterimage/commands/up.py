@@ -44,6 +44,9 @@ def up(
     from afterimage.preflight import check_media_root, check_models
     from afterimage.stack import StackOptions
 
+    if metrics_port + inference_workers + 1 > MAX_PORT:
+        raise typer.BadParameter(f"--metrics-port {metrics_port}: no {inference_workers + 1} ports follow it")
+    found = check_models(models)
     options = StackOptions(
         data=data or user_data(),
         media_root=check_media_root(media_root or Path.cwd()),
@@ -56,9 +59,6 @@ def up(
         inference_workers=inference_workers,
         key=_own_key(),
     )
-    if metrics_port + inference_workers + 1 > MAX_PORT:
-        raise typer.BadParameter(f"--metrics-port {metrics_port}: no {inference_workers + 1} ports follow it")
-    found = check_models(models)
     _serve(options, [manifest.reference for manifest in found])
 
 

@@ -221,7 +221,16 @@ def test_a_revoked_key_opens_nothing_from_then_on_in_any_process(api: RunningApi
 
 def test_without_any_key_this_machine_needs_none_and_then_all_do(redis_url: str, redis_client: redis.Redis) -> None:
     with running_api(redis_url) as api:
-        assert api.http.get("/v1/streams").status_code == 200
+        for headers in ({}, {"Authorization": f"Bearer {ApiKey.new().text}"}, {"Authorization": "Basic YTpi"}):
+            assert api.http.get("/v1/streams", headers=headers).status_code == 200
+        assert api.http.get("/v1/session").json() == {
+            "key_id": None,
+            "name": "this machine, without a key",
+            "role": "admin",
+            "groups": [],
+            "csrf_token": None,
+            "expires_at_ms": None,
+        }
         for header in ("X-Forwarded-For", "Forwarded", "Via"):
             assert api.http.get("/v1/streams", headers={header: "127.0.0.1"}).status_code == 401, header
         assert api.error(422, "POST", "/v1/keys", json={"name": "v", "role": "viewer"})["field"] == "role"
