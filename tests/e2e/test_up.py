@@ -241,13 +241,14 @@ def test_batch_mates_never_touch_each_others_memory(system: Running) -> None:
     assert_same(scores(system, "second"), alone)
 
 
-def test_the_command_line_talks_to_it(system: Running, tmp_path: Path, media: Path) -> None:
+def test_the_command_line_talks_to_it(system: Running, media: Path) -> None:
     def command(*arguments: str) -> list[str]:
-        with running(*arguments, "--url", system.url, home=tmp_path / "client") as client:
+        with running(*arguments, "--url", system.url, home=system.home, guest=True) as client:
             assert client.wait(60) == 0, client.errors
             return client.lines
 
-    with running("events", "--follow", "--json", "--url", system.url, home=tmp_path / "follower") as follower:
+    follow = ("events", "--follow", "--json", "--url", system.url)
+    with running(*follow, home=system.home, guest=True) as follower:
         eventually(lambda: has_listener(system), "somebody follows")
         scene = str(media / "scene.mp4")
         assert command("streams", "add", "Front door", scene, "--pace", "fast") == ["front-door"]
@@ -264,6 +265,6 @@ def test_the_command_line_talks_to_it(system: Running, tmp_path: Path, media: Pa
     assert any("front-door" in line for line in command("streams", "list"))
     assert command("streams", "remove", "front-door") == []
     assert command("streams", "list", "--json") == []
-    with running("streams", "show", "front-door", "--url", system.url, home=tmp_path / "client") as unknown:
+    with running("streams", "show", "front-door", "--url", system.url, home=system.home, guest=True) as unknown:
         assert unknown.wait(60) == 1
         assert "front-door" in unknown.errors[0]

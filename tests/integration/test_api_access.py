@@ -20,7 +20,8 @@ from services.api.settings import ApiSettings
 from shared.clock import now_ms
 from shared.errors import StreamExists
 from shared.store.client import connect
-from shared.store.keys import ACCESS_KEYS
+from shared.store.keys import ACCESS_KEYS, keys_of
+from shared.streams import Progress
 
 CALLERS = ("no key", "wrong", "cut", "expired", "revoked", "viewer", "operator", "admin", "other group", "own group")
 STARTED_MS = 1_700_000_000_000
@@ -184,6 +185,10 @@ def test_a_key_for_some_groups_sees_and_makes_nothing_else(api: RunningApi, keys
             text = asked("other group", "GET", path)[1]
             assert [stream_id in text for stream_id in ("one", "both", "none", "door")] == [True, True, False, False]
         assert asked("other group", "GET", "/v1/events?stream_id=none")[0] == 404
+        api.context.client.hset(keys_of("junk").streams, "junk", "of a later version")
+        api.context.client.hset(keys_of("junk").progress, "junk", str(Progress(1)))
+        assert asked("other group", "GET", "/v1/streams/junk")[0] == 404
+        assert asked("operator", "DELETE", "/v1/streams/junk")[0] == 204
         eventually(lambda: len(all_streams.ids) == 3, "all of the feed")
         eventually(lambda: len(south.ids) == 2, "its part of the feed")
         assert {event_id.partition(".")[0] for event_id in south.ids} == {"one", "both"}

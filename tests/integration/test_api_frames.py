@@ -131,4 +131,5 @@ def test_a_defect_is_answered_without_a_traceback(
     monkeypatch.setattr(Registry, "get", fail)
     error = api.error(500, "GET", "/v1/streams/one")
     assert error == {"code": "internal", "message": "an error inside the api; its log has the details"}
+    assert api.http.get("/v1/streams/one").headers["Cross-Origin-Resource-Policy"] == "same-origin"
     eventually(lambda: "something inside" in caplog.text, "the log")

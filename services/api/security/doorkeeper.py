@@ -96,11 +96,13 @@ class Doorkeeper:
         return self._first if self._first and self._first.id == key_id else None
 
     async def groups_of(self, stream_id: str) -> tuple[str, ...] | None:
-        """A stream's groups; None where there is no such stream, or it cannot be read."""
+        """A stream's groups, none of one that cannot be read; None where there is no such stream."""
         with translated():
             stored: Any = await self._client.hget(keys_of(stream_id).streams, stream_id)
-        spec = parsed_spec(stream_id, stored) if stored else None
-        return spec.groups if isinstance(spec, StreamSpec) else None
+        if stored is None:
+            return None
+        spec = parsed_spec(stream_id, stored)
+        return spec.groups if isinstance(spec, StreamSpec) else ()
 
     async def close(self) -> None:
         """Closes its connections."""
