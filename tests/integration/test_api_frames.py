@@ -129,7 +129,8 @@ def test_a_defect_is_answered_without_a_traceback(
         raise RuntimeError("something inside")
 
     monkeypatch.setattr(Registry, "get", fail)
-    error = api.error(500, "GET", "/v1/streams/one")
-    assert error == {"code": "internal", "message": "an error inside the api; its log has the details"}
-    assert api.http.get("/v1/streams/one").headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    reply = api.http.get("/v1/streams/one")
+    said = {"code": "internal", "message": "an error inside the api; its log has the details"}
+    assert (reply.status_code, reply.json()) == (500, {"error": said})
+    assert reply.headers["Cross-Origin-Resource-Policy"] == "same-origin"
     eventually(lambda: "something inside" in caplog.text, "the log")
