@@ -15,19 +15,20 @@ put() { # NAME VALUE
 [ -e .env ] || cp .env.example .env
 put AFTERIMAGE_REDIS_PASSWORD "$(secret 32)"
 put AFTERIMAGE_GRAFANA_PASSWORD "$(secret 32)"
-has AFTERIMAGE_ADMIN_KEY_HASH && exit
 
 case "$(uname)" in
   Darwin) data="$HOME/Library/Application Support" ;;
   *) data="${XDG_DATA_HOME:-$HOME/.local/share}" ;;
 esac
 file="$data/afterimage/admin.key"
-if ! [ -s "$file" ]; then
-  mkdir -p "$data/afterimage"
-  begin="afi_$(secret 8)_$(secret 32)"
-  printf '%s_%s\n' "$begin" "$(printf %s "$begin" | sha256 | cut -c1-8)" > "$file"
+if ! has AFTERIMAGE_ADMIN_KEY_HASH; then
+  if ! [ -s "$file" ]; then
+    mkdir -p "$data/afterimage"
+    begin="afi_$(secret 8)_$(secret 32)"
+    printf '%s_%s\n' "$begin" "$(printf %s "$begin" | sha256 | cut -c1-8)" > "$file"
+  fi
+  key="$(cat "$file")"
+  put AFTERIMAGE_KEY "$key"
+  put AFTERIMAGE_ADMIN_KEY_HASH "$(printf %s "$key" | cut -c5-20):$(printf %s "$key" | sha256)"
 fi
-key="$(cat "$file")"
-put AFTERIMAGE_KEY "$key"
-put AFTERIMAGE_ADMIN_KEY_HASH "$(printf %s "$key" | cut -c5-20):$(printf %s "$key" | sha256)"
-echo "admin key: $file"
+[ ! -s "$file" ] || echo "admin key: $file"
