@@ -6,7 +6,6 @@ this api's own, or from none.
 """
 
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -47,7 +46,8 @@ class Visitors:
         if origin is None:
             is_foreign = headers.get("sec-fetch-site") == "cross-site"
         else:
-            is_foreign = urlsplit(origin).netloc.lower() != host.lower() and origin.lower() not in self._origins
+            own = {f"{scheme}://{host.lower()}" for scheme in ("http", "https") if host}
+            is_foreign = origin.lower() not in own | self._origins
         if is_foreign:
             problem = "a page of another site may not change anything here; AFTERIMAGE_API_CORS_ORIGINS names who may"
             raise ApiError(403, "origin_foreign", problem, field="Origin")
