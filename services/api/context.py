@@ -14,7 +14,10 @@ from services.api.kept.registration import Registrar
 from services.api.live.feed import LiveFeed
 from services.api.metrics.requests import ApiMetrics
 from services.api.metrics.store import StoreCollector
+from services.api.security.doorkeeper import Doorkeeper
+from services.api.security.keyring import Keyring
 from services.api.settings import ApiSettings
+from shared.life.event_desk import EventDesk
 from shared.store.client import connect, connect_async
 from shared.store.registry import Registry
 
@@ -25,6 +28,7 @@ STORE_TIMEOUT_SECONDS = 1.5  # a client had better ask again than hold a thread 
 class ApiContext:
     """The parts of the api."""
 
+    settings: ApiSettings
     client: redis.Redis
     lease_seconds: float
     """a worker that was silent for longer is dead"""
@@ -32,10 +36,13 @@ class ApiContext:
     registrar: Registrar
     prober: Prober
     history: History
+    desk: EventDesk
     catalog: ModelListing
     feed: LiveFeed
     metrics: ApiMetrics
     targets: TargetDesk
+    keyring: Keyring
+    doorkeeper: Doorkeeper
 
 
 def build_context(settings: ApiSettings) -> ApiContext:
@@ -46,16 +53,22 @@ def build_context(settings: ApiSettings) -> ApiContext:
     registry = Registry(client)
     metrics.registry.register(StoreCollector(client, registry, settings.lease_seconds))
     return ApiContext(
+        settings=settings,
         client=client,
         lease_seconds=settings.lease_seconds,
         registry=registry,
         registrar=Registrar(client, registry, catalog, settings),
         prober=Prober(client, settings),
         history=History(client),
+        desk=EventDesk(client),
         catalog=catalog,
         feed=LiveFeed(connect_async(url, STORE_TIMEOUT_SECONDS), metrics),
         metrics=metrics,
         targets=TargetDesk(client, settings.receivers),
+        keyring=Keyring(client, settings.first_key),
+        doorkeeper=Doorkeeper(
+            connect_async(url, STORE_TIMEOUT_SECONDS, retries=1), settings.first_key, settings.api_session_seconds
+        ),
     )
 
 

@@ -124,7 +124,7 @@ def test_a_networks_config_is_read_without_torch() -> None:
 
 
 def test_scripts_say_what_they_take() -> None:
-    parts = {"owns", "is_after", "wrong", "cursor_moved"}
+    parts = {"owns", "is_after", "wrong", "events", "cursor_moved"}
     scripts = sorted(path for path in (ROOT / "shared/store/lua").glob("*.lua") if path.stem not in parts)
     assert scripts
     for script in scripts:

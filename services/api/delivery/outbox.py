@@ -7,9 +7,7 @@ from typing import Any, Final
 
 import redis
 
-from services.api.delivery.targets import Target
 from services.api.followers.cursors import MOVED
-from services.api.followers.entries import FeedEntry
 from shared.entries import EntryId
 from shared.store.client import replies_of, translated
 from shared.store.errors import Damaged
@@ -22,6 +20,8 @@ MAX_WAITING: Final = 4_000
 MAX_DEAD: Final = 500
 DEAD_LETTER_DAYS: Final = 30
 PAGE: Final = 500
+KNOWN_MS: Final = 2 * 86_400_000
+"""Longer than any cooldown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,8 @@ class Letter:
     kind: str
     event: str
     message_id: str
+    due_at_ms: int = 0
+    """Not before; whether the event lasted long enough is known then."""
     why: str = ""
     """Of a dead letter, why it could not be delivered."""
 
@@ -53,23 +55,36 @@ class Outbox:
         self._take = Script(client, OWNS + WRONG + lua("outbox_take"))
         self._replay = Script(client, WRONG + lua("dead_letters_replay"))
 
-    def put(self, lease: Lease, entries: Sequence[FeedEntry], targets: Iterable[Target]) -> bool:
-        """Passes entries of the feed, with a letter to each target that wants one.
+    def put(self, lease: Lease, last: EntryId, letters: Sequence[Letter], delivered: Mapping[str, int]) -> bool:
+        """Passes the feed's entries up to the last, with letters about them, and notes what was `delivered`.
 
-        Returns False where the outbox has no room, or is damaged.
-        A stale owner's is refused, and counts as passed: the cursor tells it.
+        Returns False where the outbox has no room, or is damaged. A stale owner's is refused, and counts as passed: the
+        cursor tells it.
         """
         keys = PARTITIONS[lease.partition]
-        arguments: list[Any] = [str(lease), str(entries[-1].entry_id), MAX_WAITING]
-        wanted = list(targets)
-        for entry in entries:
-            for target in wanted:
-                if target.wants(entry):
-                    message_id = f"{entry.partition}.{entry.entry_id}"
-                    arguments += [target.id, entry.stream_id, entry.kind, entry.event, message_id]
+        arguments: list[Any] = [str(lease), str(last), MAX_WAITING, KNOWN_MS, len(letters)]
+        for each in letters:
+            arguments += [each.target_id, each.stream_id, each.kind, each.event, each.message_id, each.due_at_ms]
+        for name, at_ms in delivered.items():
+            arguments += [name, at_ms]
+        places = [*keys.ownership("delivery"), keys.cursor("delivery"), keys.outbox, keys.delivered]
         with translated():
-            [reply] = self._put.many([([*keys.ownership("delivery"), keys.cursor("delivery"), keys.outbox], arguments)])
+            [reply] = self._put.many([(places, arguments)])
         return reply != 0 and not isinstance(reply, Damaged)
+
+    def delivered(self, partition: int) -> dict[str, int]:
+        """Stream and label → start of the newest event that was to be delivered."""
+        with translated():
+            stored: Any = self._client.hgetall(PARTITIONS[partition].delivered)
+        return {name.decode(): int(at_ms) for name, at_ms in stored.items()}
+
+    def is_void(self, letter: Letter) -> bool:
+        """Whether the event ended before the letter was due."""
+        event = json.loads(letter.event)
+        with translated():
+            stored: Any = self._client.hget(PARTITIONS[letter.partition].event_data(letter.stream_id), event["id"])
+        ended_at_ms = json.loads(stored).get("ended_at_ms") if stored else None
+        return ended_at_ms is not None and ended_at_ms < letter.due_at_ms
 
     def read(self, after: Mapping[int, EntryId]) -> list[Letter]:
         """Letters of partitions that come after an entry of each, in their order."""
@@ -121,5 +136,7 @@ def _letter(partition: int, entry_id: bytes, fields: Mapping[bytes, bytes]) -> L
     def text(name: bytes) -> str:
         return fields.get(name, b"").decode(errors="replace")
 
-    texts = (text(name) for name in (b"t", b"s", b"k", b"e", b"m", b"why"))
-    return Letter(partition, EntryId.parse(entry_id), *texts)
+    target_id, stream_id, kind, event, message_id = (text(name) for name in (b"t", b"s", b"k", b"e", b"m"))
+    due_at_ms = int(text(b"d") or 0)
+    place = EntryId.parse(entry_id)
+    return Letter(partition, place, target_id, stream_id, kind, event, message_id, due_at_ms, text(b"why"))

@@ -28,6 +28,7 @@ AT_ONCE: Final = 8
 """Letters under way to one target: one that hangs holds up no other."""
 DEAD_AFTER_SECONDS: Final = 86_400.0
 LONGEST_WAIT_SECONDS: Final = 900.0
+LONGEST_LOOK_SECONDS: Final = 60.0
 CROWDED: Final = MAX_WAITING * 3 // 4
 """So many letters that wait in a partition: what fails then is dead at once, lest the feed wait for one receiver."""
 
@@ -143,7 +144,10 @@ class Sender:
             if target and not target.enabled:
                 await asyncio.sleep(POLL_SECONDS)
                 continue
-            why = await self._try(target, letters[0], backoff) if target else ""
+            if target and letters[0].due_at_ms and not await self._is_due(letters[0]):
+                continue
+            is_void = letters[0].due_at_ms and await self._stored(partial(self._outbox.is_void, letters[0]))
+            why = await self._try(target, letters[0], backoff) if target and not is_void else ""
             if why is None:
                 continue
             backoff.reset()
@@ -152,6 +156,14 @@ class Sender:
             letters.popleft()
             self._waiting[lease.partition] -= 1
         del self._lanes[lane], self._tasks[lane]
+
+    async def _is_due(self, letter: Letter) -> bool:
+        """Waits for a moment where it is not."""
+        wait_ms = letter.due_at_ms - await self._stored(self._book.now_ms)
+        if wait_ms > 0:
+            await asyncio.sleep(min(wait_ms / 1000, LONGEST_LOOK_SECONDS))
+            return False
+        return True
 
     async def _try(self, target: Target, letter: Letter, backoff: Backoff) -> str | None:
         """Sends a letter once: why it is dead, "" if it arrived; None, after a pause, if it is to be sent again."""

@@ -2,6 +2,7 @@
 
 import base64
 import secrets
+from collections.abc import Collection
 from typing import Any, Final, Literal
 
 import redis
@@ -9,10 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from services.api.followers.entries import FeedEntry
 from shared.errors import AfterimageError
+from shared.life.delivery_rules import Severity
 from shared.manifest import Label
 from shared.store.client import translated
 from shared.store.keys import PARTITIONS, TARGETS, TARGETS_CHANGES
-from shared.streams import STREAM_ID_PATTERN, StreamId
+from shared.streams import STREAM_ID_PATTERN, Group, StreamId
 
 MAX_TARGETS: Final = 64
 SECRET_BYTES: Final = 32
@@ -40,17 +42,20 @@ class Target(BaseModel):
     secret: str = Field(repr=False)
     streams: tuple[StreamId, ...] = Field(default=(), max_length=256)
     labels: tuple[Label, ...] = Field(default=(), max_length=256)
+    groups: tuple[Group, ...] = Field(default=(), max_length=16)
+    severity: Severity | None = None
     enabled: bool = True
     created_at_ms: int
 
-    def wants(self, entry: FeedEntry) -> bool:
-        """Whether an entry is to be delivered here; what came before the target was made is not."""
+    def wants(self, entry: FeedEntry, severity: Severity, groups: Collection[str]) -> bool:
+        """Whether an entry of a stream in these groups is to be delivered here; what came before the target is not."""
         return (
             self.enabled
-            and bool(entry.kind)
             and entry.entry_id.ms >= self.created_at_ms
             and (not self.streams or entry.stream_id in self.streams)
             and (not self.labels or entry.label in self.labels)
+            and (self.severity is None or severity == self.severity)
+            and (not self.groups or not {*self.groups}.isdisjoint(groups))
         )
 
 

@@ -2,45 +2,22 @@
 
 import asyncio
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import redis
 
+from services.api.delivery.fanout import Fanout
 from services.api.delivery.outbox import Outbox
 from services.api.delivery.posts import Announcer, Posts
 from services.api.delivery.sender import DeliveryMetrics, Sender
 from services.api.delivery.targets import TargetBook
 from services.api.followers.cursors import Cursors
-from services.api.followers.entries import FeedEntry
 from services.api.followers.follower import Follower, FollowerMetrics
 from services.api.kept.catalog import ModelListing
 from shared.network.addresses import AddressPolicy
 from shared.service.lease_metrics import LeaseMetrics
 from shared.service.metrics_server import new_registry
 from shared.service.tenancy import Tenancy
-from shared.store.leases import Lease
-
-
-class Fanout:
-    """What delivery does with the feed: letters into the outbox. The sender takes them on."""
-
-    def __init__(self, outbox: Outbox, book: TargetBook, sender: Sender) -> None:
-        self._outbox = outbox
-        self._book = book
-        self._sender = sender
-
-    def take_over(self, lease: Lease) -> None:
-        """The sender goes on with what waits there."""
-        self._sender.take_over(lease)
-
-    def handle(self, lease: Lease, entries: Sequence[FeedEntry]) -> int:
-        """Passes all, or none while the outbox is full."""
-        return len(entries) if self._outbox.put(lease, entries, self._book.current().values()) else 0
-
-    def leave(self, lease: Lease) -> None:
-        """The sender stops there."""
-        self._sender.leave(lease)
 
 
 class WorkerMetrics:
@@ -71,7 +48,7 @@ class DeliveryWorker:
     async def _run(self) -> None:
         outbox, book, post = Outbox(self.client), TargetBook(self.client), Posts(self.policy)
         sender = Sender(outbox, book, post, self.metrics.delivery)
-        fanout = Fanout(outbox, TargetBook(self.client), sender)
+        fanout = Fanout(self.client, outbox, sender)
         cursors = Cursors(self.client, "delivery")
         follower = Follower(cursors, self.tenancy, fanout, self.metrics.follower, self.stop)
         following = asyncio.create_task(asyncio.to_thread(self._follow, follower))

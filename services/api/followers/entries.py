@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.entries import EntryId
+from shared.life.marks import EventMarks
+
+UNMARKED = EventMarks().model_dump_json().encode()
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class FeedEntry:
-    """One transition of one event; `event` is its JSON as stored."""
+    """One transition of one event; `event` is its JSON with what people said of it."""
 
     partition: int
     entry_id: EntryId
@@ -26,8 +29,9 @@ class FeedEntry:
 def parse_entry(partition: int, entry_id: bytes, fields: Mapping[bytes, bytes]) -> FeedEntry:
     """An entry of the feed; one that makes no sense has no kind, so that it is passed and nobody wants it."""
     try:
-        event = fields[b"event"].decode()
+        event, marks = fields[b"event"].decode(), fields.get(b"marks", UNMARKED).decode()
         parsed: dict[str, Any] = json.loads(event)
+        event = f"{event[:-1]},{marks[1:]}"
         kind, stream_id, label = fields[b"kind"].decode(), parsed["stream_id"], parsed["label"]
     except (KeyError, TypeError, ValueError):
         extra = {"partition": partition}

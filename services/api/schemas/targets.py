@@ -8,8 +8,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from services.api.delivery.outbox import Letter
 from services.api.delivery.targets import SIGNING_KEY, Target, TargetKind
 from services.api.schemas import examples
+from shared.life.delivery_rules import Severity
 from shared.manifest import Label
-from shared.streams import StreamId
+from shared.streams import Group, StreamId
 from shared.words.redaction import redact, shown_source
 from shared.words.urls import URL, split_rest
 
@@ -49,6 +50,8 @@ class TargetWish(BaseModel):
 
     streams: list[StreamId] = Field(default=[], max_length=256, description="events of these alone; none: of all")
     labels: list[Label] = Field(default=[], max_length=256, description="events of these labels alone; none: of all")
+    groups: list[Group] = Field(default=[], max_length=16, description="events of streams in any; none: of all")
+    severity: Severity | None = Field(default=None, description="events of this one alone; left out: of both")
     enabled: bool = True
 
 
@@ -78,6 +81,8 @@ class TargetPatch(BaseModel):
     secret: TargetSecret | None = None
     streams: list[StreamId] | None = Field(default=None, max_length=256)
     labels: list[Label] | None = Field(default=None, max_length=256)
+    groups: list[Group] | None = Field(default=None, max_length=16)
+    severity: Severity | None = None
     enabled: bool | None = None
 
 

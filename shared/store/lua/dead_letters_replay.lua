@@ -8,7 +8,7 @@ for i = 2, #ARGV do
   local entry = redis.call('XRANGE', KEYS[2], ARGV[i], ARGV[i])[1]
   if entry and redis.call('XLEN', KEYS[1]) < tonumber(ARGV[1]) then
     local fields = entry[2]
-    redis.call('XADD', KEYS[1], '*', unpack(fields, 1, 10)) -- all but why
+    redis.call('XADD', KEYS[1], '*', unpack(fields, 1, #fields - 2)) -- all but why
     redis.call('XDEL', KEYS[2], ARGV[i])
     put = put + 1
   end

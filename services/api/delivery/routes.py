@@ -22,18 +22,20 @@ from services.api.schemas.targets import (
     check_kind,
     letter_id,
 )
+from services.api.security.audit import ChangesOf
 
 router = APIRouter(prefix="/v1/targets", tags=["delivery"])
 
 
 @router.post("", status_code=201, responses=errors(400, 409, 413, 422, 503))
-def create_target(wanted: TargetCreate, context: Context) -> TargetCreated:
+def create_target(wanted: TargetCreate, context: Context, changes: ChangesOf) -> TargetCreated:
     """Delivers every event from now on that the target's filters let pass. The answer alone shows the secret."""
     book = context.targets.book
     _check_kind(wanted.kind, wanted.url)
     given = {**wanted.model_dump(), "secret": wanted.secret or new_secret()}
     target = Target(**given, created_at_ms=book.now_ms())
     book.add(target)
+    changes.note(None, TargetView.of(target))
     return TargetCreated.with_secret(target)
 
 
@@ -50,19 +52,24 @@ def show_target(target_id: TargetIdPath, context: Context) -> TargetView:
 
 
 @router.patch("/{target_id}", responses=errors(400, 404, 413, 422, 503))
-def change_target(target_id: TargetIdPath, wanted: TargetPatch, context: Context) -> TargetView:
+def change_target(target_id: TargetIdPath, wanted: TargetPatch, context: Context, changes: ChangesOf) -> TargetView:
     """Changes one; while it is not enabled, what waits for it goes on waiting, and nothing is added."""
     book = context.targets.book
-    _check_kind(book.get(target_id).kind, wanted.url)
-    target = Target(**{**book.get(target_id).model_dump(), **wanted.model_dump(exclude_none=True)})
+    before = book.get(target_id)
+    _check_kind(before.kind, wanted.url)
+    given = {name: value for name, value in wanted if value is not None or name == "severity"}
+    target = Target(**{**before.model_dump(), **{name: given[name] for name in given.keys() & wanted.model_fields_set}})
     book.replace(target)
+    changes.note(TargetView.of(before), TargetView.of(target))
     return TargetView.of(target)
 
 
 @router.delete("/{target_id}", status_code=204, response_class=Response, responses=errors(404, 422, 503))
-def delete_target(target_id: TargetIdPath, context: Context) -> None:
+def delete_target(target_id: TargetIdPath, context: Context, changes: ChangesOf) -> None:
     """Removes one, what waits for it, and its dead letters."""
+    before = context.targets.book.get(target_id)
     context.targets.book.remove(target_id)
+    changes.note(TargetView.of(before), None)
 
 
 @router.post("/{target_id}/test", responses=errors(404, 422, 503))
