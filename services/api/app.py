@@ -29,7 +29,6 @@ from services.api.routes import (
     scores,
     session,
     streams,
-    targets,
     workers,
 )
 from services.api.security.access import Access
