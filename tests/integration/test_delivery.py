@@ -1,5 +1,6 @@
 """Delivery: over the api, to a receiver that fails, and through crashes."""
 
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -7,13 +8,14 @@ from typing import Any
 import pytest
 import redis
 from api_server import an_event, running_api, write_event
-from deliveries import Receiver, trial, worker
+from deliveries import Receiver, end, trial, worker
 from patience import eventually
 from standardwebhooks import Webhook, WebhookVerificationError
+from web_server import Handler, web_server
 
+from services.api.delivery.channels.webhooks import body_of
 from services.api.delivery.outbox import Letter
 from services.api.delivery.targets import new_secret
-from services.api.delivery.webhooks import body_of
 from shared.entries import EntryId
 from shared.errors import SourceFailed
 from shared.network.addresses import AddressPolicy
@@ -90,6 +92,38 @@ def test_a_letter_that_cannot_be_delivered_dies_and_is_replayed(
             process.terminate()
             assert process.wait(20) == 0, (tmp_path / "log").read_text()
     assert receiver.forged == []
+
+
+def test_people_are_told_over_what_apprise_knows(redis_url: str, redis_client: redis.Redis, tmp_path: Path) -> None:
+    read: list[tuple[str, str]] = []
+
+    def take(handler: Handler) -> None:
+        said = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
+        read.append((said["title"], said["message"]))
+        handler.reply(200)
+
+    with web_server() as server, running_api(redis_url, deliver_private=True) as api:
+        server.RequestHandlerClass = type("Posted", (Handler,), {"do_POST": Handler.do_GET})
+        server.answers["/hush-hush"] = take
+        target = {"id": "people", "kind": "apprise", "url": f"json://127.0.0.1:{server.server_port}/hush-hush"}
+        made = api.http.post("/v1/targets", json=target)
+        assert made.json()["url"] == "json://***"
+        for url in ("nothing://here", "syslog://", "json://"):
+            assert api.error(422, "POST", "/v1/targets", json={**target, "url": url})["field"] == "url"
+        assert api.http.post("/v1/targets/people/test").json() == {"ok": True, "reason": None}
+        process = worker("services.api.delivery", redis_url, tmp_path / "log")
+        try:
+            write_event(redis_client, an_event("a", 5, state="open"))
+            write_event(redis_client, an_event("a", 5))
+            eventually(lambda: len(read) == 2, "the event")
+            eventually(lambda: redis_client.xlen(keys_of("a").outbox) == 0, "an empty outbox")
+        finally:
+            end([process])
+        server.answers["/hush-hush"] = lambda handler: handler.reply(500)
+        refusal = api.http.post("/v1/targets/people/test").json()
+        assert refusal == {"ok": False, "reason": "the service did not take it"}
+    assert read == [("Afterimage: test", "This is how events arrive."), ("a: moved", "opened, score 0.90")]
+    assert "hush" not in (tmp_path / "log").read_text()
 
 
 def test_private_networks_are_refused_unless_allowed(redis_url: str, redis_client: redis.Redis) -> None:

@@ -5,10 +5,10 @@ from typing import Final
 
 import redis
 
+from services.api.delivery.channels.posts import Posts
+from services.api.delivery.channels.webhooks import DeliveryFailed
 from services.api.delivery.outbox import Letter, Outbox
-from services.api.delivery.posts import Posts
 from services.api.delivery.targets import Target, TargetBook
-from services.api.delivery.webhooks import DeliveryFailed
 from shared.clock import now_ms
 from shared.entries import EntryId
 from shared.network.addresses import AddressPolicy

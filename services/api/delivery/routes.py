@@ -19,7 +19,7 @@ from services.api.schemas.targets import (
     TargetPatch,
     TargetTested,
     TargetView,
-    check_kind,
+    check_url,
     letter_id,
 )
 from services.api.security.audit import ChangesOf
@@ -31,7 +31,7 @@ router = APIRouter(prefix="/v1/targets", tags=["delivery"])
 def create_target(wanted: TargetCreate, context: Context, changes: ChangesOf) -> TargetCreated:
     """Delivers every event from now on that the target's filters let pass. The answer alone shows the secret."""
     book = context.targets.book
-    _check_kind(wanted.kind, wanted.url)
+    _check(wanted.kind, wanted.url)
     given = {**wanted.model_dump(), "secret": wanted.secret or new_secret()}
     target = Target(**given, created_at_ms=book.now_ms())
     book.add(target)
@@ -56,7 +56,7 @@ def change_target(target_id: TargetIdPath, wanted: TargetPatch, context: Context
     """Changes one; while it is not enabled, what waits for it goes on waiting, and nothing is added."""
     book = context.targets.book
     before = book.get(target_id)
-    _check_kind(before.kind, wanted.url)
+    _check(before.kind, wanted.url)
     given = {name: value for name, value in wanted if value is not None or name == "severity"}
     target = Target(**{**before.model_dump(), **{name: given[name] for name in given.keys() & wanted.model_fields_set}})
     book.replace(target)
@@ -94,9 +94,9 @@ def replay_dead_letters(target_id: TargetIdPath, wanted: Replay, context: Contex
     return Replayed(replayed=context.targets.outbox.replay(chosen))
 
 
-def _check_kind(kind: TargetKind, url: str | None) -> None:
+def _check(kind: TargetKind, url: str | None) -> None:
     try:
         if url is not None:
-            check_kind(kind, url)
+            check_url(kind, url)
     except ValueError as err:
         raise ApiError(422, "invalid", f"url: {err}", field="url") from err

@@ -15,9 +15,9 @@ from typing import Final, Protocol, TypeVar
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client import Counter as CountMetric
 
+from services.api.delivery.channels.webhooks import DeliveryFailed
 from services.api.delivery.outbox import MAX_WAITING, Letter, Outbox
 from services.api.delivery.targets import Target, TargetBook
-from services.api.delivery.webhooks import DeliveryFailed
 from shared.entries import EntryId
 from shared.errors import StoreUnavailable
 from shared.store.leases import Lease

@@ -20,7 +20,7 @@ MAX_TARGETS: Final = 64
 SECRET_BYTES: Final = 32
 SIGNING_KEY: Final = r"^whsec_[A-Za-z0-9+/]{32,88}={0,2}$"
 
-TargetKind = Literal["webhook", "mqtt"]
+TargetKind = Literal["webhook", "mqtt", "apprise"]
 
 
 class TargetUnknown(AfterimageError):
@@ -48,9 +48,11 @@ class Target(BaseModel):
     created_at_ms: int
 
     def wants(self, entry: FeedEntry, severity: Severity, groups: Collection[str]) -> bool:
-        """Whether an entry of a stream in these groups is to be delivered here; what came before the target is not."""
+        """Whether an entry of a stream in these groups is to be delivered here; what came before the target is not, nor
+        does anybody like to be told of every end."""
         return (
             self.enabled
+            and (self.kind != "apprise" or entry.kind == "opened")
             and entry.entry_id.ms >= self.created_at_ms
             and (not self.streams or entry.stream_id in self.streams)
             and (not self.labels or entry.label in self.labels)

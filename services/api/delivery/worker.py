@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import redis
 
+from services.api.delivery.channels.posts import Announcer, Posts
 from services.api.delivery.fanout import Fanout
 from services.api.delivery.outbox import Outbox
-from services.api.delivery.posts import Announcer, Posts
 from services.api.delivery.sender import DeliveryMetrics, Sender
 from services.api.delivery.targets import TargetBook
 from services.api.followers.cursors import Cursors

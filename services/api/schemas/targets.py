@@ -1,45 +1,43 @@
 """Targets of delivery as the api shows and takes them."""
 
-from itertools import chain
 from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from services.api.delivery.channels.people import is_for_people
 from services.api.delivery.outbox import Letter
 from services.api.delivery.targets import SIGNING_KEY, Target, TargetKind
 from services.api.schemas import examples
 from shared.life.delivery_rules import Severity
 from shared.manifest import Label
 from shared.streams import Group, StreamId
-from shared.words.redaction import redact, shown_source
+from shared.words.redaction import MASK, redact, shown_source
 from shared.words.urls import URL, split_rest
 
 SCHEMES: Final[dict[TargetKind, tuple[str, ...]]] = {"webhook": ("http", "https"), "mqtt": ("mqtt", "mqtts")}
 
 
-def _address(url: str) -> str:
+def check_url(kind: TargetKind, url: str) -> None:
+    """Raises ValueError where a URL is none for such targets."""
+    if kind == "apprise":
+        if not is_for_people(url):
+            raise ValueError("allowed are those that apprise knows, but for those of one's own desktop or log")
+        return
     found = URL.fullmatch(url)
     parts = split_rest(found["rest"]) if found else None
-    if (
-        not found
-        or found["scheme"].lower() not in chain(*SCHEMES.values())
-        or parts is None
-        or not url.isprintable()
-        or " " in url
-    ):
-        raise ValueError("allowed are http://, https://, mqtt:// and mqtts:// with a host")
+    if not found or parts is None or found["scheme"].lower() not in SCHEMES[kind] or " " in url:
+        raise ValueError(f"for {kind} allowed are {'://, '.join(SCHEMES[kind])}:// with a host")
     if int(parts.port or 1) not in range(1, 65536):
         raise ValueError("a port is a number from 1 to 65535")
+
+
+def _printable(url: str) -> str:
+    if not url.isprintable():
+        raise ValueError("allowed are printable characters")
     return url
 
 
-def check_kind(kind: TargetKind, url: str) -> None:
-    """Raises ValueError where a URL is none for such targets."""
-    if url.partition("://")[0].strip().lower() not in SCHEMES[kind]:
-        raise ValueError(f"a target of the kind {kind} has one that begins with {'://, '.join(SCHEMES[kind])}://")
-
-
-TargetUrl = Annotated[str, Field(min_length=1, max_length=2048), AfterValidator(_address)]
+TargetUrl = Annotated[str, Field(min_length=1, max_length=2048), AfterValidator(_printable)]
 TargetSecret = Annotated[str, Field(pattern=SIGNING_KEY)]
 
 
@@ -122,7 +120,8 @@ class TargetCreated(TargetView):
 
 
 def _seen(target: Target) -> dict[str, Any]:
-    return {**target.model_dump(exclude={"secret", "url"}), "url": shown_source(target.url)}
+    shown = f"{target.url.partition('://')[0]}://{MASK}" if target.kind == "apprise" else shown_source(target.url)
+    return {**target.model_dump(exclude={"secret", "url"}), "url": shown}
 
 
 class TargetList(BaseModel):

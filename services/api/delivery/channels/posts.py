@@ -6,10 +6,12 @@ from typing import Final
 
 import redis
 
-from services.api.delivery.mqtt import MqttPost
+from services.api.delivery.channels.mqtt import MqttPost
+from services.api.delivery.channels.people import PeoplePost
+from services.api.delivery.channels.webhooks import WebhookPost
 from services.api.delivery.outbox import Letter
-from services.api.delivery.targets import Target, TargetBook
-from services.api.delivery.webhooks import WebhookPost
+from services.api.delivery.sender import Post
+from services.api.delivery.targets import Target, TargetBook, TargetKind
 from services.api.kept.catalog import ModelListing
 from shared.errors import StoreUnavailable
 from shared.network.addresses import AddressPolicy
@@ -25,10 +27,15 @@ class Posts:
     def __init__(self, policy: AddressPolicy) -> None:
         self._webhooks = WebhookPost(policy)
         self.mqtt = MqttPost(policy)
+        self._posts: dict[TargetKind, Post] = {
+            "webhook": self._webhooks,
+            "mqtt": self.mqtt,
+            "apprise": PeoplePost(policy),
+        }
 
     async def send(self, target: Target, letter: Letter) -> None:
         """Sends one; raises DeliveryFailed."""
-        await (self.mqtt if target.kind == "mqtt" else self._webhooks).send(target, letter)
+        await self._posts[target.kind].send(target, letter)
 
     async def close(self) -> None:
         """Ends all connections."""

@@ -16,9 +16,9 @@ from urllib.parse import unquote
 
 import aiomqtt
 
+from services.api.delivery.channels.webhooks import TIMEOUT_SECONDS, DeliveryFailed, body_of
 from services.api.delivery.outbox import Letter
 from services.api.delivery.targets import Target
-from services.api.delivery.webhooks import TIMEOUT_SECONDS, DeliveryFailed, body_of
 from shared.errors import SourceFailed
 from shared.network.addresses import AddressPolicy
 from shared.streams import StreamSpec
