@@ -13,6 +13,8 @@ from services.api.kept.registration import Registrar
 from services.api.live.feed import LiveFeed
 from services.api.metrics.requests import ApiMetrics
 from services.api.metrics.store import StoreCollector
+from services.api.security.doorkeeper import Doorkeeper
+from services.api.security.keyring import Keyring
 from services.api.settings import ApiSettings
 from shared.life.event_desk import EventDesk
 from shared.store.client import connect, connect_async
@@ -25,6 +27,7 @@ STORE_TIMEOUT_SECONDS = 1.5  # a client had better ask again than hold a thread 
 class ApiContext:
     """The parts of the api."""
 
+    settings: ApiSettings
     client: redis.Redis
     lease_seconds: float
     """a worker that was silent for longer is dead"""
@@ -36,6 +39,8 @@ class ApiContext:
     catalog: ModelListing
     feed: LiveFeed
     metrics: ApiMetrics
+    keyring: Keyring
+    doorkeeper: Doorkeeper
 
 
 def build_context(settings: ApiSettings) -> ApiContext:
@@ -46,6 +51,7 @@ def build_context(settings: ApiSettings) -> ApiContext:
     registry = Registry(client)
     metrics.registry.register(StoreCollector(client, registry, settings.lease_seconds))
     return ApiContext(
+        settings=settings,
         client=client,
         lease_seconds=settings.lease_seconds,
         registry=registry,
@@ -56,6 +62,10 @@ def build_context(settings: ApiSettings) -> ApiContext:
         catalog=catalog,
         feed=LiveFeed(connect_async(url, STORE_TIMEOUT_SECONDS), metrics),
         metrics=metrics,
+        keyring=Keyring(client, settings.first_key),
+        doorkeeper=Doorkeeper(
+            connect_async(url, STORE_TIMEOUT_SECONDS, retries=1), settings.first_key, settings.api_session_seconds
+        ),
     )
 
 
