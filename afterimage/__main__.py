@@ -4,7 +4,21 @@ import sys
 
 import typer
 
-from afterimage.commands import analyze, bench, dataset, demo, evaluate, events, keys, probe, streams, train, up, worker
+from afterimage.commands import (
+    analyze,
+    bench,
+    dataset,
+    demo,
+    evaluate,
+    events,
+    keys,
+    probe,
+    streams,
+    train,
+    tune,
+    up,
+    worker,
+)
 from shared.errors import AfterimageError, DatasetUnusable, ModelUnusable, SettingsInvalid, SourceRefused
 from shared.words.redaction import redact
 
@@ -25,6 +39,7 @@ app.add_typer(streams.app, name="streams")
 app.add_typer(keys.app, name="keys")
 app.add_typer(dataset.app, name="dataset")
 app.command()(events.events)
+app.command()(tune.tune)
 app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(bench.bench)
