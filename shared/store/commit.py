@@ -120,7 +120,7 @@ class Committer:
 
     def _call(self, lease: Lease, group: Sequence[StreamCommit]) -> tuple[list[str], list[Any]]:
         keys = PARTITIONS[lease.partition]
-        all_keys = [*keys.ownership("inference"), keys.progress, keys.state, keys.memory, keys.feed]
+        all_keys = [*keys.ownership("inference"), keys.progress, keys.state, keys.memory, keys.feed, keys.held]
         arguments: list[Any] = [str(lease), MAX_FEED_ENTRIES, *self._retention.milliseconds()]
         for commit in group:
             all_keys += keys.own(commit.stream_id)

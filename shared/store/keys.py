@@ -7,7 +7,7 @@ from typing import Literal
 
 NUM_PARTITIONS = 32
 
-Role = Literal["ingest", "inference"]
+Role = Literal["ingest", "inference", "recorder"]
 
 
 def partition_of(stream_id: str) -> int:
@@ -33,6 +33,10 @@ PROBE_DESKS = "{probes}:desks"
 def probe_answer_key(probe_id: str) -> str:
     """String: ProbeReport (JSON)."""
     return f"{{probes}}:answer:{probe_id}"
+
+
+MEDIA_BYTES = "media:bytes"
+"""Hash: partition → bytes that its events' pictures and clips take."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,21 @@ class PartitionKeys:
     def feed(self) -> str:
         """Stream: event transitions (opened, closed) of the whole partition."""
         return self._key("feed")
+
+    @property
+    def kept(self) -> str:
+        """Hash: id of an event that people keep → Event (JSON), and id/marks → EventMarks (JSON)."""
+        return self._key("kept")
+
+    @property
+    def held(self) -> str:
+        """Hash: stream id → entry before which frames may go; the recorder's, and gone soon after it is."""
+        return self._key("held")
+
+    @property
+    def media(self) -> str:
+        """Hash: event id → MediaRecord (JSON): the event's pictures and clip, or why there are none."""
+        return self._key("media")
 
     def frames(self, stream_id: str) -> str:
         """Stream: the frame queue."""
