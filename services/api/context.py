@@ -11,6 +11,8 @@ from services.api.kept.history import History
 from services.api.kept.probing import Prober
 from services.api.kept.registration import Registrar
 from services.api.live.feed import LiveFeed
+from services.api.media.folder import EventFolder
+from services.api.media.records import MediaRecords
 from services.api.metrics.requests import ApiMetrics
 from services.api.metrics.store import StoreCollector
 from services.api.settings import ApiSettings
@@ -31,6 +33,8 @@ class ApiContext:
     registrar: Registrar
     prober: Prober
     history: History
+    media: MediaRecords
+    event_files: EventFolder
     catalog: ModelListing
     feed: LiveFeed
     metrics: ApiMetrics
@@ -50,6 +54,8 @@ def build_context(settings: ApiSettings) -> ApiContext:
         registrar=Registrar(client, registry, catalog, settings),
         prober=Prober(client, settings),
         history=History(client),
+        media=MediaRecords(client),
+        event_files=EventFolder(settings.events_dir),
         catalog=catalog,
         feed=LiveFeed(connect_async(url, STORE_TIMEOUT_SECONDS), metrics),
         metrics=metrics,

@@ -9,7 +9,6 @@ import av
 import pytest
 import redis
 from leasing import seize
-from prometheus_client import CollectorRegistry  # noqa: F401
 from staged import FPS, Stage, StagedStream, footage
 
 from services.api.media.cutting import GONE
@@ -42,11 +41,11 @@ class Studio:
 
     def hear(self) -> None:
         """Takes in what is new in the feed."""
-        for keys in PARTITIONS:
-            entries: Any = self.client.xrange(keys.feed, f"({self.recorder.ledger.pages[keys.partition].heard}")
+        for partition, page in self.recorder.ledger.pages.items():
+            entries: Any = self.client.xrange(PARTITIONS[partition].feed, f"({page.heard}")
             for entry_id, fields in entries:
                 event = Event.model_validate_json(fields[b"event"])
-                self.recorder.hear(keys.partition, entry_id.decode(), fields[b"kind"].decode(), event)
+                self.recorder.hear(partition, entry_id.decode(), fields[b"kind"].decode(), event)
 
     def look(self) -> None:
         """All that a recorder does in one go, twice: what is cut is followed on at the next look."""
@@ -116,3 +115,118 @@ def test_an_event_has_pictures_and_a_clip(stage: Stage, tmp_path: Path, jpegs: S
     assert recording.folder.file(event.id, picture_name("peak")).read_bytes() == jpegs[161 % len(jpegs)]
     assert record.num_bytes == sum(recording.folder.sizes(event.id).values())
     assert recording.files(event) == ["before.jpg", CLIP, "opening.jpg", "peak.jpg", TIMES]
+
+
+def test_frames_are_held_while_they_are_needed(stage: Stage, tmp_path: Path, jpegs: Sequence[bytes]) -> None:
+    cast, recording = stage.stream("fast", jpegs), studio(stage, tmp_path)
+    events = cast.film(800, opens=[OPENS, 400], closes=[(OPENS, CLOSES), (400, 420)])
+    cast.end()
+    recording.look()  # who plays files fast is far away by then
+    for event in events:
+        record = recording.record(event)
+        assert (record.state, record.reason) == ("kept", None)
+        assert record.clip
+        assert record.clip.from_ms - (event.started_at_ms - PRE * 1000) < 1000 / FPS
+    queue = keys_of("fast").frames("fast")
+    assert stage.client.xlen(queue) > 700
+    cast.film(1)
+    assert stage.client.xlen(queue) <= 10 * FPS + 2
+
+
+def test_nobody_who_records_holds_nothing(stage: Stage, tmp_path: Path, jpegs: Sequence[bytes]) -> None:
+    cast = stage.stream("cam", jpegs)
+    [event] = cast.film(300, opens=[OPENS], closes=[(OPENS, CLOSES)])
+    assert stage.client.xlen(keys_of("cam").frames("cam")) <= 10 * FPS + 1
+    recording = studio(stage, tmp_path)
+    assert 0 < stage.client.pttl(keys_of("cam").held) <= 30_000
+    recording.look()
+    record = recording.record(event)
+    assert (record.state, record.reason, record.pictures) == ("none", NO_FRAMES, {})
+    assert recording.files(event) == []
+
+
+@pytest.mark.parametrize("pace", ["live", "fast"])
+def test_what_is_held_is_bounded(stage: Stage, tmp_path: Path, pace: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.store.frame_queue.MAX_KEPT_FAST_FRAMES", 512)
+    cast = stage.stream("cam", [b"jpeg"], pace)
+    recording = studio(stage, tmp_path)
+    cast.film(1000, opens=[10])
+    assert stage.client.hget(keys_of("cam").held, "cam") is not None
+    assert stage.client.xlen(keys_of("cam").frames("cam")) <= 513
+    assert recording.recorder.ledger.num_under_way == 0
+
+
+def test_what_is_lost_or_late_is_said(stage: Stage, tmp_path: Path, jpegs: Sequence[bytes]) -> None:
+    pictures = list(jpegs)
+    pictures[105] = b"no picture"
+    cast, recording = stage.stream("cam", pictures), studio(stage, tmp_path)
+    cast.film(95)
+    stage.client.xtrim(keys_of("cam").frames("cam"), minid=f"{cast.at_ms(90)}-0")
+    [event] = cast.film(15, opens=[OPENS])
+    for number in (103, 104):
+        stage.client.xdel(keys_of("cam").frames("cam"), f"{cast.at_ms(number)}-0")
+    cast.film(40, closes=[(OPENS, 120)])
+    recording.look()
+    record = recording.record(event)
+    assert record.reason == f"{GONE}; 2 of its frames were lost before; 1 of its frames do not decode"
+    assert record.clip
+    assert (record.clip.from_ms, record.clip.frames_missing) == (cast.at_ms(90), 3)
+    wanted = [cast.at_ms(number) for number in range(90, 141) if number not in {103, 104, 105}]
+    wanted = [ms for ms in wanted if ms <= event.started_at_ms + POST * 1000]
+    assert times_in(recording.folder.file(event.id, CLIP)) == [ms - wanted[0] for ms in wanted]
+
+
+def test_the_next_recorder_goes_on(stage: Stage, tmp_path: Path, jpegs: Sequence[bytes]) -> None:
+    cast, first = stage.stream("cam", jpegs), studio(stage, tmp_path)
+    [event] = cast.film(OPENS + 20, opens=[OPENS])
+    first.look()
+    second = studio(stage, tmp_path)
+    cast.film(30)
+    second.look()
+    first.look()  # it hung, and does not know yet that it is nobody
+    assert partition_of("cam") in {lease.partition for lease in first.lost}
+    assert second.record(event).clip
+    third = studio(stage, tmp_path)
+    stage.client.hset(keys_of("cam").media, event.id, MediaRecord(state="recording").model_dump_json())
+    stage.client.delete(keys_of("cam").frames("cam"))
+    third = studio(stage, tmp_path)  # as if the second had died before it said what it had written
+    cast.film(40, closes=[(OPENS, CLOSES)])
+    third.look()
+    assert third.record(event).state == "kept"
+    assert third.record(event).clip == second.record(event).clip
+
+
+def test_room_is_made_by_the_oldest(stage: Stage, tmp_path: Path, jpegs: Sequence[bytes]) -> None:
+    cast = stage.stream("cam", jpegs)
+    recording = studio(stage, tmp_path, Limits(86_400, 450_000))
+    opens = range(50, 550, 100)
+    events = []
+    for first in opens:
+        events += cast.film(100, opens=[first], closes=[(first, first + 45)])
+        recording.look()
+        used = sum(sum(recording.folder.sizes(event.id).values()) for event in events)
+        assert used <= 450_000
+        if first == 150:
+            text = stage.client.hget(keys_of("cam").event_data("cam"), events[1].id)
+            stage.client.hset(keys_of("cam").kept, events[1].id, text or b"")
+    states = [recording.record(event).state for event in events]
+    assert states == ["removed", "kept", "removed", "removed", "kept"]
+    assert recording.record(events[0]).reason == BY_SIZE
+    assert recording.files(events[0]) == []
+    old = studio(stage, tmp_path, Limits(0.001, 450_000))
+    old.recorder.sweep()
+    assert [old.record(event).state for event in events] == ["removed", "kept", "removed", "removed", "removed"]
+    assert old.record(events[4]).reason == BY_AGE
+
+
+def test_media_goes_with_its_event(stage: Stage, tmp_path: Path, jpegs: Sequence[bytes]) -> None:
+    cast, recording = stage.stream("cam", jpegs), studio(stage, tmp_path)
+    [event] = cast.film(OPENS + 60, opens=[OPENS])
+    recording.look()
+    Registry(stage.client).remove("cam")
+    recording.look()
+    for _ in PARTITIONS:
+        recording.recorder.sweep()
+    recording.recorder.settle()
+    assert MediaRecords(stage.client).get([event.id]) == {}
+    assert list(tmp_path.iterdir()) == []

@@ -171,7 +171,7 @@ class MediaRecorder:
         except OSError as err:
             log.warning("event %s: its peak is not kept: %s", event_id, err)
             return
-        num_bytes = record.num_bytes - former + len(jpeg)
+        num_bytes = sum(self._folder.sizes(event_id).values())
         changes = {"pictures": record.pictures | {"peak": at_ms}, "peak_score": score, "num_bytes": num_bytes}
         page.write(event_id, record.model_copy(update=changes))
 

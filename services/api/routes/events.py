@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query
+from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
 from services.api.context import Context
@@ -12,19 +12,16 @@ from services.api.live.subscription import LiveResponse, Wanted
 from services.api.protocol.docs import Responses, errors
 from services.api.protocol.errors import ApiError
 from services.api.protocol.paging import bad_cursor, cursor_of, parts_of
-from services.api.protocol.parameters import MAX_MS, Cursor, LabelQuery, SinceMs, StreamIdQuery, UntilMs
+from services.api.protocol.parameters import MAX_MS, Cursor, EventIdPath, LabelQuery, SinceMs, StreamIdQuery, UntilMs
 from services.api.schemas import examples
-from services.api.schemas.history import EventPage
-from shared.events import Event
+from services.api.schemas.history import EventPage, EventView
 
-EVENT_ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}\.[a-z0-9_]{1,40}\.[0-9]{1,16}$"
 LIVE: Responses = {
     200: {
         "description": "Messages `opened` and `closed` whose data is the event; without end",
         "content": {"text/event-stream": {"schema": {"type": "string"}, "example": examples.LIVE}},
     }
 }
-ONE: Responses = {200: {"content": {"application/json": {"example": examples.EVENT}}}}
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
 
@@ -43,7 +40,9 @@ def list_events(
     stream_ids = [context.registry.get(stream_id).spec.id] if stream_id else context.registry.ids()
     query = EventQuery(since_ms, until_ms, limit, label, _place(cursor) if cursor else None)
     events, place = context.history.events(stream_ids, query)
-    return EventPage(items=events, next=cursor_of(*place) if place else None)
+    media = context.media.get(event.id for event in events)
+    views = [EventView.of(event, media.get(event.id)) for event in events]
+    return EventPage(items=views, next=cursor_of(*place) if place else None)
 
 
 @router.get("/live", response_class=StreamingResponse, responses=LIVE | errors(400, 422, 503))
@@ -58,15 +57,13 @@ async def follow_events(
     return LiveResponse(context.feed, listener, Wanted(stream_id, label), context.metrics)
 
 
-@router.get("/{event_id}", responses=ONE | errors(404, 422, 503))
-def show_event(
-    event_id: Annotated[str, Path(pattern=EVENT_ID_PATTERN, examples=[examples.EVENT["id"]])], context: Context
-) -> Event:
+@router.get("/{event_id}", responses=errors(404, 422, 503))
+def show_event(event_id: EventIdPath, context: Context) -> EventView:
     """One event."""
     event = context.history.event(event_id)
     if event is None:
         raise ApiError(404, "event_unknown", f"no event is kept under the id {event_id!r}")
-    return event
+    return EventView.of(event, context.media.get([event_id]).get(event_id))
 
 
 def _place(cursor: str) -> Place:

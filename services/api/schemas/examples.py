@@ -17,6 +17,22 @@ EVENT: dict[str, Any] = {
     "close_reason": "score",
     "frames_missed": 0,
     "memory_reset": None,
+    "media": {
+        "state": "kept",
+        "reason": None,
+        "pictures": {"before": 1753429995125, "opening": 1753430000125, "peak": 1753430002250},
+        "clip": {
+            "from_ms": 1753429995125,
+            "to_ms": 1753430010000,
+            "num_frames": 120,
+            "width": 342,
+            "height": 192,
+            "frames_missing": 0,
+        },
+        "recorded_at_ms": 1753430011480,
+        "num_bytes": 287344,
+        "peak_score": 0.97,
+    },
 }
 
 CURSOR = "MTc1MzQzMDAwMDEyNSBmcm9udC1kb29yLm1vdmVkLjE3NTM0MzAwMDAxMjU"
