@@ -7,6 +7,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.entries import EntryId
+from shared.life.delivery_rules import DeliveryWish
 from shared.manifest import NAME, Label, Manifest, Thresholds
 
 STREAM_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
@@ -49,7 +50,7 @@ class ThresholdOverride(BaseModel):
         return Thresholds(**wanted)
 
 
-class StreamSpec(BaseModel):
+class StreamSpec(DeliveryWish):
     """A stream as the user wants it, as stored; `source` may hold credentials, so it never leaves unredacted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -76,6 +77,13 @@ class StreamSpec(BaseModel):
         ge=1,
         le=3600,
         description="without a picture from a camera; None: ingest's setting, and by fps",
+    )
+    transport_short_side: int | None = Field(
+        default=None,
+        ge=192,
+        le=720,
+        description="pixels of the shorter side of its pictures in the queue, so of its events' media; None: ingest's "
+        "setting",
     )
     base_ms: int = Field(
         ge=1, lt=1 << 50, description="wall-clock time of a file's first frame; frame ids count from it"

@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 
 import cv2
+import numpy as np
 import redis
 from leasing import seize
 
@@ -26,13 +27,14 @@ LABEL = "moved"
 @cache
 def footage(path: Path, count: int, short_side: int = SHORT_SIDE, every: int = 1) -> tuple[bytes, ...]:
     """The first pictures of a film, one of so many, as they would travel."""
-    film, found = cv2.VideoCapture(str(path)), []
+    film, found = cv2.VideoCapture(str(path)), list[bytes]()
     while len(found) < count:
         is_there, picture = film.read()
         assert is_there, f"{path} has no {count} pictures"
         if int(film.get(cv2.CAP_PROP_POS_FRAMES)) % every == 0:
             size = transport_size(picture.shape[1], picture.shape[0], short_side)
-            found.append(encode_jpeg(cv2.resize(picture, size, interpolation=cv2.INTER_AREA)))
+            small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+            found.append(encode_jpeg(small.astype(np.uint8)))
     film.release()
     return tuple(found)
 

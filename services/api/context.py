@@ -15,7 +15,9 @@ from services.api.media.folder import EventFolder
 from services.api.media.records import MediaRecords
 from services.api.metrics.requests import ApiMetrics
 from services.api.metrics.store import StoreCollector
+from services.api.schemas.history import EventView
 from services.api.settings import ApiSettings
+from shared.life.event_desk import EventDesk, MarkedEvent
 from shared.store.client import connect, connect_async
 from shared.store.registry import Registry
 
@@ -35,9 +37,14 @@ class ApiContext:
     history: History
     media: MediaRecords
     event_files: EventFolder
+    desk: EventDesk
     catalog: ModelListing
     feed: LiveFeed
     metrics: ApiMetrics
+
+    def shown(self, marked: MarkedEvent) -> EventView:
+        """An event as the api shows it, with what was recorded of it. Raises StoreUnavailable."""
+        return EventView.of(marked, self.media.get([marked.event.id]).get(marked.event.id))
 
 
 def build_context(settings: ApiSettings) -> ApiContext:
@@ -56,6 +63,7 @@ def build_context(settings: ApiSettings) -> ApiContext:
         history=History(client),
         media=MediaRecords(client),
         event_files=EventFolder(settings.events_dir),
+        desk=EventDesk(client),
         catalog=catalog,
         feed=LiveFeed(connect_async(url, STORE_TIMEOUT_SECONDS), metrics),
         metrics=metrics,

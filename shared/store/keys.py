@@ -99,8 +99,13 @@ class PartitionKeys:
 
     @property
     def feed(self) -> str:
-        """Stream: event transitions (opened, closed) of the whole partition."""
+        """Stream: event transitions (opened, closed, updated, deleted) of the whole partition."""
         return self._key("feed")
+
+    @property
+    def open(self) -> str:
+        """Hash: stream id → ids of its open events, with spaces between."""
+        return self._key("open")
 
     @property
     def kept(self) -> str:
@@ -126,11 +131,11 @@ class PartitionKeys:
         return self._key("scores", stream_id)
 
     def events(self, stream_id: str) -> str:
-        """Sorted set: event id by start time in ms."""
+        """Sorted set: event id by start time in ms, but for those that are kept."""
         return self._key("events", stream_id)
 
     def event_data(self, stream_id: str) -> str:
-        """Hash: event id → Event (JSON)."""
+        """Hash: event id → Event (JSON), and id/marks → EventMarks (JSON)."""
         return self._key("eventdata", stream_id)
 
     def own(self, stream_id: str) -> list[str]:

@@ -27,6 +27,8 @@ def lua(name: str) -> str:
 
 IS_AFTER: Final = lua("is_after")
 """A part of scripts: says which of two entries is the later."""
+EVENTS: Final = lua("events")
+"""A part of scripts: writes and tells events."""
 WRONG: Final = lua("wrong")
 """A part of scripts: says which key is of another type than it should be."""
 

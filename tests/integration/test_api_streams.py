@@ -44,6 +44,7 @@ def test_a_registered_stream_is_shown_as_asked_for(api: RunningApi) -> None:
         "rtsp_transport": "udp",
         "skip": "keyframes",
         "stall_seconds": 45,
+        "transport_short_side": 360,
         "base_ms": BASE_MS,
     }
     reply = api.http.post("/v1/streams", json=wanted)
@@ -262,7 +263,7 @@ def test_a_removed_stream_leaves_no_key(api: RunningApi, redis_client: redis.Red
     publish(redis_client, stream_id, BASE_MS)
     registry = Registry(redis_client)
     spec = registry.get(stream_id).spec
-    ingest, inference = (lease_of(redis_client, role, stream_id) for role in get_args(Role))
+    ingest, inference = (lease_of(redis_client, role, stream_id) for role in get_args(Role)[:2])
     registry.set_status(stream_id, StreamStatus(generation=spec.generation), ingest)
     registry.set_inference([(spec, InferenceStatus(reason="trouble"), inference)])
     redis_client.hset(keys_of(stream_id).state, stream_id, b"state")

@@ -84,7 +84,7 @@ def times_in(clip: Path) -> list[int]:
     """Presentation times of a clip's frames, in ms."""
     with av.open(str(clip)) as film:
         assert film.streams.video[0].codec_context.pix_fmt == "yuv420p"
-        return [round((frame.pts or 0) * film.streams.video[0].time_base * 1000) for frame in film.decode(video=0)]
+        return [round((frame.time or 0) * 1000) for frame in film.decode(video=0)]
 
 
 def numbers(first: int, last: int) -> list[int]:

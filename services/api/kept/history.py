@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import redis
-from pydantic import ValidationError
 
 from services.api.schemas.history import FrameScores
 from shared.entries import EntryId, parse_scores
-from shared.events import Event
+from shared.life.event_desk import EventDesk, MarkedEvent
 from shared.store.client import replies_of, translated
 from shared.store.keys import keys_of
 
@@ -38,6 +37,10 @@ class EventQuery:
         before_until = (self.until_ms, "")
         return min(self.after, before_until) if self.after else before_until
 
+    def gives(self, place: Place, label: str) -> bool:
+        """Whether the query may give the event."""
+        return place[0] >= self.since_ms and place < self.start and self.label in {None, label}
+
 
 @dataclass(slots=True)
 class _Scan:
@@ -61,14 +64,16 @@ class History:
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
+        self._desk = EventDesk(client)
 
-    def events(self, stream_ids: Iterable[str], query: EventQuery) -> tuple[list[Event], Place | None]:
+    def events(self, stream_ids: Iterable[str], query: EventQuery) -> tuple[list[MarkedEvent], Place | None]:
         """A page of events over the streams, and the place after which the next one goes on (None: nothing is left).
 
         Every stream is scanned from its newest event down, in chunks, and on only while it could still hold an event
         of the page. A label that is rare ends the page early, after MAX_SCANNED entries: the next one goes on there.
         """
         scans = [_Scan(stream_id, query.start) for stream_id in stream_ids]
+        self._add_kept(scans, query)
         pending, chunk, scanned = scans, query.limit // max(1, len(scans)) + 1, 0
         best: list[Place] = []
         while pending and scanned <= MAX_SCANNED:
@@ -82,11 +87,6 @@ class History:
             return self._load([place for place in best if place >= horizon]), horizon
         page = best[: query.limit]
         return self._load(page), page[-1] if len(best) > query.limit else None
-
-    def event(self, event_id: str) -> Event | None:
-        """One event by its id, or None."""
-        loaded = self._load([(0, event_id)])
-        return loaded[0] if loaded else None
 
     def scores(self, stream_id: str, since_ms: int, until_ms: int, limit: int) -> tuple[list[FrameScores], int | None]:
         """Scores of the frames in `since_ms` <= time < `until_ms`, oldest first, and where the next page begins."""
@@ -116,23 +116,24 @@ class History:
             scan.done = len(below) < chunk
         return sum(len(reply) for reply in replies)
 
-    def _load(self, places: Sequence[Place]) -> list[Event]:
-        """The events themselves; those that were trimmed away meanwhile, or cannot be read, are left out."""
+    def _add_kept(self, scans: Sequence[_Scan], query: EventQuery) -> None:
+        """What the query may give of the events that people keep, which lie apart."""
+        by_id = {scan.stream_id: scan for scan in scans}
         pipeline = self._client.pipeline(transaction=False)
-        for _, event_id in places:
-            stream_id = event_id.partition(".")[0]
-            pipeline.hget(keys_of(stream_id).event_data(stream_id), event_id)
-        stored = replies_of(pipeline)
-        return [event for text in stored if isinstance(text, bytes) and (event := _parse(text)) is not None]
+        for key in {keys_of(stream_id).kept for stream_id in by_id}:
+            pipeline.hkeys(key)
+        for reply in replies_of(pipeline):
+            for event_id in () if isinstance(reply, Exception) else map(bytes.decode, reply):
+                stream_id, label, start = event_id.split(".")
+                scan = by_id.get(stream_id)
+                if scan and start.isdecimal() and query.gives((int(start), event_id), label):
+                    scan.found.append((int(start), event_id))
+
+    def _load(self, places: Sequence[Place]) -> list[MarkedEvent]:
+        """The events themselves; those that were trimmed away meanwhile, or cannot be read, are left out."""
+        return self._desk.find(event_id for _, event_id in places)
 
 
 def _label_of(event_id: str) -> str:
     """The label in an event's id (`shared.events.event_id`)."""
     return event_id.split(".")[1]
-
-
-def _parse(text: bytes) -> Event | None:
-    try:
-        return Event.model_validate_json(text)
-    except ValidationError:
-        return None

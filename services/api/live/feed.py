@@ -21,6 +21,7 @@ from services.api.metrics.requests import ApiMetrics
 from services.api.protocol.errors import ApiError
 from shared.entries import EntryId
 from shared.errors import StoreUnavailable
+from shared.life.marks import EventMarks
 from shared.store.client import translated
 from shared.store.keys import NUM_PARTITIONS, PARTITIONS
 
@@ -28,6 +29,7 @@ POLL_SECONDS = 0.1
 MAX_BACKOFF_SECONDS = 2.0
 PAGE_ENTRIES = 64
 MAX_LISTENERS = 256
+UNMARKED = EventMarks().model_dump_json().encode()
 MAX_PENDING = 2 * NUM_PARTITIONS * PAGE_ENTRIES
 
 log = logging.getLogger(__name__)
@@ -35,7 +37,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class FeedEntry:
-    """One transition of one event; `event` is its JSON as stored."""
+    """One transition of one event; `event` is its JSON with what people said of it."""
 
     partition: int
     entry_id: EntryId
@@ -215,8 +217,9 @@ def _advance(position: Position, entries: Sequence[FeedEntry]) -> Iterator[FeedE
 def _parse(partition: int, entry_id: bytes, fields: dict[bytes, bytes]) -> FeedEntry:
     """An entry of the feed; one that makes no sense has no kind, so that it is passed and nobody wants it."""
     try:
-        event = fields[b"event"].decode()
+        event, marks = fields[b"event"].decode(), fields.get(b"marks", UNMARKED).decode()
         parsed: dict[str, Any] = json.loads(event)
+        event = f"{event[:-1]},{marks[1:]}"
         kind, stream_id, label = fields[b"kind"].decode(), parsed["stream_id"], parsed["label"]
     except (KeyError, TypeError, ValueError):
         extra = {"partition": partition}

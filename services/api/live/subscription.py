@@ -21,7 +21,7 @@ from services.api.metrics.requests import ApiMetrics
 HEARTBEAT_SECONDS = 15.0
 SEND_TIMEOUT_SECONDS = 10.0
 RETRY_MS = 2000
-KINDS = frozenset({"opened", "closed"})
+KINDS = frozenset({"opened", "closed", "updated", "deleted"})
 
 
 @dataclass(frozen=True, slots=True)

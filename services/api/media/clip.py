@@ -19,7 +19,7 @@ KEYFRAME_EVERY: Final = 32
 
 
 @dataclass(slots=True)
-class Film:
+class EncodedClip:
     """What a clip came to hold."""
 
     captured_at_ms: list[int] = field(default_factory=list)
@@ -29,30 +29,31 @@ class Film:
     num_undecodable: int = 0
 
 
-def encode_clip(path: Path, pictures: Iterable[tuple[int, bytes]], fps: float) -> Film:
+def encode_clip(path: Path, pictures: Iterable[tuple[int, bytes]], fps: float) -> EncodedClip:
     """Writes (time of capture in ms, JPEG) pairs, times rising, as H.264 in MP4; nothing where no picture decodes.
 
     Frame i's presentation time is its capture time minus the first's, to the millisecond. All have the first one's
     size, at even sides. `fps` is only a hint to the encoder. One thread; memory for a few pictures. Raises OSError.
     """
-    film = Film()
+    film = EncodedClip()
     writer: _Writer | None = None
     try:
-        for at_ms, jpeg in pictures:
-            picture = decoded(jpeg)
-            if picture is None:
-                film.num_undecodable += 1
-                continue
-            if writer is None:
-                writer = _Writer(path, picture, fps)
-                film.width, film.height = writer.size
-            film.captured_at_ms.append(at_ms)
-            writer.add(picture, at_ms - film.captured_at_ms[0])
+        try:
+            for at_ms, jpeg in pictures:
+                picture = decoded(jpeg)
+                if picture is None:
+                    film.num_undecodable += 1
+                    continue
+                if writer is None:
+                    writer = _Writer(path, picture, fps)
+                    film.width, film.height = writer.size
+                film.captured_at_ms.append(at_ms)
+                writer.add(picture, at_ms - film.captured_at_ms[0])
+        finally:
+            if writer is not None:
+                writer.close()
     except av.FFmpegError as err:
-        raise OSError(f"{path.name}: {err.strerror}") from err
-    finally:
-        if writer is not None:
-            writer.close()
+        raise OSError(err.errno, err.strerror, path.name) from err
     return film
 
 

@@ -1,6 +1,6 @@
 """What an event's pictures and clip are cut from: the frames around its opening, as far as the queue has them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -102,9 +102,17 @@ def highest_score(
         with translated():
             entries: Any = client.xrange(key, at, f"{to_ms}-0", count=CHUNK_SCORES)
         for entry_id, fields in entries:
-            score = parse_scores(fields).get(label)
+            score = _score(fields, label)
             if score is not None and (best is None or score > best[0]):
                 best = score, EntryId.parse(entry_id).ms
         if len(entries) < CHUNK_SCORES:
             return best
         at = f"({entries[-1][0].decode()}"
+
+
+def _score(fields: Mapping[bytes, bytes], label: str) -> float | None:
+    """A label's score in an entry; None where it has none, or cannot be read."""
+    try:
+        return parse_scores(fields).get(label)
+    except ValueError:
+        return None

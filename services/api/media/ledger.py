@@ -10,7 +10,7 @@ from shared.store.leases import Lease
 
 
 @dataclass(slots=True)
-class Page:
+class LedgerPage:
     """One partition, under the lease that its records are written under."""
 
     lease: Lease
@@ -49,7 +49,7 @@ class Ledger:
     """The pages of the partitions that this recorder holds."""
 
     def __init__(self) -> None:
-        self.pages: dict[int, Page] = {}
+        self.pages: dict[int, LedgerPage] = {}
 
     @property
     def used_bytes(self) -> int:

@@ -9,7 +9,7 @@ from typing import Final
 import redis
 
 from services.api.media.folder import EventFolder, picture_name
-from services.api.media.ledger import Ledger, Page
+from services.api.media.ledger import Ledger, LedgerPage
 from services.api.media.metrics import MediaMetrics
 from services.api.media.records import MediaRecord, MediaRecords, TotalBytes, stream_of
 from services.api.media.retention import BY_AGE, BY_SIZE, Limits, oldest_first, too_old
@@ -65,7 +65,7 @@ class MediaRecorder:
 
     def take(self, lease: Lease) -> None:
         """Takes a partition over as the last recorder left it: its records, events under way, and files."""
-        page = Page(lease, self._records.of_partition(lease.partition))
+        page = LedgerPage(lease, self._records.of_partition(lease.partition))
         page.held = dict.fromkeys(self._records.held(lease.partition))
         waiting = [each for each, record in page.records.items() if record.state == "recording"]
         for event in self._surroundings.events(waiting).values():
@@ -92,11 +92,10 @@ class MediaRecorder:
         cursors = self._surroundings.cursors({each.event.stream_id for _, each in waiting})
         for page, under_way in waiting:
             cursor = cursors.get(under_way.event.stream_id)
-            if cursor is None:
-                self._forget(page, under_way.event.id)
-            elif page.under_way.get(under_way.event.id) is not under_way or not under_way.is_due(cursor, now):
+            is_here = page.under_way.get(under_way.event.id) is under_way and page is self._page_of(under_way.event.id)
+            if cursor is None or not is_here or not under_way.is_due(cursor, now):
                 continue
-            elif under_way.is_cut:
+            if under_way.is_cut:
                 self._look_on(page, under_way)
             elif num_cut < MAX_CUT_AT_ONCE:
                 num_cut += 1
@@ -122,14 +121,17 @@ class MediaRecorder:
         kept = self._surroundings.kept(old)
         self._remove([event_id for event_id in old if event_id not in kept], BY_AGE)
 
-    def _follow(self, page: Page, event: Event) -> None:
+    def _page_of(self, event_id: str) -> LedgerPage | None:
+        return self.ledger.pages.get(partition_of(stream_of(event_id)))
+
+    def _follow(self, page: LedgerPage, event: Event) -> None:
         fps = self._surroundings.fps(event.stream_id)
         under_way = UnderWay(event, self._around.span(event), fps, page.records[event.id])
         if under_way.is_cut:
             under_way.looked_ms = max([event.started_at_ms, *under_way.record.pictures.values()])
         page.under_way[event.id] = under_way
 
-    def _cut(self, page: Page, under_way: UnderWay) -> None:
+    def _cut(self, page: LedgerPage, under_way: UnderWay) -> None:
         event = under_way.event
         try:
             record = whole_record(self._folder, event.id) or self._make(under_way)
@@ -152,7 +154,7 @@ class MediaRecorder:
             draft.put(self._folder, under_way.event.id)
             return draft.record
 
-    def _look_on(self, page: Page, under_way: UnderWay) -> None:
+    def _look_on(self, page: LedgerPage, under_way: UnderWay) -> None:
         """An event that goes on may have its peak after its clip."""
         ended_at_ms = under_way.event.ended_at_ms
         upto_ms = under_way.cursor.ms if ended_at_ms is None else min(ended_at_ms, under_way.cursor.ms)
@@ -161,7 +163,7 @@ class MediaRecorder:
         under_way.looked_ms = max(under_way.looked_ms, upto_ms)
         self._finish(page, under_way)
 
-    def _take_peak(self, page: Page, under_way: UnderWay, score: float, at_ms: int, jpeg: bytes) -> None:
+    def _take_peak(self, page: LedgerPage, under_way: UnderWay, score: float, at_ms: int, jpeg: bytes) -> None:
         event_id, record = under_way.event.id, under_way.record
         former = self._folder.sizes(event_id).get(picture_name("peak"), 0)
         if not self._make_room(max(0, len(jpeg) - former), event_id):
@@ -175,7 +177,7 @@ class MediaRecorder:
         changes = {"pictures": record.pictures | {"peak": at_ms}, "peak_score": score, "num_bytes": num_bytes}
         page.write(event_id, record.model_copy(update=changes))
 
-    def _finish(self, page: Page, under_way: UnderWay) -> None:
+    def _finish(self, page: LedgerPage, under_way: UnderWay) -> None:
         if not under_way.is_over():
             return
         record, event_id = under_way.record, under_way.event.id
@@ -184,7 +186,7 @@ class MediaRecorder:
         del page.under_way[event_id]
         self._metrics.recorded.labels("none" if state == "none" else "partly" if reason else "whole").inc()
 
-    def _write(self, page: Page) -> bool:
+    def _write(self, page: LedgerPage) -> bool:
         """Whether the partition is still this recorder's, and all is written."""
         held, unwritten = page.wanted_holds(), dict(page.unwritten)
         try:
@@ -224,7 +226,7 @@ class MediaRecorder:
                     self._folder.remove(event_id)
                     self._metrics.removed.inc()
 
-    def _forget(self, page: Page, event_id: str) -> None:
+    def _forget(self, page: LedgerPage, event_id: str) -> None:
         """An event that is gone has no media."""
         self._folder.remove(event_id)
         page.write(event_id, None)

@@ -20,7 +20,7 @@ SETTLE: Final = OWNS + WRONG + lua("media_settle")
 Kind = Literal["before", "opening", "peak"]
 
 
-class Clip(BaseModel):
+class KeptClip(BaseModel):
     """A clip that is kept. Frame i of it is shown `times.json`'s i-th time minus the first, to the millisecond."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -44,7 +44,7 @@ class MediaRecord(BaseModel):
     )
     reason: str | None = Field(default=None, description="why there is nothing, or not all, in plain words")
     pictures: dict[Kind, int] = Field(default_factory=dict, description="which there are → time of capture in ms")
-    clip: Clip | None = None
+    clip: KeptClip | None = None
     recorded_at_ms: int = Field(default=0, description="by the clock, when its clip was cut")
     num_bytes: int = Field(default=0, description="of all its files")
     peak_score: float = Field(default=0, description="the label's score in the picture `peak`")

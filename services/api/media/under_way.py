@@ -9,10 +9,10 @@ from typing import Final
 
 import redis
 
-from services.api.media.clip import Film, encode_clip
+from services.api.media.clip import EncodedClip, encode_clip
 from services.api.media.cutting import GONE, Cut, Span, frames_between, highest_score
 from services.api.media.folder import CLIP, TIMES, EventFolder, picture_name
-from services.api.media.records import Clip, Kind, MediaRecord, parsed_record
+from services.api.media.records import KeptClip, Kind, MediaRecord, parsed_record
 from shared.entries import EntryId
 from shared.events import Event
 
@@ -149,8 +149,8 @@ def put_peak(folder: EventFolder, event_id: str, at_ms: int, score: float, jpeg:
     folder.put(event_id, TIMES, json.dumps(told).encode())
 
 
-def _clip(source: Cut, film: Film) -> Clip:
-    return Clip(
+def _clip(source: Cut, film: EncodedClip) -> KeptClip:
+    return KeptClip(
         from_ms=film.captured_at_ms[0],
         to_ms=film.captured_at_ms[-1],
         num_frames=len(film.captured_at_ms),
@@ -160,7 +160,7 @@ def _clip(source: Cut, film: Film) -> Clip:
     )
 
 
-def _reason(source: Cut, film: Film) -> str | None:
+def _reason(source: Cut, film: EncodedClip) -> str | None:
     """What is missing, and why, as far as one can tell."""
     if not film.captured_at_ms and not source.pictures:
         return NO_FRAMES

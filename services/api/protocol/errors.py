@@ -22,6 +22,7 @@ from shared.errors import (
     StreamExists,
     StreamUnknown,
 )
+from shared.life.event_desk import EventBusy, EventUnknown
 from shared.streams import ThresholdOverride
 from shared.words.plain_words import is_plain
 from shared.words.redaction import redact
@@ -36,6 +37,8 @@ EXPECTED: dict[type[Exception], tuple[int, str, str | None]] = {
     StreamExists: (409, "stream_exists", "id"),
     SourceRefused: (422, "invalid", "source"),
     SourceMissing: (422, "invalid", "source"),
+    EventUnknown: (404, "event_unknown", None),
+    EventBusy: (409, "event_busy", None),
     StoreUnavailable: (503, "store_unavailable", None),
     StoreFull: (503, "store_full", None),
 }

@@ -18,7 +18,7 @@ from services.api.schemas.history import EventPage, EventView
 
 LIVE: Responses = {
     200: {
-        "description": "Messages `opened` and `closed` whose data is the event; without end",
+        "description": "Messages `opened`, `closed`, `updated` and `deleted` whose data is the event; without end",
         "content": {"text/event-stream": {"schema": {"type": "string"}, "example": examples.LIVE}},
     }
 }
@@ -40,8 +40,8 @@ def list_events(
     stream_ids = [context.registry.get(stream_id).spec.id] if stream_id else context.registry.ids()
     query = EventQuery(since_ms, until_ms, limit, label, _place(cursor) if cursor else None)
     events, place = context.history.events(stream_ids, query)
-    media = context.media.get(event.id for event in events)
-    views = [EventView.of(event, media.get(event.id)) for event in events]
+    media = context.media.get(marked.event.id for marked in events)
+    views = [EventView.of(marked, media.get(marked.event.id)) for marked in events]
     return EventPage(items=views, next=cursor_of(*place) if place else None)
 
 
@@ -52,7 +52,8 @@ async def follow_events(
     label: LabelQuery = None,
     last_event_id: Annotated[str | None, Header(description="the last id received: goes on right after it")] = None,
 ) -> LiveResponse:
-    """Server-sent events `opened` and `closed` as they happen; a comment every 15 s keeps the connection open."""
+    """Server-sent events `opened` and `closed` as they happen, `updated` when people say something of an event or keep
+    it, and `deleted`; a comment every 15 s keeps the connection open."""
     listener = await context.feed.join(_position(last_event_id) if last_event_id else None)
     return LiveResponse(context.feed, listener, Wanted(stream_id, label), context.metrics)
 
@@ -60,10 +61,7 @@ async def follow_events(
 @router.get("/{event_id}", responses=errors(404, 422, 503))
 def show_event(event_id: EventIdPath, context: Context) -> EventView:
     """One event."""
-    event = context.history.event(event_id)
-    if event is None:
-        raise ApiError(404, "event_unknown", f"no event is kept under the id {event_id!r}")
-    return EventView.of(event, context.media.get([event_id]).get(event_id))
+    return context.shown(context.desk.get(event_id))
 
 
 def _place(cursor: str) -> Place:

@@ -33,6 +33,9 @@ EVENT: dict[str, Any] = {
         "num_bytes": 287344,
         "peak_score": 0.97,
     },
+    "acknowledged": {"at_ms": 1753430011000, "by": "Kim"},
+    "feedback": {"at_ms": 1753430015000, "by": "Kim", "verdict": "right", "note": "the ladder again"},
+    "kept": None,
 }
 
 CURSOR = "MTc1MzQzMDAwMDEyNSBmcm9udC1kb29yLm1vdmVkLjE3NTM0MzAwMDAxMjU"
@@ -65,6 +68,7 @@ STREAM: dict[str, Any] = {
     "rtsp_transport": "tcp",
     "skip": "auto",
     "stall_seconds": None,
+    "transport_short_side": None,
     "base_ms": 1753429688000,
     "created_at_ms": 1753429688000,
     "state": "ended",

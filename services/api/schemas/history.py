@@ -2,22 +2,44 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.api.schemas import examples
 from services.api.media.records import MediaRecord
+from services.api.schemas import examples
 from shared.events import Event
+from shared.life.event_desk import MarkedEvent
+from shared.life.marks import Feedback, Judgement, Mark, Note, Who
 
 
 class EventView(Event):
-    """An event, and what is kept of it beside."""
+    """An event, what people said of it, and what was recorded."""
 
     model_config = ConfigDict(extra="ignore", json_schema_extra={"examples": [examples.EVENT]})
 
+    acknowledged: Mark | None = Field(default=None, description="who has seen it")
+    feedback: Feedback | None = Field(default=None, description="whether it was right")
+    kept: Mark | None = Field(default=None, description="who keeps it; it has no lifetime then")
     media: MediaRecord | None = Field(default=None, description="its pictures and clip; null: nobody has recorded it")
 
     @classmethod
-    def of(cls, event: Event, media: MediaRecord | None) -> "EventView":
+    def of(cls, marked: MarkedEvent, media: MediaRecord | None) -> "EventView":
         """The event as the api shows it."""
-        return cls(**dict(event), media=media)
+        return cls(**dict(marked.event), **dict(marked.marks), media=media)
+
+
+class Said(BaseModel):
+    """What people say of an event."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, json_schema_extra={"examples": [{"by": "Kim"}]})
+
+    by: Who | None = Field(default=None, description="who says so")
+
+
+class FeedbackGiven(Said):
+    """Whether an event was right."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"verdict": "wrong", "note": "a cat", "by": "Kim"}]})
+
+    verdict: Judgement = Field(description="right: it was one; wrong: it was none, or something else")
+    note: Note = Field(default="", description="whatever helps")
 
 
 class EventPage(BaseModel):

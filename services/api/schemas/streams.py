@@ -78,6 +78,11 @@ class StreamOptions(BaseModel):
         description="how long a camera may give no picture before it is connected anew; default: ingest's setting, or "
         "three pictures' time at fps where that is longer",
     )
+    transport_short_side: Annotated[int, AsInSpec("transport_short_side")] | None = Field(
+        default=None,
+        description="pixels of the shorter side of its pictures in the queue, so of its events' pictures and clips; "
+        "default: ingest's setting",
+    )
     base_ms: Annotated[int, AsInSpec("base_ms")] | None = Field(
         default=None, description="when a file's recording began, in ms since 1970; default: now"
     )
@@ -135,6 +140,7 @@ class StreamView(BaseModel):
     rtsp_transport: RtspTransport
     skip: Skip
     stall_seconds: float | None = None
+    transport_short_side: int | None = None
     base_ms: int
     created_at_ms: int
     state: StreamState

@@ -2,21 +2,20 @@
 
 import logging
 import time
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Collection, Iterable
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import redis
-from pydantic import ValidationError
 
 from services.inference.metrics import InferenceMetrics
 from services.inference.pipeline.messages import Opening, Remembered, Stream
 from services.inference.pipeline.saved_state import SavedMemory, SavedTracks, StateUnreadable
 from shared.entries import EntryId
-from shared.events import CloseReason, Event
+from shared.events import CloseReason
+from shared.life.event_desk import EventDesk
 from shared.manifest import Manifest
-from shared.store.client import replies_of
+from shared.store.client import translated
 from shared.store.commit import what_was_left
 from shared.store.errors import Damaged
 from shared.store.keys import keys_of
@@ -135,9 +134,9 @@ def _with_left_open(client: redis.Redis, opening: Opening) -> Opening:
     """With the events that are open in Redis and that no track is left of; they end with the last frame passed."""
     if opening.reset != STATE_LOST:
         return opening
-    pipeline = client.pipeline(transaction=False)
-    pipeline.hvals(keys_of(opening.stream.id).event_data(opening.stream.id))
-    [stored] = replies_of(pipeline)
+    stream_id = opening.stream.id
+    with translated():
+        stored: Any = client.hget(keys_of(stream_id).open, stream_id)
     passed_ms = EntryId.parse(opening.progress.cursor).ms
     tracked = {(label, track.started_at_ms) for label, track in opening.tracking.tracks.items()}
     left_open = [
@@ -148,13 +147,7 @@ def _with_left_open(client: redis.Redis, opening: Opening) -> Opening:
                 "close_reason": STATE_LOST,
             }
         )
-        for event in _events(stored)
+        for event, _ in EventDesk(client).find((stored or b"").decode().split())
         if event.state == "open" and (event.label, event.started_at_ms) not in tracked
     ]
     return replace(opening, left_open=left_open)
-
-
-def _events(stored: list[bytes] | Exception) -> Iterator[Event]:
-    for text in () if isinstance(stored, Exception) else stored:
-        with suppress(ValidationError):
-            yield Event.model_validate_json(text)
