@@ -4,7 +4,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-CloseReason = Literal["score", "gap", "source_ended", "source_changed", "model_changed", "state_lost"]
+CloseReason = Literal["score", "gap", "source_ended", "source_changed", "model_changed", "state_lost", "stream_removed"]
+OFFLINE = "offline"
+"""The label of a camera's being away."""
 
 
 class Event(BaseModel):
@@ -30,7 +32,7 @@ class Event(BaseModel):
         default=None,
         description="score: the score stayed away; gap: nothing was seen for longer than merge_seconds, or "
         "reset_after_seconds; source_ended, source_changed, model_changed: so it was; state_lost: what was stored of "
-        "the stream is gone or cannot be read; None while open",
+        "the stream is gone or cannot be read; stream_removed: told in the feed alone; None while open",
     )
     frames_missed: int = Field(default=0, description="frames lost since the previous event of the stream")
     memory_reset: str | None = Field(

@@ -10,9 +10,8 @@ from shared.errors import AfterimageError
 from shared.events import Event
 from shared.life.marks import MARKS_SUFFIX, EventMarks
 from shared.store.client import replies_of, translated
-from shared.store.commit import MAX_FEED_ENTRIES
 from shared.store.keys import PartitionKeys, keys_of
-from shared.store.scripts import EVENTS, WRONG, Script, lua
+from shared.store.scripts import EVENTS, MAX_FEED_ENTRIES, WRONG, Script, lua
 
 MAX_KEPT: Final = 4096
 """Events of a partition that are kept; they have no lifetime."""

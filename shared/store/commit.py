@@ -19,10 +19,8 @@ from shared.store.client import translated
 from shared.store.errors import Damaged
 from shared.store.keys import PARTITIONS, keys_of
 from shared.store.leases import OWNS, Lease
-from shared.store.scripts import EVENTS, IS_AFTER, WRONG, Script, lua
+from shared.store.scripts import EVENTS, IS_AFTER, MAX_FEED_ENTRIES, WRONG, Script, lua
 from shared.streams import Progress
-
-MAX_FEED_ENTRIES = 10_000
 
 COMMIT: Final = lua("commit")
 LOAD: Final = lua("stream_load")

@@ -10,9 +10,9 @@ from test_commit import BASE_MS, KEYS, LEASE, SPEC, START, commit_of, event
 from shared.life import event_desk
 from shared.life.event_desk import DELETE, MARK, EventBusy, EventDesk, EventUnknown
 from shared.life.marks import EventMarks, Feedback, Mark
-from shared.store.commit import MAX_FEED_ENTRIES, Committer, Retention
+from shared.store.commit import Committer, Retention
 from shared.store.registry import Registry
-from shared.store.scripts import Script
+from shared.store.scripts import MAX_FEED_ENTRIES, Script
 from shared.streams import Progress
 
 KIM, LEE = Mark(at_ms=1, by="Kim"), Mark(at_ms=2, by="Lee")
