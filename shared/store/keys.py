@@ -3,11 +3,14 @@
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Final, Literal
 
 NUM_PARTITIONS = 32
 
-Role = Literal["ingest", "inference", "recorder"]
+Role = Literal["ingest", "inference", "delivery", "recorder"]
+
+NEEDED: Final[tuple[Role, ...]] = ("ingest", "inference")
+"""Without a worker of each nothing is seen; the others follow the feed, and catch up."""
 
 
 def partition_of(stream_id: str) -> int:
@@ -121,6 +124,10 @@ class PartitionKeys:
     def media(self) -> str:
         """Hash: event id → MediaRecord (JSON): the event's pictures and clip, or why there are none."""
         return self._key("media")
+
+    def cursor(self, role: Role) -> str:
+        """String: the last entry of the feed that a follower is done with."""
+        return self._key("cursor", role)
 
     def frames(self, stream_id: str) -> str:
         """Stream: the frame queue."""

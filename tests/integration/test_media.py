@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import av
 import pytest
@@ -11,13 +10,15 @@ import redis
 from leasing import seize
 from staged import FPS, Stage, StagedStream, footage
 
-from services.api.media.cutting import GONE
+from services.api.followers.cursors import Cursors
+from services.api.media.cutting.frames import GONE
+from services.api.media.cutting.under_way import NO_FRAMES, Around
 from services.api.media.folder import CLIP, TIMES, EventFolder, picture_name
 from services.api.media.media_recorder import MediaRecorder
 from services.api.media.metrics import MediaMetrics
 from services.api.media.records import MediaRecord, MediaRecords
 from services.api.media.retention import BY_AGE, BY_SIZE, Limits
-from services.api.media.under_way import NO_FRAMES, Around
+from shared.entries import EntryId
 from shared.events import Event
 from shared.store.keys import PARTITIONS, keys_of, partition_of
 from shared.store.leases import Lease
@@ -36,16 +37,15 @@ class Studio:
         around = Around(PRE, POST)
         self.recorder = MediaRecorder(client, self.folder, around, limits, MediaMetrics(), self.lost.append)
         for lease in seize(client, "recorder").values():
-            self.recorder.take(lease)
+            self.recorder.take_over(lease)
         self.recorder.settle()
 
     def hear(self) -> None:
         """Takes in what is new in the feed."""
-        for partition, page in self.recorder.ledger.pages.items():
-            entries: Any = self.client.xrange(PARTITIONS[partition].feed, f"({page.heard}")
-            for entry_id, fields in entries:
-                event = Event.model_validate_json(fields[b"event"])
-                self.recorder.hear(partition, entry_id.decode(), fields[b"kind"].decode(), event)
+        for partition, page in list(self.recorder.ledger.pages.items()):
+            place = EntryId.parse(page.heard), 1000
+            for entries in Cursors(self.client, "recorder").read({partition: place}).values():
+                self.recorder.handle(page.lease, entries)
 
     def look(self) -> None:
         """All that a recorder does in one go, twice: what is cut is followed on at the next look."""

@@ -1,6 +1,7 @@
 import asyncio
 
-from services.api.live.feed import MAX_PENDING, FeedEntry, Listener
+from services.api.followers.entries import FeedEntry
+from services.api.live.feed import MAX_PENDING, Listener
 from services.api.live.position import Position
 from shared.entries import EntryId
 

@@ -5,23 +5,20 @@ listener keeps its own Position, so where its catching up and the reader overlap
 """
 
 import asyncio
-import json
 import logging
 import random
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
 
 import redis.asyncio
 
+from services.api.followers.entries import FeedEntry, parse_entry
 from services.api.live.position import Position
 from services.api.metrics.requests import ApiMetrics
 from services.api.protocol.errors import ApiError
 from shared.entries import EntryId
 from shared.errors import StoreUnavailable
-from shared.life.marks import EventMarks
 from shared.store.client import translated
 from shared.store.keys import NUM_PARTITIONS, PARTITIONS
 
@@ -29,22 +26,9 @@ POLL_SECONDS = 0.1
 MAX_BACKOFF_SECONDS = 2.0
 PAGE_ENTRIES = 64
 MAX_LISTENERS = 256
-UNMARKED = EventMarks().model_dump_json().encode()
 MAX_PENDING = 2 * NUM_PARTITIONS * PAGE_ENTRIES
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class FeedEntry:
-    """One transition of one event; `event` is its JSON with what people said of it."""
-
-    partition: int
-    entry_id: EntryId
-    kind: str
-    stream_id: str
-    label: str
-    event: str
 
 
 class Listener:
@@ -189,7 +173,7 @@ class LiveFeed:
         with translated():
             replies = await pipeline.execute()
         found = [
-            _parse(keys.partition, entry_id, fields)
+            parse_entry(keys.partition, entry_id, fields)
             for keys, reply in zip(PARTITIONS, replies, strict=True)
             for entry_id, fields in reply
         ]
@@ -212,17 +196,3 @@ def _advance(position: Position, entries: Sequence[FeedEntry]) -> Iterator[FeedE
         if not position.has_passed(entry.partition, entry.entry_id):
             position.advance(entry.partition, entry.entry_id)
             yield entry
-
-
-def _parse(partition: int, entry_id: bytes, fields: dict[bytes, bytes]) -> FeedEntry:
-    """An entry of the feed; one that makes no sense has no kind, so that it is passed and nobody wants it."""
-    try:
-        event, marks = fields[b"event"].decode(), fields.get(b"marks", UNMARKED).decode()
-        parsed: dict[str, Any] = json.loads(event)
-        event = f"{event[:-1]},{marks[1:]}"
-        kind, stream_id, label = fields[b"kind"].decode(), parsed["stream_id"], parsed["label"]
-    except (KeyError, TypeError, ValueError):
-        extra = {"partition": partition}
-        log.warning("partition %d: feed entry %s cannot be read", partition, entry_id.decode(), extra=extra)
-        kind, stream_id, label, event = "", "", "", ""
-    return FeedEntry(partition, EntryId.parse(entry_id), kind, stream_id, label, event)

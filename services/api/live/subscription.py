@@ -15,7 +15,8 @@ from fastapi.sse import format_sse_event
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from services.api.live.feed import FeedEntry, Listener, LiveFeed
+from services.api.followers.entries import FeedEntry
+from services.api.live.feed import Listener, LiveFeed
 from services.api.metrics.requests import ApiMetrics
 
 HEARTBEAT_SECONDS = 15.0

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from services.api.media.cutting.under_way import UnderWay
 from services.api.media.records import MediaRecord
 from services.api.media.retention import used_bytes
-from services.api.media.under_way import UnderWay
 from shared.store.leases import Lease
 
 
@@ -20,6 +20,8 @@ class LedgerPage:
     """Records that Redis does not have yet (None: it is to forget one)."""
     held: dict[str, str | None] = field(default_factory=dict)
     """Stream → entry from which on its frames stay, as Redis has it, or None where it may have any."""
+    renew_at: float = 0.0
+    """When Redis is to hear again that somebody records, in seconds on a steady clock."""
     heard: str = "0-0"
     """The feed's last entry that was heard."""
 

@@ -2,19 +2,14 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 import redis
 
-from services.api.media.folder import EventFolder, picture_name
-from services.api.media.ledger import Ledger, LedgerPage
-from services.api.media.metrics import MediaMetrics
-from services.api.media.records import MediaRecord, MediaRecords, TotalBytes, stream_of
-from services.api.media.retention import BY_AGE, BY_SIZE, Limits, oldest_first, too_old
-from services.api.media.surroundings import Surroundings
-from services.api.media.under_way import (
+from services.api.followers.entries import FeedEntry
+from services.api.media.cutting.under_way import (
     NO_FRAMES,
     Around,
     UnderWay,
@@ -24,6 +19,12 @@ from services.api.media.under_way import (
     whole_record,
     workspace,
 )
+from services.api.media.folder import EventFolder, picture_name
+from services.api.media.ledger import Ledger, LedgerPage
+from services.api.media.metrics import MediaMetrics
+from services.api.media.records import HELD_SECONDS, MediaRecord, MediaRecords, TotalBytes, stream_of
+from services.api.media.retention import BY_AGE, BY_SIZE, Limits, oldest_first, too_old
+from services.api.media.surroundings import Surroundings, told_event
 from shared.errors import Fenced
 from shared.events import Event
 from shared.store.keys import partition_of
@@ -31,6 +32,7 @@ from shared.store.leases import Lease
 
 MAX_CUT_AT_ONCE: Final = 8
 """Clips between two looks at the feed and the leases."""
+RENEWALS_PER_HOLD: Final = 6
 TOO_SMALL: Final = "no room: what is kept by hand, or one clip alone, takes all that media may"
 
 log = logging.getLogger(__name__)
@@ -63,27 +65,28 @@ class MediaRecorder:
         self._turn = 0
         self.ledger = Ledger()
 
-    def take(self, lease: Lease) -> None:
-        """Takes a partition over as the last recorder left it: its records, events under way, and files."""
+    def take_over(self, lease: Lease) -> None:
+        """Takes a partition over as the last recorder left it: its records, and the events under way."""
         page = LedgerPage(lease, self._records.of_partition(lease.partition))
+        page.heard = self._surroundings.heard(lease.partition)
         page.held = dict.fromkeys(self._records.held(lease.partition))
         waiting = [each for each, record in page.records.items() if record.state == "recording"]
         for event in self._surroundings.events(waiting).values():
             self._follow(page, event)
         self.ledger.pages[lease.partition] = page
 
-    def hear(self, partition: int, entry_id: str, kind: str, event: Event) -> None:
-        """An entry of the feed: an event that opens is recorded from now on, one that closes once all is cut."""
-        page = self.ledger.pages[partition]
-        page.heard = entry_id
-        if kind == "deleted":
-            self._forget(page, event.id)
-        elif under_way := page.under_way.get(event.id):
-            under_way.event = event
-        elif event.id not in page.records:
-            page.write(event.id, MediaRecord(state="recording"))
-            page.held.setdefault(event.stream_id, None)
-            self._follow(page, event)
+    def handle(self, lease: Lease, entries: Sequence[FeedEntry]) -> int:
+        """Takes entries of the feed in: what opens is recorded from now on, what has closed once all of it is cut."""
+        page = self.ledger.pages.get(lease.partition)
+        if page is None or page.lease != lease:
+            return 0
+        for entry in entries:
+            self._hear(page, entry)
+        return len(entries) if self._write(page) else 0
+
+    def leave(self, lease: Lease) -> None:
+        """Forgets a partition that is another recorder's; what is not written yet, that one does again."""
+        self.ledger.drop([lease.partition])
 
     def work(self) -> int:
         """Cuts what is due, a few at a time, and writes what has become of it; returns how many were cut."""
@@ -105,7 +108,8 @@ class MediaRecorder:
     def settle(self) -> None:
         """Writes what Redis does not have yet, partition by partition; what is another recorder's now is let go."""
         for page in list(self.ledger.pages.values()):
-            self._write(page)
+            if page.unwritten or page.wanted_holds() or time.monotonic() >= page.renew_at:
+                self._write(page)
         self._total.tell(self.ledger.used_by_partition())
         self._metrics.under_way.set(self.ledger.num_under_way)
         self._metrics.kept_bytes.set(self.ledger.used_bytes)
@@ -120,6 +124,20 @@ class MediaRecorder:
         old = too_old(self.ledger.records(), self._limits, round(time.time() * 1000))
         kept = self._surroundings.kept(old)
         self._remove([event_id for event_id in old if event_id not in kept], BY_AGE)
+
+    def _hear(self, page: LedgerPage, entry: FeedEntry) -> None:
+        page.heard = str(entry.entry_id)
+        event = told_event(entry.event)
+        if event is None:
+            return
+        if entry.kind == "deleted":
+            self._forget(page, event.id)
+        elif under_way := page.under_way.get(event.id):
+            under_way.event = event
+        elif event.id not in page.records:
+            page.write(event.id, MediaRecord(state="recording"))
+            page.held.setdefault(event.stream_id, None)
+            self._follow(page, event)
 
     def _page_of(self, event_id: str) -> LedgerPage | None:
         return self.ledger.pages.get(partition_of(stream_of(event_id)))
@@ -195,8 +213,7 @@ class MediaRecorder:
             self.ledger.drop([page.lease.partition])
             self._lost(page.lease)
             return False
-        for event_id in unwritten:
-            del page.unwritten[event_id]
+        page.unwritten, page.renew_at = {}, time.monotonic() + HELD_SECONDS / RENEWALS_PER_HOLD
         page.held |= {stream_id: entry for stream_id, entry in held.items() if entry}
         if None in held.values():
             still = self._records.held(page.lease.partition)

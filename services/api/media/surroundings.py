@@ -1,5 +1,6 @@
 """What the recorder asks of Redis beside frames and scores: events, streams, and how far inference has come."""
 
+import json
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
@@ -11,8 +12,8 @@ from shared.entries import EntryId
 from shared.events import Event
 from shared.life.event_desk import EventDesk
 from shared.records import parsed_spec
-from shared.store.client import replies_of
-from shared.store.keys import keys_of
+from shared.store.client import replies_of, translated
+from shared.store.keys import PARTITIONS, keys_of
 from shared.streams import DEFAULT_FPS, Progress, StreamSpec
 
 
@@ -38,6 +39,12 @@ class Surroundings:
         wanted = list(event_ids)
         found = zip(wanted, self._have(wanted, listed=False), strict=True)
         return {event_id for event_id, is_kept in found if is_kept}
+
+    def heard(self, partition: int) -> str:
+        """The last entry of a partition's feed that a recorder was done with."""
+        with translated():
+            entry_id: Any = self._client.get(PARTITIONS[partition].cursor("recorder"))
+        return entry_id.decode() if entry_id else "0-0"
 
     def _have(self, event_ids: Iterable[str], *, listed: bool) -> list[Any]:
         """Whether each of the events is listed, or is one that people keep; an error where the key is damaged."""
@@ -67,3 +74,12 @@ class Surroundings:
         [text] = replies_of(pipeline)
         spec = parsed_spec(stream_id.encode(), text) if isinstance(text, bytes) else None
         return spec.fps if isinstance(spec, StreamSpec) else DEFAULT_FPS
+
+
+def told_event(text: str) -> Event | None:
+    """The event that an entry of the feed tells of, without what people said of it; None where it cannot be read."""
+    try:
+        told = json.loads(text)
+        return Event.model_validate({name: told[name] for name in Event.model_fields if name in told})
+    except (ValueError, TypeError):
+        return None

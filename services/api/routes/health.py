@@ -10,7 +10,7 @@ from services.api.metrics.store import full_nodes
 from services.api.protocol.docs import Responses, errors
 from services.api.protocol.errors import ApiError
 from services.api.schemas.service import Health, Readiness
-from shared.store.keys import Role
+from shared.store.keys import NEEDED, Role
 from shared.store.leases import living_workers
 
 router = APIRouter(tags=["operations"])
@@ -41,7 +41,7 @@ def show_readiness(context: Context) -> Readiness:
     """
     workers = {role: len(living_workers(context.client, role, context.lease_seconds)) for role in get_args(Role)}
     problems = []
-    if missing := [role for role, count in workers.items() if count == 0]:
+    if missing := [role for role in NEEDED if workers[role] == 0]:
         problems.append(f"no living worker for: {', '.join(missing)}")
     problems += [f"{node}: full (maxmemory): it takes no more frames" for node in full_nodes(context.client)]
     if problems:

@@ -9,8 +9,8 @@ from typing import Final
 
 import redis
 
-from services.api.media.clip import EncodedClip, encode_clip
-from services.api.media.cutting import GONE, Cut, Span, frames_between, highest_score
+from services.api.media.cutting.clip import EncodedClip, encode_clip
+from services.api.media.cutting.frames import GONE, Cut, Span, frames_between, highest_score
 from services.api.media.folder import CLIP, TIMES, EventFolder, picture_name
 from services.api.media.records import KeptClip, Kind, MediaRecord, parsed_record
 from shared.entries import EntryId
