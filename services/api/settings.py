@@ -31,5 +31,5 @@ class RecorderSettings(EventFilesSettings):
         default=30 * 86_400, ge=60, le=3_650 * 86_400, description="pictures and clips, from when they were cut"
     )
     keep_media_mb: int = Field(
-        default=10_000, ge=10, le=100_000_000, description="of pictures and clips, in MB: then the oldest go"
+        default=10_000, ge=1, le=100_000_000, description="of pictures and clips, in MB: then the oldest go"
     )

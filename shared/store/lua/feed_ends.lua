@@ -12,4 +12,4 @@ if redis.call('EXISTS', KEYS[1]) == 1 then
   end
 end
 local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
-return {oldest and oldest[1], newest(KEYS[1]), removed, redis.call('GET', KEYS[2])}
+return {oldest and oldest[1] or false, newest(KEYS[1]), removed, redis.call('GET', KEYS[2])}
