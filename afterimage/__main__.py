@@ -4,7 +4,20 @@ import sys
 
 import typer
 
-from afterimage.commands import analyze, bench, dataset, demo, evaluate, events, probe, streams, train, up, worker
+from afterimage.commands import (
+    analyze,
+    bench,
+    dataset,
+    demo,
+    evaluate,
+    events,
+    media,
+    probe,
+    streams,
+    train,
+    up,
+    worker,
+)
 from shared.errors import AfterimageError, DatasetUnusable, ModelUnusable, SettingsInvalid, SourceRefused
 from shared.words.redaction import redact
 
@@ -24,6 +37,7 @@ app.command()(probe.probe)
 app.add_typer(streams.app, name="streams")
 app.add_typer(dataset.app, name="dataset")
 app.command()(events.events)
+app.add_typer(media.app, name="media")
 app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(bench.bench)

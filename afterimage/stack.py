@@ -19,6 +19,7 @@ from afterimage.redis_server import RedisServer, prepare_server
 from afterimage.supervise import ProcessSupervisor
 from shared.errors import AfterimageError, StackFailed
 
+MODULES = {"recorder": "api.media"}
 LOOK_EVERY_SECONDS = 0.1
 REDIS_TIMEOUT_SECONDS = 120.0
 READY_TIMEOUT_SECONDS = 90.0
@@ -26,7 +27,10 @@ READY_TIMEOUT_SECONDS = 90.0
 
 @dataclass(frozen=True, slots=True)
 class StackOptions:
-    """What a stack is made of; port 0 means any free port, `metrics_port` is ingest's, the next ones inference's."""
+    """What a stack is made of; port 0 means any free port, `metrics_port` is ingest's, the next ones inference's.
+
+    `records`: a recorder cuts events' pictures and clips; its port is the last.
+    """
 
     data: Path
     media_root: Path
@@ -37,13 +41,14 @@ class StackOptions:
     device: str = "auto"
     redis_max_memory_mb: int = 1024
     inference_workers: int = 1
+    records: bool = False
 
     @property
     def workers(self) -> tuple[str, ...]:
-        """The names of the processes that share the work, by role: `ingest`, `inference`, or `inference-1` and on."""
-        if self.inference_workers == 1:
-            return "ingest", "inference"
-        return "ingest", *(f"inference-{number}" for number in range(1, self.inference_workers + 1))
+        """The names of the processes that share the work, by role; several of one are `inference-1` and on."""
+        several = (f"inference-{number}" for number in range(1, self.inference_workers + 1))
+        inference = ["inference"] if self.inference_workers == 1 else [*several]
+        return "ingest", *inference, *(["recorder"] if self.records else [])
 
 
 class Stack:
@@ -78,6 +83,7 @@ class Stack:
             "AFTERIMAGE_DEVICE": options.device,
             "AFTERIMAGE_API_HOST": options.host,
             "AFTERIMAGE_API_PORT": str(port),
+            "AFTERIMAGE_EVENTS_DIR": str(options.data / "events"),
         }
         if options.inference_workers > 1 and "AFTERIMAGE_TORCH_THREADS" not in os.environ:
             threads = (os.cpu_count() or 1) // 2 // options.inference_workers  # together as many as one would take
@@ -102,7 +108,7 @@ class Stack:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        """Stops everything: ingest, inference, api, then Redis."""
+        """Stops everything: the workers, api, then Redis."""
         self._resources.close()
 
     @property
@@ -156,7 +162,7 @@ class Stack:
     def _service(self, name: str, folder: DataFolder, redis_url: str) -> Command:
         return Command(
             name=name,
-            argv=(sys.executable, "-m", f"services.{name.partition('-')[0]}"),
+            argv=(sys.executable, "-m", f"services.{MODULES.get(role := name.partition('-')[0], role)}"),
             log_folder=folder.logs,
             environment={
                 **self._environment,

@@ -27,14 +27,18 @@ def up(
     device: Device = "auto",
     metrics_port: Annotated[
         int,
-        typer.Option(min=0, max=65534, help="Port of ingest's metrics, the next are inference's; 0: any free ports."),
+        typer.Option(
+            min=0,
+            max=65534,
+            help="Port of ingest's metrics, then inference's and the recorder's; 0: any free ports.",
+        ),
     ] = 0,
     inference_workers: Annotated[
         int, typer.Option(min=1, max=64, help="Processes that share the model's work; more than 32 find none to share.")
     ] = 1,
     redis_memory_mb: Annotated[int, typer.Option(min=64, help="Most memory that Redis may take, in MB.")] = 1024,
 ) -> None:
-    """Start ingest, inference, API and a private Redis here, until Ctrl-C.
+    """Start ingest, inference, recorder, API and a private Redis here, until Ctrl-C.
 
     Example: `afterimage up --media-root ~/videos`, and in another terminal
     `afterimage streams add door ~/videos/door.mp4`, then `afterimage events --follow`.
@@ -53,9 +57,10 @@ def up(
         device=device,
         redis_max_memory_mb=redis_memory_mb,
         inference_workers=inference_workers,
+        records=True,
     )
-    if metrics_port + inference_workers > MAX_PORT:
-        raise typer.BadParameter(f"--metrics-port {metrics_port}: no {inference_workers} ports follow it")
+    if metrics_port + len(options.workers) - 1 > MAX_PORT:
+        raise typer.BadParameter(f"--metrics-port {metrics_port}: no {len(options.workers) - 1} ports follow it")
     found = check_models(models)
     _serve(options, [manifest.reference for manifest in found])
 
@@ -74,6 +79,7 @@ def _serve(options: "StackOptions", model_names: list[str]) -> None:
             _say(f"models       {', '.join(model_names)}")
             _say(f"media root   {options.media_root}")
             _say(f"data         {options.data}")
+            _say(f"events       {options.data / 'events'}  (their pictures and clips)")
             _say(f"redis        {redact(stack.redis_url)}")
             _say(f"metrics      {' '.join([f'{stack.url}/metrics', *stack.metrics_urls.values()])}")
         while stack.wait(0.2):

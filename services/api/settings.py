@@ -10,9 +10,7 @@ from shared.service.settings import ServiceSettings
 class EventFilesSettings(ServiceSettings):
     """What whoever writes events' pictures and clips must agree on with who shows them."""
 
-    events_dir: Path = Field(
-        default_factory=lambda: Path.cwd() / "events", description="the folder of events' pictures and clips"
-    )
+    events_dir: Path = Field(default=Path("events"), description="the folder of events' pictures and clips")
 
 
 class ApiSettings(EventFilesSettings):

@@ -94,6 +94,7 @@ class Attack:
             for number in range(plan.num_frames):
                 for each, stream in enumerate(cast):
                     self._events += stream.film(1, *self._script(each))
+                assert recorder.exit_code() is None, recorder.last_words()
                 if number and number % kill_every == 0 and self._report.num_kills < plan.num_kills:
                     recorder.kill()
                     recorder = self._recorder()
@@ -102,7 +103,7 @@ class Attack:
                 time.sleep(max(0.0, began + number / FPS / plan.speed - time.monotonic()))
             for stream in cast:
                 stream.end()
-            eventually(lambda: self._measure() or self._is_done(), "all events cut")
+            eventually(lambda: self._is_done(recorder), "all events cut")
         finally:
             recorder.kill()
         self._judge()
@@ -131,7 +132,9 @@ class Attack:
     def _records(self) -> dict[str, MediaRecord]:
         return MediaRecords(self._client).get(event.id for event in self._events)
 
-    def _is_done(self) -> bool:
+    def _is_done(self, recorder: Child) -> bool:
+        assert recorder.exit_code() is None, recorder.last_words()
+        self._measure()
         records = self._records()
         return len(records) == len(self._events) and all(each.state != "recording" for each in records.values())
 

@@ -9,11 +9,14 @@ import pytest
 import redis
 from leasing import seize
 from staged import FPS, Stage, StagedStream, footage
+from typer.testing import CliRunner
 
+from afterimage.__main__ import app
 from services.api.followers.cursors import Cursors
+from services.api.media.check import UNHEARD, RecorderRuns
 from services.api.media.cutting.frames import GONE
 from services.api.media.cutting.under_way import NO_FRAMES, Around
-from services.api.media.folder import CLIP, TIMES, EventFolder, picture_name
+from services.api.media.folder import CLIP, TIMES, UNFINISHED, EventFolder, picture_name
 from services.api.media.media_recorder import MediaRecorder
 from services.api.media.metrics import MediaMetrics
 from services.api.media.records import MediaRecord, MediaRecords
@@ -230,3 +233,40 @@ def test_media_goes_with_its_event(stage: Stage, tmp_path: Path, jpegs: Sequence
     recording.recorder.settle()
     assert MediaRecords(stage.client).get([event.id]) == {}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_on_one_side_only_is_mended(stage: Stage, tmp_path: Path, jpegs: Sequence[bytes]) -> None:
+    cast, recording = stage.stream("cam", jpegs), studio(stage, tmp_path)
+    events = cast.film(700, opens=range(100, 700, 100), closes=[(each, each + 40) for each in range(100, 650, 100)])
+    recording.look()
+    lost, halved, forgotten, gone, unheard, last = events
+    data, media = keys_of("cam").event_data("cam"), keys_of("cam").media
+    recording.folder.file(lost.id, CLIP).unlink()
+    recording.folder.file(halved.id, f".{CLIP}.0{UNFINISHED}").write_bytes(b"half")
+    stage.client.hdel(media, forgotten.id)
+    stage.client.hdel(data, gone.id)
+    recording.folder.remove(unheard.id)
+    stage.client.hdel(media, unheard.id)
+    stage.client.set(keys_of("cam").cursor("recorder"), recording.recorder.ledger.pages[partition_of("cam")].heard)
+    url = stage.client.connection_pool.connection_kwargs["path"]
+    options = ["media", "check", "--redis-url", f"unix://{url}", "--events-dir", str(tmp_path)]
+    assert isinstance(CliRunner().invoke(app, options).exception, RecorderRuns)
+    stage.client.delete(*(keys.lease("recorder") for keys in PARTITIONS))
+    wanted = {
+        (lost.id, "a record without its files"),
+        (halved.id, "half a file"),
+        (forgotten.id, "media without a record"),
+        (gone.id, "media without its event"),
+        (unheard.id, "an event without media"),
+    }
+    for option in (["--dry-run"], [], []):
+        done = CliRunner().invoke(app, [*options, *option])
+        lines = done.output.splitlines()
+        assert done.exit_code == 0, done.output
+        assert {tuple(line.split(": ")) for line in lines[:-1]} == wanted
+        wanted = wanted if option else set()
+    assert [recording.record(each).state for each in (lost, halved, forgotten)] == ["removed", "kept", "kept"]
+    assert recording.record(unheard) == MediaRecord(state="none", reason=UNHEARD)
+    assert (recording.files(lost), recording.files(gone)) == ([], [])
+    assert len(recording.files(halved)) == 5
+    assert recording.record(last).state == "kept"

@@ -22,6 +22,8 @@ class LedgerPage:
     """Stream → entry from which on its frames stay, as Redis has it, or None where it may have any."""
     renew_at: float = 0.0
     """When Redis is to hear again that somebody records, in seconds on a steady clock."""
+    is_checked: bool = False
+    """Whether its files were compared with its records since it was taken over."""
     heard: str = "0-0"
     """The feed's last entry that was heard."""
 

@@ -9,6 +9,7 @@ from typing import Final
 import redis
 
 from services.api.followers.entries import FeedEntry
+from services.api.media.check import MediaCheck
 from services.api.media.cutting.under_way import (
     NO_FRAMES,
     Around,
@@ -119,6 +120,8 @@ class MediaRecorder:
         pages = list(self.ledger.pages.values())
         self._turn += 1
         for page in pages[self._turn % len(pages) :][:1] if pages else ():
+            if not page.is_checked:
+                self._check(page)
             for event_id in page.records.keys() - self._surroundings.existing(page.records):
                 self._forget(page, event_id)
         old = too_old(self.ledger.records(), self._limits, round(time.time() * 1000))
@@ -138,6 +141,17 @@ class MediaRecorder:
             page.write(event.id, MediaRecord(state="recording"))
             page.held.setdefault(event.stream_id, None)
             self._follow(page, event)
+
+    def _check(self, page: LedgerPage) -> None:
+        """Mends what whoever had the partition before has left undone."""
+        try:
+            found = MediaCheck(self._client, self._folder).check(page)
+        except OSError as err:
+            log.warning("partition %d: its files are not checked: %s", page.lease.partition, err)
+            return
+        page.is_checked = True
+        for event_id, what in found:
+            log.warning("event %s: mended: %s", event_id, what)
 
     def _page_of(self, event_id: str) -> LedgerPage | None:
         return self.ledger.pages.get(partition_of(stream_of(event_id)))
