@@ -19,6 +19,8 @@ MOVED: Final = IS_AFTER + lua("cursor_moved")
 """For scripts that write what an entry led to, and pass it, in one: `cursor_moved(cursor key, entry id)`."""
 
 GapWay = Literal["behind", "ahead"]
+Call = tuple[Sequence[str], Sequence[Any]]
+"""Keys and arguments of a script."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,8 @@ class Cursors:
     def ends(self, partitions: Iterable[int]) -> dict[int, FeedEnds | Damaged]:
         """Of each partition where its feed begins and ends, and the cursor; or what is wrong with their keys."""
         wanted = list(partitions)
-        calls: list[tuple[Sequence[str], Sequence[Any]]] = [
-            ([keys.feed, keys.cursor(self._role)], []) for keys in (PARTITIONS[each] for each in wanted)
-        ]
+        keys = [PARTITIONS[each] for each in wanted]
+        calls: list[Call] = [([each.feed, each.cursor(self._role)], []) for each in keys]
         with translated():
             replies = self._ends.many(calls)
         return {each: _ends_of(reply) for each, reply in zip(wanted, replies, strict=True)}
@@ -78,11 +79,11 @@ class Cursors:
         }
 
     def move(self, cursors: Mapping[Lease, EntryId], *, back: bool = False) -> list[Lease]:
-        """Moves cursors on to the entries; returns those leases that stand no more.
+        """Moves cursors on to the entries, where `back` is said back, too; returns the leases that stand no more.
 
-        What a cursor has passed already stays passed, unless `back` is said.
+        What a cursor has passed already stays passed.
         """
-        calls: list[tuple[Sequence[str], Sequence[Any]]] = []
+        calls: list[Call] = []
         for lease, entry_id in cursors.items():
             keys = PARTITIONS[lease.partition]
             place = [*keys.ownership(self._role), keys.cursor(self._role), keys.feed]

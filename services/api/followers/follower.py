@@ -45,7 +45,7 @@ class Handler(Protocol):
         """
 
     def leave(self, lease: Lease) -> None:
-        """The partition is no more this process's: stops what was begun, and writes nothing more under it."""
+        """The partition is another's: stops what was begun there. Nothing is written under the lease after it."""
 
 
 class FollowerMetrics:
