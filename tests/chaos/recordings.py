@@ -24,6 +24,7 @@ from rich.console import Console
 from staged import FPS, Stage, StagedStream, footage
 
 from chaos.processes import Child
+from chaos.waiting import until
 from services.api.media.folder import CLIP, TIMES, UNFINISHED, EventFolder
 from services.api.media.records import MediaRecord, MediaRecords
 from shared.events import Event
@@ -31,6 +32,7 @@ from shared.store.client import connect
 
 FILMS = ("vtest.avi", "car-detection.mp4", "one-by-one-person-detection.mp4", "bottle-detection.mp4")
 PRE, POST = 3, 5
+CUT_SECONDS = 300.0
 FIRST, SPACING, LASTS = 5 * FPS, 9 * FPS, 2 * FPS
 """In frames: when a stream's first event opens, when each next one does, and how long each lasts."""
 
@@ -103,7 +105,7 @@ class Attack:
                 time.sleep(max(0.0, began + number / FPS / plan.speed - time.monotonic()))
             for stream in cast:
                 stream.end()
-            eventually(lambda: self._is_done(recorder), "all events cut")
+            until(lambda: self._is_done(recorder), "all events cut", CUT_SECONDS)
         finally:
             recorder.kill()
         self._judge()
