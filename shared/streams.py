@@ -64,6 +64,7 @@ class StreamSpec(DeliveryWish):
     model_asks: int = Field(
         default=0, ge=0, description="how many changes named the model; each has inference look at its folder again"
     )
+    forgets: int = Field(default=0, ge=0, description="how often the memory was to be emptied; inference follows")
     pace: Literal["live", "fast"] = "live"
     loop: bool = False
     thresholds: dict[Label, ThresholdOverride] = Field(default_factory=dict, max_length=256)
@@ -84,6 +85,9 @@ class StreamSpec(DeliveryWish):
         le=720,
         description="pixels of the shorter side of its pictures in the queue, so of its events' media; None: ingest's "
         "setting",
+    )
+    offline_seconds: float = Field(
+        default=30.0, ge=1, le=86_400, description="a camera that gives nothing for longer is away, which is an event"
     )
     base_ms: int = Field(
         ge=1, lt=1 << 50, description="wall-clock time of a file's first frame; frame ids count from it"

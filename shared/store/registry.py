@@ -8,7 +8,7 @@ from typing import Any, Final
 import redis
 
 from shared.errors import Fenced, StreamExists, StreamUnknown
-from shared.events import OFFLINE
+from shared.manifest import OFFLINE
 from shared.records import StreamRecord, Unreadable, parsed_spec
 from shared.store.client import replies_of, translated
 from shared.store.errors import Damaged

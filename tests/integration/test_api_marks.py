@@ -39,7 +39,7 @@ def test_what_people_say_of_an_event_is_shown_and_told(api: RunningApi, redis_cl
         }
         kept = api.http.put(f"{path}/keep", json={"by": "Lee"}).json()
         assert kept["kept"]["by"] == "Lee"
-        assert api.http.get(path).json() == kept
+        assert api.http.get(path).json().items() >= kept.items()
         ids = [event["id"] for event in api.http.get("/v1/events").json()["items"]]
         assert ids == [younger, kept["id"], older]
         page = api.http.get("/v1/events?limit=1").json()

@@ -31,8 +31,8 @@ from services.api.kept.probing import Prober
 from services.api.protocol.errors import ApiError
 from services.api.schemas.probes import ProbeCreate
 from services.api.settings import ApiSettings
-from services.ingest.captures.probe_desk import ProbeDesk
 from services.ingest.own_redis import OwnRedis
+from services.ingest.probe_desk import ProbeDesk
 from services.ingest.readers.probe import probe
 from services.ingest.settings import IngestSettings
 from services.ingest.sources.options import ReadOptions

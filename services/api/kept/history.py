@@ -7,13 +7,17 @@ from typing import Any
 
 import redis
 
-from services.api.schemas.history import FrameScores
+from services.api.protocol.parameters import MAX_MS
+from services.api.schemas.history import FrameScores, LabelScore
 from shared.entries import EntryId, parse_scores
+from shared.events import Event
 from shared.life.event_desk import EventDesk, MarkedEvent
 from shared.store.client import replies_of, translated
 from shared.store.keys import keys_of
 
 MAX_SCANNED = 20_000
+AROUND_MS = 10_000
+MAX_AROUND = 500
 
 Place = tuple[int, str]
 
@@ -102,6 +106,14 @@ class History:
             for entry_id, fields in entries
         ]
         return frames, frames[-1].at_ms + 1 if len(frames) == limit else None
+
+    def scores_around(self, event: Event) -> list[LabelScore]:
+        """Its label's scores from a little before its start to a little after its end."""
+        ended_ms = MAX_MS - AROUND_MS if event.ended_at_ms is None else event.ended_at_ms
+        since_ms, until_ms = max(0, event.started_at_ms - AROUND_MS), ended_ms + AROUND_MS
+        frames, _ = self.scores(event.stream_id, since_ms, until_ms, MAX_AROUND)
+        found = ((frame.at_ms, frame.scores.get(event.label)) for frame in frames)
+        return [LabelScore(at_ms=at_ms, score=score) for at_ms, score in found if score is not None]
 
     def _scan(self, scans: Sequence[_Scan], query: EventQuery, chunk: int) -> int:
         """Looks at the next `chunk` entries of each stream, in one round trip; returns how many there were."""

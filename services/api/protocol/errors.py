@@ -22,6 +22,7 @@ from shared.errors import (
     StreamExists,
     StreamUnknown,
 )
+from shared.life.delivery_rules import Hours, LabelDelivery, Schedule
 from shared.life.event_desk import EventBusy, EventUnknown
 from shared.streams import ThresholdOverride
 from shared.words.plain_words import is_plain
@@ -32,6 +33,12 @@ RETRY_AFTER_SECONDS = 1
 MAX_PATH = 100
 CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large", 500: "internal"}
 
+PARTS: dict[tuple[str, int], type[BaseModel]] = {
+    ("delivery", 3): LabelDelivery,
+    ("schedule", 2): Schedule,
+    ("schedule", 4): Hours,
+}
+"""What lies below a body's fields, by how deep: thresholds, unless it is named here."""
 EXPECTED: dict[type[Exception], tuple[int, str, str | None]] = {
     StreamUnknown: (404, "stream_unknown", None),
     StreamExists: (409, "stream_exists", "id"),
@@ -143,7 +150,9 @@ def _detail_of(problem: Mapping[str, Any], body_fields: Sequence[str]) -> ErrorD
         )
     field = ".".join(map(repeated_name, path))
     if problem["type"] == "extra_forbidden":
-        allowed = body_fields if len(path) == 1 else list(ThresholdOverride.model_fields)
+        allowed = (
+            body_fields if len(path) == 1 else list(PARTS.get((path[0], len(path)), ThresholdOverride).model_fields)
+        )
         message = f"{field}: unknown field; allowed are {', '.join(allowed)}"
         return ErrorDetail(code="invalid", message=message, field=field)
     value = problem["input"]

@@ -14,7 +14,7 @@ from services.api.protocol.errors import ApiError
 from services.api.protocol.paging import bad_cursor, cursor_of, parts_of
 from services.api.protocol.parameters import MAX_MS, Cursor, EventIdPath, LabelQuery, SinceMs, StreamIdQuery, UntilMs
 from services.api.schemas import examples
-from services.api.schemas.history import EventPage, EventView
+from services.api.schemas.history import EventDetail, EventPage, EventView
 
 LIVE: Responses = {
     200: {
@@ -59,9 +59,17 @@ async def follow_events(
 
 
 @router.get("/{event_id}", responses=errors(404, 422, 503))
-def show_event(event_id: EventIdPath, context: Context) -> EventView:
-    """One event."""
-    return context.shown(context.desk.get(event_id))
+def show_event(event_id: EventIdPath, context: Context) -> EventDetail:
+    """One event, and why it fired: scores around it, its thresholds and model, frames missed, memory resets."""
+    marked = context.desk.get(event_id)
+    event = marked.event
+    return EventDetail(
+        **dict(event),
+        **dict(marked.marks),
+        media=context.media.get([event_id]).get(event_id),
+        model_sha256=context.catalog.sha256(event.model),
+        scores=context.history.scores_around(event),
+    )
 
 
 def _place(cursor: str) -> Place:

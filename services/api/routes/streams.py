@@ -57,6 +57,14 @@ def change_stream(stream_id: StreamIdPath, wanted: StreamChange, context: Contex
     return StreamView.of(changed)
 
 
+@router.post("/{stream_id}/forget", responses=errors(404, 409, 422, 503))
+def forget_stream(stream_id: StreamIdPath, context: Context) -> StreamView:
+    """Empties the stream's memory: the view as it is becomes the usual one. Open events close (`forgotten`)."""
+    forgetful = context.registrar.forget(stream_id)
+    _log("forgets", stream_id)
+    return StreamView.of(forgetful)
+
+
 @router.delete("/{stream_id}", status_code=204, responses=errors(404, 422, 503))
 def remove_stream(stream_id: StreamIdPath, context: Context) -> None:
     """Removes a stream with everything that is kept of it: frames, scores, events."""

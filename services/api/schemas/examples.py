@@ -16,6 +16,8 @@ EVENT: dict[str, Any] = {
     "epoch": 1,
     "close_reason": "score",
     "frames_missed": 0,
+    "severity": "alert",
+    "thresholds": {"enter": 0.6, "exit": 0.4, "min_seconds": 0.5, "merge_seconds": 1.0},
     "memory_reset": None,
     "media": {
         "state": "kept",
@@ -38,6 +40,12 @@ EVENT: dict[str, Any] = {
     "kept": None,
 }
 
+WHY: dict[str, Any] = {
+    **EVENT,
+    "model_sha256": "872a3d55" + 56 * "0",
+    "scores": [{"at_ms": 1753430000000, "score": 0.12}, {"at_ms": 1753430000125, "score": 0.71}],
+}
+
 CURSOR = "MTc1MzQzMDAwMDEyNSBmcm9udC1kb29yLm1vdmVkLjE3NTM0MzAwMDAxMjU"
 
 STREAM_CREATE: dict[str, Any] = {
@@ -52,7 +60,7 @@ STREAM_CREATE: dict[str, Any] = {
     "thresholds": {"moved": {"enter": 0.6, "exit": 0.4}, "covered": 0.7},
 }
 
-STREAM_CHANGE: dict[str, Any] = {"name": "Front door, east", "thresholds": {"moved": 0.8}}
+STREAM_CHANGE: dict[str, Any] = {"name": "Front door, east", "thresholds": {"moved": 0.8}, "maintenance": True}
 
 STREAM: dict[str, Any] = {
     "id": "yard-monday",
@@ -69,6 +77,13 @@ STREAM: dict[str, Any] = {
     "skip": "auto",
     "stall_seconds": None,
     "transport_short_side": None,
+    "offline_seconds": 30.0,
+    "maintenance": False,
+    "schedule": {
+        "time_zone": "Europe/Berlin",
+        "hours": [{"days": ["mon", "tue", "wed", "thu", "fri"], "begin": "18:00", "end": "07:00"}],
+    },
+    "delivery": {"moved": {"severity": "notice", "cooldown_seconds": 300.0, "min_seconds": 2.0}},
     "base_ms": 1753429688000,
     "created_at_ms": 1753429688000,
     "state": "ended",

@@ -25,6 +25,25 @@ class EventView(Event):
         return cls(**dict(marked.event), **dict(marked.marks), media=media)
 
 
+class LabelScore(BaseModel):
+    """A frame's score of one label."""
+
+    at_ms: int
+    score: float
+
+
+class EventDetail(EventView):
+    """An event, and why it fired."""
+
+    model_config = ConfigDict(extra="ignore", json_schema_extra={"examples": [examples.WHY]})
+
+    model_sha256: str | None = Field(default=None, description="of its model's weights, where these are still here")
+    scores: list[LabelScore] = Field(
+        description="its label's, oldest first: from 10 s before its start to 10 s after its end, at most 500; empty "
+        "once they are not kept any more"
+    )
+
+
 class Said(BaseModel):
     """What people say of an event."""
 

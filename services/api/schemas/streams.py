@@ -8,6 +8,7 @@ from annotated_types import GroupedMetadata
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from services.api.schemas import examples
+from shared.life.delivery_rules import LabelDelivery, Schedule
 from shared.manifest import Label
 from shared.records import StreamRecord
 from shared.streams import RtspTransport, StreamId, StreamSpec, StreamState, ThresholdOverride
@@ -83,6 +84,14 @@ class StreamOptions(BaseModel):
         description="pixels of the shorter side of its pictures in the queue, so of its events' pictures and clips; "
         "default: ingest's setting",
     )
+    offline_seconds: Annotated[float, AsInSpec("offline_seconds")] | None = Field(
+        default=None, description="a camera that gives nothing for longer is away, which is an event; default: 30"
+    )
+    maintenance: bool | None = Field(default=None, description="events are recorded and not delivered; default: false")
+    schedule: Schedule | None = Field(default=None, description="when events are delivered; default: always")
+    delivery: Annotated[dict[Label, LabelDelivery], AsInSpec("delivery")] | None = Field(
+        default=None, description="per label of the model, or `offline`: severity, cooldown and shortest duration"
+    )
     base_ms: Annotated[int, AsInSpec("base_ms")] | None = Field(
         default=None, description="when a file's recording began, in ms since 1970; default: now"
     )
@@ -141,6 +150,10 @@ class StreamView(BaseModel):
     skip: Skip
     stall_seconds: float | None = None
     transport_short_side: int | None = None
+    offline_seconds: float = 30.0
+    maintenance: bool = False
+    schedule: Schedule | None = None
+    delivery: dict[str, LabelDelivery] = Field(default_factory=dict)
     base_ms: int
     created_at_ms: int
     state: StreamState
@@ -167,7 +180,7 @@ class StreamView(BaseModel):
         spec, status = record.spec, record.status
         state, reason = _standing(record)
         return cls(
-            **spec.model_dump(exclude={"name", "source", "generation", "model_asks", "fps_given"}),
+            **spec.model_dump(exclude={"name", "source", "generation", "model_asks", "forgets", "fps_given"}),
             **status.model_dump(include={"epoch", "last_frame_at_ms", "next_attempt_at_ms", *OF_SOURCE}),
             name=redact(spec.name),
             source=shown_source(spec.source),

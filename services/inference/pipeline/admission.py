@@ -14,7 +14,7 @@ from services.inference.pipeline.saved_state import SavedMemory, SavedTracks, St
 from shared.entries import EntryId
 from shared.events import CloseReason
 from shared.life.event_desk import EventDesk
-from shared.manifest import Manifest
+from shared.manifest import OFFLINE, Manifest
 from shared.store.client import translated
 from shared.store.commit import what_was_left
 from shared.store.errors import Damaged
@@ -23,6 +23,7 @@ from shared.streams import FIRST_CURSOR, Progress
 
 MODEL_CHANGED: Final[CloseReason] = "model_changed"
 STATE_LOST: Final[CloseReason] = "state_lost"
+FORGOTTEN: Final[CloseReason] = "forgotten"
 DAMAGED_SECONDS = 30.0
 """So long a stream with damaged keys is left alone before it is tried again."""
 
@@ -95,11 +96,14 @@ def _opening(
         tracks = _tracks(state, progress) or tracks
         if tracks.model == manifest.reference and tracks.tracking.tracks.keys() <= set(manifest.labels):
             saved = _memory(memory, progress, manifest)
-            if state:
-                metrics.state_restores.inc()
-            num_replayed = progress.frames_processed - saved.frames_processed
-            return Opening(stream, progress, saved.memory, tracks.tracking, num_replayed)
-        reset, what = MODEL_CHANGED, f"it is another model's, {tracks.model}"
+            if saved.forgets == stream.spec.forgets:
+                if state:
+                    metrics.state_restores.inc()
+                num_replayed = progress.frames_processed - saved.frames_processed
+                return Opening(stream, progress, saved.memory, tracks.tracking, num_replayed)
+            reset, what = FORGOTTEN, "so it was asked for"
+        else:
+            reset, what = MODEL_CHANGED, f"it is another model's, {tracks.model}"
     except StateUnreadable as err:
         reset, what = STATE_LOST, str(err)
     tracks.tracking.memory_reset = reset
@@ -148,6 +152,6 @@ def _with_left_open(client: redis.Redis, opening: Opening) -> Opening:
             }
         )
         for event, _ in EventDesk(client).find((stored or b"").decode().split())
-        if event.state == "open" and (event.label, event.started_at_ms) not in tracked
+        if event.label != OFFLINE and (event.label, event.started_at_ms) not in tracked
     ]
     return replace(opening, left_open=left_open)

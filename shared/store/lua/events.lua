@@ -14,6 +14,13 @@ end
 local function tell(feed, most, kind, event, marks)
   redis.call('XADD', feed, 'MAXLEN', '~', most, '*', 'kind', kind, 'event', event, unpack(marks and {'marks', marks} or {}))
 end
+local function closed(id, event, ended_ms, reason)
+  local started_ms = string.match(id, '%d+$')
+  if tonumber(ended_ms) < tonumber(started_ms) then ended_ms = started_ms end
+  event = string.gsub(event, '"state":"open"', '"state":"closed"')
+  event = string.gsub(event, '"ended_at_ms":null', '"ended_at_ms":' .. ended_ms)
+  return (string.gsub(event, '"close_reason":null', '"close_reason":"' .. reason .. '"'))
+end
 -- `at` names the keys: feed, open, kept, events, event_data. What closes and is not there was deleted meanwhile.
 local function put_event(at, most, stream, kind, id, start, event)
   local place = place_of(id, at.event_data, at.kept)

@@ -11,11 +11,7 @@ if not wrong(3, {'stream', 'hash', 'hash', 'hash'}) and not wrong(#KEYS, {'hash'
     local place = place_of(id, event_data, KEYS[4])
     if place then
       local ended_ms = string.match(id, '%.(.*)%.') == ARGV[2] and redis.call('TIME')[1] .. '000' or passed_ms
-      local started_ms = string.match(id, '%d+$')
-      if tonumber(ended_ms) < tonumber(started_ms) then ended_ms = started_ms end
-      local event = string.gsub(redis.call('HGET', place, id), '"state":"open"', '"state":"closed"')
-      event = string.gsub(event, '"ended_at_ms":null', '"ended_at_ms":' .. ended_ms)
-      event = string.gsub(event, '"close_reason":null', '"close_reason":"stream_removed"')
+      local event = closed(id, redis.call('HGET', place, id), ended_ms, 'stream_removed')
       tell(KEYS[3], ARGV[3], 'closed', event, redis.call('HGET', place, id .. '/marks'))
     end
   end
