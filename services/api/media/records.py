@@ -30,7 +30,7 @@ class KeptClip(BaseModel):
     num_frames: int
     width: int = Field(description="in pixels")
     height: int = Field(description="in pixels")
-    frames_missing: int = Field(description="lost between its first and last frame, or not to be decoded")
+    frames_missing: int = Field(description="lost before, gone from the queue, or not to be decoded")
 
 
 class MediaRecord(BaseModel):

@@ -14,7 +14,7 @@ from shared.store.keys import keys_of
 
 CHUNK_FRAMES: Final = 32
 CHUNK_SCORES: Final = 1000
-GONE: Final = "its first frames had left the queue already"
+GONE: Final = "frames of it had left the queue already"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,35 +37,28 @@ class Cut:
     stream_id: str
     span: Span
     peak_ms: int
-    fps: float
     pictures: dict[Kind, tuple[int, bytes]] = field(default_factory=dict)
     """Kind → time of capture in ms, JPEG."""
     frames_lost: int = 0
     """numbers that are missing between its first frame and its last"""
-    is_late: bool = False
-    """whether frames that it should begin with were in the queue once"""
+    frames_gone: int = 0
+    """that were looked at, before its first frame or after its last, and were not in the queue any more"""
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
         """(Time of capture in ms, JPEG) of each frame."""
+        first: Frame | None = None
         last: Frame | None = None
         for frame in frames_between(self.client, self.stream_id, self.span.from_ms, self.span.to_ms):
             if frame.jpeg is None:
                 continue
-            if last is None:
-                self._begin(frame)
-            else:
+            if last is not None:
                 self.frames_lost += max(0, frame.sequence - last.sequence - 1)
-            last = frame
+            first, last = first or frame, frame
             self._note(frame.captured_at_ms, frame.jpeg)
             yield frame.captured_at_ms, frame.jpeg
-
-    def _begin(self, first: Frame) -> None:
-        """Whether the queue begins with it although frames were published before, of which some belong here."""
-        with translated():
-            oldest: Any = self.client.xrange(keys_of(self.stream_id).frames(self.stream_id), count=1)
-        queued = next(iter(known_frames(oldest)), None)
-        begins_late = first.captured_at_ms - self.span.from_ms > 2000 / self.fps
-        self.is_late = begins_late and first.sequence > 1 and (queued is None or queued.sequence == first.sequence)
+        looked_at = [ms for ms, _ in scored(self.client, self.stream_id, self.span.from_ms, self.span.to_ms)]
+        had = range(first.captured_at_ms, last.captured_at_ms + 1) if first and last else ()
+        self.frames_gone = sum(ms not in had for ms in looked_at)
 
     def _note(self, at_ms: int, jpeg: bytes) -> None:
         if at_ms < self.span.opened_ms:
@@ -78,15 +71,8 @@ class Cut:
 
 def frames_between(client: redis.Redis, stream_id: str, from_ms: int, to_ms: int) -> Iterator[Frame]:
     """What the queue has from one time of capture to the other, both included, a chunk at a time."""
-    key = keys_of(stream_id).frames(stream_id)
-    at = f"{max(0, from_ms)}-0"
-    while True:
-        with translated():
-            entries: Any = client.xrange(key, at, f"{to_ms}-0", count=CHUNK_FRAMES)
-        yield from known_frames(entries)
-        if len(entries) < CHUNK_FRAMES:
-            return
-        at = f"({entries[-1][0].decode()}"
+    for entry in _entries(client, keys_of(stream_id).frames(stream_id), from_ms, to_ms, CHUNK_FRAMES):
+        yield from known_frames([entry])
 
 
 def highest_score(
@@ -96,17 +82,30 @@ def highest_score(
 
     Of equal ones it is the first. Raises StoreUnavailable.
     """
-    key, at = keys_of(stream_id).scores(stream_id), f"{max(0, from_ms)}-0"
     best: tuple[float, int] | None = None
+    for ms, fields in scored(client, stream_id, from_ms, to_ms):
+        score = _score(fields, label)
+        if score is not None and (best is None or score > best[0]):
+            best = score, ms
+    return best
+
+
+def scored(
+    client: redis.Redis, stream_id: str, from_ms: int, to_ms: int
+) -> Iterator[tuple[int, Mapping[bytes, bytes]]]:
+    """Times of capture of the frames that were looked at between two times, both included, with their scores."""
+    for entry_id, fields in _entries(client, keys_of(stream_id).scores(stream_id), from_ms, to_ms, CHUNK_SCORES):
+        yield EntryId.parse(entry_id).ms, fields
+
+
+def _entries(client: redis.Redis, key: str, from_ms: int, to_ms: int, chunk: int) -> Iterator[Any]:
+    at = f"{max(0, from_ms)}-0"
     while True:
         with translated():
-            entries: Any = client.xrange(key, at, f"{to_ms}-0", count=CHUNK_SCORES)
-        for entry_id, fields in entries:
-            score = _score(fields, label)
-            if score is not None and (best is None or score > best[0]):
-                best = score, EntryId.parse(entry_id).ms
-        if len(entries) < CHUNK_SCORES:
-            return best
+            entries: Any = client.xrange(key, at, f"{to_ms}-0", count=chunk)
+        yield from entries
+        if len(entries) < chunk:
+            return
         at = f"({entries[-1][0].decode()}"
 
 

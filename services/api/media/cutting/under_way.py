@@ -99,7 +99,7 @@ def cut(client: redis.Redis, under_way: UnderWay, into: Path) -> Draft:
     event, span = under_way.event, under_way.span
     until_ms = min(span.to_ms, event.ended_at_ms or span.to_ms)
     score, peak_ms = highest_score(client, event.stream_id, event.label, span.opened_ms, until_ms) or (0.0, 0)
-    source = Cut(client, event.stream_id, span, peak_ms, under_way.fps)
+    source = Cut(client, event.stream_id, span, peak_ms)
     path = into / CLIP
     film = encode_clip(path, source, under_way.fps)
     at_ms = film.captured_at_ms
@@ -156,7 +156,7 @@ def _clip(source: Cut, film: EncodedClip) -> KeptClip:
         num_frames=len(film.captured_at_ms),
         width=film.width,
         height=film.height,
-        frames_missing=source.frames_lost + film.num_undecodable,
+        frames_missing=source.frames_gone + source.frames_lost + film.num_undecodable,
     )
 
 
@@ -164,7 +164,7 @@ def _reason(source: Cut, film: EncodedClip) -> str | None:
     """What is missing, and why, as far as one can tell."""
     if not film.captured_at_ms and not source.pictures:
         return NO_FRAMES
-    said = [GONE] if source.is_late else []
+    said = [f"{source.frames_gone} {GONE}"] if source.frames_gone else []
     if source.frames_lost:
         said.append(f"{source.frames_lost} of its frames were lost before")
     if film.num_undecodable:
