@@ -23,6 +23,8 @@ from services.api.media.records import MediaRecord, MediaRecords
 from services.api.media.retention import BY_AGE, BY_SIZE, Limits
 from shared.entries import EntryId
 from shared.events import Event
+from shared.life.event_desk import EventDesk
+from shared.life.marks import Mark
 from shared.store.keys import PARTITIONS, keys_of, partition_of
 from shared.store.leases import Lease
 from shared.store.registry import Registry
@@ -213,8 +215,7 @@ def test_room_is_made_by_the_oldest(stage: Stage, tmp_path: Path, jpegs: Sequenc
         used = sum(sum(recording.folder.sizes(event.id).values()) for event in events)
         assert used <= 450_000
         if first == 150:
-            text = stage.client.hget(keys_of("cam").event_data("cam"), events[1].id)
-            stage.client.hset(keys_of("cam").kept, events[1].id, text or b"")
+            EventDesk(stage.client).mark(events[1].id, lambda marks: marks.with_kept(Mark(at_ms=1, by=None)))
     states = [recording.record(event).state for event in events]
     assert states == ["removed", "kept", "removed", "removed", "kept"]
     assert recording.record(events[0]).reason == BY_SIZE
@@ -227,14 +228,17 @@ def test_room_is_made_by_the_oldest(stage: Stage, tmp_path: Path, jpegs: Sequenc
 
 def test_media_goes_with_its_event(stage: Stage, tmp_path: Path, jpegs: Sequence[bytes]) -> None:
     cast, recording = stage.stream("cam", jpegs), studio(stage, tmp_path)
-    [event] = cast.film(OPENS + 60, opens=[OPENS])
+    event, deleted = cast.film(OPENS + 160, opens=[OPENS, OPENS + 100], closes=[(OPENS + 100, OPENS + 110)])
     recording.look()
+    EventDesk(stage.client).delete(deleted.id)
+    recording.look()
+    assert (recording.files(deleted), len(recording.files(event))) == ([], 5)
     Registry(stage.client).remove("cam")
     recording.look()
     for _ in PARTITIONS:
         recording.recorder.sweep()
     recording.recorder.settle()
-    assert MediaRecords(stage.client).get([event.id]) == {}
+    assert MediaRecords(stage.client).get([event.id, deleted.id]) == {}
     assert list(tmp_path.iterdir()) == []
 
 
