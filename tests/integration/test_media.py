@@ -126,13 +126,18 @@ def test_frames_are_held_while_they_are_needed(stage: Stage, tmp_path: Path, jpe
     cast, recording = stage.stream("fast", jpegs), studio(stage, tmp_path)
     events = cast.film(800, opens=[OPENS, 400], closes=[(OPENS, CLOSES), (400, 420)])
     cast.end()
+    queue = keys_of("fast").frames("fast")
+    recording.hear()
+    stage.client.pexpire(queue, 5000)
+    recording.recorder.ledger.pages[partition_of("fast")].renew_at = 0.0
+    recording.recorder.settle()
+    assert stage.client.pttl(queue) > 25_000  # as long as somebody says so
     recording.look()  # who plays files fast is far away by then
     for event in events:
         record = recording.record(event)
         assert (record.state, record.reason) == ("kept", None)
         assert record.clip
         assert record.clip.from_ms - (event.started_at_ms - PRE * 1000) < 1000 / FPS
-    queue = keys_of("fast").frames("fast")
     assert stage.client.xlen(queue) > 700
     cast.film(1)
     assert stage.client.xlen(queue) <= 10 * FPS + 2

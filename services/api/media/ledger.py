@@ -38,15 +38,23 @@ class LedgerPage:
         if event_id in self.under_way:
             self.under_way[event_id].record = record
 
-    def wanted_holds(self) -> dict[str, str | None]:
-        """Stream → entry from which on its frames are needed, None where none are; where that is not what Redis has."""
+    def needs(self) -> dict[str, str]:
+        """Stream → entry from which on its frames are needed."""
         needs: dict[str, int] = {}
         for each in self.under_way.values():
             stream_id, from_ms = each.event.stream_id, each.held_from_ms()
             needs[stream_id] = min(from_ms, needs.get(stream_id, from_ms))
-        wanted: dict[str, str | None] = dict.fromkeys(self.held)
-        wanted |= {stream_id: f"{from_ms}-0" for stream_id, from_ms in needs.items()}
-        return {each: entry for each, entry in wanted.items() if entry is None or self.held.get(each) != entry}
+        return {stream_id: f"{from_ms}-0" for stream_id, from_ms in needs.items()}
+
+    def holds(self) -> dict[str, str | None]:
+        """Stream → entry from which on its frames are held, None where they need not be any more."""
+        return dict.fromkeys(self.held) | self.needs()
+
+    def has_news(self, now: float) -> bool:
+        """Whether Redis is to be told anything, at `now` on a steady clock, in seconds."""
+        holds = self.holds()
+        moved = any(entry is None or self.held.get(each) != entry for each, entry in holds.items())
+        return bool(self.unwritten) or moved or now >= self.renew_at
 
 
 class Ledger:

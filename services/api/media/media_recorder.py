@@ -109,7 +109,7 @@ class MediaRecorder:
     def settle(self) -> None:
         """Writes what Redis does not have yet, partition by partition; what is another recorder's now is let go."""
         for page in list(self.ledger.pages.values()):
-            if page.unwritten or page.wanted_holds() or time.monotonic() >= page.renew_at:
+            if page.has_news(time.monotonic()):
                 self._write(page)
         self._total.tell(self.ledger.used_by_partition())
         self._metrics.under_way.set(self.ledger.num_under_way)
@@ -220,7 +220,7 @@ class MediaRecorder:
 
     def _write(self, page: LedgerPage) -> bool:
         """Whether the partition is still this recorder's, and all is written."""
-        held, unwritten = page.wanted_holds(), dict(page.unwritten)
+        held, unwritten = page.holds(), dict(page.unwritten)
         try:
             self._records.settle(page.lease, unwritten, held, page.heard)
         except Fenced:

@@ -116,7 +116,8 @@ class MediaRecords:
         for stream_id, entry_id in (held or {}).items():
             arguments += [stream_id, entry_id or ""]
         with translated():
-            written = self._settle([*keys.ownership("recorder"), keys.held, keys.media, keys.feed], arguments)
+            named = [*keys.ownership("recorder"), keys.held, keys.media, keys.feed, *map(keys.frames, held or {})]
+            written = self._settle(named, arguments)
         if not written:
             raise Fenced(f"partition {lease.partition}: it is another recorder's")
 
