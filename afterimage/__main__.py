@@ -11,6 +11,7 @@ from afterimage.commands import (
     demo,
     evaluate,
     events,
+    keys,
     media,
     probe,
     streams,
@@ -35,6 +36,7 @@ app.command()(demo.demo)
 app.command()(analyze.analyze)
 app.command()(probe.probe)
 app.add_typer(streams.app, name="streams")
+app.add_typer(keys.app, name="keys")
 app.add_typer(dataset.app, name="dataset")
 app.command()(events.events)
 app.add_typer(media.app, name="media")

@@ -23,6 +23,8 @@ PROGRESS = re.compile(
 RtspTransport = Literal["tcp", "udp", "http", "https"]
 """How RTSP media travels; http and https carry RTSP itself too, as web pages that get through firewalls."""
 StreamId = Annotated[str, Field(pattern=STREAM_ID_PATTERN)]
+Group = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+"""What several streams have in common, such as a site; keys may be for some groups alone."""
 
 
 class ThresholdOverride(BaseModel):
@@ -57,6 +59,7 @@ class StreamSpec(DeliveryWish):
 
     id: StreamId
     name: str = Field(min_length=1, max_length=200)
+    groups: tuple[Group, ...] = Field(default=(), max_length=16)
     source: str = Field(min_length=1, max_length=2048)
     fps: float = Field(default=DEFAULT_FPS, ge=MIN_FPS, le=60)
     fps_given: bool = Field(default=False, description="whether the user chose fps; otherwise it is the model's")

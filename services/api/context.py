@@ -16,6 +16,8 @@ from services.api.media.records import MediaRecords
 from services.api.metrics.requests import ApiMetrics
 from services.api.metrics.store import StoreCollector
 from services.api.schemas.history import EventView
+from services.api.security.doorkeeper import Doorkeeper
+from services.api.security.keyring import Keyring
 from services.api.settings import ApiSettings
 from shared.life.event_desk import EventDesk, MarkedEvent
 from shared.store.client import connect, connect_async
@@ -28,6 +30,7 @@ STORE_TIMEOUT_SECONDS = 1.5  # a client had better ask again than hold a thread 
 class ApiContext:
     """The parts of the api."""
 
+    settings: ApiSettings
     client: redis.Redis
     lease_seconds: float
     """a worker that was silent for longer is dead"""
@@ -41,6 +44,8 @@ class ApiContext:
     catalog: ModelListing
     feed: LiveFeed
     metrics: ApiMetrics
+    keyring: Keyring
+    doorkeeper: Doorkeeper
 
     def shown(self, marked: MarkedEvent) -> EventView:
         """An event as the api shows it, with what was recorded of it. Raises StoreUnavailable."""
@@ -55,6 +60,7 @@ def build_context(settings: ApiSettings) -> ApiContext:
     registry = Registry(client)
     metrics.registry.register(StoreCollector(client, registry, settings.lease_seconds))
     return ApiContext(
+        settings=settings,
         client=client,
         lease_seconds=settings.lease_seconds,
         registry=registry,
@@ -67,6 +73,10 @@ def build_context(settings: ApiSettings) -> ApiContext:
         catalog=catalog,
         feed=LiveFeed(connect_async(url, STORE_TIMEOUT_SECONDS), metrics),
         metrics=metrics,
+        keyring=Keyring(client, settings.first_key),
+        doorkeeper=Doorkeeper(
+            connect_async(url, STORE_TIMEOUT_SECONDS, retries=1), settings.first_key, settings.api_session_seconds
+        ),
     )
 
 

@@ -11,7 +11,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from services.api.app import context_of
-from shared.errors import SettingsInvalid
+from services.api.security.doorkeeper import is_loopback
+from services.api.settings import words
+from shared.errors import SettingsInvalid, StoreUnavailable
 
 GRACE_SECONDS = 4  # a request that waits for a Redis that hangs ends by itself in less
 
@@ -37,6 +39,8 @@ class Server(uvicorn.Server):
     """Serves until `stop` is set; live listeners are sent home first, so that nobody waits for them."""
 
     def __init__(self, app: FastAPI, stop: threading.Event) -> None:
+        context = context_of(app)
+        proxies = words(context.settings.api_trusted_proxies)
         super().__init__(
             uvicorn.Config(
                 app,
@@ -45,10 +49,12 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 ws="none",
+                proxy_headers=bool(proxies),
+                forwarded_allow_ips=proxies,
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )
         )
-        self._feed = context_of(app).feed
+        self._feed = context.feed
         self._stop = stop
 
     @contextlib.contextmanager
@@ -66,8 +72,23 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def check_address(app: FastAPI, host: str) -> None:
+    """Raises SettingsInvalid where others can reach the address, and no key keeps them out."""
+    try:
+        is_open = not is_loopback(host) and context_of(app).keyring.is_empty()
+    except StoreUnavailable as err:
+        log.warning("whether there are keys is not known yet; until then nobody is served: %s", err)
+        return
+    if is_open:
+        raise SettingsInvalid(
+            f"AFTERIMAGE_API_HOST: {host} can be reached from other machines, and there is no key yet: listen on "
+            "127.0.0.1 and make one (`afterimage keys create NAME --role admin`), or set AFTERIMAGE_ADMIN_KEY_HASH"
+        )
+
+
 def serve(app: FastAPI, listener: socket.socket, stop: threading.Event) -> None:
-    """Serves the app on the socket until `stop` is set."""
+    """Serves the app on the socket until `stop` is set; raises SettingsInvalid where it may not."""
     host, port = listener.getsockname()[:2]
+    check_address(app, host)
     log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
     Server(app, stop).run(sockets=[listener])

@@ -23,6 +23,23 @@ def workers_key(role: Role) -> str:
     return f"workers:{role}"
 
 
+ACCESS_KEYS = "{access}:keys"
+"""Hash: id of an API key → KeyRecord (JSON), without the key itself."""
+
+ACCESS_USED = "{access}:used"
+"""Hash: id of an API key → when it was used last, in ms, to the minute."""
+
+
+def session_key(digest: str) -> str:
+    """String: Session (JSON), by the hash of its cookie."""
+    return f"{{access}}:session:{digest}"
+
+
+def sessions_key(key_id: str) -> str:
+    """Sorted set: hash of a cookie → when that session of an API key ends, in ms."""
+    return f"{{access}}:sessions:{key_id}"
+
+
 PROBES_OPEN = "{probes}:open"
 """Sorted set: id of a probe that is waited for → until when, in ms."""
 

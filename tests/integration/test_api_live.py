@@ -27,7 +27,7 @@ def server(redis_url: str) -> Iterator[RunningApi]:
 @pytest.fixture
 def api(server: RunningApi, redis_client: redis.Redis) -> Iterator[RunningApi]:
     yield server
-    eventually(lambda: "afterimage_api_live_clients 0.0" in server.http.get("/metrics").text, "all listeners gone")
+    eventually(lambda: "afterimage_api_live_clients 0.0" in server.metrics(), "all listeners gone")
 
 
 class Writer(threading.Thread):

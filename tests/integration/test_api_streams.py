@@ -284,7 +284,7 @@ def test_a_removed_stream_leaves_no_key(api: RunningApi, redis_client: redis.Red
         if redis_client.type(key) == b"hash":
             assert not redis_client.hexists(key, stream_id)
     assert [item["id"] for item in api.http.get("/v1/streams").json()["items"]] == ["stays"]
-    assert f'"{stream_id}"' not in api.http.get("/metrics").text
+    assert f'"{stream_id}"' not in api.metrics()
 
 
 def test_without_redis_the_api_says_so_and_when_to_try_again(tmp_path: Path) -> None:
@@ -296,4 +296,4 @@ def test_without_redis_the_api_says_so_and_when_to_try_again(tmp_path: Path) -> 
             assert reply.json()["error"]["code"] == "store_unavailable"
         assert api.http.post("/v1/streams", json={**CAMERA, "id": "one"}).status_code == 503
         assert api.http.get("/healthz").json() == {"status": "ok"}
-        assert "afterimage_api_store_up 0.0" in api.http.get("/metrics").text
+        assert "afterimage_api_store_up 0.0" in api.metrics()

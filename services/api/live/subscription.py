@@ -8,7 +8,7 @@ waking anybody, so even a client that never saw an event resumes where it was.
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
 from fastapi.sse import format_sse_event
@@ -18,6 +18,8 @@ from starlette.types import Message, Receive, Scope, Send
 from services.api.followers.entries import FeedEntry
 from services.api.live.feed import Listener, LiveFeed
 from services.api.metrics.requests import ApiMetrics
+from services.api.security.sight import FeedSight
+from shared.errors import StoreUnavailable
 
 HEARTBEAT_SECONDS = 15.0
 SEND_TIMEOUT_SECONDS = 10.0
@@ -31,10 +33,12 @@ class Wanted:
 
     stream_id: str | None
     label: str | None
+    sight: FeedSight
 
-    def matches(self, entry: FeedEntry) -> bool:
-        """Whether the client is to see the entry."""
-        return entry.kind in KINDS and self.stream_id in {None, entry.stream_id} and self.label in {None, entry.label}
+    async def matches(self, entry: FeedEntry) -> bool:
+        """Whether the client is to see the entry. Raises StoreUnavailable."""
+        is_asked = self.stream_id in {None, entry.stream_id} and self.label in {None, entry.label}
+        return entry.kind in KINDS and is_asked and await self.sight.sees(entry.stream_id)
 
 
 class LiveResponse(StreamingResponse):
@@ -72,12 +76,13 @@ class LiveResponse(StreamingResponse):
 async def _messages(feed: LiveFeed, listener: Listener, wanted: Wanted) -> AsyncGenerator[bytes]:
     yield format_sse_event(retry=RETRY_MS, id=str(listener.position), comment="following")
     sent_at = time.monotonic()
-    async with aclosing(feed.follow(listener, HEARTBEAT_SECONDS)) as entries:
-        async for entry in entries:
-            if entry is not None and wanted.matches(entry):
-                yield format_sse_event(event=entry.kind, data_str=entry.event, id=str(listener.position))
-            elif time.monotonic() - sent_at >= HEARTBEAT_SECONDS:
-                yield format_sse_event(comment="heartbeat", id=str(listener.position))
-            else:
-                continue
-            sent_at = time.monotonic()
+    with suppress(StoreUnavailable):  # it ends: the client comes again, and goes on after what it was given
+        async with aclosing(feed.follow(listener, HEARTBEAT_SECONDS)) as entries:
+            async for entry in entries:
+                if entry is not None and await wanted.matches(entry):
+                    yield format_sse_event(event=entry.kind, data_str=entry.event, id=str(listener.position))
+                elif time.monotonic() - sent_at >= HEARTBEAT_SECONDS:
+                    yield format_sse_event(comment="heartbeat", id=str(listener.position))
+                else:
+                    continue
+                sent_at = time.monotonic()

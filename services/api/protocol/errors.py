@@ -5,6 +5,7 @@ say which part of the request was refused.
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -13,6 +14,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from services.api.protocol.headers import HEADERS
 from shared.errors import (
     AfterimageError,
     SourceMissing,
@@ -71,6 +73,9 @@ class ErrorBody(BaseModel):
 class ApiError(AfterimageError):
     """A request that cannot be served, with the status and the code that say why."""
 
+    headers: Mapping[str, str] = MappingProxyType({})
+    """what its answer carries besides"""
+
     def __init__(self, status: int, code: str, message: str, *, field: str | None = None, value: object = None) -> None:
         super().__init__(message)
         self.status = status
@@ -87,29 +92,32 @@ def refused(field: str, value: object, problem: str) -> ApiError:
 def install_error_handlers(app: FastAPI) -> None:
     """Makes the app answer every error in the one shape."""
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
-    app.add_exception_handler(ApiError, _on_api_error)
+    app.add_exception_handler(ApiError, _on_own_error)
     for kind in EXPECTED:
-        app.add_exception_handler(kind, _on_expected_error)
+        app.add_exception_handler(kind, _on_own_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(Exception, _on_defect)
 
 
-def error_response(status: int, detail: ErrorDetail, headers: dict[str, str] | None = None) -> JSONResponse:
+def error_response(status: int, detail: ErrorDetail, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """The answer itself; whatever is temporary says when to try again."""
     headers = dict(headers or {})
     if status in {429, 503}:
-        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
     return JSONResponse(ErrorBody(error=detail).model_dump(exclude_none=True), status, headers)
 
 
-async def _on_api_error(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, ApiError)  # noqa: S101  (what the handler is registered for)
-    return error_response(error.status, error.detail)
-
-
-async def _on_expected_error(_request: Request, error: Exception) -> JSONResponse:
+def answer_to(error: AfterimageError) -> JSONResponse:
+    """The answer to a request that one of our own errors ended: an ApiError, or one of those that are expected."""
+    if isinstance(error, ApiError):
+        return error_response(error.status, error.detail, error.headers)
     status, code, field = EXPECTED[type(error)]
     return error_response(status, ErrorDetail(code=code, message=redact(str(error)), field=field))
+
+
+async def _on_own_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, AfterimageError)  # noqa: S101  (what the handler is registered for)
+    return answer_to(error)
 
 
 async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
@@ -122,7 +130,7 @@ async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
 
 async def _on_defect(_request: Request, _error: Exception) -> JSONResponse:
     message = "an error inside the api; its log has the details"
-    return error_response(500, ErrorDetail(code="internal", message=message))
+    return error_response(500, ErrorDetail(code="internal", message=message), HEADERS)
 
 
 async def _on_invalid_request(request: Request, error: Exception) -> JSONResponse:

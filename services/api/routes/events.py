@@ -15,6 +15,8 @@ from services.api.protocol.paging import bad_cursor, cursor_of, parts_of
 from services.api.protocol.parameters import MAX_MS, Cursor, EventIdPath, LabelQuery, SinceMs, StreamIdQuery, UntilMs
 from services.api.schemas import examples
 from services.api.schemas.history import EventDetail, EventPage, EventView
+from services.api.security.access import CallerOf
+from services.api.security.sight import FeedSight, see, visible
 
 LIVE: Responses = {
     200: {
@@ -29,6 +31,7 @@ router = APIRouter(prefix="/v1/events", tags=["events"])
 @router.get("", responses=errors(404, 422, 503))
 def list_events(
     context: Context,
+    caller: CallerOf,
     stream_id: StreamIdQuery = None,
     label: LabelQuery = None,
     since_ms: SinceMs = 0,
@@ -37,7 +40,7 @@ def list_events(
     cursor: Cursor = None,
 ) -> EventPage:
     """Events by start time, newest first; pages stay put while new events arrive."""
-    stream_ids = [context.registry.get(stream_id).spec.id] if stream_id else context.registry.ids()
+    stream_ids = [see(caller, context.registry, stream_id)] if stream_id else visible(caller, context.registry)
     query = EventQuery(since_ms, until_ms, limit, label, _place(cursor) if cursor else None)
     events, place = context.history.events(stream_ids, query)
     media = context.media.get(marked.event.id for marked in events)
@@ -48,6 +51,7 @@ def list_events(
 @router.get("/live", response_class=StreamingResponse, responses=LIVE | errors(400, 422, 503))
 async def follow_events(
     context: Context,
+    caller: CallerOf,
     stream_id: StreamIdQuery = None,
     label: LabelQuery = None,
     last_event_id: Annotated[str | None, Header(description="the last id received: goes on right after it")] = None,
@@ -55,7 +59,8 @@ async def follow_events(
     """Server-sent events `opened` and `closed` as they happen, `updated` when people say something of an event or keep
     it, and `deleted`; a comment every 15 s keeps the connection open."""
     listener = await context.feed.join(_position(last_event_id) if last_event_id else None)
-    return LiveResponse(context.feed, listener, Wanted(stream_id, label), context.metrics)
+    wanted = Wanted(stream_id, label, FeedSight(caller, context.doorkeeper))
+    return LiveResponse(context.feed, listener, wanted, context.metrics)
 
 
 @router.get("/{event_id}", responses=errors(404, 422, 503))

@@ -51,6 +51,7 @@ CURSOR = "MTc1MzQzMDAwMDEyNSBmcm9udC1kb29yLm1vdmVkLjE3NTM0MzAwMDAxMjU"
 STREAM_CREATE: dict[str, Any] = {
     "id": "front-door",
     "name": "Front door",
+    "groups": ["north"],
     "source": "rtsp://camera.example/stream1",
     "fps": 8,
     "model": "camera-events",
@@ -65,6 +66,7 @@ STREAM_CHANGE: dict[str, Any] = {"name": "Front door, east", "thresholds": {"mov
 STREAM: dict[str, Any] = {
     "id": "yard-monday",
     "name": "Yard, Monday",
+    "groups": ["north"],
     "source": "recordings/yard-monday.mp4",
     "fps": 8.0,
     "model": "camera-events",
@@ -166,3 +168,29 @@ LIVE = (
     'event: opened\ndata: {"id":"front-door.moved.1753430000125","label":"moved","state":"open"}\n'
     "id: 3:1753430000204-0\n\n"
 )
+
+KEY_CREATE: dict[str, Any] = {"name": "dashboard", "role": "viewer", "groups": ["north"]}
+
+KEY: dict[str, Any] = {
+    "id": "2f9c41d07ab35e68",
+    "name": "dashboard",
+    "role": "viewer",
+    "groups": ["north"],
+    "created_at_ms": 1753429688000,
+    "expires_at_ms": None,
+    "revoked_at_ms": None,
+    "last_used_at_ms": None,
+}
+
+KEY_CREATED: dict[str, Any] = {**KEY, "key": "afi_2f9c41d07ab35e68_<64 digits>_<8 digits>"}
+
+SESSION_CREATE: dict[str, Any] = {"key": KEY_CREATED["key"]}
+
+SESSION: dict[str, Any] = {
+    "key_id": "2f9c41d07ab35e68",
+    "name": "dashboard",
+    "role": "viewer",
+    "groups": ["north"],
+    "csrf_token": "p3W0…",
+    "expires_at_ms": 1753472888000,
+}

@@ -49,7 +49,7 @@ class Said(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, json_schema_extra={"examples": [{"by": "Kim"}]})
 
-    by: Who | None = Field(default=None, description="who says so")
+    by: Who | None = Field(default=None, description="who says so; as usual, what the key is called")
 
 
 class FeedbackGiven(Said):

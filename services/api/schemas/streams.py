@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from annotated_types import GroupedMetadata
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, field_validator
 
 from services.api.schemas import examples
 from shared.life.delivery_rules import LabelDelivery, Schedule
 from shared.manifest import Label
 from shared.records import StreamRecord
-from shared.streams import RtspTransport, StreamId, StreamSpec, StreamState, ThresholdOverride
+from shared.streams import Group, RtspTransport, StreamId, StreamSpec, StreamState, ThresholdOverride
 from shared.words.redaction import redact, shown_source
 
 END_MARKER = "-1"
@@ -95,6 +95,9 @@ class StreamOptions(BaseModel):
     base_ms: Annotated[int, AsInSpec("base_ms")] | None = Field(
         default=None, description="when a file's recording began, in ms since 1970; default: now"
     )
+    groups: Annotated[tuple[Group, ...], AsInSpec("groups"), Strict(False)] | None = Field(  # noqa: FBT003
+        default=None, description="what it has in common with others, such as a site; keys may be for some groups alone"
+    )
 
 
 class StreamCreate(StreamOptions):
@@ -135,6 +138,7 @@ class StreamView(BaseModel):
 
     id: str
     name: str
+    groups: tuple[str, ...] = ()
     source: str
     fps: float
     model: str
