@@ -11,6 +11,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.security import APIKeyCookie, HTTPBearer
 
 from services.api.context import ApiContext, build_context
+from services.api.media import routes as media
 from services.api.metrics.requests import RequestMetrics
 from services.api.protocol.docs import errors
 from services.api.protocol.errors import install_error_handlers
@@ -23,7 +24,6 @@ from services.api.routes import (
     health,
     keys,
     marks,
-    media,
     models,
     probes,
     scores,
