@@ -6,10 +6,10 @@ STAMP := $(VENV)/.installed
 MINUTES ?= 6
 OUT ?= data/gpu
 
-.PHONY: help install demo test check lint types chaos delivery soak bench gpu gpu-train env e2e clean
+.PHONY: help install demo test check lint types chaos delivery recordings soak bench gpu gpu-train env e2e clean
 
 help: ## This list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 install: $(STAMP) ## Install everything into .venv, at the versions of constraints.txt
 
@@ -39,6 +39,8 @@ chaos: install ## Kill and freeze workers and Redis; nobody outside may tell. Op
 
 delivery: install ## Deliver to a receiver that fails, hangs and dies for ten minutes, and kill workers. Options: ARGS="--seconds 60"
 	PYTHONPATH=tests $(BIN)/python -m deliveries $(ARGS)
+recordings: install ## Cut clips of 50 events while the recorder is killed. Options: make recordings ARGS="--limit-mb 50 --events 150"
+	PYTHONPATH=tests $(BIN)/python -m chaos.recordings $(ARGS)
 
 soak: install ## Watch cameras that come and go for 20 minutes. Options: make soak ARGS="--minutes 2 --streams 8"
 	PYTHONPATH=tests $(BIN)/python -m soak $(ARGS)

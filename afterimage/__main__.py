@@ -12,6 +12,7 @@ from afterimage.commands import (
     evaluate,
     events,
     keys,
+    media,
     probe,
     streams,
     train,
@@ -40,6 +41,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(dataset.app, name="dataset")
 app.command()(events.events)
 app.command()(tune.tune)
+app.add_typer(media.app, name="media")
 app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(bench.bench)

@@ -23,13 +23,16 @@ from shared.errors import AfterimageError, StackFailed
 LOOK_EVERY_SECONDS = 0.1
 REDIS_TIMEOUT_SECONDS = 120.0
 READY_TIMEOUT_SECONDS = 90.0
-MODULES = {"delivery": "services.api.delivery"}
+MODULES = {"recorder": "api.media", "delivery": "api.delivery"}
 """Of services that are parts of another."""
 
 
 @dataclass(frozen=True, slots=True)
 class StackOptions:
-    """What a stack is made of; port 0 means any free port, `metrics_port` is ingest's, the others' follow it."""
+    """What a stack is made of; port 0 means any free port, `metrics_port` is ingest's, the others' follow it.
+
+    `records`: a recorder cuts events' pictures and clips.
+    """
 
     data: Path
     media_root: Path
@@ -40,15 +43,16 @@ class StackOptions:
     device: str = "auto"
     redis_max_memory_mb: int = 1024
     inference_workers: int = 1
+    records: bool = False
     key: ApiKey = field(default_factory=ApiKey.new)
     """whose hash the API gets: no request goes without it"""
 
     @property
     def services(self) -> tuple[str, ...]:
-        """The names of the processes, in the order of their starts: `ingest`, `inference`, or `inference-1` and on."""
-        if self.inference_workers == 1:
-            return "ingest", "inference", "api", "delivery"
-        return "ingest", *(f"inference-{number}" for number in range(1, self.inference_workers + 1)), "api", "delivery"
+        """The names of the processes, in the order of their starts; several of one role are `inference-1` and on."""
+        several = (f"inference-{number}" for number in range(1, self.inference_workers + 1))
+        inference = ["inference"] if self.inference_workers == 1 else [*several]
+        return "ingest", *inference, *(["recorder"] if self.records else []), "api", "delivery"
 
 
 class Stack:
@@ -83,6 +87,7 @@ class Stack:
             "AFTERIMAGE_DEVICE": options.device,
             "AFTERIMAGE_API_HOST": options.host,
             "AFTERIMAGE_API_PORT": str(port),
+            "AFTERIMAGE_EVENTS_DIR": str(options.data / "events"),
             "AFTERIMAGE_ADMIN_KEY_HASH": options.key.fingerprint,
         }
         if options.inference_workers > 1 and "AFTERIMAGE_TORCH_THREADS" not in os.environ:
@@ -108,7 +113,7 @@ class Stack:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        """Stops everything: ingest, inference, api, then Redis."""
+        """Stops everything: the workers, api, then Redis."""
         self._resources.close()
 
     @property
@@ -162,7 +167,7 @@ class Stack:
     def _service(self, name: str, folder: DataFolder, redis_url: str) -> Command:
         return Command(
             name=name,
-            argv=(sys.executable, "-m", MODULES.get(name, f"services.{name.partition('-')[0]}")),
+            argv=(sys.executable, "-m", f"services.{MODULES.get(role := name.partition('-')[0], role)}"),
             log_folder=folder.logs,
             environment={
                 **self._environment,

@@ -82,6 +82,13 @@ class StreamSpec(DeliveryWish):
         le=3600,
         description="without a picture from a camera; None: ingest's setting, and by fps",
     )
+    transport_short_side: int | None = Field(
+        default=None,
+        ge=192,
+        le=720,
+        description="pixels of the shorter side of its pictures in the queue, so of its events' media; None: ingest's "
+        "setting",
+    )
     offline_seconds: float = Field(
         default=30.0, ge=1, le=86_400, description="a camera that gives nothing for longer is away, which is an event"
     )

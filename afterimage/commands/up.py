@@ -28,14 +28,14 @@ def up(
     device: Device = "auto",
     metrics_port: Annotated[
         int,
-        typer.Option(min=0, max=65533, help="Port of ingest's metrics; inference's and the API's follow. 0: any."),
+        typer.Option(min=0, max=65532, help="Port of ingest's metrics; inference's, the recorder's, the API's follow."),
     ] = 0,
     inference_workers: Annotated[
         int, typer.Option(min=1, max=64, help="Processes that share the model's work; more than 32 find none to share.")
     ] = 1,
     redis_memory_mb: Annotated[int, typer.Option(min=64, help="Most memory that Redis may take, in MB.")] = 1024,
 ) -> None:
-    """Start ingest, inference, API and a private Redis here, until Ctrl-C.
+    """Start ingest, inference, recorder, API and a private Redis here, until Ctrl-C.
 
     Example: `afterimage up --media-root ~/videos`, and in another terminal
     `afterimage streams add door ~/videos/door.mp4`, then `afterimage events --follow`.
@@ -44,8 +44,8 @@ def up(
     from afterimage.preflight import check_media_root, check_models
     from afterimage.stack import StackOptions
 
-    if metrics_port + inference_workers + 1 > MAX_PORT:
-        raise typer.BadParameter(f"--metrics-port {metrics_port}: no {inference_workers + 1} ports follow it")
+    if metrics_port + inference_workers + 2 > MAX_PORT:
+        raise typer.BadParameter(f"--metrics-port {metrics_port}: no {inference_workers + 2} ports follow it")
     found = check_models(models)
     options = StackOptions(
         data=data or user_data(),
@@ -58,6 +58,7 @@ def up(
         redis_max_memory_mb=redis_memory_mb,
         inference_workers=inference_workers,
         key=_own_key(),
+        records=True,
     )
     _serve(options, [manifest.reference for manifest in found])
 
@@ -89,6 +90,7 @@ def _serve(options: "StackOptions", model_names: list[str]) -> None:
             _say(f"models       {', '.join(model_names)}")
             _say(f"media root   {options.media_root}")
             _say(f"data         {options.data}")
+            _say(f"events       {options.data / 'events'}  (their pictures and clips)")
             _say(f"redis        {redact(stack.redis_url)}")
             _say(f"metrics      {' '.join(stack.metrics_urls.values())}")
         while stack.wait(0.2):

@@ -12,12 +12,15 @@ from services.api.kept.history import History
 from services.api.kept.probing import Prober
 from services.api.kept.registration import Registrar
 from services.api.live.feed import LiveFeed
+from services.api.media.folder import EventFolder
+from services.api.media.records import MediaRecords
 from services.api.metrics.requests import ApiMetrics
 from services.api.metrics.store import StoreCollector
+from services.api.schemas.history import EventView
 from services.api.security.doorkeeper import Doorkeeper
 from services.api.security.keyring import Keyring
 from services.api.settings import ApiSettings
-from shared.life.event_desk import EventDesk
+from shared.life.event_desk import EventDesk, MarkedEvent
 from shared.store.client import connect, connect_async
 from shared.store.registry import Registry
 
@@ -36,6 +39,8 @@ class ApiContext:
     registrar: Registrar
     prober: Prober
     history: History
+    media: MediaRecords
+    event_files: EventFolder
     desk: EventDesk
     catalog: ModelListing
     feed: LiveFeed
@@ -43,6 +48,10 @@ class ApiContext:
     targets: TargetDesk
     keyring: Keyring
     doorkeeper: Doorkeeper
+
+    def shown(self, marked: MarkedEvent) -> EventView:
+        """An event as the api shows it, with what was recorded of it. Raises StoreUnavailable."""
+        return EventView.of(marked, self.media.get([marked.event.id]).get(marked.event.id))
 
 
 def build_context(settings: ApiSettings) -> ApiContext:
@@ -60,6 +69,8 @@ def build_context(settings: ApiSettings) -> ApiContext:
         registrar=Registrar(client, registry, catalog, settings),
         prober=Prober(client, settings),
         history=History(client),
+        media=MediaRecords(client),
+        event_files=EventFolder(settings.events_dir),
         desk=EventDesk(client),
         catalog=catalog,
         feed=LiveFeed(connect_async(url, STORE_TIMEOUT_SECONDS), metrics),

@@ -126,6 +126,7 @@ class Committer:
             keys.feed,
             keys.open,
             keys.kept,
+            keys.held,
         ]
         arguments: list[Any] = [str(lease), MAX_FEED_ENTRIES, *self._retention.milliseconds()]
         for commit in group:

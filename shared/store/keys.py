@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 NUM_PARTITIONS = 32
 
-Role = Literal["ingest", "inference", "delivery"]
+Role = Literal["ingest", "inference", "delivery", "recorder"]
 
 NEEDED: Final[tuple[Role, ...]] = ("ingest", "inference")
 """Without a worker of each nothing is seen; the others follow the feed, and catch up."""
@@ -60,6 +60,9 @@ TARGETS = "{targets}:all"
 
 TARGETS_CHANGES = "{targets}:changes"
 """Counter: how often a target was added, changed or removed."""
+
+MEDIA_BYTES = "media:bytes"
+"""Hash: partition → bytes that its events' pictures and clips take."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,16 @@ class PartitionKeys:
     def kept(self) -> str:
         """Hash: id of an event that people keep → Event (JSON), and id/marks → EventMarks (JSON)."""
         return self._key("kept")
+
+    @property
+    def held(self) -> str:
+        """Hash: stream id → entry before which frames may go; the recorder's, and gone soon after it is."""
+        return self._key("held")
+
+    @property
+    def media(self) -> str:
+        """Hash: event id → MediaRecord (JSON): the event's pictures and clip, or why there are none."""
+        return self._key("media")
 
     def frames(self, stream_id: str) -> str:
         """Stream: the frame queue."""

@@ -14,7 +14,14 @@ import pytest
 from patience import eventually
 from running import Running, render_scene, running
 
-SERVICES = ("services.ingest", "services.inference", "services.api", "redis-server")
+SERVICES = {
+    "ingest": "services.ingest",
+    "inference": "services.inference",
+    "recorder": "services.api.media",
+    "api": "services.api",
+    "redis": "redis-server",
+}
+"""By name, how their command lines end."""
 SAMPLED = 96
 STREAMS = ("a", "b", "c", "d")
 
@@ -104,7 +111,7 @@ def test_it_works_stops_in_order_on_ctrl_c_and_has_kept_everything_next_time(tmp
     with running(*up(data, media), home=tmp_path) as system:
         assert get(system, "/healthz")
         assert get(system, "/readyz")
-        assert all(system.pid_of(service) for service in SERVICES)
+        assert all(map(system.pid_of, SERVICES.values()))
         play(system, "kept")
         assert finished(system, "kept")["frames_processed"] == SAMPLED
         for word in ("metrics", "redis", "data", "media root", "models"):
@@ -125,7 +132,7 @@ def test_it_works_stops_in_order_on_ctrl_c_and_has_kept_everything_next_time(tmp
     with running(*up(data, media), home=tmp_path) as system:
         assert finished(system, "kept")["frames_processed"] == SAMPLED
         assert scores(system, "kept") == before
-        assert len(system.alive()) == 5
+        assert len(system.alive()) == 6
         os.kill(system.process.pid, signal.SIGKILL)
         eventually(lambda: not system.alive(), "nothing running though it was killed outright")
     with running(*up(data, media), home=tmp_path) as system:
@@ -156,11 +163,11 @@ def test_any_part_that_dies_is_started_again_and_the_work_goes_on(tmp_path: Path
     with running(*up(tmp_path / "data", media), home=tmp_path) as system:
         play(system, "before")
         first = finished(system, "before")
-        for service in SERVICES:
+        for name, service in SERVICES.items():
             killed = system.pid_of(service)
             assert killed
             os.kill(killed, signal.SIGKILL)
-            system.line(f"{service.removeprefix('services.').removesuffix('-server')} ended (signal 9 (SIGKILL))")
+            system.line(f"{name} ended (signal 9 (SIGKILL))")
             eventually(partial(is_replaced, system, service, killed), f"another {service}")
         eventually(lambda: is_ready(system), "ready again")
         play(system, "after")
@@ -174,7 +181,7 @@ def test_several_inference_workers_share_the_work(tmp_path: Path, media: Path) -
     with running(*up(tmp_path / "data", media, "--inference-workers", "2"), home=tmp_path) as system:
         eventually(lambda: shares(system) == [16, 16], "two that share the partitions")
         urls = system.line("metrics  ").split()[1:]
-        assert len(set(urls)) == 4
+        assert len(set(urls)) == 5
         for url in urls:
             assert "afterimage_" in httpx.get(url, timeout=10).raise_for_status().text
         for stream_id in STREAMS:

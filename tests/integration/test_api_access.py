@@ -56,6 +56,8 @@ MATRIX: dict[str, tuple[str, str]] = {
     "POST /v1/events/{event_id}/acknowledge": (WRITE, "hidden"),
     "PUT /v1/events/{event_id}/feedback": (WRITE, "hidden"),
     "DELETE /v1/events/{event_id}/feedback": (WRITE, "hidden"),
+    "GET /v1/events/{event_id}/pictures/{kind}.jpg": (READ, "hidden"),
+    "GET /v1/events/{event_id}/clip.mp4": (READ, "hidden"),
     "PUT /v1/events/{event_id}/keep": (WRITE, "hidden"),
     "DELETE /v1/events/{event_id}/keep": (WRITE, "hidden"),
     "POST /v1/streams/{stream_id}/forget": (WRITE, "hidden"),
@@ -86,6 +88,7 @@ HIDDEN = {
     "{key_id}": "0123456789abcdef",
     "{target_id}": "home",
     "{name}": "swagger-ui.css",
+    "{kind}": "peak",
 }
 UNKNOWN = {"no key": "key_missing", "wrong": "key_wrong", "cut": "key_malformed"} | {
     why: f"key_{why}" for why in ("expired", "revoked")

@@ -1,7 +1,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import redis
@@ -10,7 +10,7 @@ from leasing import lease_of
 from typer.testing import CliRunner
 
 from afterimage.__main__ import app
-from shared.store.keys import Role, keys_of
+from shared.store.keys import NEEDED, keys_of
 from shared.store.registry import Registry
 from shared.streams import InferenceStatus, Progress, StreamState, StreamStatus
 
@@ -44,6 +44,7 @@ def test_a_registered_stream_is_shown_as_asked_for(api: RunningApi) -> None:
         "rtsp_transport": "udp",
         "skip": "keyframes",
         "stall_seconds": 45,
+        "transport_short_side": 360,
         "base_ms": BASE_MS,
     }
     reply = api.http.post("/v1/streams", json=wanted)
@@ -270,7 +271,7 @@ def test_a_removed_stream_leaves_no_key(api: RunningApi, redis_client: redis.Red
     publish(redis_client, stream_id, BASE_MS)
     registry = Registry(redis_client)
     spec = registry.get(stream_id).spec
-    ingest, inference = (lease_of(redis_client, role, stream_id) for role in get_args(Role))
+    ingest, inference = (lease_of(redis_client, role, stream_id) for role in NEEDED)
     registry.set_status(stream_id, StreamStatus(generation=spec.generation), ingest)
     registry.set_inference([(spec, InferenceStatus(reason="trouble"), inference)])
     redis_client.hset(keys_of(stream_id).state, stream_id, b"state")

@@ -73,6 +73,7 @@ def test_the_order_is_redis_workers_api_prometheus_grafana() -> None:
         "redis": set(),
         "ingest": {"redis"},
         "inference": {"redis"},
+        "recorder": {"redis"},
         "api": {"redis", "ingest", "inference"},
         "delivery": {"api"},
         "prometheus": {"api"},
@@ -99,6 +100,7 @@ def test_redis_is_seen_by_the_services_alone_and_loses_nothing_on_purpose() -> N
     assert {name for name, service in SERVICES.items() if "store" in service.get("networks", [])} == {
         "redis",
         "delivery",
+        "recorder",
         *DOCKERFILES,
     }
     redis = SERVICES["redis"]
@@ -112,8 +114,15 @@ def test_redis_is_seen_by_the_services_alone_and_loses_nothing_on_purpose() -> N
 
 def test_media_are_mounted_read_only() -> None:
     for name in ("ingest", "api"):
-        (volume,) = SERVICES[name]["volumes"]
+        volume, *_ = SERVICES[name]["volumes"]
         assert (volume["target"], volume["read_only"]) == ("/media", True)
+
+
+def test_events_files_are_written_by_the_recorder_alone() -> None:
+    assert SERVICES["recorder"]["volumes"] == ["events:/events"]
+    assert SERVICES["api"]["volumes"][1:] == ["events:/events:ro"]
+    assert "install -d -o 10001 -g 10001 /events\n" in DOCKERFILES["api"].read_text()
+    assert "AFTERIMAGE_EVENTS_DIR=/events" in DOCKERFILES["api"].read_text()
 
 
 def test_every_variable_is_explained() -> None:

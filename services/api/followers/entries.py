@@ -4,12 +4,12 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from shared.entries import EntryId
 from shared.life.marks import EventMarks
 
-UNMARKED = EventMarks().model_dump_json().encode()
+UNMARKED: Final = EventMarks().model_dump_json().encode()
 
 log = logging.getLogger(__name__)
 

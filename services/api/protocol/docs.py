@@ -18,6 +18,7 @@ EXAMPLES: dict[int, dict[str, Any]] = {
     404: {"code": "stream_unknown", "message": "no stream has the id 'front-door'"},
     409: {"code": "stream_exists", "message": "stream id 'front-door' is used already", "field": "id"},
     413: {"code": "too_large", "message": "the body is larger than 65536 bytes"},
+    416: {"code": "no_such_range", "message": "range: the file has 287344 bytes", "field": "range"},
     422: {
         "code": "invalid",
         "message": "fps: Input should be less than or equal to 60 (got 100)",
@@ -34,6 +35,7 @@ MEANINGS = {
     404: "There is no such thing",
     409: "The id is used, others are changing the stream now, what is stored of it is damaged, or there are too many",
     413: "The body is too large",
+    416: "The file has no such part",
     422: "A field or parameter is not allowed; the error names it, its value and what is allowed",
     429: "Too many ask for this at once, or too many keys were wrong: try again after `Retry-After` seconds",
     503: "Not now: try again after `Retry-After` seconds",

@@ -43,7 +43,9 @@ def list_events(
     stream_ids = [see(caller, context.registry, stream_id)] if stream_id else visible(caller, context.registry)
     query = EventQuery(since_ms, until_ms, limit, label, _place(cursor) if cursor else None)
     events, place = context.history.events(stream_ids, query)
-    return EventPage(items=[EventView.of(event) for event in events], next=cursor_of(*place) if place else None)
+    media = context.media.get(marked.event.id for marked in events)
+    views = [EventView.of(marked, media.get(marked.event.id)) for marked in events]
+    return EventPage(items=views, next=cursor_of(*place) if place else None)
 
 
 @router.get("/live", response_class=StreamingResponse, responses=LIVE | errors(400, 422, 503))
@@ -69,6 +71,7 @@ def show_event(event_id: EventIdPath, context: Context) -> EventDetail:
     return EventDetail(
         **dict(event),
         **dict(marked.marks),
+        media=context.media.get([event_id]).get(event_id),
         model_sha256=context.catalog.sha256(event.model),
         scores=context.history.scores_around(event),
     )

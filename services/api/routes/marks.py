@@ -79,7 +79,7 @@ def _changed(
     before = context.desk.get(event_id).marks
     marked = context.desk.mark(event_id, change)
     changes.note(before, marked.marks)
-    return EventView.of(marked)
+    return context.shown(marked)
 
 
 def _name(caller: Caller) -> str | None:

@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.api.media.records import MediaRecord
 from services.api.schemas import examples
 from shared.events import Event
 from shared.life.event_desk import MarkedEvent
@@ -9,18 +10,19 @@ from shared.life.marks import Feedback, Judgement, Mark, Note, Who
 
 
 class EventView(Event):
-    """An event, and what people said of it."""
+    """An event, what people said of it, and what was recorded."""
 
     model_config = ConfigDict(extra="ignore", json_schema_extra={"examples": [examples.EVENT]})
 
     acknowledged: Mark | None = Field(default=None, description="who has seen it")
     feedback: Feedback | None = Field(default=None, description="whether it was right")
     kept: Mark | None = Field(default=None, description="who keeps it; it has no lifetime then")
+    media: MediaRecord | None = Field(default=None, description="its pictures and clip; null: nobody has recorded it")
 
     @classmethod
-    def of(cls, marked: MarkedEvent) -> "EventView":
+    def of(cls, marked: MarkedEvent, media: MediaRecord | None) -> "EventView":
         """The event as the api shows it."""
-        return cls(**dict(marked.event), **dict(marked.marks))
+        return cls(**dict(marked.event), **dict(marked.marks), media=media)
 
 
 class LabelScore(BaseModel):

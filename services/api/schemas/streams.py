@@ -79,6 +79,11 @@ class StreamOptions(BaseModel):
         description="how long a camera may give no picture before it is connected anew; default: ingest's setting, or "
         "three pictures' time at fps where that is longer",
     )
+    transport_short_side: Annotated[int, AsInSpec("transport_short_side")] | None = Field(
+        default=None,
+        description="pixels of the shorter side of its pictures in the queue, so of its events' pictures and clips; "
+        "default: ingest's setting",
+    )
     offline_seconds: Annotated[float, AsInSpec("offline_seconds")] | None = Field(
         default=None, description="a camera that gives nothing for longer is away, which is an event; default: 30"
     )
@@ -148,6 +153,7 @@ class StreamView(BaseModel):
     rtsp_transport: RtspTransport
     skip: Skip
     stall_seconds: float | None = None
+    transport_short_side: int | None = None
     offline_seconds: float = 30.0
     maintenance: bool = False
     schedule: Schedule | None = None

@@ -72,7 +72,7 @@ class Inlet:
         settings = self._place.settings
         return ReadOptions(
             num_threads=min(MAX_FILE_THREADS, os.cpu_count() or 1) if self._is_fast else 1,
-            short_side=settings.transport_short_side,
+            short_side=spec.transport_short_side or settings.transport_short_side,
             stall_seconds=spec.stall_seconds or stall_seconds_at(spec.fps, settings.stall_seconds),
             rtsp_transport=spec.rtsp_transport,
             skip=spec.skip,

@@ -49,6 +49,7 @@ class Playing:
     rtsp_transport: str
     skip: str
     stall_seconds: float | None
+    transport_short_side: int | None
 
     @classmethod
     def of(cls, spec: StreamSpec) -> "Playing":
