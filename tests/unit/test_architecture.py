@@ -68,8 +68,8 @@ ONLY_THERE = {
     "httpcore": ("services/ingest/sources/network", "services/api/delivery"),
     "av": ("services/ingest", "services/api/media/cutting/clip.py", "training", "afterimage", "benchmarks"),
 }
-"""Serving belongs to the api alone; asking to the sources, to delivery, and to the command line, which asks the api; films
-to those who read them, and to one room that writes them."""
+"""Serving belongs to the api alone; asking to the sources, to delivery, and to the command line, which asks the api;
+films to those who read them, and to one room that writes them."""
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
