@@ -21,7 +21,6 @@ from shared.store.scripts import IS_AFTER, Script, lua
 
 MAX_LIVE_FRAMES = 512
 MAX_WAITING_FRAMES = 128
-MAX_JPEG_BYTES = 1 << 20
 MAX_QUEUE_BYTES = 64 << 20
 """Where frames are large, so many fewer of them may wait."""
 
