@@ -24,7 +24,9 @@ def show_readiness(context: Context) -> Readiness:
     """Whether Redis answers and takes frames, and an ingest and an inference worker are alive; the error says what is
     missing.
     """
-    workers = {role: len(living_workers(context.client, role, context.lease_seconds)) for role in NEEDED}
+    workers: dict[str, int] = {
+        role: len(living_workers(context.client, role, context.lease_seconds)) for role in NEEDED
+    }
     problems = []
     if missing := [role for role, count in workers.items() if count == 0]:
         problems.append(f"no living worker for: {', '.join(missing)}")
