@@ -27,7 +27,7 @@ from services.api.security.keys import ApiKey
 from training.scenes.incidents import SHIPPED
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVICES = {"redis", "ingest", "inference", "recorder", "api", "prometheus", "grafana"}
+SERVICES = {"redis", "ingest", "inference", "recorder", "api", "delivery", "prometheus", "grafana"}
 FILM, SAMPLED = "scene.mp4", 96
 BASE_MS = 1_700_000_000_000
 LONGEST_WAIT_SECONDS = 120.0

@@ -17,8 +17,10 @@ from leasing import seize
 from patience import eventually
 from redis_cluster import Cluster, free_port, redis_cluster
 
+from services.api.delivery.outbox import Letter, Outbox
+from services.api.delivery.targets import Target, TargetBook
 from services.ingest.own_redis import OwnRedis
-from shared.entries import Frame
+from shared.entries import EntryId, Frame
 from shared.errors import SourceFailed, StoreUnavailable
 from shared.network.addresses import AddressPolicy
 from shared.store.address import addresses_of
@@ -131,6 +133,26 @@ def by_partition() -> list[str]:
     """The streams as they are read: partition by partition, in the order of their first streams."""
     order = list(dict.fromkeys(keys_of(stream_id).partition for stream_id in STREAMS))
     return sorted(STREAMS, key=lambda stream_id: order.index(keys_of(stream_id).partition))
+
+
+def test_targets_and_their_letters(client: redis.Redis) -> None:
+    book, outbox, lease = TargetBook(client), Outbox(client), seize(client, "delivery", [5])[5]
+    fields = {"id": "home", "kind": "webhook", "url": "http://x", "secret": "s", "created_at_ms": book.now_ms()}
+    target = Target.model_validate(fields)
+    book.add(target)
+    assert book.current() == {"home": target}
+    letter = Letter(5, EntryId(7), "home", "a", "opened", "{}", "5.7-0")
+    assert outbox.put(lease, letter.entry_id, [letter], {"a moved": 7})
+    assert outbox.put(lease, letter.entry_id, [letter], {"a moved": 7})
+    [waiting] = outbox.read({5: EntryId(0)})
+    assert outbox.delivered(5) == {"a moved": 7}
+    assert outbox.take(lease, waiting, "it is away")
+    [dead] = outbox.dead_letters("home")
+    assert (dead.message_id, dead.why) == ("5.7-0", "it is away")
+    assert outbox.replay([dead, dead]) == 1
+    assert [each.message_id for each in outbox.read({5: EntryId(0)})] == ["5.7-0"]
+    book.remove("home")
+    assert book.current() == {}
 
 
 def test_no_source_may_lead_to_any_node(cluster: Cluster, client: redis.Redis) -> None:

@@ -14,6 +14,7 @@ from shared.life.delivery_rules import Severity
 from shared.manifest import Label
 from shared.store.client import translated
 from shared.store.keys import PARTITIONS, TARGETS, TARGETS_CHANGES
+from shared.store.scripts import Script, lua
 from shared.streams import STREAM_ID_PATTERN, Group, StreamId
 
 MAX_TARGETS: Final = 64
@@ -71,14 +72,15 @@ class TargetBook:
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
+        self._time = Script(client, lua("time_of"))
         self._seen: Any = ()
         self._targets: dict[str, Target] = {}
 
     def now_ms(self) -> int:
         """Redis's time: by it entries of the feed are numbered."""
         with translated():
-            told: Any = self._client.time()
-        return int(told[0]) * 1000 + int(told[1]) // 1000
+            seconds, microseconds = self._time([TARGETS], [])
+        return int(seconds) * 1000 + int(microseconds) // 1000
 
     def all(self) -> dict[str, Target]:
         """All that can be read, by id."""

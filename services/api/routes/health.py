@@ -1,7 +1,5 @@
 """What operators and orchestrators ask: alive, ready."""
 
-from typing import get_args
-
 from fastapi import APIRouter
 
 from services.api.context import Context
@@ -9,7 +7,7 @@ from services.api.metrics.store import full_nodes
 from services.api.protocol.docs import errors
 from services.api.protocol.errors import ApiError
 from services.api.schemas.service import Health, Readiness
-from shared.store.keys import NEEDED, Role
+from shared.store.keys import NEEDED
 from shared.store.leases import living_workers
 
 router = APIRouter(tags=["operations"])
@@ -26,9 +24,11 @@ def show_readiness(context: Context) -> Readiness:
     """Whether Redis answers and takes frames, and an ingest and an inference worker are alive; the error says what is
     missing.
     """
-    workers = {role: len(living_workers(context.client, role, context.lease_seconds)) for role in get_args(Role)}
+    workers: dict[str, int] = {
+        role: len(living_workers(context.client, role, context.lease_seconds)) for role in NEEDED
+    }
     problems = []
-    if missing := [role for role in NEEDED if workers[role] == 0]:
+    if missing := [role for role, count in workers.items() if count == 0]:
         problems.append(f"no living worker for: {', '.join(missing)}")
     problems += [f"{node}: full (maxmemory): it takes no more frames" for node in full_nodes(context.client)]
     if problems:
