@@ -51,7 +51,8 @@ gpu-train: ## Train camera-events for MINUTES, from the checkpoint FROM or one i
 
 env: ## Write .env, the settings of docker-compose.yml, with new passwords; what is there stays
 	@test -e .env || (umask 077 && secret() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; } && \
-	sed -e "s/^AFTERIMAGE_REDIS_PASSWORD=$$/&$$(secret)/" -e "s/^AFTERIMAGE_GRAFANA_PASSWORD=$$/&$$(secret)/" .env.example > .env)
+	sed -e "s/^AFTERIMAGE_REDIS_PASSWORD=$$/&$$(secret)/" -e "s/^AFTERIMAGE_GRAFANA_PASSWORD=$$/&$$(secret)/" \
+	-e "s|^AFTERIMAGE_SECRET_KEY=$$|&$$(head -c 32 /dev/urandom | base64 | tr +/ -_)|" .env.example > .env)
 
 e2e: install ## Build the images and try docker-compose.yml; needs a Docker engine with Compose
 	AFTERIMAGE_TRY_COMPOSE=1 $(BIN)/python -m pytest tests/e2e/test_compose_up.py --timeout 3600

@@ -4,7 +4,20 @@ import sys
 
 import typer
 
-from afterimage.commands import analyze, bench, dataset, demo, evaluate, events, probe, streams, train, up, worker
+from afterimage.commands import (
+    analyze,
+    bench,
+    dataset,
+    demo,
+    evaluate,
+    events,
+    probe,
+    secrets,
+    streams,
+    train,
+    up,
+    worker,
+)
 from shared.errors import AfterimageError, DatasetUnusable, ModelUnusable, SettingsInvalid, SourceRefused
 from shared.words.redaction import redact
 
@@ -22,6 +35,7 @@ app.command()(demo.demo)
 app.command()(analyze.analyze)
 app.command()(probe.probe)
 app.add_typer(streams.app, name="streams")
+app.add_typer(secrets.app, name="secrets")
 app.add_typer(dataset.app, name="dataset")
 app.command()(events.events)
 app.command()(train.train)

@@ -80,6 +80,11 @@ class Client:
         """Removes a stream and all that is kept of it."""
         self._send("DELETE", f"/v1/streams/{stream_id}", accepted=(httpx.codes.NOT_FOUND,) if missing_ok else ())
 
+    def rotate_secrets(self) -> dict[str, Any]:
+        """Has every source encrypted anew; returns how many were, and the streams whose key is gone."""
+        rotated: dict[str, Any] = self._json("POST", "/v1/secrets/rotate")
+        return rotated
+
     def events(self, **filters: str | int | None) -> Iterator[dict[str, Any]]:
         """Events, newest first; `filters` as the API names them."""
         return self._pages("/v1/events", _given(filters))

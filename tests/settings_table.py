@@ -34,7 +34,7 @@ def _default(field: FieldInfo) -> str:
         return "the working directory"
     value = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
     text = f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
-    return f"`{text.replace(f'{PROJECT_ROOT}/', '')}`"
+    return f"`{text.replace(f'{PROJECT_ROOT}/', '')}`" if text else ""
 
 
 def _allowed(field: FieldInfo) -> str:

@@ -11,7 +11,7 @@ from services.api.context import ApiContext, build_context
 from services.api.metrics.requests import RequestMetrics
 from services.api.protocol.errors import install_error_handlers
 from services.api.protocol.middleware import BodyLimit, RequestId
-from services.api.routes import events, health, models, probes, scores, streams, workers
+from services.api.routes import events, health, models, probes, scores, secrets, streams, workers
 from services.api.settings import ApiSettings
 
 DESCRIPTION = """Streaming video analytics with memory: register cameras and files, read what happened in them, or
@@ -41,7 +41,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         redirect_slashes=False,  # its Location would repeat whatever was asked for
     )
     app.state.context = context
-    for module in (streams, probes, scores, events, models, workers, health):
+    for module in (streams, probes, scores, events, models, workers, secrets, health):
         app.include_router(module.router)
     install_error_handlers(app)
     app.add_middleware(BodyLimit)

@@ -16,6 +16,7 @@ from services.api.metrics.store import StoreCollector
 from services.api.settings import ApiSettings
 from shared.store.client import connect, connect_async
 from shared.store.registry import Registry
+from shared.words.sealing import Vault
 
 STORE_TIMEOUT_SECONDS = 1.5  # a client had better ask again than hold a thread while Redis hangs
 
@@ -28,6 +29,7 @@ class ApiContext:
     lease_seconds: float
     """a worker that was silent for longer is dead"""
     registry: Registry
+    vault: Vault
     registrar: Registrar
     prober: Prober
     history: History
@@ -41,12 +43,14 @@ def build_context(settings: ApiSettings) -> ApiContext:
     url = settings.redis_url.get_secret_value()
     client = connect(url, timeout_seconds=STORE_TIMEOUT_SECONDS, retries=1)
     catalog, metrics = ModelListing(settings.models_dir), ApiMetrics()
-    registry = Registry(client)
+    vault = Vault(settings.secret_key.get_secret_value())
+    registry = Registry(client, vault)
     metrics.registry.register(StoreCollector(client, registry, settings.lease_seconds))
     return ApiContext(
         client=client,
         lease_seconds=settings.lease_seconds,
         registry=registry,
+        vault=vault,
         registrar=Registrar(client, registry, catalog, settings),
         prober=Prober(client, settings),
         history=History(client),

@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from shared.service.settings import ServiceSettings
+from shared.service.settings import SealedSettings
 
 
-class ApiSettings(ServiceSettings):
+class ApiSettings(SealedSettings):
     """Where the api listens, besides what every service has."""
 
     api_host: str = Field(default="127.0.0.1", description="where it listens")

@@ -15,7 +15,7 @@ from services.api.settings import ApiSettings
 from shared.clock import now_ms
 from shared.errors import SourceMissing, SourceRefused, StreamExists
 from shared.records import StreamRecord
-from shared.sources import MASKED, check_file, parse_source
+from shared.sources import LOCKED, MASKED, SEALED, check_file, parse_source
 from shared.store.registry import Registry
 from shared.streams import DEFAULT_FPS, DEFAULT_MODEL, MIN_FPS, StreamSpec
 from shared.words.redaction import MASK, shown_source
@@ -64,6 +64,8 @@ class Registrar:
             if seen.problem:
                 raise ApiError(409, "unreadable", f"stream {stream_id!r} cannot be changed: {seen.problem}")
             spec = self._changed(seen, wanted)
+            if spec.source == SEALED:
+                raise ApiError(409, "unreadable", f"stream {stream_id!r} cannot be changed: {LOCKED}", field="source")
             if self._registry.replace(seen.spec, spec):
                 return self._registry.get(stream_id)
         raise ApiError(409, "conflict", f"stream {stream_id!r} is being changed by others at the same time; try again")
