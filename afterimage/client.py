@@ -90,7 +90,7 @@ class Client:
         return self._pages("/v1/events", _given(filters))
 
     def live_lines(self, last_event_id: str | None, **filters: str | None) -> Iterator[str]:
-        """The lines of the live feed, from now or from after `last_event_id` on; an empty one says that it is open."""
+        """The lines of the live feed, from now or from after `last_event_id`; the first message says it is open."""
         headers = {"Accept": "text/event-stream"}
         if last_event_id is not None:
             headers["Last-Event-ID"] = last_event_id
@@ -101,7 +101,6 @@ class Client:
                 if reply.is_error:
                     reply.read()
                     raise RequestRefused(_message(reply))
-                yield ""
                 yield from reply.iter_lines()
         except httpx.HTTPError as err:
             raise ApiUnavailable(self._unavailable(err)) from err

@@ -62,11 +62,12 @@ def publish(client: redis.Redis, stream_id: str, at_ms: int, *, end: bool = Fals
 def running_api(redis_url: str, **settings: Any) -> Iterator[RunningApi]:
     """An api on this Redis, with the project's models and its root as media root unless given otherwise."""
     defaults: dict[str, Any] = {"media_root": PROJECT_ROOT, "models_dir": PROJECT_ROOT / "models"}
-    app = create_app(ApiSettings(redis_url=SecretStr(redis_url), **{**defaults, **settings}))
+    chosen = ApiSettings(redis_url=SecretStr(redis_url), **{**defaults, **settings})
+    app = create_app(chosen)
     stop = threading.Event()
     with listen("127.0.0.1", 0) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server = threading.Thread(target=Server(app, stop).run, kwargs={"sockets": [listener]})
+        server = threading.Thread(target=Server(app, chosen, stop).run, kwargs={"sockets": [listener]})
         server.start()
         try:
             with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:

@@ -15,7 +15,7 @@ def main() -> int:
     configure_logging("api", settings.log_level, settings.log_format)
     app = create_app(settings)
     with listen(settings.api_host, settings.api_port) as listener:
-        serve(app, listener, stop)
+        serve(app, settings, listener, stop)
     return 0
 
 

@@ -4,15 +4,18 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import redis
-from fastapi import Depends, Request
+from fastapi import Depends
+from starlette.requests import HTTPConnection
 
 from services.api.kept.catalog import ModelListing
 from services.api.kept.history import History
 from services.api.kept.probing import Prober
 from services.api.kept.registration import Registrar
+from services.api.kept.scores import ScoreReader
 from services.api.live.feed import LiveFeed
 from services.api.metrics.requests import ApiMetrics
 from services.api.metrics.store import StoreCollector
+from services.api.protocol.door import Door
 from services.api.settings import ApiSettings
 from shared.store.client import connect, connect_async
 from shared.store.registry import Registry
@@ -33,7 +36,9 @@ class ApiContext:
     registrar: Registrar
     prober: Prober
     history: History
+    scores: ScoreReader
     catalog: ModelListing
+    listeners: Door
     feed: LiveFeed
     metrics: ApiMetrics
 
@@ -46,6 +51,7 @@ def build_context(settings: ApiSettings) -> ApiContext:
     vault = Vault(settings.secret_key.get_secret_value())
     registry = Registry(client, vault)
     metrics.registry.register(StoreCollector(client, registry, settings.lease_seconds))
+    listeners = Door("listeners", settings.api_listeners, settings.api_listeners_per_client)
     return ApiContext(
         client=client,
         lease_seconds=settings.lease_seconds,
@@ -54,14 +60,16 @@ def build_context(settings: ApiSettings) -> ApiContext:
         registrar=Registrar(client, registry, catalog, settings),
         prober=Prober(client, settings),
         history=History(client),
+        scores=ScoreReader(client),
         catalog=catalog,
-        feed=LiveFeed(connect_async(url, STORE_TIMEOUT_SECONDS), metrics),
+        listeners=listeners,
+        feed=LiveFeed(connect_async(url, STORE_TIMEOUT_SECONDS), metrics, listeners),
         metrics=metrics,
     )
 
 
-def _context_of(request: Request) -> ApiContext:
-    context: ApiContext = request.app.state.context
+def _context_of(connection: HTTPConnection) -> ApiContext:
+    context: ApiContext = connection.app.state.context
     return context
 
 

@@ -1,18 +1,38 @@
 """The HTTP server around the app: its socket, its start and its orderly end."""
 
+import asyncio
 import contextlib
 import logging
 import os
+import resource
 import socket
+import sys
 import threading
 from collections.abc import Generator
+from functools import partial
+from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
 
 from services.api.app import context_of
+from services.api.connections import ConnectionDoor, HttpConnection, WebSocketConnection
+from services.api.settings import ApiSettings
 from shared.errors import SettingsInvalid
 
+OTHER_FILES = 256
+"""Files that are no clients' connections: those to Redis, and the models'."""
+MAX_MESSAGE_BYTES = 16 * 1024
+INHERITED = (
+    (socket.IPPROTO_TCP, "TCP_NODELAY", 1),  # else a client's delayed acknowledgement holds answers back by 40 ms
+    (socket.SOL_SOCKET, "SO_SNDBUF", 128 * 1024),  # what a client does not take is to be noticed
+    (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),  # a client that is gone without a word is, too
+    (socket.IPPROTO_TCP, "TCP_KEEPIDLE", 20),
+    (socket.IPPROTO_TCP, "TCP_KEEPINTVL", 5),
+    (socket.IPPROTO_TCP, "TCP_KEEPCNT", 3),
+    (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", 20_000),
+)
+"""Options of the listening socket that its connections have as well, where the system knows them."""
 GRACE_SECONDS = 4  # a request that waits for a Redis that hangs ends by itself in less
 
 log = logging.getLogger(__name__)
@@ -28,27 +48,43 @@ def listen(host: str, port: int) -> socket.socket:
         raise SettingsInvalid(
             f"AFTERIMAGE_API_HOST, AFTERIMAGE_API_PORT: cannot listen on {host}:{port}: {problem}"
         ) from err
-    # Connections inherit it; without it a client's delayed acknowledgement holds every answer back by 40 ms.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for level, name, value in INHERITED:
+        if hasattr(socket, name):
+            listener.setsockopt(level, getattr(socket, name), value)
     return listener
+
+
+def open_files() -> int:
+    """How many files this process may have open, once its limit is as high as it may be."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # macOS has a lower limit that it does not name
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft
 
 
 class Server(uvicorn.Server):
     """Serves until `stop` is set; live listeners are sent home first, so that nobody waits for them."""
 
-    def __init__(self, app: FastAPI, stop: threading.Event) -> None:
+    def __init__(self, app: FastAPI, settings: ApiSettings, stop: threading.Event) -> None:
+        context = context_of(app)
+        most = max(1, min(settings.api_connections, open_files() - OTHER_FILES))
+        door = ConnectionDoor(most, settings.api_connections_per_client, context.metrics)
         super().__init__(
             uvicorn.Config(
                 app,
+                http=cast(type[asyncio.Protocol], partial(HttpConnection, door=door)),
+                ws=cast(type[asyncio.Protocol], partial(WebSocketConnection, door=door)),
+                ws_max_size=MAX_MESSAGE_BYTES,
+                ws_per_message_deflate=False,
                 log_config=None,
                 log_level=logging.WARNING,
                 access_log=False,
                 server_header=False,
-                ws="none",
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )
         )
-        self._feed = context_of(app).feed
+        self._feed = context.feed
         self._stop = stop
 
     @contextlib.contextmanager
@@ -66,8 +102,8 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def serve(app: FastAPI, listener: socket.socket, stop: threading.Event) -> None:
+def serve(app: FastAPI, settings: ApiSettings, listener: socket.socket, stop: threading.Event) -> None:
     """Serves the app on the socket until `stop` is set."""
     host, port = listener.getsockname()[:2]
     log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
-    Server(app, stop).run(sockets=[listener])
+    Server(app, settings, stop).run(sockets=[listener])

@@ -1,17 +1,14 @@
-"""Reading events and scores back, in pages whose cost does not grow with what is stored."""
+"""Reading events back, in pages whose cost does not grow with what is stored."""
 
 import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import redis
 from pydantic import ValidationError
 
-from services.api.schemas.history import FrameScores
-from shared.entries import EntryId, parse_scores
 from shared.events import Event
-from shared.store.client import replies_of, translated
+from shared.store.client import replies_of
 from shared.store.keys import keys_of
 
 MAX_SCANNED = 20_000
@@ -57,7 +54,7 @@ class _Scan:
 
 
 class History:
-    """Events and scores of all streams. Methods raise StoreUnavailable."""
+    """Events of all streams. Methods raise StoreUnavailable."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
@@ -87,21 +84,6 @@ class History:
         """One event by its id, or None."""
         loaded = self._load([(0, event_id)])
         return loaded[0] if loaded else None
-
-    def scores(self, stream_id: str, since_ms: int, until_ms: int, limit: int) -> tuple[list[FrameScores], int | None]:
-        """Scores of the frames in `since_ms` <= time < `until_ms`, oldest first, and where the next page begins."""
-        with translated():
-            entries: Any = self._client.xrange(
-                keys_of(stream_id).scores(stream_id), f"{since_ms}-0", f"({until_ms}-0", count=limit
-            )
-        frames = [
-            FrameScores(
-                at_ms=EntryId.parse(entry_id).ms,
-                scores=parse_scores(fields),
-            )
-            for entry_id, fields in entries
-        ]
-        return frames, frames[-1].at_ms + 1 if len(frames) == limit else None
 
     def _scan(self, scans: Sequence[_Scan], query: EventQuery, chunk: int) -> int:
         """Looks at the next `chunk` entries of each stream, in one round trip; returns how many there were."""

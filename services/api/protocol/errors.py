@@ -7,12 +7,13 @@ say which part of the request was refused.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI, Request, WebSocket
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from services.api.protocol.sockets import NOT_ALLOWED, Farewell, turn_away
 from shared.errors import (
     AfterimageError,
     SourceMissing,
@@ -29,7 +30,14 @@ from shared.words.validation import repeated, repeated_name
 
 RETRY_AFTER_SECONDS = 1
 MAX_PATH = 100
-CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large", 500: "internal"}
+CODES = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "request_timeout",
+    413: "too_large",
+    500: "internal",
+}
 
 EXPECTED: dict[type[Exception], tuple[int, str, str | None]] = {
     StreamUnknown: (404, "stream_unknown", None),
@@ -77,6 +85,7 @@ def refused(field: str, value: object, problem: str) -> ApiError:
 def install_error_handlers(app: FastAPI) -> None:
     """Makes the app answer every error in the one shape."""
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(WebSocketRequestValidationError, _on_invalid_socket)
     app.add_exception_handler(ApiError, _on_api_error)
     for kind in EXPECTED:
         app.add_exception_handler(kind, _on_expected_error)
@@ -121,6 +130,11 @@ async def _on_invalid_request(request: Request, error: Exception) -> JSONRespons
     detail = _detail_of(problems[0], _body_fields(request))
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return error_response(422, detail.model_copy(update={"message": detail.message + more}))
+
+
+async def _on_invalid_socket(socket: WebSocket, error: Exception) -> None:
+    assert isinstance(error, WebSocketRequestValidationError)  # noqa: S101  (what the handler is registered for)
+    await turn_away(socket, Farewell(NOT_ALLOWED, _detail_of(error.errors()[0], ()).message))
 
 
 def _body_fields(request: Request) -> Sequence[str]:

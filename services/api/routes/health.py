@@ -29,8 +29,8 @@ METRICS: Responses = {
 
 
 @router.get("/healthz")
-def show_health() -> Health:
-    """Answers as long as the process is alive."""
+async def show_health() -> Health:
+    """Answers as long as the process is alive, on the event loop: whatever the threads do."""
     return Health()
 
 
