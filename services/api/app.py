@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -11,7 +11,7 @@ from services.api.context import ApiContext, build_context
 from services.api.metrics.requests import RequestMetrics
 from services.api.protocol.errors import install_error_handlers
 from services.api.protocol.middleware import BodyLimit, RequestId
-from services.api.routes import events, health, models, probes, scores, secrets, streams, workers
+from services.api.routes import events, health, live, models, probes, scores, secrets, streams, workers
 from services.api.settings import ApiSettings
 
 DESCRIPTION = """Streaming video analytics with memory: register cameras and files, read what happened in them, or
@@ -25,12 +25,13 @@ def create_app(settings: ApiSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        reader = asyncio.create_task(context.feed.run())
+        readers = [asyncio.create_task(each.run()) for each in (context.feed, context.tiles)]
         yield
-        reader.cancel()
-        with suppress(asyncio.CancelledError):
-            await reader
+        for reader in readers:
+            reader.cancel()
+        await asyncio.gather(*readers, return_exceptions=True)
         await context.feed.close()
+        await context.tiles.close()
         context.client.close()
 
     app = FastAPI(
@@ -41,7 +42,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         redirect_slashes=False,  # its Location would repeat whatever was asked for
     )
     app.state.context = context
-    for module in (streams, probes, scores, events, models, workers, secrets, health):
+    for module in (streams, live, probes, scores, events, models, workers, secrets, health):
         app.include_router(module.router)
     install_error_handlers(app)
     app.add_middleware(BodyLimit)

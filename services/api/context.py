@@ -17,6 +17,7 @@ from services.api.metrics.requests import ApiMetrics
 from services.api.metrics.store import StoreCollector
 from services.api.protocol.door import Door
 from services.api.settings import ApiSettings
+from services.api.tiles.reader import TileReader
 from shared.store.client import connect, connect_async
 from shared.store.registry import Registry
 from shared.words.sealing import Vault
@@ -40,6 +41,8 @@ class ApiContext:
     catalog: ModelListing
     listeners: Door
     feed: LiveFeed
+    viewers: Door
+    tiles: TileReader
     metrics: ApiMetrics
 
 
@@ -52,6 +55,7 @@ def build_context(settings: ApiSettings) -> ApiContext:
     registry = Registry(client, vault)
     metrics.registry.register(StoreCollector(client, registry, settings.lease_seconds))
     listeners = Door("listeners", settings.api_listeners, settings.api_listeners_per_client)
+    viewers = Door("viewers", settings.api_viewers, settings.api_viewers_per_client)
     return ApiContext(
         client=client,
         lease_seconds=settings.lease_seconds,
@@ -64,6 +68,8 @@ def build_context(settings: ApiSettings) -> ApiContext:
         catalog=catalog,
         listeners=listeners,
         feed=LiveFeed(connect_async(url, STORE_TIMEOUT_SECONDS), metrics, listeners),
+        viewers=viewers,
+        tiles=TileReader(connect_async(url, STORE_TIMEOUT_SECONDS), metrics, viewers),
         metrics=metrics,
     )
 

@@ -84,7 +84,7 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )
         )
-        self._feed = context.feed
+        self._feed, self._tiles = context.feed, context.tiles
         self._stop = stop
 
     @contextlib.contextmanager
@@ -97,8 +97,9 @@ class Server(uvicorn.Server):
         return self._stop.is_set() or await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Ends the live feed, then the connections."""
+        """Ends what has no end of its own, then the connections."""
         self._feed.stop()
+        self._tiles.stop()
         await super().shutdown(sockets)
 
 

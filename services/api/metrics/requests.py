@@ -40,6 +40,9 @@ class ApiMetrics:
         self.live_clients = Gauge(
             "afterimage_api_live_clients", "Listeners of the live feed connected now.", registry=self.registry
         )
+        self.viewers = Gauge(
+            "afterimage_api_viewers", "Connections that are shown live pictures now.", registry=self.registry
+        )
         self.live_clients_slow = Counter(
             "afterimage_api_live_clients_slow_total",
             "Listeners of the live feed disconnected for being slow.",
