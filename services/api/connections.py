@@ -7,6 +7,7 @@ A WebSocket has the same place as the request that became one.
 
 import asyncio
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final, cast
 
 import h11
@@ -96,7 +97,7 @@ class HttpConnection(H11Protocol):
         if reason is None:
             self._arriving.start(HEAD_SECONDS)
         else:
-            self._answer(503, ErrorDetail(code="too_many_connections", message=reason))
+            self._refuse(503, "too_many_connections", reason)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Leaves the place."""
@@ -151,8 +152,7 @@ class HttpConnection(H11Protocol):
     def _on_late(self) -> None:
         self._door.metrics.cut("late")
         if self.conn.their_state is h11.IDLE and self.conn.our_state is h11.IDLE:
-            message = f"the request's head did not arrive within {HEAD_SECONDS:g} s"
-            self._answer(408, ErrorDetail(code="request_timeout", message=message))
+            self._refuse(408, "request_timeout", f"the request's head did not arrive within {HEAD_SECONDS:g} s")
         else:
             self.transport.close()
 
@@ -160,12 +160,9 @@ class HttpConnection(H11Protocol):
         self._door.metrics.cut("slow")
         self.transport.abort()
 
-    def _answer(self, status: int, detail: ErrorDetail) -> None:
+    def _refuse(self, status: int, code: str, message: str) -> None:
         """Says so without having been asked, and closes."""
-        response = error_response(status, detail, {"Connection": "close"})
-        head = h11.Response(status_code=status, headers=response.raw_headers)
-        for event in (head, h11.Data(data=bytes(response.body)), h11.EndOfMessage()):
-            self.transport.write(self.conn.send(event) or b"")
+        self.transport.write(_answer(status, code, message))
         self.transport.close()
 
 
@@ -207,6 +204,16 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             self.close_sent = True
         self.transport.close()
         self.loop.call_later(LAST_WORDS_SECONDS, self.transport.abort)
+
+
+@cache
+def _answer(status: int, code: str, message: str) -> bytes:
+    """A whole answer; hundreds of connections may be given the same at one moment."""
+    response = error_response(status, ErrorDetail(code=code, message=message), {"Connection": "close"})
+    head = h11.Response(status_code=status, headers=response.raw_headers)
+    events = (head, h11.Data(data=bytes(response.body)), h11.EndOfMessage())
+    connection = h11.Connection(h11.SERVER)
+    return b"".join(connection.send(event) or b"" for event in events)
 
 
 def host_of(client: tuple[str, int] | None) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import resource
@@ -33,6 +34,11 @@ INHERITED = (
     (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", 20_000),
 )
 """Options of the listening socket that its connections have as well, where the system knows them."""
+ACCEPTED_AT_ONCE = 16
+"""Connections, before those that are there have their turn again."""
+QUEUED = 2048
+SWITCH_SECONDS = 0.001
+"""How long a thread that computes may keep the event loop waiting: a fifth of Python's own choice."""
 GRACE_SECONDS = 4  # a request that waits for a Redis that hangs ends by itself in less
 
 log = logging.getLogger(__name__)
@@ -81,6 +87,7 @@ class Server(uvicorn.Server):
                 log_level=logging.WARNING,
                 access_log=False,
                 server_header=False,
+                backlog=ACCEPTED_AT_ONCE,
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )
         )
@@ -91,6 +98,12 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Generator[None]:
         """Leaves the signals to whoever sets `stop`."""
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begins to serve; the queue of those who wait to be accepted is longer than what is accepted at once."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(QUEUED)
 
     async def on_tick(self, counter: int) -> bool:
         """Asked ten times a second whether to end."""
@@ -106,5 +119,8 @@ class Server(uvicorn.Server):
 def serve(app: FastAPI, settings: ApiSettings, listener: socket.socket, stop: threading.Event) -> None:
     """Serves the app on the socket until `stop` is set."""
     host, port = listener.getsockname()[:2]
+    sys.setswitchinterval(SWITCH_SECONDS)
+    gc.collect()
+    gc.freeze()  # what there is now stays to the end: going through it for garbage would hold everybody up for 0.1 s
     log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
     Server(app, settings, stop).run(sockets=[listener])

@@ -1,5 +1,6 @@
 """Scores read back piece by piece, so that a page of ten thousand frames is never in memory as a whole."""
 
+import threading
 from collections.abc import AsyncGenerator
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from shared.store.keys import keys_of
 
 PIECE_FRAMES: Final = 250
 THREADS: Final = 2
-"""At once: each that computes keeps the event loop, and so every other client, waiting for its turn."""
+"""At once: each holds a piece."""
 FRAMES: Final = TypeAdapter(list[FrameScores])
 
 
@@ -25,6 +26,8 @@ class ScoreReader:
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
         self._limiter = anyio.CapacityLimiter(THREADS)
+        self._computing = threading.Lock()
+        """one at a time: each that computes has the event loop, and so every other client, wait for its turn"""
 
     async def page(self, stream_id: str, since_ms: int, until_ms: int, limit: int) -> AsyncGenerator[bytes]:
         """The JSON of a ScorePage, in pieces: frames in `since_ms` <= time < `until_ms`, oldest first.
@@ -50,6 +53,7 @@ class ScoreReader:
         """The last frame's entry, how many frames there are, and their JSON without the brackets."""
         with translated():
             entries: Any = self._client.xrange(keys_of(stream_id).scores(stream_id), start, end, count=count)
-        frames = [FrameScores(at_ms=EntryId.parse(name).ms, scores=parse_scores(fields)) for name, fields in entries]
-        last = EntryId.parse(entries[-1][0]) if entries else EntryId(0)
-        return last, len(frames), FRAMES.dump_json(frames)[1:-1]
+        with self._computing:
+            frames = [FrameScores(at_ms=EntryId.parse(name).ms, scores=parse_scores(each)) for name, each in entries]
+            last = EntryId.parse(entries[-1][0]) if entries else EntryId(0)
+            return last, len(frames), FRAMES.dump_json(frames)[1:-1]
