@@ -52,10 +52,8 @@ gpu: ## Try and measure the GPU path (without one: on the CPU), in 6 minutes; wi
 gpu-train: ## Train camera-events for MINUTES, from the checkpoint FROM or one in OUT, where it is left; with PYTHON as it is
 	$(PYTHON) -m benchmarks.gpu_train --minutes $(MINUTES) --out $(OUT)/camera-events $(if $(FROM),--from $(FROM)) -- $(ARGS)
 
-env: ## Write .env, the settings of docker-compose.yml, with new passwords; what is there stays
-	@test -e .env || (umask 077 && secret() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; } && \
-	sed -e "s/^AFTERIMAGE_REDIS_PASSWORD=$$/&$$(secret)/" -e "s/^AFTERIMAGE_GRAFANA_PASSWORD=$$/&$$(secret)/" \
-	-e "s|^AFTERIMAGE_SECRET_KEY=$$|&$$(head -c 32 /dev/urandom | base64 | tr +/ -_)|" .env.example > .env)
+env: ## Write .env, the settings of docker-compose.yml, with new passwords and the admin key; what is there stays
+	@sh deploy/env.sh
 
 e2e: install ## Build the images and try docker-compose.yml; needs a Docker engine with Compose
 	AFTERIMAGE_TRY_COMPOSE=1 $(BIN)/python -m pytest tests/e2e/test_compose_up.py --timeout 3600

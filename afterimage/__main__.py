@@ -11,6 +11,7 @@ from afterimage.commands import (
     demo,
     evaluate,
     events,
+    keys,
     probe,
     secrets,
     streams,
@@ -36,6 +37,7 @@ app.command()(analyze.analyze)
 app.command()(probe.probe)
 app.add_typer(streams.app, name="streams")
 app.add_typer(secrets.app, name="secrets")
+app.add_typer(keys.app, name="keys")
 app.add_typer(dataset.app, name="dataset")
 app.command()(events.events)
 app.command()(train.train)

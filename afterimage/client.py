@@ -6,13 +6,13 @@ from typing import Any, Self
 import httpx
 from pydantic import BaseModel, ConfigDict
 
+from afterimage.own_key import LOOPBACK_HOSTS, VARIABLE, key_for
 from shared.errors import ApiUnavailable, RequestRefused
 from shared.streams import StreamState
 from shared.words.redaction import redact
 
 TIMEOUT_SECONDS = 15.0
 LIVE_TIMEOUT = httpx.Timeout(TIMEOUT_SECONDS, read=60.0)
-LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 PAGE = 500
 
 
@@ -34,13 +34,19 @@ class RegisteredStream(BaseModel):
 
 
 class Client:
-    """Calls one API. Every method raises ApiUnavailable, or RequestRefused with the API's own words."""
+    """Calls one API, with this key or the one that is found for it. Every method raises ApiUnavailable, or
+    RequestRefused with the API's own words.
+    """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key: str | None = None) -> None:
         self.url = url.rstrip("/")
         try:
             on_this_machine = httpx.URL(self.url).host in LOOPBACK_HOSTS
-            self._http = httpx.Client(base_url=self.url, timeout=TIMEOUT_SECONDS, trust_env=not on_this_machine)
+            self.key = key or key_for(self.url)
+            headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+            self._http = httpx.Client(
+                base_url=self.url, headers=headers, timeout=TIMEOUT_SECONDS, trust_env=not on_this_machine
+            )
         except (httpx.InvalidURL, ValueError) as err:
             raise ApiUnavailable("--url: not a URL; allowed is http://host:port or https://host:port") from err
 
@@ -88,6 +94,20 @@ class Client:
     def events(self, **filters: str | int | None) -> Iterator[dict[str, Any]]:
         """Events, newest first; `filters` as the API names them."""
         return self._pages("/v1/events", _given(filters))
+
+    def create_key(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Makes a key; returns its view, this once with the key itself."""
+        made: dict[str, Any] = self._json("POST", "/v1/keys", json=fields)
+        return made
+
+    def keys(self) -> list[dict[str, Any]]:
+        """Every key's view, oldest first."""
+        items: list[dict[str, Any]] = self._json("GET", "/v1/keys")["items"]
+        return items
+
+    def revoke_key(self, key_id: str) -> None:
+        """Revokes a key at once."""
+        self._send("DELETE", f"/v1/keys/{key_id}")
 
     def live_lines(self, last_event_id: str | None, **filters: str | None) -> Iterator[str]:
         """The lines of the live feed, from now or from after `last_event_id`; the first message says it is open."""
@@ -144,7 +164,8 @@ def _given(filters: Mapping[str, str | int | None]) -> dict[str, str | int]:
 
 def _message(reply: httpx.Response) -> str:
     """The API's own sentence, or what can be said of a reply that holds none."""
+    hint = f" (the command line sends that of {VARIABLE})" if reply.status_code == httpx.codes.UNAUTHORIZED else ""
     try:
-        return str(reply.json()["error"]["message"])
+        return str(reply.json()["error"]["message"]) + hint
     except (ValueError, KeyError, TypeError):
         return f"{reply.request.method} {reply.request.url.path}: HTTP {reply.status_code}"

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +17,7 @@ from afterimage.interrupts import StopRequest
 from afterimage.ports import usable_port
 from afterimage.redis_server import RedisServer, prepare_server
 from afterimage.supervise import ProcessSupervisor
+from services.api.security.keys import ApiKey
 from shared.errors import AfterimageError, StackFailed
 
 LOOK_EVERY_SECONDS = 0.1
@@ -26,7 +27,7 @@ READY_TIMEOUT_SECONDS = 90.0
 
 @dataclass(frozen=True, slots=True)
 class StackOptions:
-    """What a stack is made of; port 0 means any free port, `metrics_port` is ingest's, the next ones inference's."""
+    """What a stack is made of; port 0 means any free port, `metrics_port` is ingest's, the others' follow it."""
 
     data: Path
     media_root: Path
@@ -37,13 +38,15 @@ class StackOptions:
     device: str = "auto"
     redis_max_memory_mb: int = 1024
     inference_workers: int = 1
+    key: ApiKey = field(default_factory=ApiKey.new)
+    """whose hash the API gets: no request goes without it"""
 
     @property
-    def workers(self) -> tuple[str, ...]:
-        """The names of the processes that share the work, by role: `ingest`, `inference`, or `inference-1` and on."""
+    def services(self) -> tuple[str, ...]:
+        """The names of the processes, in the order of their starts: `ingest`, `inference`, or `inference-1` and on."""
         if self.inference_workers == 1:
-            return "ingest", "inference"
-        return "ingest", *(f"inference-{number}" for number in range(1, self.inference_workers + 1))
+            return "ingest", "inference", "api"
+        return "ingest", *(f"inference-{number}" for number in range(1, self.inference_workers + 1)), "api"
 
 
 class Stack:
@@ -67,8 +70,8 @@ class Stack:
         self._failure: AfterimageError | None = None
         self._resources = ExitStack()
         port = options.port or usable_port(options.host)
-        self.url = _http_url(options.host, port)
-        self._metrics_ports = dict(zip(options.workers, _metrics_ports(options, port), strict=True))
+        self.url, self.key = _http_url(options.host, port), options.key
+        self._metrics_ports = _metrics_ports(options, port)
         self.metrics_urls = {
             name: f"{_http_url('127.0.0.1', number)}/metrics" for name, number in self._metrics_ports.items()
         }
@@ -78,6 +81,7 @@ class Stack:
             "AFTERIMAGE_DEVICE": options.device,
             "AFTERIMAGE_API_HOST": options.host,
             "AFTERIMAGE_API_PORT": str(port),
+            "AFTERIMAGE_ADMIN_KEY_HASH": options.key.fingerprint,
         }
         if options.inference_workers > 1 and "AFTERIMAGE_TORCH_THREADS" not in os.environ:
             threads = (os.cpu_count() or 1) // 2 // options.inference_workers  # together as many as one would take
@@ -125,7 +129,7 @@ class Stack:
     def _run(self, folder: DataFolder, server: RedisServer) -> None:
         try:
             self._start_redis(folder, server)
-            for name in (*self._options.workers, "api"):
+            for name in self._options.services:
                 self._supervisor.start(self._service(name, folder, server.url))
             while not self._leaving.wait(LOOK_EVERY_SECONDS):
                 self._supervisor.watch(settled=self._settled.is_set())
@@ -161,13 +165,13 @@ class Stack:
             environment={
                 **self._environment,
                 "AFTERIMAGE_REDIS_URL": redis_url,
-                "AFTERIMAGE_METRICS_PORT": str(self._metrics_ports.get(name, 0)),
+                "AFTERIMAGE_METRICS_PORT": str(self._metrics_ports[name]),
             },
         )
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_TIMEOUT_SECONDS
-        with Client(self.url) as client:
+        with Client(self.url, self.key.text) as client:
             while self.wait(LOOK_EVERY_SECONDS):
                 missing = client.not_ready()
                 if missing is None:
@@ -178,16 +182,15 @@ class Stack:
                     raise StackFailed(f"not ready after {READY_TIMEOUT_SECONDS:g} s: {missing}; see {logs}")
 
 
-def _metrics_ports(options: StackOptions, api_port: int) -> list[int]:
-    """A port for each worker: one after the other from the given one on, or free ones, all different."""
-    first, count = options.metrics_port, len(options.workers)
-    if first:
-        return list(range(first, first + count))
-    ports: list[int] = []
-    while len(ports) < count:
-        port = usable_port("127.0.0.1")
-        if port not in {api_port, *ports}:
-            ports.append(port)
+def _metrics_ports(options: StackOptions, api_port: int) -> dict[str, int]:
+    """A port for each service: one after the other from the given one on, or free ones, all different."""
+    if options.metrics_port:
+        return {name: options.metrics_port + number for number, name in enumerate(options.services)}
+    ports: dict[str, int] = {}
+    for name in options.services:
+        while (port := usable_port("127.0.0.1")) in {api_port, *ports.values()}:
+            pass
+        ports[name] = port
     return ports
 
 

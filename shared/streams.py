@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from shared.entries import EntryId
+from shared.life.delivery_rules import DeliveryWish
 from shared.manifest import NAME, Label, Manifest, Thresholds
 from shared.sources import SEALED
 
@@ -32,6 +33,8 @@ PROGRESS = re.compile(
 RtspTransport = Literal["tcp", "udp", "http", "https"]
 """How RTSP media travels; http and https carry RTSP itself too, as web pages that get through firewalls."""
 StreamId = Annotated[str, Field(pattern=STREAM_ID_PATTERN)]
+Group = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+"""What several streams have in common, such as a site; keys may be for some groups alone."""
 
 
 class ThresholdOverride(BaseModel):
@@ -59,7 +62,7 @@ class ThresholdOverride(BaseModel):
         return Thresholds(**wanted)
 
 
-class StreamSpec(BaseModel):
+class StreamSpec(DeliveryWish):
     """A stream as the user wants it, as stored; `source` may hold credentials, so it never leaves unredacted.
 
     Its JSON is written and read with a Vault as the context: that seals the source, and opens it again.
@@ -69,6 +72,7 @@ class StreamSpec(BaseModel):
 
     id: StreamId
     name: str = Field(min_length=1, max_length=200)
+    groups: tuple[Group, ...] = Field(default=(), max_length=16)
     source: str = Field(min_length=1, max_length=2048)
     fps: float = Field(default=DEFAULT_FPS, ge=MIN_FPS, le=60)
     fps_given: bool = Field(default=False, description="whether the user chose fps; otherwise it is the model's")
@@ -76,6 +80,7 @@ class StreamSpec(BaseModel):
     model_asks: int = Field(
         default=0, ge=0, description="how many changes named the model; each has inference look at its folder again"
     )
+    forgets: int = Field(default=0, ge=0, description="how often the memory was to be emptied; inference follows")
     pace: Literal["live", "fast"] = "live"
     loop: bool = False
     thresholds: dict[Label, ThresholdOverride] = Field(default_factory=dict, max_length=256)
@@ -89,6 +94,9 @@ class StreamSpec(BaseModel):
         ge=1,
         le=3600,
         description="without a picture from a camera; None: ingest's setting, and by fps",
+    )
+    offline_seconds: float = Field(
+        default=30.0, ge=1, le=86_400, description="a camera that gives nothing for longer is away, which is an event"
     )
     base_ms: int = Field(
         ge=1, lt=1 << 50, description="wall-clock time of a file's first frame; frame ids count from it"

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import redis
 from leasing import lease_of
+from prometheus_client import generate_latest
 from pydantic import SecretStr
 
 from services.api.app import context_of, create_app
@@ -43,6 +44,10 @@ class RunningApi:
         assert reply.status_code == 201, reply.text
         return reply.json()  # type: ignore[no-any-return]
 
+    def metrics(self) -> str:
+        """What Prometheus would be told."""
+        return generate_latest(self.context.metrics.registry).decode()
+
     def error(self, status: int, method: str, path: str, **options: Any) -> dict[str, Any]:
         """The error that a request is answered with."""
         reply = self.http.request(method, path, **options)
@@ -62,12 +67,11 @@ def publish(client: redis.Redis, stream_id: str, at_ms: int, *, end: bool = Fals
 def running_api(redis_url: str, **settings: Any) -> Iterator[RunningApi]:
     """An api on this Redis, with the project's models and its root as media root unless given otherwise."""
     defaults: dict[str, Any] = {"media_root": PROJECT_ROOT, "models_dir": PROJECT_ROOT / "models"}
-    chosen = ApiSettings(redis_url=SecretStr(redis_url), **{**defaults, **settings})
-    app = create_app(chosen)
+    app = create_app(ApiSettings(redis_url=SecretStr(redis_url), **{**defaults, **settings}))
     stop = threading.Event()
     with listen("127.0.0.1", 0) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server = threading.Thread(target=Server(app, chosen, stop).run, kwargs={"sockets": [listener]})
+        server = threading.Thread(target=Server(app, stop).run, kwargs={"sockets": [listener]})
         server.start()
         try:
             with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
@@ -117,6 +121,7 @@ class LiveClient:
     url: str
     query: str = ""
     last_event_id: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
     received: list[tuple[str, str]] = field(default_factory=list)
     comments: list[str] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
@@ -124,7 +129,7 @@ class LiveClient:
     def __enter__(self) -> "LiveClient":
         address = httpx.URL(self.url)
         self._connection = http.client.HTTPConnection(address.host, address.port or 80, timeout=60)
-        headers = {} if self.last_event_id is None else {"Last-Event-ID": self.last_event_id}
+        headers = self.headers | ({} if self.last_event_id is None else {"Last-Event-ID": self.last_event_id})
         self._connection.request("GET", f"/v1/events/live?{self.query}", headers=headers)
         self._socket = self._connection.sock
         reply = self._connection.getresponse()

@@ -1,22 +1,57 @@
 """The application: routes, errors, limits and the live feed, put together."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Security
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.security import APIKeyCookie, HTTPBearer
 
 from services.api.context import ApiContext, build_context
 from services.api.metrics.requests import RequestMetrics
+from services.api.protocol.docs import errors
 from services.api.protocol.errors import install_error_handlers
-from services.api.protocol.middleware import BodyLimit, RequestId
-from services.api.routes import events, health, live, models, probes, scores, secrets, streams, workers
-from services.api.settings import ApiSettings
+from services.api.protocol.headers import SecurityHeaders
+from services.api.protocol.middleware import BodyLimit, Prefix, RequestId
+from services.api.protocol.visitors import Visitors
+from services.api.routes import (
+    docs,
+    events,
+    health,
+    live,
+    marks,
+    models,
+    probes,
+    scores,
+    streams,
+    workers,
+)
+from services.api.routes.access import keys, secrets, session
+from services.api.security.access import Access
+from services.api.security.audit import Audit
+from services.api.security.revocations import Revocations
+from services.api.security.sessions import COOKIE
+from services.api.settings import ApiSettings, words
 
 DESCRIPTION = """Streaming video analytics with memory: register cameras and files, read what happened in them, or
 listen as it happens. Times are in milliseconds since 1970. Errors have one shape:
 `{"error": {"code", "message", "field"?, "value"?}}`."""
+
+
+CORS: Final[Mapping[str, Any]] = {
+    "allow_methods": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+    "allow_headers": ["Authorization", "Content-Type", "If-Match", "If-None-Match", "Last-Event-ID", "X-Request-ID"],
+    "expose_headers": ["ETag", "Location", "Retry-After", "X-Captured-At-Ms", "X-Request-ID"],
+}
+"""Others' pages send a key; a session's cookie stays with the api's own."""
+SHOWN = [
+    Security(HTTPBearer(auto_error=False, scheme_name="key", description="a key: afi_…")),
+    Security(APIKeyCookie(name=COOKIE, auto_error=False, scheme_name="session", description="of POST /v1/session")),
+]
+"""For the document alone: the gate has let pass who may, before any of this is asked."""
 
 
 def create_app(settings: ApiSettings) -> FastAPI:
@@ -32,6 +67,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         await asyncio.gather(*readers, return_exceptions=True)
         await context.feed.close()
         await context.tiles.close()
+        await context.doorkeeper.close()
         context.client.close()
 
     app = FastAPI(
@@ -39,15 +75,28 @@ def create_app(settings: ApiSettings) -> FastAPI:
         version=version("afterimage"),
         description=DESCRIPTION,
         lifespan=lifespan,
+        docs_url=None,  # theirs load scripts from servers of others
+        redoc_url=None,
         redirect_slashes=False,  # its Location would repeat whatever was asked for
     )
     app.state.context = context
-    for module in (streams, live, probes, scores, events, models, workers, secrets, health):
-        app.include_router(module.router)
+    for open_to_all in (health.router, docs.router, session.entrance):
+        app.include_router(open_to_all)
+    for module in (streams, live, probes, scores, events, marks, models, workers, secrets, keys, session):
+        app.include_router(module.router, dependencies=SHOWN, responses=errors(401, 403, 429))
+    for module in (events, live):
+        app.include_router(module.sockets)  # in no document
     install_error_handlers(app)
     app.add_middleware(BodyLimit)
+    app.add_middleware(Access, doorkeeper=context.doorkeeper, revocations=Revocations(context.doorkeeper))
+    app.add_middleware(Audit)
+    if origins := words(settings.api_cors_origins):
+        app.add_middleware(CORSMiddleware, allow_origins=origins, **CORS)
+    app.add_middleware(Visitors, settings=settings)
+    app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestMetrics, metrics=context.metrics)
     app.add_middleware(RequestId)
+    app.add_middleware(Prefix, prefix=settings.api_root_path)
     return app
 
 

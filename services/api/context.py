@@ -16,8 +16,11 @@ from services.api.live.feed import LiveFeed
 from services.api.metrics.requests import ApiMetrics
 from services.api.metrics.store import StoreCollector
 from services.api.protocol.door import Door
+from services.api.security.doorkeeper import Doorkeeper
+from services.api.security.keyring import Keyring
 from services.api.settings import ApiSettings
 from services.api.tiles.reader import TileReader
+from shared.life.event_desk import EventDesk
 from shared.store.client import connect, connect_async
 from shared.store.registry import Registry
 from shared.words.sealing import Vault
@@ -29,6 +32,7 @@ STORE_TIMEOUT_SECONDS = 1.5  # a client had better ask again than hold a thread 
 class ApiContext:
     """The parts of the api."""
 
+    settings: ApiSettings
     client: redis.Redis
     lease_seconds: float
     """a worker that was silent for longer is dead"""
@@ -38,12 +42,15 @@ class ApiContext:
     prober: Prober
     history: History
     scores: ScoreReader
+    desk: EventDesk
     catalog: ModelListing
     listeners: Door
     feed: LiveFeed
     viewers: Door
     tiles: TileReader
     metrics: ApiMetrics
+    keyring: Keyring
+    doorkeeper: Doorkeeper
 
 
 def build_context(settings: ApiSettings) -> ApiContext:
@@ -57,6 +64,7 @@ def build_context(settings: ApiSettings) -> ApiContext:
     listeners = Door("listeners", settings.api_listeners, settings.api_listeners_per_client)
     viewers = Door("viewers", settings.api_viewers, settings.api_viewers_per_client)
     return ApiContext(
+        settings=settings,
         client=client,
         lease_seconds=settings.lease_seconds,
         registry=registry,
@@ -65,12 +73,17 @@ def build_context(settings: ApiSettings) -> ApiContext:
         prober=Prober(client, settings),
         history=History(client),
         scores=ScoreReader(client),
+        desk=EventDesk(client),
         catalog=catalog,
         listeners=listeners,
         feed=LiveFeed(connect_async(url, STORE_TIMEOUT_SECONDS), metrics, listeners),
         viewers=viewers,
         tiles=TileReader(connect_async(url, STORE_TIMEOUT_SECONDS), metrics, viewers),
         metrics=metrics,
+        keyring=Keyring(client, settings.first_key),
+        doorkeeper=Doorkeeper(
+            connect_async(url, STORE_TIMEOUT_SECONDS, retries=1), settings.first_key, settings.api_session_seconds
+        ),
     )
 
 

@@ -18,8 +18,9 @@ from fastapi import FastAPI
 
 from services.api.app import context_of
 from services.api.connections import ConnectionDoor, HttpConnection, WebSocketConnection
-from services.api.settings import ApiSettings
-from shared.errors import SettingsInvalid
+from services.api.security.doorkeeper import is_loopback
+from services.api.settings import words
+from shared.errors import SettingsInvalid, StoreUnavailable
 
 OTHER_FILES = 256
 """Files that are no clients' connections: those to Redis, and the models'."""
@@ -72,10 +73,12 @@ def open_files() -> int:
 class Server(uvicorn.Server):
     """Serves until `stop` is set; live listeners are sent home first, so that nobody waits for them."""
 
-    def __init__(self, app: FastAPI, settings: ApiSettings, stop: threading.Event) -> None:
+    def __init__(self, app: FastAPI, stop: threading.Event) -> None:
         context = context_of(app)
+        settings = context.settings
         most = max(1, min(settings.api_connections, open_files() - OTHER_FILES))
         door = ConnectionDoor(most, settings.api_connections_per_client, context.metrics)
+        proxies = words(settings.api_trusted_proxies)
         super().__init__(
             uvicorn.Config(
                 app,
@@ -88,6 +91,8 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 backlog=ACCEPTED_AT_ONCE,
+                proxy_headers=bool(proxies),
+                forwarded_allow_ips=proxies,
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )
         )
@@ -116,11 +121,26 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def serve(app: FastAPI, settings: ApiSettings, listener: socket.socket, stop: threading.Event) -> None:
-    """Serves the app on the socket until `stop` is set."""
+def check_address(app: FastAPI, host: str) -> None:
+    """Raises SettingsInvalid where others can reach the address, and no key keeps them out."""
+    try:
+        is_open = not is_loopback(host) and context_of(app).keyring.is_empty()
+    except StoreUnavailable as err:
+        log.warning("whether there are keys is not known yet; until then nobody is served: %s", err)
+        return
+    if is_open:
+        raise SettingsInvalid(
+            f"AFTERIMAGE_API_HOST: {host} can be reached from other machines, and there is no key yet: listen on "
+            "127.0.0.1 and make one (`afterimage keys create NAME --role admin`), or set AFTERIMAGE_ADMIN_KEY_HASH"
+        )
+
+
+def serve(app: FastAPI, listener: socket.socket, stop: threading.Event) -> None:
+    """Serves the app on the socket until `stop` is set; raises SettingsInvalid where it may not."""
     host, port = listener.getsockname()[:2]
+    check_address(app, host)
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.collect()
     gc.freeze()  # what there is now stays to the end: going through it for garbage would hold everybody up for 0.1 s
     log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
-    Server(app, settings, stop).run(sockets=[listener])
+    Server(app, stop).run(sockets=[listener])

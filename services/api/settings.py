@@ -1,8 +1,19 @@
 """The api's own settings."""
 
-from pydantic import Field
+import re
 
+from pydantic import Field, field_validator
+
+from services.api.security.keys import FINGERPRINT, KeyRecord
 from shared.service.settings import SealedSettings
+
+ROOT_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
+ORIGIN = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+
+
+def words(text: str) -> list[str]:
+    """What stands between a setting's commas."""
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 class ApiSettings(SealedSettings):
@@ -18,3 +29,37 @@ class ApiSettings(SealedSettings):
     api_viewers: int = Field(default=256, ge=1, le=65536, description="of live pictures at a time")
     api_viewers_per_client: int = Field(default=128, ge=1, le=65536, description="of these from one address")
     api_port: int = Field(default=8000, ge=0, le=65535, description="0: any free port")
+    api_root_path: str = Field(default="", description="the prefix under which a proxy shows it, such as /afterimage")
+    api_allowed_hosts: str = Field(
+        default="", description="names it is called by, besides loopback and its address; with commas"
+    )
+    api_cors_origins: str = Field(default="", description="others' pages that may use it: https://host, with commas")
+    api_trusted_proxies: str = Field(default="", description="addresses whose X-Forwarded-For counts; with commas")
+    api_session_seconds: int = Field(default=43_200, ge=60, le=2_592_000, description="a browser's login ends after")
+    admin_key_hash: str = Field(default="", description="ID:HASH of the first admin key, as `make env` writes it")
+
+    @field_validator("api_root_path")
+    @classmethod
+    def _is_path(cls, value: str) -> str:
+        if value and not ROOT_PATH.fullmatch(value):
+            raise ValueError("allowed is a path such as /afterimage, with no slash at its end")
+        return value
+
+    @field_validator("api_cors_origins")
+    @classmethod
+    def _are_origins(cls, value: str) -> str:
+        if not all(ORIGIN.fullmatch(each) for each in words(value)):
+            raise ValueError("allowed are http(s)://host[:port] alone, with commas between them; no path, no *")
+        return value
+
+    @field_validator("admin_key_hash")
+    @classmethod
+    def _is_fingerprint(cls, value: str) -> str:
+        if value and not FINGERPRINT.fullmatch(value):
+            raise ValueError("allowed is ID:HASH of a key, 16 and 64 hexadecimal digits, as `make env` writes it")
+        return value
+
+    @property
+    def first_key(self) -> KeyRecord | None:
+        """What is known of the first admin key, where there is one."""
+        return KeyRecord.of_settings(self.admin_key_hash) if self.admin_key_hash else None

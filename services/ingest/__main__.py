@@ -1,10 +1,10 @@
 """The ingest service: `python -m services.ingest`, set by `AFTERIMAGE_*` variables."""
 
 from services.ingest.captures.inlet import Workplace
-from services.ingest.captures.probe_desk import ProbeDesk
 from services.ingest.captures.supervisor import Supervisor
 from services.ingest.metrics import IngestMetrics
 from services.ingest.own_redis import OwnRedis
+from services.ingest.probe_desk import ProbeDesk
 from services.ingest.settings import IngestSettings
 from shared.probes import ProbeQueue
 from shared.service.allocator import share_arenas

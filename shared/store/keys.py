@@ -20,6 +20,23 @@ def workers_key(role: Role) -> str:
     return f"workers:{role}"
 
 
+ACCESS_KEYS = "{access}:keys"
+"""Hash: id of an API key → KeyRecord (JSON), without the key itself."""
+
+ACCESS_USED = "{access}:used"
+"""Hash: id of an API key → when it was used last, in ms, to the minute."""
+
+
+def session_key(digest: str) -> str:
+    """String: Session (JSON), by the hash of its cookie."""
+    return f"{{access}}:session:{digest}"
+
+
+def sessions_key(key_id: str) -> str:
+    """Sorted set: hash of a cookie → when that session of an API key ends, in ms."""
+    return f"{{access}}:sessions:{key_id}"
+
+
 PROBES_OPEN = "{probes}:open"
 """Sorted set: id of a probe that is waited for → until when, in ms."""
 
@@ -95,8 +112,18 @@ class PartitionKeys:
 
     @property
     def feed(self) -> str:
-        """Stream: event transitions (opened, closed) of the whole partition."""
+        """Stream: event transitions (opened, closed, updated, deleted) of the whole partition."""
         return self._key("feed")
+
+    @property
+    def open(self) -> str:
+        """Hash: stream id → ids of its open events, with spaces between."""
+        return self._key("open")
+
+    @property
+    def kept(self) -> str:
+        """Hash: id of an event that people keep → Event (JSON), and id/marks → EventMarks (JSON)."""
+        return self._key("kept")
 
     def frames(self, stream_id: str) -> str:
         """Stream: the frame queue."""
@@ -107,11 +134,11 @@ class PartitionKeys:
         return self._key("scores", stream_id)
 
     def events(self, stream_id: str) -> str:
-        """Sorted set: event id by start time in ms."""
+        """Sorted set: event id by start time in ms, but for those that are kept."""
         return self._key("events", stream_id)
 
     def event_data(self, stream_id: str) -> str:
-        """Hash: event id → Event (JSON)."""
+        """Hash: event id → Event (JSON), and id/marks → EventMarks (JSON)."""
         return self._key("eventdata", stream_id)
 
     def own(self, stream_id: str) -> list[str]:

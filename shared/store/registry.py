@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 import redis
 
 from shared.errors import Fenced, StreamExists, StreamUnknown
+from shared.manifest import OFFLINE
 from shared.records import StreamRecord, Unreadable, parsed_spec
 from shared.sources import SEALED
 from shared.store.client import replies_of, translated
 from shared.store.errors import Damaged
 from shared.store.keys import PARTITIONS, PartitionKeys, keys_of
 from shared.store.leases import OWNS, Lease
-from shared.store.scripts import WRONG, Script, lua
+from shared.store.scripts import EVENTS, MAX_FEED_ENTRIES, WRONG, Script, lua
 from shared.streams import STREAM_ID_PATTERN, InferenceStatus, Progress, StreamSpec, StreamStatus
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ FENCED = 2
 TURN_SECONDS = 0.25
 ADD: Final = lua("stream_add")
 REPLACE: Final = lua("stream_replace")
-REMOVE: Final = lua("stream_remove")
+REMOVE: Final = WRONG + EVENTS + lua("stream_remove")
 SET_IF_CURRENT: Final = OWNS + WRONG + lua("stream_set_if_current")
 
 
@@ -151,12 +152,12 @@ class Registry:
             return bool(Script(self._client, REPLACE)([keys.streams, keys.changes], arguments))
 
     def remove(self, stream_id: str) -> None:
-        """Removes a stream and all its keys; raises StreamUnknown."""
+        """Removes a stream and all its keys; the feed tells that its open events closed. Raises StreamUnknown."""
         keys = keys_of(stream_id)
-        hashes = [keys.status, keys.inference, keys.published, keys.progress, keys.state, keys.memory]
-        named = [keys.streams, keys.changes, *hashes, *keys.own(stream_id)]
+        hashes = [keys.open, keys.progress, keys.status, keys.inference, keys.published, keys.state, keys.memory]
+        named = [keys.streams, keys.changes, keys.feed, keys.kept, *hashes, *keys.own(stream_id)]
         with translated():
-            known = Script(self._client, REMOVE)(named, [stream_id])
+            known = Script(self._client, REMOVE)(named, [stream_id, OFFLINE, MAX_FEED_ENTRIES])
         if not known:
             raise StreamUnknown(f"no stream has the id {stream_id!r}")
 

@@ -22,22 +22,25 @@ class Api:
 
     url: str
     pid: int
+    metrics_port: int
 
     @property
     def port(self) -> int:
         return urlsplit(self.url).port or 80
 
-    async def open(self, request: str = "", limit: int = 1 << 16) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def open(
+        self, request: str = "", limit: int = 1 << 16, port: int | None = None
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection, with a request on it where one is given."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, limit=limit)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port or self.port, limit=limit)
         if request:
             writer.write(f"GET {request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
             await writer.drain()
         return reader, writer
 
-    async def read(self, request: str) -> str:
+    async def read(self, request: str, port: int | None = None) -> str:
         """The answer; it must be a success."""
-        reader, writer = await self.open(request)
+        reader, writer = await self.open(request, port=port)
         head = await reader.readuntil(b"\r\n\r\n")
         assert b" 200 " in head.partition(b"\r\n")[0], head
         answer = await reader.read()

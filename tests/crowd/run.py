@@ -14,6 +14,7 @@ from typing import Self
 import redis
 from api_server import BASE_MS, an_event, write_event
 from ingest_runner import stream_spec
+from redis_cluster import free_port
 
 from crowd.clients import Api, Delays, Watch, listen, watch
 from shared.entries import Frame
@@ -30,12 +31,14 @@ TILES = 4
 @contextmanager
 def api_process(redis_url: str) -> Iterator[Api]:
     """An api as long as the block lasts."""
-    variables = {"AFTERIMAGE_REDIS_URL": redis_url, "AFTERIMAGE_API_PORT": "0"}
+    metrics_port = free_port()
+    variables = {"REDIS_URL": redis_url, "API_PORT": "0", "METRICS_PORT": str(metrics_port)}
+    environment = os.environ | {f"AFTERIMAGE_{name}": value for name, value in variables.items()}
     command = [sys.executable, "-m", "services.api"]
-    with subprocess.Popen(command, env=os.environ | variables, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr
-            yield Api(process.stderr.readline().split()[-1], process.pid)
+            yield Api(process.stderr.readline().split()[-1], process.pid, metrics_port)
         finally:
             process.kill()
 
@@ -94,7 +97,7 @@ async def siege(api: Api, client: redis.Redis, idle: int, readers: int, frames: 
     ask = f"/v1/streams/one/scores?limit={frames}"
     held = [await api.open("/v1/events/live", limit=64) for _ in range(silent)]
     held += [await api.open() for _ in range(idle)]
-    while f"afterimage_api_live_clients {silent}.0" not in await api.read("/metrics"):
+    while f"afterimage_api_live_clients {silent}.0" not in await api.read("/metrics", api.metrics_port):
         await asyncio.sleep(0.1)
     async with Health(api) as health:
         started = time.perf_counter()

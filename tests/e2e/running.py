@@ -62,6 +62,11 @@ class Running:
         """The API's URL, once the system is ready."""
         return self.line("ready        http").split()[1]
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a request carries: the admin key of this home."""
+        return {"Authorization": f"Bearer {(self.home / 'afterimage' / 'admin.key').read_text().strip()}"}
+
     def interrupt(self, number: int = signal.SIGINT) -> None:
         """Sends a signal to the process group, as a terminal does."""
         os.killpg(self.process.pid, number)

@@ -40,7 +40,7 @@ def system(shared_system: Running) -> Iterator[Running]:
     """A whole system without streams, for tests that leave it as it is."""
     yield shared_system
     for stream in get(shared_system, "/v1/streams")["items"]:
-        httpx.delete(f"{shared_system.url}/v1/streams/{stream['id']}", timeout=10).raise_for_status()
+        httpx.delete(f"{shared_system.url}/v1/streams/{stream['id']}", headers=shared_system.headers).raise_for_status()
 
 
 def up(data: Path, media: Path, *more: str) -> tuple[str, ...]:
@@ -48,12 +48,12 @@ def up(data: Path, media: Path, *more: str) -> tuple[str, ...]:
 
 
 def get(system: Running, path: str) -> Any:
-    return httpx.get(f"{system.url}{path}", timeout=10).raise_for_status().json()
+    return httpx.get(f"{system.url}{path}", headers=system.headers, timeout=10).raise_for_status().json()
 
 
 def play(system: Running, stream_id: str, **fields: Any) -> None:
     body = {"id": stream_id, "name": stream_id, "source": "scene.mp4", "pace": "fast", "base_ms": 1000, **fields}
-    httpx.post(f"{system.url}/v1/streams", json=body, timeout=10).raise_for_status()
+    httpx.post(f"{system.url}/v1/streams", json=body, headers=system.headers, timeout=10).raise_for_status()
 
 
 def finished(system: Running, stream_id: str) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def shares(system: Running) -> list[int]:
 
 
 def has_listener(system: Running) -> bool:
-    metrics = httpx.get(f"{system.url}/metrics", timeout=10).text
+    metrics = httpx.get(system.line("metrics  ").split()[-1], timeout=10).text
     return "afterimage_api_live_clients 1.0" in metrics.splitlines()
 
 
@@ -109,6 +109,9 @@ def test_it_works_stops_in_order_on_ctrl_c_and_has_kept_everything_next_time(tmp
         assert finished(system, "kept")["frames_processed"] == SAMPLED
         for word in ("metrics", "redis", "data", "media root", "models"):
             system.line(word)
+        key = Path(system.line("admin key").split()[2])
+        assert (key, key.stat().st_mode & 0o777) == (tmp_path / "afterimage" / "admin.key", 0o600)
+        assert httpx.get(f"{system.url}/v1/streams").status_code == 401
         for url in system.line("metrics  ").split()[1:]:
             assert "afterimage_" in httpx.get(url, timeout=10).raise_for_status().text
         before = scores(system, "kept")
@@ -238,13 +241,14 @@ def test_batch_mates_never_touch_each_others_memory(system: Running) -> None:
     assert_same(scores(system, "second"), alone)
 
 
-def test_the_command_line_talks_to_it(system: Running, tmp_path: Path, media: Path) -> None:
+def test_the_command_line_talks_to_it(system: Running, media: Path) -> None:
     def command(*arguments: str) -> list[str]:
-        with running(*arguments, "--url", system.url, home=tmp_path / "client") as client:
+        with running(*arguments, "--url", system.url, home=system.home, guest=True) as client:
             assert client.wait(60) == 0, client.errors
             return client.lines
 
-    with running("events", "--follow", "--json", "--url", system.url, home=tmp_path / "follower") as follower:
+    follow = ("events", "--follow", "--json", "--url", system.url)
+    with running(*follow, home=system.home, guest=True) as follower:
         eventually(lambda: has_listener(system), "somebody follows")
         scene = str(media / "scene.mp4")
         assert command("streams", "add", "Front door", scene, "--pace", "fast") == ["front-door"]
@@ -261,6 +265,6 @@ def test_the_command_line_talks_to_it(system: Running, tmp_path: Path, media: Pa
     assert any("front-door" in line for line in command("streams", "list"))
     assert command("streams", "remove", "front-door") == []
     assert command("streams", "list", "--json") == []
-    with running("streams", "show", "front-door", "--url", system.url, home=tmp_path / "client") as unknown:
+    with running("streams", "show", "front-door", "--url", system.url, home=system.home, guest=True) as unknown:
         assert unknown.wait(60) == 1
         assert "front-door" in unknown.errors[0]

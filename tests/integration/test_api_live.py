@@ -17,8 +17,8 @@ from websockets.sync.client import connect as connect_socket
 
 from services.api.live import feed, subscription
 from shared.store.client import connect
-from shared.store.commit import MAX_FEED_ENTRIES
 from shared.store.keys import keys_of, partition_of
+from shared.store.scripts import MAX_FEED_ENTRIES
 
 STREAMS = tuple(f"stream-{number}" for number in range(12))
 
@@ -32,7 +32,7 @@ def server(redis_url: str) -> Iterator[RunningApi]:
 @pytest.fixture
 def api(server: RunningApi, redis_client: redis.Redis) -> Iterator[RunningApi]:
     yield server
-    eventually(lambda: "afterimage_api_live_clients 0.0" in server.http.get("/metrics").text, "all listeners gone")
+    eventually(lambda: "afterimage_api_live_clients 0.0" in server.metrics(), "all listeners gone")
 
 
 def following(api: RunningApi, query: str = "") -> ClientConnection:
@@ -197,7 +197,8 @@ def test_while_redis_is_away_listeners_stay_and_miss_nothing() -> None:
             first = write_event(writer, an_event("a", BASE_MS))
             eventually(lambda: client.ids == [first], "the first event")
         assert api.error(503, "GET", "/v1/streams")["code"] == "store_unavailable"
-        stack.enter_context(LiveClient(api.url))  # is answered with 200
+        later = api.http.get("/v1/events/live", headers={"Accept": "text/event-stream"})
+        assert (later.status_code, later.text[:12]) == (200, "event: full\n")
         with redis_process(folder, *durable) as url, connect(url) as writer:
             second = write_event(writer, an_event("b", BASE_MS))
             eventually(lambda: client.ids == [first, second], "the second event")

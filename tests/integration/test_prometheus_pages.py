@@ -50,7 +50,7 @@ def test_the_apis_page(api: RunningApi, redis_client: redis.Redis) -> None:
     api.add("door")
     live(redis_client, "door")
     redis_client.xadd(keys_of("door").frames("door"), {"j": b"x" * 50_000})
-    page = api.http.get("/metrics").text
+    page = api.metrics()
     promtool("check", "metrics", text=page)
     states = samples(page, "afterimage_stream_state")
     assert len(states) == len(StreamState)
@@ -63,7 +63,7 @@ def test_the_apis_page(api: RunningApi, redis_client: redis.Redis) -> None:
     assert samples(page, "process_resident_memory_bytes")
     assert "_created" not in page
     api.http.delete("/v1/streams/door")
-    assert not samples(api.http.get("/metrics").text, "afterimage_stream_state")
+    assert not samples(api.metrics(), "afterimage_stream_state")
 
 
 def test_the_limit_of_redis_is_told_where_there_is_one() -> None:
@@ -72,7 +72,7 @@ def test_the_limit_of_redis_is_told_where_there_is_one() -> None:
         redis_process(Path(folder), "--maxmemory", str(MAX_BYTES)) as url,
         running_api(url) as api,
     ):
-        page = api.http.get("/metrics").text
+        page = api.metrics()
     assert samples(page, "afterimage_redis_memory_limit_bytes") == {'node="redis"': float(MAX_BYTES)}
 
 

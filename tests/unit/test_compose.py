@@ -1,5 +1,6 @@
 """What docker-compose.yml and the Dockerfiles promise, read from the files; tests/e2e/test_compose_up.py runs them."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -9,6 +10,9 @@ from typing import Any
 
 import pytest
 import yaml
+
+from afterimage.own_key import key_file, key_for
+from services.api.security.keys import ApiKey
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -131,8 +135,18 @@ def test_the_health_check_asks_where_the_service_listens(name: str) -> None:
     text = DOCKERFILES[name].read_text()
     port = re.findall(r"AFTERIMAGE_(?:METRICS|API)_PORT=(\d+)", text)[-1]
     path = "readyz" if name == "api" else "healthz"
-    assert f"EXPOSE {port}" in text
+    assert re.search(rf"^EXPOSE {port}\b", text, re.M)
     assert f'CMD ["bash", "shared/service/health.sh", "{port}", "/{path}"]' in text
+
+
+@each_image
+def test_prometheus_asks_where_the_metrics_are(name: str) -> None:
+    jobs = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())["scrape_configs"]
+    (found,) = (job["dns_sd_configs"][0] for job in jobs if job["job_name"] == name)
+    assert (found["names"], f"AFTERIMAGE_METRICS_PORT={found['port']}\n" in DOCKERFILES[name].read_text()) == (
+        [name],
+        True,
+    )
 
 
 def test_torch_is_the_one_of_the_project() -> None:
@@ -150,15 +164,30 @@ def test_the_gpu_file_changes_inference_alone() -> None:
     assert services["inference"]["image"] != SERVICES["inference"]["image"]
 
 
-def test_make_env_invents_passwords_once(tmp_path: Path) -> None:
-    for name in ("Makefile", ".env.example"):
-        shutil.copy(ROOT / name, tmp_path)
+def make_env(folder: Path) -> tuple[str, str]:
+    """What `make env` says in a folder, and what .env holds then."""
     command = ["make", "--no-print-directory", "env"]
-    subprocess.run(command, cwd=tmp_path, check=True)
-    written = tmp_path / ".env"
-    text = written.read_text()
+    environment = os.environ | {"XDG_DATA_HOME": str(folder / "home")}
+    done = subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True)
+    written = folder / ".env"
+    assert written.stat().st_mode & 0o777 == 0o600
+    return done.stdout, written.read_text()
+
+
+def test_make_env_invents_passwords_and_the_admin_key_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "deploy").mkdir()
+    for name in ("Makefile", ".env.example", "deploy/env.sh"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    said, text = make_env(tmp_path)
     passwords = re.findall(r"^AFTERIMAGE_(?:REDIS|GRAFANA)_PASSWORD=([0-9a-f]{64})$", text, re.M)
     assert len(set(passwords)) == 2
-    assert written.stat().st_mode & 0o777 == 0o600
-    subprocess.run(command, cwd=tmp_path, check=True)
-    assert written.read_text() == text
+    assert said == f"admin key: {key_file()}\n"
+    assert key_file().stat().st_mode & 0o777 == 0o600
+    key = ApiKey.parse(key_for("http://localhost:8000") or "")
+    assert key
+    assert f"\nAFTERIMAGE_KEY={key.text}\n" in text
+    assert f"\nAFTERIMAGE_ADMIN_KEY_HASH={key.fingerprint}\n" in text
+    assert make_env(tmp_path) == (said, text)
+    (tmp_path / ".env").write_text(re.sub(r"AFTERIMAGE_(KEY|ADMIN_KEY_HASH)=.*\n", "", text))  # of an earlier version
+    assert sorted(make_env(tmp_path)[1].split()) == sorted(text.split())

@@ -22,6 +22,7 @@ from services.api.metrics.requests import ApiMetrics
 from services.api.protocol.door import Door
 from shared.entries import EntryId
 from shared.errors import AfterimageError, StoreUnavailable
+from shared.life.marks import EventMarks
 from shared.store.client import translated
 from shared.store.keys import NUM_PARTITIONS, PARTITIONS
 
@@ -30,6 +31,7 @@ MAX_BACKOFF_SECONDS = 2.0
 PAGE_ENTRIES = 64
 NO_KEY = "no such key"
 JOIN_SECONDS = 2.0
+UNMARKED = EventMarks().model_dump_json().encode()
 MAX_PENDING = 2 * NUM_PARTITIONS * PAGE_ENTRIES
 
 Answer = TypeVar("Answer")
@@ -43,7 +45,7 @@ class FeedFull(AfterimageError):
 
 @dataclass(frozen=True, slots=True)
 class FeedEntry:
-    """One transition of one event; `event` is its JSON as stored."""
+    """One transition of one event; `event` is its JSON with what people said of it."""
 
     partition: int
     entry_id: EntryId
@@ -59,10 +61,10 @@ class Listener:
     A full queue closes the listener: the client is too slow, and can come back with its position.
     """
 
-    def __init__(self, position: Position | None, address: str) -> None:
-        """A place of the client at this address: after the position, or, without one, from the moment it is placed."""
+    def __init__(self, position: Position | None, holder: str) -> None:
+        """A place of this holder: after the position, or, without one, from the moment it is placed."""
         self.position = position or Position()
-        self.address = address
+        self.holder = holder
         self.start: Position | None = None
         """where the reader was when it began to feed this listener; None before"""
         self.gap: Gap | None = None
@@ -125,16 +127,16 @@ class LiveFeed:
             else:
                 await asyncio.sleep(0 if len(entries) >= PAGE_ENTRIES else POLL_SECONDS)
 
-    async def join(self, position: Position | None, address: str) -> Listener:
+    async def join(self, position: Position | None, holder: str) -> Listener:
         """A new listener after the position, or from now on; while Redis is away, from when it is back.
 
-        Raises FeedFull where there is no place for this address, or the api is stopping. Whoever joins must leave.
+        Raises FeedFull where there is no place for this holder, or the api is stopping. Whoever joins must leave.
         """
-        reason = "the api is stopping" if self.closed else self._door.enter(address)
+        reason = "the api is stopping" if self.closed else self._door.enter(holder)
         if reason:
             raise FeedFull(f"the live feed takes no more listeners: {reason}")
         self._metrics.live_clients.set(self._door.total)
-        listener = Listener(position, address)
+        listener = Listener(position, holder)
         self._joined.add(listener)
         try:
             with suppress(StoreUnavailable, TimeoutError):
@@ -147,7 +149,7 @@ class LiveFeed:
 
     def leave(self, listener: Listener) -> None:
         """Forgets a listener."""
-        self._door.leave(listener.address)
+        self._door.leave(listener.holder)
         self._metrics.live_clients.set(self._door.total)
         self._joined.discard(listener)
         self._listeners.discard(listener)
@@ -274,8 +276,9 @@ def _advance(position: Position, entries: Sequence[FeedEntry]) -> Iterator[FeedE
 def _parse(partition: int, entry_id: bytes, fields: dict[bytes, bytes]) -> FeedEntry:
     """An entry of the feed; one that makes no sense has no kind, so that it is passed and nobody wants it."""
     try:
-        event = fields[b"event"].decode()
+        event, marks = fields[b"event"].decode(), fields.get(b"marks", UNMARKED).decode()
         parsed: dict[str, Any] = json.loads(event)
+        event = f"{event[:-1]},{marks[1:]}"
         kind, stream_id, label = fields[b"kind"].decode(), parsed["stream_id"], parsed["label"]
     except (KeyError, TypeError, ValueError):
         extra = {"partition": partition}

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from services.api.live.position import Position
 from shared.entries import MAX_NUMBER, EntryId
-from shared.store.commit import MAX_FEED_ENTRIES
+from shared.store.scripts import MAX_FEED_ENTRIES
 
 EMPTY: Final = EntryId(0, 0)
 

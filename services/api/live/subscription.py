@@ -9,7 +9,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import asdict, dataclass
 
 from fastapi.sse import format_sse_event
@@ -19,13 +19,15 @@ from starlette.websockets import WebSocket
 
 from services.api.live.feed import FeedEntry, Listener, LiveFeed
 from services.api.metrics.requests import ApiMetrics
+from services.api.protocol.later import SSE_HEADERS
 from services.api.protocol.sockets import NOT_ALLOWED, RESTARTING, Farewell, converse
+from services.api.security.sight import FeedSight
+from shared.errors import StoreUnavailable
 
 HEARTBEAT_SECONDS = 15.0
 SEND_TIMEOUT_SECONDS = 10.0
 RETRY_MS = 2000
-RETRY_FULL_MS = 15_000
-KINDS = frozenset({"opened", "closed"})
+KINDS = frozenset({"opened", "closed", "updated", "deleted"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +36,17 @@ class Wanted:
 
     stream_id: str | None
     label: str | None
+    sight: FeedSight
 
-    def matches(self, entry: FeedEntry) -> bool:
-        """Whether the client is to see the entry."""
-        return entry.kind in KINDS and self.stream_id in {None, entry.stream_id} and self.label in {None, entry.label}
+    async def matches(self, entry: FeedEntry) -> bool:
+        """Whether the client is to see the entry. Raises StoreUnavailable."""
+        is_asked = self.stream_id in {None, entry.stream_id} and self.label in {None, entry.label}
+        return entry.kind in KINDS and is_asked and await self.sight.sees(entry.stream_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One message: its kind is `opened` or `closed` (`data` is the event's JSON), `gap`, or `position` without data."""
+    """One message: its kind is that of an entry (`data` is the event's JSON), `gap`, or `position` without data."""
 
     kind: str
     position: str
@@ -63,19 +67,20 @@ class Told:
 async def told(feed: LiveFeed, listener: Listener, wanted: Wanted) -> AsyncGenerator[Told]:
     """What the client is told, its position first, then a gap before it if there is one; ends with the listening."""
     sent_at = float("-inf")
-    async with aclosing(feed.follow(listener, HEARTBEAT_SECONDS)) as entries:
-        async for entry in entries:
-            position = str(listener.position)
-            if entry is not None and wanted.matches(entry):
-                yield Told(entry.kind, position, entry.event)
-            elif time.monotonic() - sent_at >= HEARTBEAT_SECONDS:
-                yield Told("position", position)
-            else:
-                continue
-            if listener.gap:
-                gap, listener.gap = listener.gap, None
-                yield Told("gap", position, json.dumps(asdict(gap)))
-            sent_at = time.monotonic()
+    with suppress(StoreUnavailable):  # it ends: the client comes again, and goes on after what it was given
+        async with aclosing(feed.follow(listener, HEARTBEAT_SECONDS)) as entries:
+            async for entry in entries:
+                position = str(listener.position)
+                if entry is not None and await wanted.matches(entry):
+                    yield Told(entry.kind, position, entry.event)
+                elif time.monotonic() - sent_at >= HEARTBEAT_SECONDS:
+                    yield Told("position", position)
+                else:
+                    continue
+                if listener.gap:
+                    gap, listener.gap = listener.gap, None
+                    yield Told("gap", position, json.dumps(asdict(gap)))
+                sent_at = time.monotonic()
 
 
 class LiveResponse(StreamingResponse):
@@ -107,22 +112,6 @@ class LiveResponse(StreamingResponse):
             await super().stream_response(send_in_time)
         except TimeoutError:
             self._metrics.live_clients_slow.inc()
-
-
-class FullResponse(StreamingResponse):
-    """Tells a client for which there is no place why, and when to come back.
-
-    It is a success and ends at once: a browser's EventSource gives up for good on anything else.
-    """
-
-    media_type = "text/event-stream"
-
-    def __init__(self, reason: str) -> None:
-        text = format_sse_event(event="full", data_str=json.dumps({"reason": reason}), retry=RETRY_FULL_MS)
-        super().__init__(iter([text]), headers=SSE_HEADERS)
-
-
-SSE_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 async def _sse(feed: LiveFeed, listener: Listener, wanted: Wanted) -> AsyncGenerator[bytes]:

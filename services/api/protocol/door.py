@@ -1,4 +1,4 @@
-"""Places for clients: so many in all, and of these so many for one address."""
+"""Places for clients: so many in all, and of these so many for one client."""
 
 from collections import Counter
 
@@ -16,24 +16,27 @@ class Door:
         self._present: Counter[str] = Counter()
         self.total = 0
 
-    def enter(self, address: str) -> str | None:
+    def enter(self, holder: str) -> str | None:
         """Takes a place, which is to be left; or says why there is none."""
         if self.total >= self._most:
             return f"there are {self._most} {self._what} already"
-        if self._present[address] >= self._most_per_client:
-            return f"there are {self._most_per_client} {self._what} from this address already"
+        if self._present[holder] >= self._most_per_client:
+            return f"there are {self._most_per_client} {self._what} of this client already"
         self.total += 1
-        self._present[address] += 1
+        self._present[holder] += 1
         return None
 
-    def leave(self, address: str) -> None:
+    def leave(self, holder: str) -> None:
         """Gives the place back."""
         self.total -= 1
-        self._present[address] -= 1
-        if not self._present[address]:
-            del self._present[address]
+        self._present[holder] -= 1
+        if not self._present[holder]:
+            del self._present[holder]
 
 
-def address_of(connection: HTTPConnection) -> str:
-    """The address that a client's places are counted under."""
+def holder_of(connection: HTTPConnection) -> str:
+    """What a client's places are counted under: its key, or its address where it needs none."""
+    caller = getattr(connection.state, "caller", None)
+    if caller is not None and caller.key_id is not None:
+        return f"key {caller.key_id}"
     return connection.client.host if connection.client else ""

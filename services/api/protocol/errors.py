@@ -5,6 +5,7 @@ say which part of the request was refused.
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import FastAPI, Request, WebSocket
@@ -13,6 +14,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from services.api.protocol.headers import HEADERS
 from services.api.protocol.sockets import NOT_ALLOWED, Farewell, turn_away
 from shared.errors import (
     AfterimageError,
@@ -23,6 +25,8 @@ from shared.errors import (
     StreamExists,
     StreamUnknown,
 )
+from shared.life.delivery_rules import Hours, LabelDelivery, Schedule
+from shared.life.event_desk import EventBusy, EventUnknown
 from shared.streams import ThresholdOverride
 from shared.words.plain_words import is_plain
 from shared.words.redaction import redact
@@ -39,11 +43,19 @@ CODES = {
     500: "internal",
 }
 
+PARTS: dict[tuple[str, int], type[BaseModel]] = {
+    ("delivery", 3): LabelDelivery,
+    ("schedule", 2): Schedule,
+    ("schedule", 4): Hours,
+}
+"""What lies below a body's fields, by how deep: thresholds, unless it is named here."""
 EXPECTED: dict[type[Exception], tuple[int, str, str | None]] = {
     StreamUnknown: (404, "stream_unknown", None),
     StreamExists: (409, "stream_exists", "id"),
     SourceRefused: (422, "invalid", "source"),
     SourceMissing: (422, "invalid", "source"),
+    EventUnknown: (404, "event_unknown", None),
+    EventBusy: (409, "event_busy", None),
     StoreUnavailable: (503, "store_unavailable", None),
     StoreFull: (503, "store_full", None),
 }
@@ -69,6 +81,9 @@ class ErrorBody(BaseModel):
 class ApiError(AfterimageError):
     """A request that cannot be served, with the status and the code that say why."""
 
+    headers: Mapping[str, str] = MappingProxyType({})
+    """what its answer carries besides"""
+
     def __init__(self, status: int, code: str, message: str, *, field: str | None = None, value: object = None) -> None:
         super().__init__(message)
         self.status = status
@@ -86,29 +101,32 @@ def install_error_handlers(app: FastAPI) -> None:
     """Makes the app answer every error in the one shape."""
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(WebSocketRequestValidationError, _on_invalid_socket)
-    app.add_exception_handler(ApiError, _on_api_error)
+    app.add_exception_handler(ApiError, _on_own_error)
     for kind in EXPECTED:
-        app.add_exception_handler(kind, _on_expected_error)
+        app.add_exception_handler(kind, _on_own_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(Exception, _on_defect)
 
 
-def error_response(status: int, detail: ErrorDetail, headers: dict[str, str] | None = None) -> JSONResponse:
+def error_response(status: int, detail: ErrorDetail, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """The answer itself; whatever is temporary says when to try again."""
     headers = dict(headers or {})
     if status in {429, 503}:
-        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
     return JSONResponse(ErrorBody(error=detail).model_dump(exclude_none=True), status, headers)
 
 
-async def _on_api_error(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, ApiError)  # noqa: S101  (what the handler is registered for)
-    return error_response(error.status, error.detail)
-
-
-async def _on_expected_error(_request: Request, error: Exception) -> JSONResponse:
+def answer_to(error: AfterimageError) -> JSONResponse:
+    """The answer to a request that one of our own errors ended: an ApiError, or one of those that are expected."""
+    if isinstance(error, ApiError):
+        return error_response(error.status, error.detail, error.headers)
     status, code, field = EXPECTED[type(error)]
     return error_response(status, ErrorDetail(code=code, message=redact(str(error)), field=field))
+
+
+async def _on_own_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, AfterimageError)  # noqa: S101  (what the handler is registered for)
+    return answer_to(error)
 
 
 async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
@@ -121,7 +139,7 @@ async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
 
 async def _on_defect(_request: Request, _error: Exception) -> JSONResponse:
     message = "an error inside the api; its log has the details"
-    return error_response(500, ErrorDetail(code="internal", message=message))
+    return error_response(500, ErrorDetail(code="internal", message=message), HEADERS)
 
 
 async def _on_invalid_request(request: Request, error: Exception) -> JSONResponse:
@@ -154,7 +172,9 @@ def _detail_of(problem: Mapping[str, Any], body_fields: Sequence[str]) -> ErrorD
         )
     field = ".".join(map(repeated_name, path))
     if problem["type"] == "extra_forbidden":
-        allowed = body_fields if len(path) == 1 else list(ThresholdOverride.model_fields)
+        allowed = (
+            body_fields if len(path) == 1 else list(PARTS.get((path[0], len(path)), ThresholdOverride).model_fields)
+        )
         message = f"{field}: unknown field; allowed are {', '.join(allowed)}"
         return ErrorDetail(code="invalid", message=message, field=field)
     value = problem["input"]

@@ -1,4 +1,6 @@
-"""What every request passes on its way in: an id that its answer and its log lines carry, and a bound on its body."""
+"""What every request passes on its way in: the prefix that a proxy shows the api under, an id that its answer and its
+log lines carry, and a bound on its body.
+"""
 
 import asyncio
 import re
@@ -17,6 +19,19 @@ BODY_SECONDS = 10.0
 MAX_BODY_BYTES = 64 * 1024
 TOO_LARGE = f"the body is larger than {MAX_BODY_BYTES} bytes"
 TOO_LATE = f"the body did not arrive within {BODY_SECONDS:g} s"
+
+
+class Prefix:
+    """Has routes found below a prefix as well as without it: some proxies take it away, some do not."""
+
+    def __init__(self, app: ASGIApp, prefix: str) -> None:
+        self._app = app
+        self._prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles one connection."""
+        scope["root_path"] = self._prefix
+        await self._app(scope, receive, send)
 
 
 class RequestId:

@@ -8,15 +8,18 @@ from fastapi.responses import StreamingResponse
 
 from services.api.context import Context
 from services.api.protocol.docs import Responses, errors
-from services.api.protocol.door import address_of
+from services.api.protocol.door import holder_of
 from services.api.protocol.errors import ApiError
 from services.api.protocol.parameters import StreamIdPath
 from services.api.protocol.sockets import NO_PLACE, Farewell, turn_away
+from services.api.security.access import CallerOf
+from services.api.security.sight import FeedSight
 from services.api.tiles.reader import TilesFull
 from services.api.tiles.showing import MjpegResponse, show_on_socket
 from services.api.tiles.viewer import MAX_RATE, MIN_RATE
 
 router = APIRouter(prefix="/v1", tags=["streams"])
+sockets = APIRouter(prefix=router.prefix)
 
 MJPEG: Responses = {
     200: {
@@ -40,21 +43,21 @@ async def watch_stream(
     """
     await run_in_threadpool(context.registry.get, stream_id)
     try:
-        viewer = context.tiles.join(address_of(request))
+        viewer = context.tiles.join(holder_of(request))
     except TilesFull as err:
         raise ApiError(503, "tiles_full", str(err)) from err
     context.tiles.show(viewer, {stream_id: fps})
     return MjpegResponse(context.tiles, viewer)
 
 
-@router.websocket("/live")
-async def watch_streams(socket: WebSocket, context: Context) -> None:
+@sockets.websocket("/live")
+async def watch_streams(socket: WebSocket, context: Context, caller: CallerOf) -> None:
     """Many streams on one connection. The client says `{"streams": {"front-door": 5}}`, pictures a second by stream id,
     as often as it likes; each picture comes as a message of its own.
     """
     try:
-        viewer = context.tiles.join(address_of(socket))
+        viewer = context.tiles.join(holder_of(socket))
     except TilesFull as err:
         await turn_away(socket, Farewell(NO_PLACE, str(err)))
         return
-    await show_on_socket(socket, context.tiles, viewer)
+    await show_on_socket(socket, context.tiles, viewer, FeedSight(caller, context.doorkeeper))

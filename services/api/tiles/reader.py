@@ -49,12 +49,12 @@ class TileReader:
         self._somebody_watches = asyncio.Event()
         self._closed = False
 
-    def join(self, address: str) -> Viewer:
-        """A new viewer; raises TilesFull where there is no place for this address. Whoever joins must leave."""
-        reason = "the api is stopping" if self._closed else self._door.enter(address)
+    def join(self, holder: str) -> Viewer:
+        """A new viewer; raises TilesFull where there is no place for this holder. Whoever joins must leave."""
+        reason = "the api is stopping" if self._closed else self._door.enter(holder)
         if reason:
             raise TilesFull(f"no more can watch: {reason}")
-        viewer = Viewer(address)
+        viewer = Viewer(holder)
         self._viewers.add(viewer)
         self._somebody_watches.set()
         self._metrics.viewers.set(self._door.total)
@@ -63,7 +63,7 @@ class TileReader:
     def leave(self, viewer: Viewer) -> None:
         """Forgets a viewer."""
         self._viewers.discard(viewer)
-        self._door.leave(viewer.address)
+        self._door.leave(viewer.holder)
         self._metrics.viewers.set(self._door.total)
         if not self._viewers:
             self._somebody_watches.clear()

@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from services.api.protocol.sockets import NOT_ALLOWED, RESTARTING, Farewell, converse
+from services.api.security.sight import FeedSight
 from services.api.tiles.reader import TileReader
 from services.api.tiles.viewer import MAX_RATE, MAX_TILES, MIN_RATE, Tile, Viewer
 from shared.streams import StreamId
@@ -55,8 +56,8 @@ async def _parts(viewer: Viewer) -> AsyncGenerator[bytes]:
             yield f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\n{head}\r\n\r\n".encode() + tile.jpeg + b"\r\n"
 
 
-async def show_on_socket(socket: WebSocket, reader: TileReader, viewer: Viewer) -> None:
-    """Shows a WebSocket what it asks for, until either side ends it."""
+async def show_on_socket(socket: WebSocket, reader: TileReader, viewer: Viewer, sight: FeedSight) -> None:
+    """Shows a WebSocket what it asks for, as far as that is there for it, until either side ends it."""
 
     def hear(text: str) -> None:
         try:
@@ -68,7 +69,8 @@ async def show_on_socket(socket: WebSocket, reader: TileReader, viewer: Viewer) 
     async def tell() -> None:
         while not viewer.closed:
             for tile in await viewer.take(IDLE_SECONDS):
-                await socket.send_bytes(message_of(tile))
+                if await sight.sees(tile.stream_id):
+                    await socket.send_bytes(message_of(tile))
         raise Farewell(RESTARTING, "the api is stopping")
 
     try:

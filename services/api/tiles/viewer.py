@@ -25,8 +25,8 @@ class Tile:
 class Viewer:
     """Pictures of at most MAX_TILES streams wait in it, one of each: the newest wins. For the event loop's thread."""
 
-    def __init__(self, address: str) -> None:
-        self.address = address
+    def __init__(self, holder: str) -> None:
+        self.holder = holder
         self.rates: Mapping[str, float] = {}
         """pictures a second, at most, by stream id"""
         self.closed = False

@@ -15,6 +15,7 @@ from services.ingest.captures.account import Account
 from services.ingest.captures.attempts import Attempts
 from services.ingest.captures.clock import CameraTimes, outlook
 from services.ingest.captures.inlet import Inlet, Workplace
+from services.ingest.captures.offline import Standing
 from services.ingest.captures.playback import FileTimes, GivenUp
 from services.ingest.captures.publisher import FastPublisher, LivePublisher, Publisher, QueueEnd
 from services.ingest.captures.status import StatusReporter
@@ -25,6 +26,7 @@ from services.ingest.sources.decoding.tally import Tally
 from shared.clock import now_ms, steady_ms
 from shared.entries import EntryId, Frame
 from shared.errors import Fenced, ReaderLost, SourceChanged, SourceFailed, SourceRefused, StreamUnknown
+from shared.events import CloseReason
 from shared.sources import Source, parse_source
 from shared.store.frame_queue import FrameWriter
 from shared.store.leases import Lease
@@ -64,10 +66,20 @@ class Capture:
             place.metrics,
             stop,
         )
+        self._is_camera: bool | None = None
         self._defect: Exception | None = None
         self.fenced = False
         self.given_up: GivenUp | None = None
         self.is_removed = False
+
+    @property
+    def standing(self) -> Standing | None:
+        """How the stream stands, once its source is known; for other threads."""
+        if self._is_camera is None:
+            return None
+        is_live, account = self._status.current.state is StreamState.LIVE, self.account
+        ends: CloseReason | None = "live" if is_live else None if self._is_camera else "source_changed"
+        return Standing(ends, account.last_ms, account.epoch)
 
     def run(self) -> None:
         """Captures the stream until it is over, whatever goes wrong."""
@@ -120,6 +132,7 @@ class Capture:
         except SourceRefused as err:
             self._status.change(StreamState.FAILED, str(err))
             return
+        self._is_camera = not source.is_file
         passage = self._passage(source)
         if passage.run() is StreamState.FAILED:
             self.given_up = passage.inlet.given_up

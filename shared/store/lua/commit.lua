@@ -1,5 +1,5 @@
 -- Commits a partition's streams if the caller owns it; a stream that is not where the caller thinks is left alone.
--- KEYS: 1 lease, 2 fence, 3 progress, 4 state, 5 memory, 6 feed, then per stream: frames, scores, events, event data
+-- KEYS: 1 lease, 2 fence, 3 progress, 4 state, 5 memory, 6 feed, 7 open, 8 kept, then per stream: frames, scores, events, event data
 -- ARGV: 1 lease, 2 most feed entries, how many milliseconds of its own time a stream keeps 3 frames, 4 scores, 5 events,
 --       then per stream: id, progress expected, new progress, state (nothing: as it is), memory (nothing: no checkpoint),
 --       labels, number of scored frames, (frame id, scores)..,
@@ -15,6 +15,9 @@ local function take() at = at + 1; return ARGV[at - 1] end
 local function before(id, milliseconds)
   return string.format('%.0f', math.max(0, string.match(id, '^%d+') - milliseconds))
 end
+local function at_keys(key)
+  return {feed = KEYS[6], open = KEYS[7], kept = KEYS[8], events = KEYS[key + 2], event_data = KEYS[key + 3]}
+end
 local function ended_before(at_ms, events, event_data) -- up to MOST_OLD of them
   local ids = redis.call('ZRANGEBYSCORE', events, '-inf', '(' .. at_ms, 'LIMIT', 0, MOST_OLD)
   local texts, ended = #ids > 0 and redis.call('HMGET', event_data, unpack(ids)) or {}, {}
@@ -25,8 +28,8 @@ local function ended_before(at_ms, events, event_data) -- up to MOST_OLD of them
   end
   return ended
 end
-local of_all = wrong(3, {'hash', 'hash', 'hash', 'stream'})
-local key = 7
+local of_all = wrong(3, {'hash', 'hash', 'hash', 'stream', 'hash', 'hash'})
+local key = 9
 while at <= #ARGV do
   local id, expected, wanted, state, memory = take(), take(), take(), take(), take()
   local labels, num_scored = take(), tonumber(take())
@@ -53,23 +56,25 @@ while at <= #ARGV do
       redis.call('XADD', KEYS[key + 1], ARGV[i], labels, ARGV[i + 1])
     end
     for i = first_transition, at - 1, 4 do
-      redis.call('ZADD', KEYS[key + 2], ARGV[i + 2], ARGV[i + 1])
-      redis.call('HSET', KEYS[key + 3], ARGV[i + 1], ARGV[i + 3])
-      redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[2], '*', 'kind', ARGV[i], 'event', ARGV[i + 3])
+      put_event(at_keys(key), ARGV[2], id, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
     end
     if num_transitions > 0 or memory ~= '' then
       local old = ended_before(before(cursor, ARGV[5]), KEYS[key + 2], KEYS[key + 3])
       if #old > 0 then
         redis.call('ZREM', KEYS[key + 2], unpack(old))
         redis.call('HDEL', KEYS[key + 3], unpack(old))
+        for i = 1, #old do old[i] = old[i] .. '/marks' end
+        redis.call('HDEL', KEYS[key + 3], unpack(old))
+      end
+      if redis.call('HEXISTS', KEYS[7], id) == 0 then
+        redis.call('PEXPIRE', KEYS[key + 2], ARGV[5] + DAY)
+        redis.call('PEXPIRE', KEYS[key + 3], ARGV[5] + DAY)
       end
     end
     if state ~= '' then redis.call('HSET', KEYS[4], id, state) end
     if memory ~= '' then
       redis.call('HSET', KEYS[5], id, memory)
       redis.call('PEXPIRE', KEYS[key + 1], ARGV[4] + DAY)
-      redis.call('PEXPIRE', KEYS[key + 2], ARGV[5] + DAY)
-      redis.call('PEXPIRE', KEYS[key + 3], ARGV[5] + DAY)
       if not is_after(newest(KEYS[key]), cursor) then -- none waits
         local goes_on = num_scored > 0 and not string.find(cursor, '-1$') -- so a clock that is set must not take its frames
         redis.call('PEXPIRE', KEYS[key], ARGV[3] + (goes_on and DAY or 0))
