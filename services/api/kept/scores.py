@@ -14,7 +14,7 @@ from shared.entries import EntryId, parse_scores
 from shared.store.client import translated
 from shared.store.keys import keys_of
 
-PIECE_FRAMES: Final = 250
+PIECE_FRAMES: Final = 100
 THREADS: Final = 2
 """At once: each holds a piece."""
 FRAMES: Final = TypeAdapter(list[FrameScores])
