@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 MINUTES ?= 6
 OUT ?= data/gpu
 
-.PHONY: help install demo test check lint types chaos delivery recordings soak bench gpu gpu-train env e2e clean
+.PHONY: help install demo test check lint types chaos delivery recordings soak crowd bench gpu gpu-train env e2e clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ recordings: install ## Cut clips of 50 events while the recorder is killed. Opti
 
 soak: install ## Watch cameras that come and go for 20 minutes. Options: make soak ARGS="--minutes 2 --streams 8"
 	PYTHONPATH=tests $(BIN)/python -m soak $(ARGS)
+
+crowd: install ## What a thousand clients do to the api, with figures. Options: make crowd ARGS="--seconds 10"
+	PYTHONPATH=tests $(BIN)/python -m crowd $(ARGS)
 
 bench: install ## Frames/s of the worker beside the bare loop
 	$(BIN)/afterimage bench

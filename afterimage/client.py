@@ -110,6 +110,11 @@ class Client:
         """Removes a stream and all that is kept of it."""
         self._send("DELETE", f"/v1/streams/{stream_id}", accepted=(httpx.codes.NOT_FOUND,) if missing_ok else ())
 
+    def rotate_secrets(self) -> dict[str, Any]:
+        """Has every source encrypted anew; returns how many were, and the streams whose key is gone."""
+        rotated: dict[str, Any] = self._json("POST", "/v1/secrets/rotate")
+        return rotated
+
     def events(self, **filters: str | int | None) -> Iterator[dict[str, Any]]:
         """Events, newest first; `filters` as the API names them."""
         return self._pages("/v1/events", _given(filters))
@@ -129,7 +134,7 @@ class Client:
         self._send("DELETE", f"/v1/keys/{key_id}")
 
     def live_lines(self, last_event_id: str | None, **filters: str | None) -> Iterator[str]:
-        """The lines of the live feed, from now or from after `last_event_id` on; an empty one says that it is open."""
+        """The lines of the live feed, from now or from after `last_event_id`; the first message says it is open."""
         headers = {"Accept": "text/event-stream"}
         if last_event_id is not None:
             headers["Last-Event-ID"] = last_event_id
@@ -140,7 +145,6 @@ class Client:
                 if reply.is_error:
                     reply.read()
                     raise RequestRefused(_message(reply))
-                yield ""
                 yield from reply.iter_lines()
         except httpx.HTTPError as err:
             raise ApiUnavailable(self._unavailable(err)) from err

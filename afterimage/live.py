@@ -52,9 +52,8 @@ def follow_feed(
     while not ended.is_set():
         try:
             lines = client.live_lines(position, **filters)
-            next(lines, None)
-            connected.set()
             for message in parse_feed(lines):
+                connected.set()
                 position = message.position or position
                 if message.kind:
                     yield message

@@ -15,6 +15,7 @@ put() { # NAME VALUE
 [ -e .env ] || cp .env.example .env
 put AFTERIMAGE_REDIS_PASSWORD "$(secret 32)"
 put AFTERIMAGE_GRAFANA_PASSWORD "$(secret 32)"
+put AFTERIMAGE_SECRET_KEY "$(head -c 32 /dev/urandom | base64 | tr +/ -_)"
 
 case "$(uname)" in
   Darwin) data="$HOME/Library/Application Support" ;;

@@ -4,11 +4,21 @@ import re
 from enum import StrEnum
 from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FieldSerializationInfo,
+    ValidationInfo,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from shared.entries import EntryId
 from shared.life.delivery_rules import DeliveryWish
 from shared.manifest import NAME, Label, Manifest, Thresholds
+from shared.sources import SEALED
 
 STREAM_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 DEFAULT_FPS = 8.0
@@ -53,7 +63,10 @@ class ThresholdOverride(BaseModel):
 
 
 class StreamSpec(DeliveryWish):
-    """A stream as the user wants it, as stored; `source` may hold credentials, so it never leaves unredacted."""
+    """A stream as the user wants it, as stored; `source` may hold credentials, so it never leaves unredacted.
+
+    Its JSON is written and read with a Vault as the context: that seals the source, and opens it again.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -97,6 +110,19 @@ class StreamSpec(DeliveryWish):
     )
     generation: int = Field(ge=1, description="changes when an id is registered anew")
     created_at_ms: int
+
+    @field_validator("source", mode="before")
+    @classmethod
+    def _opened(cls, stored: object, info: ValidationInfo) -> object:
+        match stored:
+            case {"sealed": str(token)}:
+                return info.context.opened(token) if info.context else SEALED
+        return stored
+
+    @field_serializer("source", when_used="json")
+    def _sealed(self, source: str, info: FieldSerializationInfo) -> str | dict[str, str]:
+        stored: str | dict[str, str] = info.context.sealed(source) if info.context else source
+        return stored
 
     def thresholds_for(self, manifest: Manifest) -> dict[str, Thresholds]:
         """Per label of the model: its thresholds, with this stream's overrides."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -23,15 +23,15 @@ from services.api.routes import (
     docs,
     events,
     health,
-    keys,
+    live,
     marks,
     models,
     probes,
     scores,
-    session,
     streams,
     workers,
 )
+from services.api.routes.access import keys, secrets, session
 from services.api.security.access import Access
 from services.api.security.audit import Audit
 from services.api.security.revocations import Revocations
@@ -62,12 +62,13 @@ def create_app(settings: ApiSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        reader = asyncio.create_task(context.feed.run())
+        readers = [asyncio.create_task(each.run()) for each in (context.feed, context.tiles)]
         yield
-        reader.cancel()
-        with suppress(asyncio.CancelledError):
-            await reader
+        for reader in readers:
+            reader.cancel()
+        await asyncio.gather(*readers, return_exceptions=True)
         await context.feed.close()
+        await context.tiles.close()
         await context.doorkeeper.close()
         context.client.close()
 
@@ -83,8 +84,24 @@ def create_app(settings: ApiSettings) -> FastAPI:
     app.state.context = context
     for open_to_all in (health.router, docs.router, session.entrance):
         app.include_router(open_to_all)
-    for module in (streams, probes, scores, events, marks, media, models, targets, workers, keys, session):
+    for module in (
+        streams,
+        live,
+        probes,
+        scores,
+        events,
+        marks,
+        media,
+        models,
+        targets,
+        workers,
+        secrets,
+        keys,
+        session,
+    ):
         app.include_router(module.router, dependencies=SHOWN, responses=errors(401, 403, 429))
+    for module in (events, live):
+        app.include_router(module.sockets)  # in no document
     install_error_handlers(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(Access, doorkeeper=context.doorkeeper, revocations=Revocations(context.doorkeeper))

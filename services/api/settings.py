@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 
 from services.api.security.keys import FINGERPRINT, KeyRecord
 from shared.network.addresses import AddressPolicy
-from shared.service.settings import ServiceSettings
+from shared.service.settings import SealedSettings, ServiceSettings
 from shared.store.address import addresses_of
 
 ROOT_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
@@ -39,10 +39,18 @@ class EventFilesSettings(ServiceSettings):
     events_dir: Path = Field(default=Path("events"), description="the folder of events' pictures and clips")
 
 
-class ApiSettings(DeliverySettings, EventFilesSettings):
+class ApiSettings(SealedSettings, DeliverySettings, EventFilesSettings):
     """Where the api listens, besides what every service has."""
 
     api_host: str = Field(default="127.0.0.1", description="where it listens")
+    api_connections: int = Field(
+        default=4096, ge=16, le=65536, description="at a time; as far as the limit on open files allows"
+    )
+    api_connections_per_client: int = Field(default=2048, ge=1, le=65536, description="of these from one address")
+    api_listeners: int = Field(default=1024, ge=1, le=65536, description="of the live feed at a time")
+    api_listeners_per_client: int = Field(default=512, ge=1, le=65536, description="of these from one address")
+    api_viewers: int = Field(default=256, ge=1, le=65536, description="of live pictures at a time")
+    api_viewers_per_client: int = Field(default=128, ge=1, le=65536, description="of these from one address")
     api_port: int = Field(default=8000, ge=0, le=65535, description="0: any free port")
     api_root_path: str = Field(default="", description="the prefix under which a proxy shows it, such as /afterimage")
     api_allowed_hosts: str = Field(

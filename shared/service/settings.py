@@ -34,6 +34,16 @@ class ServiceSettings(BaseSettings):
     metrics_port: int = Field(default=0, ge=0, le=65535, description="0: no metrics server, and no `/healthz`")
 
 
+class SealedSettings(ServiceSettings):
+    """Those of a service that has to do with sources."""
+
+    secret_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="encrypts sources in Redis; several joined by commas: the first encrypts, each decrypts; none: "
+        "stored as they are",
+    )
+
+
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 
 

@@ -6,9 +6,11 @@ from contextlib import suppress
 
 import pytest
 import redis
-from api_server import CAMERA, LiveClient, RunningApi, an_event, running_api, write_event
+from api_server import CAMERA, LiveClient, RunningApi, an_event, publish, running_api, write_event
 from fastapi.routing import iter_route_contexts
 from patience import eventually
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect as connect_socket
 
 from services.api.app import create_app
 from services.api.protocol.errors import ApiError
@@ -51,6 +53,10 @@ MATRIX: dict[str, tuple[str, str]] = {
     "GET /v1/streams/{stream_id}/snapshot.jpg": (READ, "hidden"),
     "GET /v1/events": (READ, "own part"),
     "GET /v1/events/live": (READ, "own part"),
+    "WS /v1/events/live": (READ, "own part"),
+    "WS /v1/live": (READ, "own part"),
+    "GET /v1/streams/{stream_id}/live.mjpeg": (READ, "hidden"),
+    "POST /v1/secrets/rotate": (ADMIN, "refused"),
     "GET /v1/events/{event_id}": (READ, "hidden"),
     "DELETE /v1/events/{event_id}": (WRITE, "hidden"),
     "POST /v1/events/{event_id}/acknowledge": (WRITE, "hidden"),
@@ -153,6 +159,8 @@ def outcome(api: RunningApi, route: str, headers: dict[str, str]) -> str:
     method, path = route.split()
     for name, value in HIDDEN.items():
         path = path.replace(name, value)
+    if method == "WS":
+        return socket_outcome(api, path, headers)
     body: dict[str, str] | None = {} if method in {"POST", "PUT", "PATCH"} else None
     with api.http.stream(method, path, headers=headers, json=body) as reply:
         if reply.status_code not in {401, 403, 404}:
@@ -162,7 +170,20 @@ def outcome(api: RunningApi, route: str, headers: dict[str, str]) -> str:
     return code if reply.status_code != 404 or code == "stream_unknown" else "through"
 
 
+def socket_outcome(api: RunningApi, path: str, headers: dict[str, str]) -> str:
+    try:
+        with connect_socket(f"{api.url.replace('http', 'ws', 1)}{path}", additional_headers=headers, proxy=None):
+            return "through"
+    except InvalidStatus:
+        return "refused"
+
+
 def expected(route: str, caller: str) -> str:
+    of_request = expected_of_request(route, caller)
+    return "refused" if route.startswith("WS ") and of_request != "through" else of_request
+
+
+def expected_of_request(route: str, caller: str) -> str:
     may, of_groups = MATRIX[route]
     if may == ALL:
         return "through"
@@ -299,3 +320,22 @@ def test_keys_are_bounded_and_useless_ones_make_room(
     ring.create("d", "admin")
     assert {record.name for record in ring.records().values()} == {"a", "c", "d"}
     assert first.id in ring.records()
+
+
+def test_live_pictures_are_those_of_ones_groups(api: RunningApi) -> None:
+    for stream_id, group in (("door", "north"), ("shed", "south")):
+        with suppress(StreamExists):
+            add(api, stream_id, group)
+        publish(api.context.client, stream_id, STARTED_MS)
+    url = f"{api.url.replace('http', 'ws', 1)}/v1/live"
+    for groups, seen in ((("south",), {"shed"}), ((), {"door", "shed"})):
+        key, _ = api.context.keyring.create("live", "admin" if not groups else "viewer", groups)
+        headers = {"Authorization": f"Bearer {key.text}"}
+        shown = set()
+        with connect_socket(url, additional_headers=headers, proxy=None) as socket:
+            socket.send(json.dumps({"streams": {"door": 15, "shed": 15}}))
+            for _ in seen:
+                message = socket.recv(timeout=60)
+                assert isinstance(message, bytes)
+                shown.add(json.loads(message[4 : 4 + int.from_bytes(message[:4], "big")])["id"])
+        assert shown == seen

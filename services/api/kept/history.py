@@ -1,4 +1,4 @@
-"""Reading events and scores back, in pages whose cost does not grow with what is stored."""
+"""Reading events back, in pages whose cost does not grow with what is stored."""
 
 import heapq
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ from typing import Any
 import redis
 
 from services.api.protocol.parameters import MAX_MS
-from services.api.schemas.history import FrameScores, LabelScore
+from services.api.schemas.history import LabelScore
 from shared.entries import EntryId, parse_scores
 from shared.events import Event
 from shared.life.event_desk import EventDesk, MarkedEvent
@@ -64,7 +64,7 @@ class _Scan:
 
 
 class History:
-    """Events and scores of all streams. Methods raise StoreUnavailable."""
+    """Events of all streams. Methods raise StoreUnavailable."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
@@ -92,27 +92,14 @@ class History:
         page = best[: query.limit]
         return self._load(page), page[-1] if len(best) > query.limit else None
 
-    def scores(self, stream_id: str, since_ms: int, until_ms: int, limit: int) -> tuple[list[FrameScores], int | None]:
-        """Scores of the frames in `since_ms` <= time < `until_ms`, oldest first, and where the next page begins."""
-        with translated():
-            entries: Any = self._client.xrange(
-                keys_of(stream_id).scores(stream_id), f"{since_ms}-0", f"({until_ms}-0", count=limit
-            )
-        frames = [
-            FrameScores(
-                at_ms=EntryId.parse(entry_id).ms,
-                scores=parse_scores(fields),
-            )
-            for entry_id, fields in entries
-        ]
-        return frames, frames[-1].at_ms + 1 if len(frames) == limit else None
-
     def scores_around(self, event: Event) -> list[LabelScore]:
         """Its label's scores from a little before its start to a little after its end."""
         ended_ms = MAX_MS - AROUND_MS if event.ended_at_ms is None else event.ended_at_ms
-        since_ms, until_ms = max(0, event.started_at_ms - AROUND_MS), ended_ms + AROUND_MS
-        frames, _ = self.scores(event.stream_id, since_ms, until_ms, MAX_AROUND)
-        found = ((frame.at_ms, frame.scores.get(event.label)) for frame in frames)
+        since, until = f"{max(0, event.started_at_ms - AROUND_MS)}-0", f"({ended_ms + AROUND_MS}-0"
+        with translated():
+            key = keys_of(event.stream_id).scores(event.stream_id)
+            entries: Any = self._client.xrange(key, since, until, count=MAX_AROUND)
+        found = ((EntryId.parse(name).ms, parse_scores(fields).get(event.label)) for name, fields in entries)
         return [LabelScore(at_ms=at_ms, score=score) for at_ms, score in found if score is not None]
 
     def _scan(self, scans: Sequence[_Scan], query: EventQuery, chunk: int) -> int:

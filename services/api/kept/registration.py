@@ -17,7 +17,7 @@ from shared.clock import now_ms
 from shared.errors import SourceMissing, SourceRefused, StreamExists
 from shared.manifest import OFFLINE
 from shared.records import StreamRecord
-from shared.sources import MASKED, check_file, parse_source
+from shared.sources import LOCKED, MASKED, SEALED, check_file, parse_source
 from shared.store.registry import Registry
 from shared.streams import DEFAULT_FPS, DEFAULT_MODEL, MIN_FPS, StreamSpec
 from shared.words.redaction import MASK, shown_source
@@ -72,7 +72,10 @@ class Registrar:
             seen = self._registry.get(stream_id)
             if seen.problem:
                 raise ApiError(409, "unreadable", f"stream {stream_id!r} cannot be changed: {seen.problem}")
-            if self._registry.replace(seen.spec, make(seen)):
+            spec = make(seen)
+            if spec.source == SEALED:
+                raise ApiError(409, "unreadable", f"stream {stream_id!r} cannot be changed: {LOCKED}", field="source")
+            if self._registry.replace(seen.spec, spec):
                 return self._registry.get(stream_id)
         raise ApiError(409, "conflict", f"stream {stream_id!r} is being changed by others at the same time; try again")
 

@@ -8,14 +8,15 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI, Request, WebSocket
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from services.api.delivery.targets import TargetRefused, TargetUnknown
 from services.api.protocol.headers import HEADERS
+from services.api.protocol.sockets import NOT_ALLOWED, Farewell, turn_away
 from shared.errors import (
     AfterimageError,
     SourceMissing,
@@ -34,7 +35,14 @@ from shared.words.validation import repeated, repeated_name
 
 RETRY_AFTER_SECONDS = 1
 MAX_PATH = 100
-CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large", 500: "internal"}
+CODES = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "request_timeout",
+    413: "too_large",
+    500: "internal",
+}
 
 PARTS: dict[tuple[str, int], type[BaseModel]] = {
     ("delivery", 3): LabelDelivery,
@@ -95,6 +103,7 @@ def refused(field: str, value: object, problem: str) -> ApiError:
 def install_error_handlers(app: FastAPI) -> None:
     """Makes the app answer every error in the one shape."""
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(WebSocketRequestValidationError, _on_invalid_socket)
     app.add_exception_handler(ApiError, _on_own_error)
     for kind in EXPECTED:
         app.add_exception_handler(kind, _on_own_error)
@@ -142,6 +151,11 @@ async def _on_invalid_request(request: Request, error: Exception) -> JSONRespons
     detail = _detail_of(problems[0], _body_fields(request))
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return error_response(422, detail.model_copy(update={"message": detail.message + more}))
+
+
+async def _on_invalid_socket(socket: WebSocket, error: Exception) -> None:
+    assert isinstance(error, WebSocketRequestValidationError)  # noqa: S101  (what the handler is registered for)
+    await turn_away(socket, Farewell(NOT_ALLOWED, _detail_of(error.errors()[0], ()).message))
 
 
 def _body_fields(request: Request) -> Sequence[str]:

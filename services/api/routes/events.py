@@ -2,17 +2,21 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request, WebSocket
 from fastapi.responses import StreamingResponse
 
 from services.api.context import Context
 from services.api.kept.history import EventQuery, Place
+from services.api.live.feed import FeedFull
 from services.api.live.position import Position
-from services.api.live.subscription import LiveResponse, Wanted
+from services.api.live.subscription import LiveResponse, Wanted, follow_on_socket
 from services.api.protocol.docs import Responses, errors
+from services.api.protocol.door import holder_of
 from services.api.protocol.errors import ApiError
+from services.api.protocol.later import LaterResponse
 from services.api.protocol.paging import bad_cursor, cursor_of, parts_of
 from services.api.protocol.parameters import MAX_MS, Cursor, EventIdPath, LabelQuery, SinceMs, StreamIdQuery, UntilMs
+from services.api.protocol.sockets import NO_PLACE, NOT_ALLOWED, Farewell, turn_away
 from services.api.schemas import examples
 from services.api.schemas.history import EventDetail, EventPage, EventView
 from services.api.security.access import CallerOf
@@ -26,6 +30,7 @@ LIVE: Responses = {
 }
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
+sockets = APIRouter(prefix=router.prefix)
 
 
 @router.get("", responses=errors(404, 422, 503))
@@ -50,17 +55,46 @@ def list_events(
 
 @router.get("/live", response_class=StreamingResponse, responses=LIVE | errors(400, 422, 503))
 async def follow_events(
+    request: Request,
     context: Context,
     caller: CallerOf,
     stream_id: StreamIdQuery = None,
     label: LabelQuery = None,
     last_event_id: Annotated[str | None, Header(description="the last id received: goes on right after it")] = None,
-) -> LiveResponse:
+) -> StreamingResponse:
     """Server-sent events `opened` and `closed` as they happen, `updated` when people say something of an event or keep
-    it, and `deleted`; a comment every 15 s keeps the connection open."""
-    listener = await context.feed.join(_position(last_event_id) if last_event_id else None)
+    it, and `deleted`; a comment every 15 s keeps the connection open.
+
+    Where something between the last id received and the feed is gone, `gap` says since when events may have been
+    missed; where there is no place for one more listener, `full` says so, and the connection ends.
+    """
+    position = _position(last_event_id) if last_event_id else None
+    try:
+        listener = await context.feed.join(position, holder_of(request))
+    except FeedFull as err:
+        return LaterResponse(str(err))
     wanted = Wanted(stream_id, label, FeedSight(caller, context.doorkeeper))
     return LiveResponse(context.feed, listener, wanted, context.metrics)
+
+
+@sockets.websocket("/live")
+async def follow_events_on_socket(
+    socket: WebSocket,
+    context: Context,
+    caller: CallerOf,
+    stream_id: StreamIdQuery = None,
+    label: LabelQuery = None,
+    position: Annotated[str | None, Query(description="the last position received")] = None,
+) -> None:
+    """The same as messages `{"kind", "position", "data"?}`, where a heartbeat is of the kind `position`."""
+    try:
+        listener = await context.feed.join(_position(position) if position else None, holder_of(socket))
+    except (ApiError, FeedFull) as err:
+        code = NO_PLACE if isinstance(err, FeedFull) else NOT_ALLOWED
+        await turn_away(socket, Farewell(code, str(err)))
+        return
+    wanted = Wanted(stream_id, label, FeedSight(caller, context.doorkeeper))
+    await follow_on_socket(socket, context.feed, listener, wanted)
 
 
 @router.get("/{event_id}", responses=errors(404, 422, 503))

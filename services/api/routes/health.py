@@ -14,8 +14,8 @@ router = APIRouter(tags=["operations"])
 
 
 @router.get("/healthz")
-def show_health() -> Health:
-    """Answers as long as the process is alive."""
+async def show_health() -> Health:
+    """Answers as long as the process is alive, on the event loop: whatever the threads do."""
     return Health()
 
 

@@ -3,10 +3,12 @@
 from typing import Annotated, Final
 
 from fastapi import Depends
+from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.api.protocol.errors import ApiError, answer_to
+from services.api.protocol.later import LaterResponse
 from services.api.security.doorkeeper import Doorkeeper
 from services.api.security.keys import Caller
 from services.api.security.policy import Rule, asked, rule_for
@@ -14,6 +16,7 @@ from services.api.security.revocations import Revocations
 from shared.errors import AfterimageError, StoreUnavailable, StreamUnknown
 
 CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
+EVENTS: Final = "text/event-stream"
 REFUSED_SOCKET: Final = 3000
 """What a WebSocket is closed with, by the registry of its codes: unauthorized."""
 
@@ -63,6 +66,9 @@ async def answer(error: AfterimageError, scope: Scope, receive: Receive, send: S
     if scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.close", "code": REFUSED_SOCKET, "reason": str(error)[:100]})
+        return
+    if isinstance(error, StoreUnavailable) and EVENTS in Headers(scope=scope).get("accept", ""):
+        await LaterResponse(str(error))(scope, receive, send)
         return
     response = answer_to(error)
     if response.status_code == 401:

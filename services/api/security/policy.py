@@ -16,7 +16,7 @@ PUBLIC: Final = frozenset({"/healthz", "/readyz", "/openapi.json", "/docs"})
 DOCS: Final = "/docs/"
 """Below it lie the files that the documentation is shown with."""
 SESSION: Final = "/v1/session"
-ADMINS: Final = re.compile(r"/v1/(?:keys|targets)(?:/.*)?", re.DOTALL)
+ADMINS: Final = re.compile(r"/v1/(?:keys|secrets|targets)(?:/.*)?", re.DOTALL)
 OF_STREAM: Final = re.compile(r"/v1/streams/(?P<id>(?!probe$)[A-Za-z0-9_-]+)(?:/.*)?", re.DOTALL)
 OF_EVENT: Final = re.compile(r"/v1/events/(?P<id>[A-Za-z0-9_-]+)\.[^/]*(?:/.*)?", re.DOTALL)
 FOR_GROUPS: Final = frozenset(
@@ -26,6 +26,7 @@ FOR_GROUPS: Final = frozenset(
         ("POST", "/v1/streams/probe"),
         ("GET", "/v1/events"),
         ("GET", "/v1/events/live"),
+        ("GET", "/v1/live"),
         ("GET", "/v1/models"),
         ("GET", "/v1/workers"),
         ("GET", SESSION),

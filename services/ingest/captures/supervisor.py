@@ -123,7 +123,7 @@ class Supervisor:
         self._place = place
         self._tenancy = tenancy
         self._stop = stop
-        self._listing = RegistryListing(place.client)
+        self._listing = place.registry.listing()
         self._unsettled: dict[str, None] = {}
         """Streams that may have to be started or stopped, in the order in which that was heard of."""
         self._running: dict[str, Running] = {}
