@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 MINUTES ?= 6
 OUT ?= data/gpu
 
-.PHONY: help install demo test check lint types chaos recordings soak bench gpu gpu-train env e2e clean
+.PHONY: help install demo test check lint types chaos delivery recordings soak bench gpu gpu-train env e2e clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -37,6 +37,8 @@ check: lint types test ## Lint, types and tests: what CI runs
 chaos: install ## Kill and freeze workers and Redis; nobody outside may tell. Options: make chaos ARGS="A --seed 7"
 	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
+delivery: install ## Deliver to a receiver that fails, hangs and dies for ten minutes, and kill workers. Options: ARGS="--seconds 60"
+	PYTHONPATH=tests $(BIN)/python -m deliveries $(ARGS)
 recordings: install ## Cut clips of 50 events while the recorder is killed. Options: make recordings ARGS="--limit-mb 50 --events 150"
 	PYTHONPATH=tests $(BIN)/python -m chaos.recordings $(ARGS)
 

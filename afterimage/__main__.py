@@ -16,6 +16,7 @@ from afterimage.commands import (
     probe,
     streams,
     train,
+    tune,
     up,
     worker,
 )
@@ -39,6 +40,7 @@ app.add_typer(streams.app, name="streams")
 app.add_typer(keys.app, name="keys")
 app.add_typer(dataset.app, name="dataset")
 app.command()(events.events)
+app.command()(tune.tune)
 app.add_typer(media.app, name="media")
 app.command()(train.train)
 app.command()(evaluate.evaluate)

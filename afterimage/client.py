@@ -14,6 +14,7 @@ from shared.words.redaction import redact
 TIMEOUT_SECONDS = 15.0
 LIVE_TIMEOUT = httpx.Timeout(TIMEOUT_SECONDS, read=60.0)
 PAGE = 500
+SCORES_PAGE = 10_000
 
 
 class RegisteredStream(BaseModel):
@@ -81,6 +82,29 @@ class Client:
     def streams(self) -> Iterator[dict[str, Any]]:
         """Every stream's view."""
         return self._pages("/v1/streams", {})
+
+    def change_stream(self, stream_id: str, fields: dict[str, Any]) -> None:
+        """Changes what is given of a stream."""
+        self._send("PATCH", f"/v1/streams/{stream_id}", json=fields)
+
+    def running_model(self, view: Mapping[str, Any]) -> dict[str, Any]:
+        """The model that looks at a stream, as the API shows models."""
+        models = self._json("GET", "/v1/models")["items"]
+        found: dict[str, Any] | None = next(
+            (each for each in models if each["reference"] == view["running_model"]), None
+        )
+        if found is None:
+            raise RequestRefused(f"stream {view['id']!r}: the API's machine does not hold the model that looks at it")
+        return found
+
+    def scores(self, stream_id: str) -> Iterator[dict[str, Any]]:
+        """The scores of every frame that are stored, oldest first."""
+        since_ms: int | None = 0
+        while since_ms is not None:
+            query = {"since_ms": since_ms, "limit": SCORES_PAGE}
+            page = self._json("GET", f"/v1/streams/{stream_id}/scores", params=query)
+            yield from page["items"]
+            since_ms = page["next_since_ms"]
 
     def remove_stream(self, stream_id: str, *, missing_ok: bool = False) -> None:
         """Removes a stream and all that is kept of it."""

@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Column, Table
 from rich.text import Text
 
+from afterimage.tuning import JudgedSpans, TunedChoice
 from shared.clock import now_ms
 
 OPENED, CLOSED = "green", "cyan"
@@ -42,6 +43,17 @@ def stream_table(views: Iterable[Mapping[str, Any]]) -> Table:
             *(Text(str(view[key])) for key in ("frames_processed", "lag_frames", "frames_dropped", "source")),
             Text(view["reason"] or ""),
         )
+    return table
+
+
+def tuning_table(label: str, judged: JudgedSpans, present: TunedChoice, others: Sequence[TunedChoice]) -> Table:
+    """What thresholds would have given of the judged events of a label: the present ones, then others."""
+    num_right, num_wrong = len(judged.right), len(judged.wrong)
+    table = Table("", "enter", "exit", f"of {num_right} right", f"of {num_wrong} wrong", "not judged", title=label)
+    for number, choice in enumerate((present, *others)):
+        figures = (choice.num_right, choice.num_wrong, choice.num_others)
+        limits = (f"{each:.3f}" for each in (choice.thresholds.enter, choice.thresholds.exit))
+        table.add_row("" if number else "now", *limits, *map(str, figures))
     return table
 
 

@@ -1,4 +1,4 @@
-"""The whole system on one machine: Redis, ingest, inference and api as supervised children of this process."""
+"""The whole system on one machine: Redis and the services, as supervised children of this process."""
 
 import os
 import sys
@@ -20,10 +20,11 @@ from afterimage.supervise import ProcessSupervisor
 from services.api.security.keys import ApiKey
 from shared.errors import AfterimageError, StackFailed
 
-MODULES = {"recorder": "api.media"}
 LOOK_EVERY_SECONDS = 0.1
 REDIS_TIMEOUT_SECONDS = 120.0
 READY_TIMEOUT_SECONDS = 90.0
+MODULES = {"recorder": "api.media", "delivery": "api.delivery"}
+"""Of services that are parts of another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class StackOptions:
         """The names of the processes, in the order of their starts; several of one role are `inference-1` and on."""
         several = (f"inference-{number}" for number in range(1, self.inference_workers + 1))
         inference = ["inference"] if self.inference_workers == 1 else [*several]
-        return "ingest", *inference, *(["recorder"] if self.records else []), "api"
+        return "ingest", *inference, *(["recorder"] if self.records else []), "api", "delivery"
 
 
 class Stack:

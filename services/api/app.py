@@ -11,6 +11,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.security import APIKeyCookie, HTTPBearer
 
 from services.api.context import ApiContext, build_context
+from services.api.delivery import routes as targets
 from services.api.media import routes as media
 from services.api.metrics.requests import RequestMetrics
 from services.api.protocol.docs import errors
@@ -82,7 +83,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     app.state.context = context
     for open_to_all in (health.router, docs.router, session.entrance):
         app.include_router(open_to_all)
-    for module in (streams, probes, scores, events, marks, media, models, workers, keys, session):
+    for module in (streams, probes, scores, events, marks, media, models, targets, workers, keys, session):
         app.include_router(module.router, dependencies=SHOWN, responses=errors(401, 403, 429))
     install_error_handlers(app)
     app.add_middleware(BodyLimit)

@@ -6,6 +6,7 @@ from typing import Annotated
 import redis
 from fastapi import Depends, Request
 
+from services.api.delivery.desk import TargetDesk
 from services.api.kept.catalog import ModelListing
 from services.api.kept.history import History
 from services.api.kept.probing import Prober
@@ -44,6 +45,7 @@ class ApiContext:
     catalog: ModelListing
     feed: LiveFeed
     metrics: ApiMetrics
+    targets: TargetDesk
     keyring: Keyring
     doorkeeper: Doorkeeper
 
@@ -73,6 +75,7 @@ def build_context(settings: ApiSettings) -> ApiContext:
         catalog=catalog,
         feed=LiveFeed(connect_async(url, STORE_TIMEOUT_SECONDS), metrics),
         metrics=metrics,
+        targets=TargetDesk(client, settings.receivers),
         keyring=Keyring(client, settings.first_key),
         doorkeeper=Doorkeeper(
             connect_async(url, STORE_TIMEOUT_SECONDS, retries=1), settings.first_key, settings.api_session_seconds

@@ -6,7 +6,9 @@ from pathlib import Path
 from pydantic import Field, field_validator
 
 from services.api.security.keys import FINGERPRINT, KeyRecord
+from shared.network.addresses import AddressPolicy
 from shared.service.settings import ServiceSettings
+from shared.store.address import addresses_of
 
 ROOT_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 ORIGIN = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
@@ -17,13 +19,27 @@ def words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
+class DeliverySettings(ServiceSettings):
+    """Where events may be delivered to, besides what every service has."""
+
+    deliver_private: bool = Field(
+        default=False, description="whether webhooks may lead to private networks and this machine"
+    )
+
+    @property
+    def receivers(self) -> AddressPolicy:
+        """Where they may lead; this system's own Redis is no such place."""
+        own = tuple(f"{host}:{port}" for host, port in addresses_of(self.redis_url.get_secret_value()))
+        return AddressPolicy(own, private=self.deliver_private)
+
+
 class EventFilesSettings(ServiceSettings):
     """What whoever writes events' pictures and clips must agree on with who shows them."""
 
     events_dir: Path = Field(default=Path("events"), description="the folder of events' pictures and clips")
 
 
-class ApiSettings(EventFilesSettings):
+class ApiSettings(DeliverySettings, EventFilesSettings):
     """Where the api listens, besides what every service has."""
 
     api_host: str = Field(default="127.0.0.1", description="where it listens")

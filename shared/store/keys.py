@@ -55,6 +55,12 @@ def probe_answer_key(probe_id: str) -> str:
     return f"{{probes}}:answer:{probe_id}"
 
 
+TARGETS = "{targets}:all"
+"""Hash: target id → Target (JSON): where events are delivered to."""
+
+TARGETS_CHANGES = "{targets}:changes"
+"""Counter: how often a target was added, changed or removed."""
+
 MEDIA_BYTES = "media:bytes"
 """Hash: partition → bytes that its events' pictures and clips take."""
 
@@ -122,6 +128,24 @@ class PartitionKeys:
         """Stream: event transitions (opened, closed, updated, deleted) of the whole partition."""
         return self._key("feed")
 
+    def cursor(self, role: Role) -> str:
+        """String: the last entry of the feed that a follower is done with."""
+        return self._key("cursor", role)
+
+    @property
+    def outbox(self) -> str:
+        """Stream: what is to be delivered, an entry for each target: whom to, of which stream, what."""
+        return self._key("outbox")
+
+    @property
+    def delivered(self) -> str:
+        """Hash: stream id, space, label → start of the newest event that was to be delivered, in ms."""
+        return self._key("delivered")
+
+    def dead_letters(self, target_id: str) -> str:
+        """Stream: what could not be delivered to a target, as it lay in the outbox, and why."""
+        return self._key("dead", target_id)
+
     @property
     def open(self) -> str:
         """Hash: stream id → ids of its open events, with spaces between."""
@@ -141,10 +165,6 @@ class PartitionKeys:
     def media(self) -> str:
         """Hash: event id → MediaRecord (JSON): the event's pictures and clip, or why there are none."""
         return self._key("media")
-
-    def cursor(self, role: Role) -> str:
-        """String: the last entry of the feed that a follower is done with."""
-        return self._key("cursor", role)
 
     def frames(self, stream_id: str) -> str:
         """Stream: the frame queue."""

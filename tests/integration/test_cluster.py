@@ -18,9 +18,9 @@ from patience import eventually
 from redis_cluster import Cluster, free_port, redis_cluster
 
 from services.ingest.own_redis import OwnRedis
-from services.ingest.sources.network.addresses import AddressPolicy
 from shared.entries import Frame
 from shared.errors import SourceFailed, StoreUnavailable
+from shared.network.addresses import AddressPolicy
 from shared.store.address import addresses_of
 from shared.store.client import connect, connect_async, translated
 from shared.store.commit import CommitOutcome, Committer, Retention, StreamCommit

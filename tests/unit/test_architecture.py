@@ -64,12 +64,12 @@ ONLY_THERE = {
     "uvicorn": ("services/api",),
     "fastapi": ("services/api",),
     "starlette": ("services/api",),
-    "httpx": ("services/ingest/sources", "afterimage"),
-    "httpcore": ("services/ingest/sources/network",),
+    "httpx": ("services/ingest/sources", "services/api/delivery", "afterimage"),
+    "httpcore": ("services/ingest/sources/network", "services/api/delivery"),
     "av": ("services/ingest", "services/api/media/cutting/clip.py", "training", "afterimage", "benchmarks"),
 }
-"""Serving belongs to the api alone; asking to the sources, and to the command line, which asks the api; films to those
-who read them, and to one room that writes them."""
+"""Serving belongs to the api alone; asking to the sources, to delivery, and to the command line, which asks the api; films
+to those who read them, and to one room that writes them."""
 
 
 def imported(tree: ast.AST) -> Iterator[str]:

@@ -17,6 +17,7 @@ from services.api.security.keys import ApiKey
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
+BUILT = {service["image"]: service["build"]["dockerfile"] for service in SERVICES.values() if "build" in service}
 PUBLISHED = {"api", "prometheus", "grafana"}
 DOCKERFILES = {name: ROOT / "services" / name / "Dockerfile" for name in ("ingest", "inference", "api")}
 
@@ -26,7 +27,7 @@ each_image = pytest.mark.parametrize("name", sorted(DOCKERFILES))
 
 def dockerfile(name: str) -> str:
     """The Dockerfile that a service is built from."""
-    path: str = SERVICES[name]["build"]["dockerfile"]
+    path: str = BUILT[SERVICES[name]["image"]]
     return (ROOT / path).read_text()
 
 
@@ -37,7 +38,7 @@ def test_no_container_may_more_than_it_must(name: str) -> None:
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert not {"privileged", "cap_add", "pid", "ipc", "network_mode", "devices"} & service.keys()
-    users = re.findall(r"^USER (.+)$", dockerfile(name), re.M) if "build" in service else [service["user"]]
+    users = re.findall(r"^USER (.+)$", dockerfile(name), re.M) if service["image"] in BUILT else [service["user"]]
     assert users
     assert not {"root", "0", "0:0"} & set(users)
 
@@ -55,7 +56,7 @@ def test_every_container_has_limits_an_init_and_is_restarted(name: str) -> None:
 @each_service
 def test_images_of_others_are_pinned_to_a_patch(name: str) -> None:
     service = SERVICES[name]
-    assert "build" in service or re.fullmatch(r"[a-z/]+:v?\d+\.\d+\.\d+", service["image"])
+    assert service["image"] in BUILT or re.fullmatch(r"[a-z/]+:v?\d+\.\d+\.\d+", service["image"])
 
 
 @each_service
@@ -74,6 +75,7 @@ def test_the_order_is_redis_workers_api_prometheus_grafana() -> None:
         "inference": {"redis"},
         "recorder": {"redis"},
         "api": {"redis", "ingest", "inference"},
+        "delivery": {"api"},
         "prometheus": {"api"},
         "grafana": {"prometheus"},
         "demo": {"api"},
@@ -97,6 +99,7 @@ def test_redis_is_seen_by_the_services_alone_and_loses_nothing_on_purpose() -> N
     assert COMPOSE["networks"]["store"] == {"internal": True}
     assert {name for name, service in SERVICES.items() if "store" in service.get("networks", [])} == {
         "redis",
+        "delivery",
         "recorder",
         *DOCKERFILES,
     }

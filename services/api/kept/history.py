@@ -136,9 +136,8 @@ class History:
             pipeline.hkeys(key)
         for reply in replies_of(pipeline):
             for event_id in () if isinstance(reply, Exception) else map(bytes.decode, reply):
-                stream_id, label, start = event_id.split(".")
-                scan = by_id.get(stream_id)
-                if scan and start.isdecimal() and query.gives((int(start), event_id), label):
+                scan, start = by_id.get(event_id.partition(".")[0]), event_id.rpartition(".")[2]
+                if scan and start.isdecimal() and query.gives((int(start), event_id), _label_of(event_id)):
                     scan.found.append((int(start), event_id))
 
     def _load(self, places: Sequence[Place]) -> list[MarkedEvent]:

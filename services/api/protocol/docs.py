@@ -33,7 +33,7 @@ MEANINGS = {
     401: "No key, or one that opens nothing",
     403: "The key opens other things, but not this",
     404: "There is no such thing",
-    409: "The id is used, others are changing the stream at this moment, or what is stored of it cannot be read",
+    409: "The id is used, others are changing the stream now, what is stored of it is damaged, or there are too many",
     413: "The body is too large",
     416: "The file has no such part",
     422: "A field or parameter is not allowed; the error names it, its value and what is allowed",

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from services.api.delivery.targets import TargetRefused, TargetUnknown
 from services.api.protocol.headers import HEADERS
 from shared.errors import (
     AfterimageError,
@@ -44,6 +45,8 @@ PARTS: dict[tuple[str, int], type[BaseModel]] = {
 EXPECTED: dict[type[Exception], tuple[int, str, str | None]] = {
     StreamUnknown: (404, "stream_unknown", None),
     StreamExists: (409, "stream_exists", "id"),
+    TargetUnknown: (404, "target_unknown", None),
+    TargetRefused: (409, "target_refused", "id"),
     SourceRefused: (422, "invalid", "source"),
     SourceMissing: (422, "invalid", "source"),
     EventUnknown: (404, "event_unknown", None),
@@ -164,7 +167,7 @@ def _detail_of(problem: Mapping[str, Any], body_fields: Sequence[str]) -> ErrorD
         message = f"{field}: unknown field; allowed are {', '.join(allowed)}"
         return ErrorDetail(code="invalid", message=message, field=field)
     value = problem["input"]
-    may_be_secret = place == "body" and path[0] == "source"
+    may_be_secret = place == "body" and path[0] in {"source", "url", "secret"}
     text = None if may_be_secret or problem["type"] == "missing" else repeated(value)
     if text is None:
         return ErrorDetail(code="invalid", message=f"{field}: {problem['msg']}", field=field)

@@ -11,6 +11,7 @@ MAX_MS = 1 << 53
 EVENT_ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}\.[a-z0-9_]{1,40}\.[0-9]{1,16}$"
 
 StreamIdPath = Annotated[str, Path(pattern=STREAM_ID_PATTERN, examples=["front-door"])]
+TargetIdPath = Annotated[str, Path(pattern=STREAM_ID_PATTERN, examples=["home"])]
 EventIdPath = Annotated[str, Path(pattern=EVENT_ID_PATTERN, examples=["front-door.moved.1753430000125"])]
 StreamIdQuery = Annotated[str | None, Query(pattern=STREAM_ID_PATTERN, description="one stream; default: all")]
 LabelQuery = Annotated[str | None, Query(pattern=LABEL.pattern, description="one label; default: all")]

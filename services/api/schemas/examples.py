@@ -163,6 +163,36 @@ WORKER: dict[str, Any] = {
     "num_streams": 23,
 }
 
+TARGET: dict[str, Any] = {
+    "id": "home",
+    "kind": "webhook",
+    "url": "https://hooks.example.com/afterimage?token=***",
+    "streams": [],
+    "labels": ["moved"],
+    "groups": [],
+    "severity": None,
+    "enabled": True,
+    "created_at_ms": 1753430000000,
+}
+
+SIGNING_KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="
+
+NEW_TARGET: dict[str, Any] = {
+    "id": "home",
+    "url": "https://hooks.example.com/in?token=4711",
+    "labels": ["moved"],
+}
+
+MADE_TARGET: dict[str, Any] = {**TARGET, "secret": SIGNING_KEY}
+
+DEAD_LETTER: dict[str, Any] = {
+    "id": "3.1753516400190-0",
+    "stream_id": "front-door",
+    "kind": "opened",
+    "event": '{"id":"front-door.moved.1753430000125","label":"moved","state":"open"}',
+    "reason": "it answered 503 (for a day)",
+}
+
 LIVE = (
     "retry: 2000\nid: 3:1753430000190-0\n: following\n\n"
     'event: opened\ndata: {"id":"front-door.moved.1753430000125","label":"moved","state":"open"}\n'

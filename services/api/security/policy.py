@@ -16,7 +16,7 @@ PUBLIC: Final = frozenset({"/healthz", "/readyz", "/openapi.json", "/docs"})
 DOCS: Final = "/docs/"
 """Below it lie the files that the documentation is shown with."""
 SESSION: Final = "/v1/session"
-ADMINS: Final = re.compile(r"/v1/keys(?:/.*)?", re.DOTALL)
+ADMINS: Final = re.compile(r"/v1/(?:keys|targets)(?:/.*)?", re.DOTALL)
 OF_STREAM: Final = re.compile(r"/v1/streams/(?P<id>(?!probe$)[A-Za-z0-9_-]+)(?:/.*)?", re.DOTALL)
 OF_EVENT: Final = re.compile(r"/v1/events/(?P<id>[A-Za-z0-9_-]+)\.[^/]*(?:/.*)?", re.DOTALL)
 FOR_GROUPS: Final = frozenset(

@@ -26,7 +26,6 @@ from services.ingest.sources.decoding.tally import Tally
 from shared.clock import now_ms, steady_ms
 from shared.entries import EntryId, Frame
 from shared.errors import Fenced, ReaderLost, SourceChanged, SourceFailed, SourceRefused, StreamUnknown
-from shared.events import CloseReason
 from shared.sources import Source, parse_source
 from shared.store.frame_queue import FrameWriter
 from shared.store.leases import Lease
@@ -75,11 +74,8 @@ class Capture:
     @property
     def standing(self) -> Standing | None:
         """How the stream stands, once its source is known; for other threads."""
-        if self._is_camera is None:
-            return None
-        is_live, account = self._status.current.state is StreamState.LIVE, self.account
-        ends: CloseReason | None = "live" if is_live else None if self._is_camera else "source_changed"
-        return Standing(ends, account.last_ms, account.epoch)
+        is_camera, state = self._is_camera, self._status.current.state
+        return None if is_camera is None else Standing.of(self.account, state, is_camera=is_camera)
 
     def run(self) -> None:
         """Captures the stream until it is over, whatever goes wrong."""

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from services.ingest.captures.account import Account
 from shared.events import CloseReason
 from shared.life.outages import Outage, OutageEnd
-from shared.streams import StreamSpec
+from shared.streams import StreamSpec, StreamState
 
 
 class Standing(NamedTuple):
@@ -19,6 +20,12 @@ class Standing(NamedTuple):
     ends: CloseReason | None
     last_ms: int
     epoch: int
+
+    @classmethod
+    def of(cls, account: Account, state: StreamState, *, is_camera: bool) -> "Standing":
+        """How a stream stands that is captured."""
+        ends: CloseReason | None = "live" if state is StreamState.LIVE else None if is_camera else "source_changed"
+        return cls(ends, account.last_ms, account.epoch)
 
 
 @dataclass(slots=True)
