@@ -22,8 +22,8 @@ $(STAMP): pyproject.toml constraints.txt
 demo: install ## Render clips with incidents, run the whole system on them, show found beside true
 	$(BIN)/afterimage demo
 
-test: install ## Run all tests
-	$(BIN)/python -m pytest
+test: install ## Run all tests, as many at a time as there are cores
+	$(BIN)/python -m pytest --numprocesses logical --dist worksteal
 
 lint: install
 	$(BIN)/ruff check .

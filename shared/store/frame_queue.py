@@ -23,7 +23,6 @@ MAX_LIVE_FRAMES = 512
 MAX_WAITING_FRAMES = 128
 MAX_KEPT_FAST_FRAMES = 2048
 """What was passed of a fast stream and is held for whoever records, with what waits."""
-MAX_JPEG_BYTES = 1 << 20
 MAX_QUEUE_BYTES = 64 << 20
 """Where frames are large, so many fewer of them may wait."""
 

@@ -68,8 +68,8 @@ ONLY_THERE = {
     "httpcore": ("services/ingest/sources/network", "services/api/delivery"),
     "av": ("services/ingest", "services/api/media/cutting/clip.py", "training", "afterimage", "benchmarks"),
 }
-"""Serving belongs to the api alone; asking to the sources, to delivery, and to the command line, which asks the api; films
-to those who read them, and to one room that writes them."""
+"""Serving belongs to the api alone; asking to the sources, to delivery, and to the command line, which asks the api;
+films to those who read them, and to one room that writes them."""
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
@@ -118,8 +118,12 @@ def test_the_network_knows_nothing_of_the_worker() -> None:
     assert all(begins_with(name, "services.inference.network") for name in known)
 
 
-def test_a_networks_config_is_read_without_torch() -> None:
-    code = "import sys; import services.inference.network.config; sys.exit('torch' in sys.modules)"
+@pytest.mark.parametrize(
+    ("module", "package"),
+    [("services.inference.network.config", "torch"), ("services.ingest.readers.nursery", "redis")],
+)
+def test_what_is_never_used_is_never_loaded(module: str, package: str) -> None:
+    code = f"import sys; import {module}; sys.exit({package!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
