@@ -4,6 +4,7 @@ import contextlib
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import redis
@@ -20,7 +21,7 @@ from worker_runner import WorkerRunner, pictures, save_random_model, spec_of
 
 from services.api.metrics.store import StoreCollector
 from shared.store.client import connect
-from shared.store.keys import keys_of
+from shared.store.keys import Role, keys_of
 from shared.store.leases import LEASE_SECONDS
 from shared.store.registry import Registry
 from shared.streams import StreamState, StreamStatus
@@ -57,7 +58,7 @@ def test_the_apis_page(api: RunningApi, redis_client: redis.Redis) -> None:
     assert {labels for labels, value in states.items() if value} == {'state="live",stream_id="door"'}
     assert samples(page, "afterimage_stream_queue_bytes")['stream_id="door"'] > 50_000
     assert samples(page, "afterimage_stream_info") == {'model="camera-events",pace="live",stream_id="door"': 1.0}
-    assert samples(page, "afterimage_workers") == {'role="ingest"': 0.0, 'role="inference"': 0.0}
+    assert samples(page, "afterimage_workers") == {f'role="{role}"': 0.0 for role in get_args(Role)}
     assert samples(page, "afterimage_redis_memory_bytes")['node="redis"'] > 50_000
     assert not samples(page, "afterimage_redis_memory_limit_bytes")
     assert samples(page, "process_resident_memory_bytes")

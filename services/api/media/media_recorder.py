@@ -104,6 +104,7 @@ class MediaRecorder:
             elif num_cut < MAX_CUT_AT_ONCE:
                 num_cut += 1
                 self._cut(page, under_way)
+                self._write(page)  # at once: who takes over must know what room is taken
         return num_cut
 
     def settle(self) -> None:

@@ -18,7 +18,7 @@ GONE: Final = "frames of it had left the queue already"
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ClipSpan:
     """The times of capture, in ms, that a clip should reach from and to."""
 
     from_ms: int
@@ -35,7 +35,7 @@ class Cut:
 
     client: redis.Redis
     stream_id: str
-    span: Span
+    span: ClipSpan
     peak_ms: int
     pictures: dict[Kind, tuple[int, bytes]] = field(default_factory=dict)
     """Kind → time of capture in ms, JPEG."""

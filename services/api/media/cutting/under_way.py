@@ -10,7 +10,7 @@ from typing import Final
 import redis
 
 from services.api.media.cutting.clip import EncodedClip, encode_clip
-from services.api.media.cutting.frames import GONE, Cut, Span, frames_between, highest_score
+from services.api.media.cutting.frames import GONE, ClipSpan, Cut, frames_between, highest_score
 from services.api.media.folder import CLIP, TIMES, EventFolder, picture_name
 from services.api.media.records import KeptClip, Kind, MediaRecord, parsed_record
 from shared.entries import EntryId
@@ -29,10 +29,10 @@ class Around:
     pre_seconds: float
     post_seconds: float
 
-    def span(self, event: Event) -> Span:
+    def span(self, event: Event) -> ClipSpan:
         """The times of capture that an event's clip should reach from and to."""
         at_ms = event.started_at_ms
-        return Span(at_ms - round(self.pre_seconds * 1000), at_ms, at_ms + round(self.post_seconds * 1000))
+        return ClipSpan(at_ms - round(self.pre_seconds * 1000), at_ms, at_ms + round(self.post_seconds * 1000))
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ class UnderWay:
     """One such event. `looked_ms` is up to when its scores were looked through for a higher one."""
 
     event: Event
-    span: Span
+    span: ClipSpan
     fps: float
     record: MediaRecord
     looked_ms: int = 0
