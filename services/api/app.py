@@ -82,6 +82,13 @@ def create_app(settings: ApiSettings) -> FastAPI:
         redirect_slashes=False,  # its Location would repeat whatever was asked for
     )
     app.state.context = context
+    _include_routes(app)
+    install_error_handlers(app)
+    _add_middleware(app, settings, context)
+    return app
+
+
+def _include_routes(app: FastAPI) -> None:
     for open_to_all in (health.router, docs.router, session.entrance):
         app.include_router(open_to_all)
     for module in (
@@ -102,7 +109,10 @@ def create_app(settings: ApiSettings) -> FastAPI:
         app.include_router(module.router, dependencies=SHOWN, responses=errors(401, 403, 429))
     for module in (events, live):
         app.include_router(module.sockets)  # in no document
-    install_error_handlers(app)
+
+
+def _add_middleware(app: FastAPI, settings: ApiSettings, context: ApiContext) -> None:
+    """What every request passes, from the inside out."""
     app.add_middleware(BodyLimit)
     app.add_middleware(Access, doorkeeper=context.doorkeeper, revocations=Revocations(context.doorkeeper))
     app.add_middleware(Audit)
@@ -113,7 +123,6 @@ def create_app(settings: ApiSettings) -> FastAPI:
     app.add_middleware(RequestMetrics, metrics=context.metrics)
     app.add_middleware(RequestId)
     app.add_middleware(Prefix, prefix=settings.api_root_path)
-    return app
 
 
 def context_of(app: FastAPI) -> ApiContext:

@@ -18,7 +18,7 @@ KINDS: Final = ("opened", "closed")
 UNWISHED: Final = DeliveryWish()
 
 
-class Told(BaseModel):
+class ToldEvent(BaseModel):
     """What must be known of an event to deliver it."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -76,7 +76,7 @@ def letters_of(
     if entry.kind not in KINDS:
         return []
     try:
-        event = Told.model_validate_json(entry.event)
+        event = ToldEvent.model_validate_json(entry.event)
     except ValidationError:  # another version's
         return []
     name = f"{entry.stream_id} {entry.label}"
