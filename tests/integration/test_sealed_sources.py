@@ -95,7 +95,11 @@ def test_a_source_is_known_again_only_with_the_key() -> None:
     assert (len(set(marks)), marks[1]) == (3, marks[3])
 
 
-@pytest.mark.parametrize("keys", ["s3cret", OLD[:-2], f"{OLD},", f"{OLD};{NEW}", ",".join([OLD] * (MAX_KEYS + 1))])
+@pytest.mark.parametrize(
+    "keys",
+    ["s3cret", OLD[:-2], f"{OLD},", f"{OLD};{NEW}", ",".join([OLD] * (MAX_KEYS + 1))],
+    ids=["no key", "cut", "empty", "joined otherwise", "too many"],
+)
 def test_a_key_that_is_none_is_refused_and_not_repeated(keys: str) -> None:
     with pytest.raises(SettingsInvalid, match="AFTERIMAGE_SECRET_KEY: must be keys joined by commas") as refusal:
         Vault(keys)
