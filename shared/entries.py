@@ -10,6 +10,8 @@ from typing import Any, Final, Literal, NamedTuple, Self
 MAX_NUMBER: Final = (1 << 63) - 1
 ENTRY_ID: Final = re.compile("([0-9]{1,19})-([0-9]{1,19})")
 
+MAX_JPEG_BYTES = 1 << 20
+
 MAX_FIGURES = 16
 FIGURES_VERSION = b"\x01"
 FIGURE_BYTES = 4

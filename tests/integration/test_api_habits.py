@@ -167,12 +167,19 @@ def test_lists_of_events_are_filtered(api: RunningApi, written: None, query: str
 
 
 def test_events_are_exported_as_they_are_listed(api: RunningApi, written: None) -> None:
+    judged = f"/v1/events/{api.http.get('/v1/events').json()['items'][0]['id']}/feedback"
+    assert api.http.put(judged, json={"verdict": "wrong"}).status_code == 200
     listed = api.http.get("/v1/events").json()["items"]
     lines = api.http.get("/v1/events/export")
-    assert [json.loads(line) for line in lines.text.splitlines()] == listed
+    assert [json.loads(line) | {"media": None} for line in lines.text.splitlines()] == listed
     assert lines.headers["Content-Disposition"] == 'attachment; filename="events.jsonl"'
     rows = list(csv.DictReader(io.StringIO(api.http.get("/v1/events/export?format=csv").text)))
     assert [row["id"] for row in rows] == [event["id"] for event in listed]
+    assert [row["feedback"] for row in rows] == ["wrong"] + [""] * (len(listed) - 1)
+    assert api.http.get("/v1/events?feedback=wrong&severity=alert").json()["items"] == listed[:1]
+    assert api.http.get("/v1/events?feedback=none").json()["items"] == listed[1:]
+    assert api.http.get("/v1/events?severity=notice").json()["items"] == []
+    assert api.http.delete(judged).status_code == 200
     assert {row["ended_at_ms"] for row in rows if row["state"] == "open"} == {""}
     assert api.error(404, "GET", "/v1/events/export?stream_id=nobody")["code"] == "stream_unknown"
 

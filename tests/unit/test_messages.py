@@ -26,9 +26,8 @@ from services.ingest.readers.messages import (
 )
 from services.ingest.sources.decoding.tally import TALLY_BYTES, Tally
 from services.ingest.sources.video import SampledFrame, VideoInfo
-from shared.entries import MAX_FIGURES, Figures
+from shared.entries import MAX_FIGURES, MAX_JPEG_BYTES, Figures
 from shared.errors import SourceChanged, SourceFailed, SourceSilent
-from shared.store.frame_queue import MAX_JPEG_BYTES
 
 INFO = VideoInfo(codec="h264", width=1920, height=1080, fps=25.0, duration_seconds=None)
 TALLY = Tally(decoded=3, skipped=2, read_seconds=0.5)

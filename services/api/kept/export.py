@@ -10,15 +10,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from pydantic import BaseModel
+
 from services.api.kept.history import EventQuery, History
+from services.api.schemas.history import EventView
 from shared.errors import SourceRefused
 from shared.events import Event
+from shared.life.event_desk import MarkedEvent
 from shared.records import StreamRecord
 from shared.sources import parse_source
 from shared.store.registry import Registry
 
 Format = Literal["jsonl", "csv", "activitynet"]
-COLUMNS: Final = tuple(Event.model_fields)
+COLUMNS: Final = (*Event.model_fields, "feedback")
 BATCH: Final = 500
 
 
@@ -56,7 +60,7 @@ class Exporter:
             case "activitynet":
                 return self._videos(stream_ids, query)
 
-    def _pages(self, stream_ids: Sequence[str], query: EventQuery) -> Iterator[list[Event]]:
+    def _pages(self, stream_ids: Sequence[str], query: EventQuery) -> Iterator[list[MarkedEvent]]:
         place = query.after
         while True:
             events, place = self._history.events(stream_ids, replace(query, after=place))
@@ -73,7 +77,7 @@ class Exporter:
         between = '{"version": "afterimage", "database": {'
         for name, records in sorted(by_video.items()):
             played = [record.spec.id for record in records]
-            events = (event for page in self._pages(played, query) for event in page)
+            events = (marked.event for page in self._pages(played, query) for marked in page if not _is_wrong(marked))
             seconds = max((record.status.duration_seconds or 0.0 for record in records), default=0.0)
             yield f"{between}\n{json.dumps(name)}: {json.dumps(_video(events, seconds))}"
             between = ","
@@ -87,21 +91,32 @@ class Exporter:
         return None
 
 
-def _lines(pages: Iterator[list[Event]]) -> Iterator[str]:
+def _is_wrong(marked: MarkedEvent) -> bool:
+    return marked.marks.feedback is not None and marked.marks.feedback.verdict == "wrong"
+
+
+def _lines(pages: Iterator[list[MarkedEvent]]) -> Iterator[str]:
+    """Events as the api shows them, without what was recorded of them."""
     for events in pages:
-        yield "".join(f"{event.model_dump_json()}\n" for event in events)
+        yield "".join(f"{EventView.of(marked, None).model_dump_json(exclude={'media'})}\n" for marked in events)
 
 
-def _table(pages: Iterator[list[Event]]) -> Iterator[str]:
+def _table(pages: Iterator[list[MarkedEvent]]) -> Iterator[str]:
     """RFC 4180, with a header; what is null is empty."""
     text = io.StringIO()
     rows = csv.writer(text)
     rows.writerow(COLUMNS)
     for events in pages:
-        rows.writerows([getattr(event, name) for name in COLUMNS] for event in events)
+        rows.writerows(_row(marked) for marked in events)
         yield text.getvalue()
         text.seek(0)
         text.truncate()
+
+
+def _row(marked: MarkedEvent) -> list[object]:
+    """The event's fields, what has parts as JSON, and the verdict."""
+    fields = [value.model_dump_json() if isinstance(value, BaseModel) else value for _, value in marked.event]
+    return [*fields, marked.marks.feedback.verdict if marked.marks.feedback else None]
 
 
 def _video(events: Iterator[Event], seconds: float) -> dict[str, Any]:

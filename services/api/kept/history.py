@@ -1,20 +1,23 @@
-"""Reading events and scores back, in pages whose cost does not grow with what is stored."""
+"""Reading events back, in pages whose cost does not grow with what is stored."""
 
 import heapq
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import redis
-from pydantic import ValidationError
 
-from services.api.schemas.history import FrameScores
+from services.api.protocol.parameters import MAX_MS
+from services.api.schemas.history import LabelScore
 from shared.entries import EntryId, parse_scores
 from shared.events import Event
+from shared.life.event_desk import EventDesk, MarkedEvent
 from shared.store.client import replies_of, translated
 from shared.store.keys import keys_of
 
 MAX_SCANNED = 20_000
+AROUND_MS = 10_000
+MAX_AROUND = 500
 
 Place = tuple[int, str]
 
@@ -23,7 +26,7 @@ Place = tuple[int, str]
 class EventQuery:
     """Which events: `since_ms` <= start < `until_ms`, those that are `wanted`, and only those that come after `after`.
 
-    `wanted` is asked of a stream's id and a label; `states`: None means all.
+    `wanted` is asked of a stream's id and a label; `fits` of an event itself, with its marks: None means that all do.
 
     The order is newest start first, and descending ids among equal starts; a Place is (start in ms, event id).
     """
@@ -33,13 +36,17 @@ class EventQuery:
     limit: int
     after: Place | None = None
     wanted: Callable[[str, str], bool] = lambda _stream_id, _label: True
-    states: Collection[str] | None = None
+    fits: Callable[[MarkedEvent], bool] | None = None
 
     @property
     def start(self) -> Place:
         """The place right before the first event that the query may give."""
         before_until = (self.until_ms, "")
         return min(self.after, before_until) if self.after else before_until
+
+    def gives(self, place: Place, stream_id: str) -> bool:
+        """Whether the query may give the event of the stream."""
+        return place[0] >= self.since_ms and place < self.start and self.wanted(stream_id, _label_of(place[1]))
 
 
 @dataclass(slots=True)
@@ -62,18 +69,20 @@ class _Scan:
 
 
 class History:
-    """Events and scores of all streams. Methods raise StoreUnavailable."""
+    """Events of all streams. Methods raise StoreUnavailable."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
+        self._desk = EventDesk(client)
 
-    def events(self, stream_ids: Iterable[str], query: EventQuery) -> tuple[list[Event], Place | None]:
+    def events(self, stream_ids: Iterable[str], query: EventQuery) -> tuple[list[MarkedEvent], Place | None]:
         """A page of events over the streams, and the place after which the next one goes on (None: nothing is left).
 
         Every stream is scanned from its newest event down, in chunks, and on only while it could still hold an event
         of the page. A label that is rare ends the page early, after MAX_SCANNED entries: the next one goes on there.
         """
         scans = [_Scan(stream_id, query.start) for stream_id in stream_ids]
+        self._add_kept(scans, query)
         pending, chunk, scanned = scans, query.limit // max(1, len(scans)) + 1, 0
         best: list[Place] = []
         while pending and scanned <= MAX_SCANNED:
@@ -88,27 +97,15 @@ class History:
         page = best[: query.limit]
         return self._load(page), page[-1] if len(best) > query.limit else None
 
-    def event(self, event_id: str) -> Event | None:
-        """One event by its id, or None."""
-        loaded = self._load([(0, event_id)])
-        return loaded[0] if loaded else None
-
-    def scores(self, stream_id: str, since_ms: int, until_ms: int, limit: int) -> tuple[list[FrameScores], int | None]:
-        """Scores of the frames in `since_ms` <= time < `until_ms`, oldest first, and where the next page begins."""
-        if since_ms >= until_ms:
-            return [], None
+    def scores_around(self, event: Event) -> list[LabelScore]:
+        """Its label's scores from a little before its start to a little after its end."""
+        ended_ms = MAX_MS - AROUND_MS if event.ended_at_ms is None else event.ended_at_ms
+        since, until = f"{max(0, event.started_at_ms - AROUND_MS)}-0", f"({ended_ms + AROUND_MS}-0"
         with translated():
-            entries: Any = self._client.xrange(
-                keys_of(stream_id).scores(stream_id), f"{since_ms}-0", f"({until_ms}-0", count=limit
-            )
-        frames = [
-            FrameScores(
-                at_ms=EntryId.parse(entry_id).ms,
-                scores=parse_scores(fields),
-            )
-            for entry_id, fields in entries
-        ]
-        return frames, frames[-1].at_ms + 1 if len(frames) == limit else None
+            key = keys_of(event.stream_id).scores(event.stream_id)
+            entries: Any = self._client.xrange(key, since, until, count=MAX_AROUND)
+        found = ((EntryId.parse(name).ms, parse_scores(fields).get(event.label)) for name, fields in entries)
+        return [LabelScore(at_ms=at_ms, score=score) for at_ms, score in found if score is not None]
 
     def _scan(self, scans: Sequence[_Scan], query: EventQuery, chunk: int) -> int:
         """Looks at the next `chunk` entries of each stream, in one round trip; returns how many there were."""
@@ -121,35 +118,38 @@ class History:
         found = [
             scan.add(ties, below, query) for scan, ties, below in zip(scans, replies[::2], replies[1::2], strict=True)
         ]
-        fitting = self._in_states([place for places in found for place in places], query.states)
+        fitting = self._fitting([place for places in found for place in places], query)
         for scan, places, below in zip(scans, found, replies[1::2], strict=True):
-            scan.found += [place for place in places if fitting is None or place in fitting]
+            scan.found += [place for place in places if place in fitting]
             scan.done = len(below) < chunk
         return sum(len(reply) for reply in replies)
 
-    def _in_states(self, places: Sequence[Place], states: Collection[str] | None) -> set[Place] | None:
-        """Those whose event stands so, which only the event itself tells; None: all."""
-        if states is None:
-            return None
-        return {(event.started_at_ms, event.id) for event in self._load(places) if event.state in states}
+    def _fitting(self, places: Sequence[Place], query: EventQuery) -> set[Place]:
+        """Those whose event fits, which only the event itself tells."""
+        if query.fits is None:
+            return set(places)
+        return {(marked.event.started_at_ms, marked.event.id) for marked in self._load(places) if query.fits(marked)}
 
-    def _load(self, places: Sequence[Place]) -> list[Event]:
-        """The events themselves; those that were trimmed away meanwhile, or cannot be read, are left out."""
+    def _add_kept(self, scans: Sequence[_Scan], query: EventQuery) -> None:
+        """What the query may give of the events that people keep, which lie apart."""
+        by_id = {scan.stream_id: scan for scan in scans}
         pipeline = self._client.pipeline(transaction=False)
-        for _, event_id in places:
-            stream_id = event_id.partition(".")[0]
-            pipeline.hget(keys_of(stream_id).event_data(stream_id), event_id)
-        stored = replies_of(pipeline)
-        return [event for text in stored if isinstance(text, bytes) and (event := _parse(text)) is not None]
+        for key in {keys_of(stream_id).kept for stream_id in by_id}:
+            pipeline.hkeys(key)
+        given: list[Place] = []
+        for reply in replies_of(pipeline):
+            for event_id in () if isinstance(reply, Exception) else map(bytes.decode, reply):
+                stream_id, start = event_id.partition(".")[0], event_id.rpartition(".")[2]
+                if stream_id in by_id and start.isdecimal() and query.gives((int(start), event_id), stream_id):
+                    given.append((int(start), event_id))
+        for place in self._fitting(given, query):
+            by_id[place[1].partition(".")[0]].found.append(place)
+
+    def _load(self, places: Sequence[Place]) -> list[MarkedEvent]:
+        """The events themselves; those that were trimmed away meanwhile, or cannot be read, are left out."""
+        return self._desk.find(event_id for _, event_id in places)
 
 
 def _label_of(event_id: str) -> str:
     """The label in an event's id (`shared.events.event_id`)."""
     return event_id.split(".")[1]
-
-
-def _parse(text: bytes) -> Event | None:
-    try:
-        return Event.model_validate_json(text)
-    except ValidationError:
-        return None

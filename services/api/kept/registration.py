@@ -3,6 +3,7 @@
 import re
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from services.api.schemas.streams import StreamChange, StreamCreate, StreamPut
 from services.api.settings import ApiSettings
 from shared.clock import now_ms
 from shared.errors import SourceMissing, SourceRefused, StreamExists, StreamUnknown
+from shared.manifest import OFFLINE
 from shared.records import StreamRecord
-from shared.sources import MASKED, check_file, parse_source
+from shared.sources import LOCKED, MASKED, SEALED, check_file, parse_source
 from shared.store.registry import Registry
 from shared.streams import DEFAULT_FPS, DEFAULT_MODEL, MIN_FPS, InferenceStatus, Progress, StreamSpec, StreamStatus
 from shared.words.redaction import MASK, shown_source
@@ -32,10 +34,10 @@ OWN_PATHS = frozenset({"probe"})
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """What came of a PUT: the stream as it is then, and which of its fields are others than before."""
+    """What came of a PUT: the stream as it was (None: it is new) and is, and which of its fields are others."""
 
+    before: StreamSpec | None
     record: StreamRecord
-    is_new: bool
     changed: tuple[str, ...]
 
 
@@ -64,24 +66,28 @@ class Registrar:
         raise StreamExists(f"no free id found for the name {wanted.name!r}; give an id")
 
     def place(
-        self, stream_id: str, wanted: StreamPut, preconditions: Preconditions = UNCONDITIONAL, *, dry_run: bool = False
+        self, stream_id: str, wanted: StreamPut, check: Callable[[StreamSpec | None], object], *, dry_run: bool = False
     ) -> Placed:
         """Registers a stream under this id, or replaces what is asked of it; the same again changes nothing.
 
         What was counted and kept of it stays, and so does `base_ms` unless it is given or the source is another.
-        `dry_run` checks everything and stores nothing.
+        `check` is given what is there, None for nothing, and raises where that must not be replaced. `dry_run` checks
+        everything and stores nothing.
         """
         for _ in range(MAX_ATTEMPTS):
             seen = self._find(stream_id)
-            preconditions.check(seen.spec if seen else None)
-            spec = self._changed(seen, _replacing(seen.spec, wanted)) if seen else self._new(stream_id, wanted)
-            if not seen:
+            before = seen.spec if seen else None
+            check(before)
+            if seen:
+                spec = _made(seen, lambda seen: self._changed(seen, _replacing(seen.spec, wanted)))
+                changed = _differing(seen.spec, spec)
+            else:
                 self._check_room()
-            changed = _differing(seen.spec, spec) if seen else tuple(sorted(wanted.model_fields_set))
+                spec, changed = self._new(stream_id, wanted), tuple(sorted(wanted.model_fields_set))
             if dry_run:
-                return Placed(replace(seen, spec=spec) if seen else _unborn(spec), seen is None, changed)
+                return Placed(before, replace(seen, spec=spec) if seen else _unborn(spec), changed)
             if self._store(seen, spec):
-                return Placed(self._registry.get(stream_id), seen is None, changed)
+                return Placed(before, self._registry.get(stream_id), changed)
         raise _in_conflict(stream_id)
 
     def change(
@@ -91,11 +97,23 @@ class Registrar:
 
         A source that comes back as it is shown stays what it is; any other with the mask in it is refused.
         """
+        changes = {name: getattr(wanted, name) for name in wanted.model_fields_set}
+        return self._replaced(stream_id, lambda seen: self._changed(seen, changes), preconditions)
+
+    def forget(self, stream_id: str) -> StreamRecord:
+        """Asks inference to empty a stream's memory; raises StreamUnknown."""
+        return self._replaced(stream_id, lambda seen: seen.spec.model_copy(update={"forgets": seen.spec.forgets + 1}))
+
+    def _replaced(
+        self,
+        stream_id: str,
+        make: Callable[[StreamRecord], StreamSpec],
+        preconditions: Preconditions = UNCONDITIONAL,
+    ) -> StreamRecord:
         for _ in range(MAX_ATTEMPTS):
             seen = self._registry.get(stream_id)
             preconditions.check(seen.spec)
-            changes = {name: getattr(wanted, name) for name in wanted.model_fields_set}
-            if self._store(seen, self._changed(seen, changes)):
+            if self._store(seen, _made(seen, make)):
                 return self._registry.get(stream_id)
         raise _in_conflict(stream_id)
 
@@ -134,8 +152,6 @@ class Registrar:
         return spec
 
     def _changed(self, seen: StreamRecord, changes: dict[str, Any]) -> StreamSpec:
-        if seen.problem:
-            raise ApiError(409, "unreadable", f"stream {seen.spec.id!r} cannot be changed: {seen.problem}")
         changes = dict(changes)
         if changes.get("source") == shown_source(seen.spec.source):
             del changes["source"]
@@ -153,7 +169,7 @@ class Registrar:
             spec = spec.model_copy(update={"fps": self._model_fps(spec.model, spec.fps)})
         if new_source:
             check_source(spec.source, self._settings.media_root, may_come=True)
-        if changes.keys() & {"model", "thresholds"}:
+        if changes.keys() & {"model", "thresholds", "delivery"}:
             self._check_model(spec)
         return spec
 
@@ -181,9 +197,10 @@ class Registrar:
             usable = ", ".join(name for name, each in models.items() if each.reason is None) or "none"
             problem = "no such model" if model is None else f"not usable: {model.reason}"
             raise refused("model", spec.model, f"{problem}; usable are: {usable}")
-        if strangers := sorted(set(spec.thresholds) - set(model.manifest.labels)):
-            labels = ", ".join(model.manifest.labels)
-            raise refused("thresholds", strangers[0], f"{spec.model} has no label {strangers[0]!r}; it has: {labels}")
+        for field, known in (("thresholds", model.manifest.labels), ("delivery", (*model.manifest.labels, OFFLINE))):
+            if strangers := sorted(set(getattr(spec, field)) - set(known)):
+                problem = f"{spec.model} has no label {strangers[0]!r}; it has: {', '.join(known)}"
+                raise refused(field, strangers[0], problem)
 
 
 def check_source(text: str, media_root: Path, *, may_come: bool = False) -> None:
@@ -202,6 +219,16 @@ def check_source(text: str, media_root: Path, *, may_come: bool = False) -> None
             raise SourceRefused(MASKED) from err
         if not may_come:
             raise
+
+
+def _made(seen: StreamRecord, make: Callable[[StreamRecord], StreamSpec]) -> StreamSpec:
+    """The stream's next spec, where the present one can be read, and its source was decrypted or is another."""
+    if seen.problem:
+        raise ApiError(409, "unreadable", f"stream {seen.spec.id!r} cannot be changed: {seen.problem}")
+    spec = make(seen)
+    if spec.source == SEALED:
+        raise ApiError(409, "unreadable", f"stream {spec.id!r} cannot be changed: {LOCKED}", field="source")
+    return spec
 
 
 def _replacing(seen: StreamSpec, wanted: StreamPut) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from services.api.context import Context
 from services.api.kept.history import EventQuery
 from services.api.protocol.parameters import (
     MAX_MS,
+    MAX_VALUES,
     GroupsQuery,
     LabelsQuery,
     SinceMs,
@@ -18,13 +19,25 @@ from services.api.protocol.parameters import (
     TextQuery,
     UntilMs,
 )
-from shared.errors import StreamUnknown
+from services.api.security.access import CallerOf
+from services.api.security.keys import Caller
+from services.api.security.sight import see, visible
+from shared.life.delivery_rules import Severity
+from shared.life.event_desk import MarkedEvent
+from shared.life.marks import Judgement
 from shared.store.registry import Registry
 from shared.streams import StreamSpec
 from shared.words.redaction import redact
 
 EventStatesQuery = Annotated[
     list[Literal["open", "closed"]] | None, Query(alias="state", max_length=2, description="in one of these states")
+]
+SeveritiesQuery = Annotated[
+    list[Severity] | None, Query(alias="severity", max_length=MAX_VALUES, description="of one of these")
+]
+FeedbackQuery = Annotated[
+    list[Judgement | Literal["none"]] | None,
+    Query(alias="feedback", max_length=3, description="judged so; `none`: by nobody"),
 ]
 
 
@@ -37,17 +50,16 @@ class StreamSelection:
     tags: Collection[str] | None = None
     text: str | None = None
 
-    def ids(self, registry: Registry) -> list[str]:
-        """The ids of those that there are; raises StreamUnknown where one that is named is not, StoreUnavailable."""
-        named = list(dict.fromkeys(self.stream_ids)) if self.stream_ids else None
-        if named is not None:
-            there = {record.spec.id for record in registry.records(named)}
-            if missing := [stream_id for stream_id in named if stream_id not in there]:
-                raise StreamUnknown(f"no stream has the id {missing[0]!r}")
+    def ids(self, caller: Caller, registry: Registry) -> list[str]:
+        """The ids of those that are there for a caller.
+
+        Raises StreamUnknown where one that is named is not, and StoreUnavailable.
+        """
+        ids = see(caller, registry, self.stream_ids) if self.stream_ids else visible(caller, registry)
         if not (self.groups or self.tags or self.text):
-            return registry.ids() if named is None else named
+            return ids
         specs = registry.specs()
-        return [stream_id for stream_id in named or specs if stream_id in specs and self._fits(specs[stream_id])]
+        return [stream_id for stream_id in ids if stream_id in specs and self._fits(specs[stream_id])]
 
     def _fits(self, spec: StreamSpec) -> bool:
         in_groups = not self.groups or bool(set(self.groups) & set(spec.groups))
@@ -76,9 +88,12 @@ def _selection(
 
 def _event_search(  # noqa: PLR0913  (a request's parameters)
     context: Context,
+    caller: CallerOf,
     stream_id: StreamIdsQuery = None,
     label: LabelsQuery = None,
     state: EventStatesQuery = None,
+    severity: SeveritiesQuery = None,
+    feedback: FeedbackQuery = None,
     group: GroupsQuery = None,
     tag: TagsQuery = None,
     text: TextQuery = None,
@@ -86,14 +101,22 @@ def _event_search(  # noqa: PLR0913  (a request's parameters)
     until_ms: UntilMs = MAX_MS,
 ) -> EventSearch:
     """`text` looks in a stream's id and name, and in the label."""
-    stream_ids = StreamSelection(stream_id, group, tag).ids(context.registry)
+    stream_ids = StreamSelection(stream_id, group, tag).ids(caller, context.registry)
     telling = {each for each, spec in context.registry.specs().items() if holds(spec, text)} if text else set()
 
     def is_wanted(event_stream_id: str, event_label: str) -> bool:
         of_label = label is None or event_label in label
         return of_label and (text is None or event_stream_id in telling or text.casefold() in event_label)
 
-    return EventSearch(stream_ids, EventQuery(since_ms, until_ms, 1, wanted=is_wanted, states=state))
+    def fits(marked: MarkedEvent) -> bool:
+        event, judged = marked.event, marked.marks.feedback
+        is_judged_so = feedback is None or (judged.verdict if judged else "none") in feedback
+        is_so_urgent = severity is None or event.severity in severity
+        return is_judged_so and is_so_urgent and (state is None or event.state in state)
+
+    asks_more = state or severity or feedback
+    query = EventQuery(since_ms, until_ms, 1, wanted=is_wanted, fits=fits if asks_more else None)
+    return EventSearch(stream_ids, query)
 
 
 SelectionOf = Annotated[StreamSelection, Depends(_selection)]

@@ -9,9 +9,9 @@ from prometheus_client.registry import Collector
 from redis.cluster import RedisCluster
 
 from services.api.schemas.streams import StreamView
+from shared.entries import MAX_JPEG_BYTES
 from shared.errors import StoreUnavailable
 from shared.store.client import translated
-from shared.store.frame_queue import MAX_JPEG_BYTES
 from shared.store.keys import Role, keys_of
 from shared.store.leases import living_workers
 from shared.store.registry import Registry

@@ -11,8 +11,11 @@ from shared.streams import STREAM_ID_PATTERN, Group, StreamId, Tag
 MAX_MS = 1 << 53
 MAX_VALUES = 100
 TEXT_PATTERN = r"^[^\x00-\x1f\x7f]+$"
+EVENT_ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}\.[a-z0-9_]{1,40}\.[0-9]{1,16}$"
 
 StreamIdPath = Annotated[str, Path(pattern=STREAM_ID_PATTERN, examples=["front-door"])]
+TargetIdPath = Annotated[str, Path(pattern=STREAM_ID_PATTERN, examples=["home"])]
+EventIdPath = Annotated[str, Path(pattern=EVENT_ID_PATTERN, examples=["front-door.moved.1753430000125"])]
 LabelText = Annotated[str, Query(pattern=LABEL.pattern)]
 StreamIdsQuery = Annotated[
     list[StreamId] | None, Query(alias="stream_id", max_length=MAX_VALUES, description="these streams; default: all")

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from services.api.context import Context
-from services.api.protocol.docs import errors
+from services.api.openapi.docs import errors
 from services.api.schemas.probes import ProbeCreate, ProbeView
 
 router = APIRouter(prefix="/v1/streams/probe", tags=["streams"])

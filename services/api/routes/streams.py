@@ -6,15 +6,19 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from services.api.context import Context
+from services.api.context import ApiContext, Context
 from services.api.kept.selection import SelectionOf
-from services.api.protocol.docs import errors, with_headers
+from services.api.openapi.docs import errors, with_headers
 from services.api.protocol.paging import cursor_of, parts_of
 from services.api.protocol.parameters import Cursor, StreamIdPath
-from services.api.protocol.preconditions import SeenOf, SeenOrNewOf, etag_of
+from services.api.protocol.preconditions import Preconditions, SeenOf, SeenOrNewOf, etag_of
 from services.api.schemas.streams import StreamChange, StreamCreate, StreamPage, StreamPut, StreamView
+from services.api.security.access import CallerOf
+from services.api.security.audit import Changes, ChangesOf
+from services.api.security.sight import check_groups
+from shared.errors import StreamUnknown
 from shared.records import StreamRecord
-from shared.streams import StreamState
+from shared.streams import StreamSpec, StreamState
 
 BATCH = 1000
 CHANGED = "X-Changed"
@@ -31,17 +35,23 @@ router = APIRouter(prefix="/v1/streams", tags=["streams"])
 
 
 @router.post("", status_code=201, responses=with_headers(201, ETAG | LOCATION) | errors(400, 409, 413, 503))
-def register_stream(wanted: StreamCreate, context: Context, response: Response) -> StreamView:
+def register_stream(
+    wanted: StreamCreate, context: Context, caller: CallerOf, changes: ChangesOf, response: Response
+) -> StreamView:
     """Registers a stream; ingest takes it up within about a second."""
+    check_groups(caller, wanted.groups or ())
     stream_id = context.registrar.add(wanted)
     _log("registered", stream_id)
-    response.headers["Location"] = f"{router.prefix}/{stream_id}"
-    return _shown(context.registry.get(stream_id), response)
+    response.headers["Location"] = _location(context, stream_id)
+    registered = context.registry.get(stream_id)
+    changes.note(None, registered.spec)
+    return _shown(registered, response)
 
 
 @router.get("", responses=errors(404, 503))
 def list_streams(
     context: Context,
+    caller: CallerOf,
     selection: SelectionOf,
     state: StatesQuery = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
@@ -52,7 +62,7 @@ def list_streams(
     Filters are joined by and; of one that is given several times, any will do, of `tag` all must.
     """
     after = parts_of(cursor, 1)[0] if cursor else ""
-    following = sorted(stream_id for stream_id in selection.ids(context.registry) if stream_id > after)
+    following = sorted(stream_id for stream_id in selection.ids(caller, context.registry) if stream_id > after)
     if state:
         return _in_states(context, following, set(state), limit)
     page = following[:limit]
@@ -72,12 +82,14 @@ def show_stream(stream_id: StreamIdPath, context: Context, response: Response) -
     "/{stream_id}",
     responses=with_headers(200, ETAG | WHAT_CHANGED)
     | with_headers(201, ETAG | WHAT_CHANGED | LOCATION, model=StreamView, description="Registered")
-    | errors(400, 409, 412, 413, 503),
+    | errors(400, 404, 409, 412, 413, 503),
 )
 def place_stream(
     stream_id: StreamIdPath,
     wanted: StreamPut,
     context: Context,
+    caller: CallerOf,
+    changes: ChangesOf,
     preconditions: SeenOrNewOf,
     response: Response,
     dry_run: Annotated[bool, Query(description="check everything, answer the same, and change nothing")] = False,
@@ -87,13 +99,22 @@ def place_stream(
     The same again changes nothing. What is kept of the stream stays; `base_ms` stays where it is left out, and moves
     forward with a new source. A `source` as it is shown stays what it is. `If-None-Match: *` registers only.
     """
-    placed = context.registrar.place(stream_id, wanted, preconditions, dry_run=dry_run)
+
+    def check(seen: StreamSpec | None) -> None:
+        if seen and not caller.sees(seen.groups):
+            raise StreamUnknown(f"no stream has the id {stream_id!r}")
+        check_groups(caller, wanted.groups or (), seen.groups if seen else ())
+        preconditions.check(seen)
+
+    placed = context.registrar.place(stream_id, wanted, check, dry_run=dry_run)
     response.headers[CHANGED] = ", ".join(placed.changed)
-    if not dry_run and (placed.is_new or placed.changed):
-        _log("registered" if placed.is_new else "replaced", stream_id)
-    if placed.is_new and not dry_run:
+    is_new = placed.before is None
+    if not dry_run and (is_new or placed.changed):
+        changes.note(placed.before, placed.record.spec)
+        _log("registered" if is_new else "replaced", stream_id)
+    if is_new and not dry_run:
         response.status_code = 201
-        response.headers["Location"] = f"{router.prefix}/{stream_id}"
+        response.headers["Location"] = _location(context, stream_id)
     return _shown(placed.record, response)
 
 
@@ -102,6 +123,8 @@ def change_stream(
     stream_id: StreamIdPath,
     wanted: StreamChange,
     context: Context,
+    caller: CallerOf,
+    changes: ChangesOf,
     preconditions: SeenOf,
     response: Response,
 ) -> StreamView:
@@ -110,39 +133,59 @@ def change_stream(
     A new source goes on after the last frame of the old one: `base_ms` moves forward unless it is given. A model takes
     over with an empty memory once it is loaded; naming the model that is set takes up a new version of it.
     """
+    before = context.registry.get(stream_id).spec
+    if "groups" in wanted.model_fields_set:
+        check_groups(caller, wanted.groups or (), before.groups)
     changed = context.registrar.change(stream_id, wanted, preconditions)
+    changes.note(before, changed.spec)
     _log("changed", stream_id)
     return _shown(changed, response)
 
 
 @router.post("/{stream_id}/pause", responses=with_headers(200, ETAG) | errors(404, 409, 412, 503))
-def pause_stream(stream_id: StreamIdPath, context: Context, preconditions: SeenOf, response: Response) -> StreamView:
+def pause_stream(
+    stream_id: StreamIdPath, context: Context, changes: ChangesOf, preconditions: SeenOf, response: Response
+) -> StreamView:
     """Has ingest let go of the source, within about a second; all that is kept of the stream stays."""
-    paused = context.registrar.change(stream_id, StreamChange(paused=True), preconditions)
+    paused = _set_paused(context, stream_id, preconditions, changes, paused=True)
     _log("paused", stream_id)
     return _shown(paused, response)
 
 
 @router.post("/{stream_id}/resume", responses=with_headers(200, ETAG) | errors(404, 409, 412, 503))
-def resume_stream(stream_id: StreamIdPath, context: Context, preconditions: SeenOf, response: Response) -> StreamView:
+def resume_stream(
+    stream_id: StreamIdPath, context: Context, changes: ChangesOf, preconditions: SeenOf, response: Response
+) -> StreamView:
     """Has ingest take the source up again; a file goes on where it was left.
 
     The memory is reset as after any other gap, where the pause was longer than `reset_after_seconds`.
     """
-    resumed = context.registrar.change(stream_id, StreamChange(paused=False), preconditions)
+    resumed = _set_paused(context, stream_id, preconditions, changes, paused=False)
     _log("resumed", stream_id)
     return _shown(resumed, response)
 
 
+@router.post("/{stream_id}/forget", responses=with_headers(200, ETAG) | errors(404, 409, 503))
+def forget_stream(stream_id: StreamIdPath, context: Context, response: Response) -> StreamView:
+    """Empties the stream's memory: the view as it is becomes the usual one. Open events close (`forgotten`)."""
+    forgetful = context.registrar.forget(stream_id)
+    _log("forgets", stream_id)
+    return _shown(forgetful, response)
+
+
 @router.delete("/{stream_id}", status_code=204, responses=errors(404, 412, 503))
-def remove_stream(stream_id: StreamIdPath, context: Context, preconditions: SeenOf) -> None:
+def remove_stream(stream_id: StreamIdPath, context: Context, changes: ChangesOf, preconditions: SeenOf) -> None:
     """Removes a stream with everything that is kept of it: frames, scores, events."""
-    preconditions.check(context.registry.get(stream_id).spec)
+    before = context.registry.get(stream_id).spec
+    preconditions.check(before)
     context.registry.remove(stream_id)
+    changes.note(before, None)
     _log("removed", stream_id)
 
 
-def _in_states(context: Context, following: Sequence[str], states: Collection[StreamState], limit: int) -> StreamPage:
+def _in_states(
+    context: ApiContext, following: Sequence[str], states: Collection[StreamState], limit: int
+) -> StreamPage:
     """A page of those that stand so, which only their records tell."""
     items: list[StreamView] = []
     for start in range(0, len(following), BATCH):
@@ -151,6 +194,19 @@ def _in_states(context: Context, following: Sequence[str], states: Collection[St
         if len(items) > limit:
             return StreamPage(items=items[:limit], next=cursor_of(items[limit - 1].id))
     return StreamPage(items=items, next=None)
+
+
+def _set_paused(
+    context: ApiContext, stream_id: str, preconditions: Preconditions, changes: Changes, *, paused: bool
+) -> StreamRecord:
+    before = context.registry.get(stream_id).spec
+    after = context.registrar.change(stream_id, StreamChange(paused=paused), preconditions)
+    changes.note(before, after.spec)
+    return after
+
+
+def _location(context: ApiContext, stream_id: str) -> str:
+    return f"{context.settings.api_root_path}{router.prefix}/{stream_id}"
 
 
 def _shown(record: StreamRecord, response: Response) -> StreamView:

@@ -6,7 +6,7 @@ from typing import Annotated, get_args
 from fastapi import APIRouter, Query
 
 from services.api.context import Context
-from services.api.protocol.docs import errors
+from services.api.openapi.docs import errors
 from services.api.schemas.service import Version, WorkerList, WorkerView
 from shared.store.keys import Role
 from shared.store.leases import living_workers

@@ -9,9 +9,8 @@ from pydantic import TypeAdapter
 
 from services.ingest.sources.decoding.tally import TALLY_BYTES, Tally
 from services.ingest.sources.video import SampledFrame, VideoInfo
-from shared.entries import MAX_PACKED_FIGURES_BYTES, Figures, pack_figures, unpack_figures
+from shared.entries import MAX_JPEG_BYTES, MAX_PACKED_FIGURES_BYTES, Figures, pack_figures, unpack_figures
 from shared.errors import SourceChanged, SourceFailed, SourceSilent
-from shared.store.frame_queue import MAX_JPEG_BYTES
 
 _PICTURE: Final = struct.Struct("<qdqq?B")
 _FAILURES: Final[dict[bytes, type[SourceFailed]]] = {b"E": SourceFailed, b"S": SourceSilent, b"A": SourceChanged}

@@ -19,7 +19,9 @@ know are refused."""
 TAGS: Final = [
     {"name": "streams", "description": "Cameras and files: what is asked of each, and where it stands"},
     {"name": "events", "description": "What happened, and what happens now"},
+    {"name": "delivery", "description": "Where events are sent to"},
     {"name": "models", "description": "What looks at the streams"},
+    {"name": "access", "description": "Keys, and logging in with a browser"},
     {"name": "operations", "description": "For those who run it"},
 ]
 REFS: Final = "#/components/schemas/{model}"
@@ -28,12 +30,12 @@ RETRY_STATUSES: Final = ("429", "503")
 QUERY: Final = "query"
 
 
-def describe(app: FastAPI) -> None:
-    """Has the app give its document."""
+def describe(app: FastAPI, prefix: str) -> None:
+    """Has the app give its document; `prefix` is what a proxy shows it under, or empty."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _document_of(app)
+            app.openapi_schema = _document_of(app, prefix)
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]  # FastAPI's way
@@ -58,7 +60,7 @@ async def known_parameters(connection: HTTPConnection) -> None:
 REFUSE_UNKNOWN: Final = Depends(known_parameters)
 
 
-def _document_of(app: FastAPI) -> dict[str, Any]:
+def _document_of(app: FastAPI, prefix: str) -> dict[str, Any]:
     document = get_openapi(
         title=app.title,
         version=app.version,
@@ -66,7 +68,7 @@ def _document_of(app: FastAPI) -> dict[str, Any]:
         description=DESCRIPTION,
         routes=app.routes,
         tags=TAGS,
-        servers=[{"url": "/", "description": "the server that gives this document"}],
+        servers=[] if prefix else [{"url": "/", "description": "the server that gives this document"}],
     )
     _, defined = models_json_schema([(ProblemBody, "serialization")], ref_template=REFS)
     document["components"]["schemas"] |= defined["$defs"]
