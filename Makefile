@@ -6,10 +6,10 @@ STAMP := $(VENV)/.installed
 MINUTES ?= 6
 OUT ?= data/gpu
 
-.PHONY: help install demo test check lint types chaos soak bench gpu gpu-train env e2e clean
+.PHONY: help install demo test check lint types chaos delivery recordings soak crowd bench gpu gpu-train env e2e clean
 
 help: ## This list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 install: $(STAMP) ## Install everything into .venv, at the versions of constraints.txt
 
@@ -37,8 +37,16 @@ check: lint types test ## Lint, types and tests: what CI runs
 chaos: install ## Kill and freeze workers and Redis; nobody outside may tell. Options: make chaos ARGS="A --seed 7"
 	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
+delivery: install ## Deliver to a receiver that fails, hangs and dies for ten minutes, and kill workers. Options: ARGS="--seconds 60"
+	PYTHONPATH=tests $(BIN)/python -m deliveries $(ARGS)
+recordings: install ## Cut clips of 50 events while the recorder is killed. Options: make recordings ARGS="--limit-mb 50 --events 150"
+	PYTHONPATH=tests $(BIN)/python -m chaos.recordings $(ARGS)
+
 soak: install ## Watch cameras that come and go for 20 minutes. Options: make soak ARGS="--minutes 2 --streams 8"
 	PYTHONPATH=tests $(BIN)/python -m soak $(ARGS)
+
+crowd: install ## What a thousand clients do to the api, with figures. Options: make crowd ARGS="--seconds 10"
+	PYTHONPATH=tests $(BIN)/python -m crowd $(ARGS)
 
 bench: install ## Frames/s of the worker beside the bare loop
 	$(BIN)/afterimage bench
@@ -49,9 +57,8 @@ gpu: ## Try and measure the GPU path (without one: on the CPU), in 6 minutes; wi
 gpu-train: ## Train camera-events for MINUTES, from the checkpoint FROM or one in OUT, where it is left; with PYTHON as it is
 	$(PYTHON) -m benchmarks.gpu_train --minutes $(MINUTES) --out $(OUT)/camera-events $(if $(FROM),--from $(FROM)) -- $(ARGS)
 
-env: ## Write .env, the settings of docker-compose.yml, with new passwords; what is there stays
-	@test -e .env || (umask 077 && secret() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; } && \
-	sed -e "s/^AFTERIMAGE_REDIS_PASSWORD=$$/&$$(secret)/" -e "s/^AFTERIMAGE_GRAFANA_PASSWORD=$$/&$$(secret)/" .env.example > .env)
+env: ## Write .env, the settings of docker-compose.yml, with new passwords and the admin key; what is there stays
+	@sh deploy/env.sh
 
 e2e: install ## Build the images and try docker-compose.yml; needs a Docker engine with Compose
 	AFTERIMAGE_TRY_COMPOSE=1 $(BIN)/python -m pytest tests/e2e/test_compose_up.py --timeout 3600

@@ -4,7 +4,23 @@ import sys
 
 import typer
 
-from afterimage.commands import analyze, bench, dataset, demo, evaluate, events, probe, streams, train, up, worker
+from afterimage.commands import (
+    analyze,
+    bench,
+    dataset,
+    demo,
+    evaluate,
+    events,
+    keys,
+    media,
+    probe,
+    secrets,
+    streams,
+    train,
+    tune,
+    up,
+    worker,
+)
 from shared.errors import AfterimageError, DatasetUnusable, ModelUnusable, SettingsInvalid, SourceRefused
 from shared.words.redaction import redact
 
@@ -22,8 +38,12 @@ app.command()(demo.demo)
 app.command()(analyze.analyze)
 app.command()(probe.probe)
 app.add_typer(streams.app, name="streams")
+app.add_typer(secrets.app, name="secrets")
+app.add_typer(keys.app, name="keys")
 app.add_typer(dataset.app, name="dataset")
 app.command()(events.events)
+app.command()(tune.tune)
+app.add_typer(media.app, name="media")
 app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(bench.bench)

@@ -106,7 +106,7 @@ def analyze_sources(
 
 
 def _play(stack: Stack, wanted: Sequence[dict[str, Any]], report: Report) -> list[Watched]:
-    with Client(stack.url) as client, report.progress:
+    with Client(stack.url, stack.key.text) as client, report.progress:
         for body in wanted:
             client.remove_stream(body["id"], missing_ok=True)
         return Watch(stack, client, report.on_message, report.on_look).run(wanted, MAX_AT_ONCE)

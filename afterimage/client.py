@@ -6,14 +6,15 @@ from typing import Any, Self
 import httpx
 from pydantic import BaseModel, ConfigDict
 
+from afterimage.own_key import LOOPBACK_HOSTS, VARIABLE, key_for
 from shared.errors import ApiUnavailable, RequestRefused
 from shared.streams import StreamState
 from shared.words.redaction import redact
 
 TIMEOUT_SECONDS = 15.0
 LIVE_TIMEOUT = httpx.Timeout(TIMEOUT_SECONDS, read=60.0)
-LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 PAGE = 500
+SCORES_PAGE = 10_000
 
 
 class RegisteredStream(BaseModel):
@@ -34,13 +35,19 @@ class RegisteredStream(BaseModel):
 
 
 class Client:
-    """Calls one API. Every method raises ApiUnavailable, or RequestRefused with the API's own words."""
+    """Calls one API, with this key or the one that is found for it. Every method raises ApiUnavailable, or
+    RequestRefused with the API's own words.
+    """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key: str | None = None) -> None:
         self.url = url.rstrip("/")
         try:
             on_this_machine = httpx.URL(self.url).host in LOOPBACK_HOSTS
-            self._http = httpx.Client(base_url=self.url, timeout=TIMEOUT_SECONDS, trust_env=not on_this_machine)
+            self.key = key or key_for(self.url)
+            headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+            self._http = httpx.Client(
+                base_url=self.url, headers=headers, timeout=TIMEOUT_SECONDS, trust_env=not on_this_machine
+            )
         except (httpx.InvalidURL, ValueError) as err:
             raise ApiUnavailable("--url: not a URL; allowed is http://host:port or https://host:port") from err
 
@@ -76,16 +83,58 @@ class Client:
         """Every stream's view."""
         return self._pages("/v1/streams", {})
 
+    def change_stream(self, stream_id: str, fields: dict[str, Any]) -> None:
+        """Changes what is given of a stream."""
+        self._send("PATCH", f"/v1/streams/{stream_id}", json=fields)
+
+    def running_model(self, view: Mapping[str, Any]) -> dict[str, Any]:
+        """The model that looks at a stream, as the API shows models."""
+        models = self._json("GET", "/v1/models")["items"]
+        found: dict[str, Any] | None = next(
+            (each for each in models if each["reference"] == view["running_model"]), None
+        )
+        if found is None:
+            raise RequestRefused(f"stream {view['id']!r}: the API's machine does not hold the model that looks at it")
+        return found
+
+    def scores(self, stream_id: str) -> Iterator[dict[str, Any]]:
+        """The scores of every frame that are stored, oldest first."""
+        since_ms: int | None = 0
+        while since_ms is not None:
+            query = {"since_ms": since_ms, "limit": SCORES_PAGE}
+            page = self._json("GET", f"/v1/streams/{stream_id}/scores", params=query)
+            yield from page["items"]
+            since_ms = page["next_since_ms"]
+
     def remove_stream(self, stream_id: str, *, missing_ok: bool = False) -> None:
         """Removes a stream and all that is kept of it."""
         self._send("DELETE", f"/v1/streams/{stream_id}", accepted=(httpx.codes.NOT_FOUND,) if missing_ok else ())
+
+    def rotate_secrets(self) -> dict[str, Any]:
+        """Has every source encrypted anew; returns how many were, and the streams whose key is gone."""
+        rotated: dict[str, Any] = self._json("POST", "/v1/secrets/rotate")
+        return rotated
 
     def events(self, **filters: str | int | None) -> Iterator[dict[str, Any]]:
         """Events, newest first; `filters` as the API names them."""
         return self._pages("/v1/events", _given(filters))
 
+    def create_key(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Makes a key; returns its view, this once with the key itself."""
+        made: dict[str, Any] = self._json("POST", "/v1/keys", json=fields)
+        return made
+
+    def keys(self) -> list[dict[str, Any]]:
+        """Every key's view, oldest first."""
+        items: list[dict[str, Any]] = self._json("GET", "/v1/keys")["items"]
+        return items
+
+    def revoke_key(self, key_id: str) -> None:
+        """Revokes a key at once."""
+        self._send("DELETE", f"/v1/keys/{key_id}")
+
     def live_lines(self, last_event_id: str | None, **filters: str | None) -> Iterator[str]:
-        """The lines of the live feed, from now or from after `last_event_id` on; an empty one says that it is open."""
+        """The lines of the live feed, from now or from after `last_event_id`; the first message says it is open."""
         headers = {"Accept": "text/event-stream"}
         if last_event_id is not None:
             headers["Last-Event-ID"] = last_event_id
@@ -96,7 +145,6 @@ class Client:
                 if reply.is_error:
                     reply.read()
                     raise RequestRefused(_message(reply))
-                yield ""
                 yield from reply.iter_lines()
         except httpx.HTTPError as err:
             raise ApiUnavailable(self._unavailable(err)) from err
@@ -140,7 +188,8 @@ def _given(filters: Mapping[str, str | int | None]) -> dict[str, str | int]:
 
 def _message(reply: httpx.Response) -> str:
     """The API's own sentence, or what can be said of a reply that holds none."""
+    hint = f" (the command line sends that of {VARIABLE})" if reply.status_code == httpx.codes.UNAUTHORIZED else ""
     try:
-        return str(reply.json()["error"]["message"])
+        return str(reply.json()["error"]["message"]) + hint
     except (ValueError, KeyError, TypeError):
         return f"{reply.request.method} {reply.request.url.path}: HTTP {reply.status_code}"

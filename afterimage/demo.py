@@ -104,7 +104,7 @@ def _play(stack: Stack, clips: Sequence[DemoClip], console: Console) -> list[Wat
         beside = _beside(by_id[message.event["stream_id"]], message.event)
         console.print(event_line(message.event), beside, soft_wrap=True)
 
-    with Client(stack.url) as client:
+    with Client(stack.url, stack.key.text) as client:
         watch = Watch(stack, client, show, lambda _streams: None)
         return watch.run([clip.registration for clip in clips], max_at_once=len(clips))
 

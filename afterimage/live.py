@@ -52,9 +52,8 @@ def follow_feed(
     while not ended.is_set():
         try:
             lines = client.live_lines(position, **filters)
-            next(lines, None)
-            connected.set()
             for message in parse_feed(lines):
+                connected.set()
                 position = message.position or position
                 if message.kind:
                     yield message
@@ -67,8 +66,9 @@ def follow_feed(
 class EventSubscription:
     """Follows the feed in a thread while the context lasts; at most MAX_WAITING messages wait, then it waits."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key: str | None) -> None:
         self._url = url
+        self._key = key
         self._messages: queue.Queue[Message] = queue.Queue(MAX_WAITING)
         self._connected = threading.Event()
         self._ended = threading.Event()
@@ -97,7 +97,7 @@ class EventSubscription:
 
     def _run(self) -> None:
         try:
-            with Client(self._url) as client:
+            with Client(self._url, self._key) as client:
                 for message in follow_feed(client, self._connected, self._ended):
                     self._put(message)
         except AfterimageError as err:

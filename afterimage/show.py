@@ -1,11 +1,13 @@
 """How events and streams look in a terminal."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
+from afterimage.tuning import JudgedSpans, TunedChoice
 from shared.clock import now_ms
 
 OPENED, CLOSED = "green", "cyan"
@@ -42,6 +44,32 @@ def stream_table(views: Iterable[Mapping[str, Any]]) -> Table:
             Text(view["reason"] or ""),
         )
     return table
+
+
+def tuning_table(label: str, judged: JudgedSpans, present: TunedChoice, others: Sequence[TunedChoice]) -> Table:
+    """What thresholds would have given of the judged events of a label: the present ones, then others."""
+    num_right, num_wrong = len(judged.right), len(judged.wrong)
+    table = Table("", "enter", "exit", f"of {num_right} right", f"of {num_wrong} wrong", "not judged", title=label)
+    for number, choice in enumerate((present, *others)):
+        figures = (choice.num_right, choice.num_wrong, choice.num_others)
+        limits = (f"{each:.3f}" for each in (choice.thresholds.enter, choice.thresholds.exit))
+        table.add_row("" if number else "now", *limits, *map(str, figures))
+    return table
+
+
+def key_table(views: Iterable[Mapping[str, Any]]) -> Table:
+    """Keys as a table."""
+    table = Table(Column("id", no_wrap=True), "name", "role", "groups", "last used", "ends")
+    for view in views:
+        ends = "revoked" if view["revoked_at_ms"] is not None else _day(view["expires_at_ms"])
+        groups = ", ".join(view["groups"]) or "all"
+        row = (view["id"], view["name"], view["role"], groups, _day(view["last_used_at_ms"]), ends)
+        table.add_row(*(Text(str(cell)) for cell in row))
+    return table
+
+
+def _day(at_ms: int | None) -> str:
+    return "never" if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _standing(view: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The whole system on one machine: Redis, ingest, inference and api as supervised children of this process."""
+"""The whole system on one machine: Redis and the services, as supervised children of this process."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -17,16 +17,22 @@ from afterimage.interrupts import StopRequest
 from afterimage.ports import usable_port
 from afterimage.redis_server import RedisServer, prepare_server
 from afterimage.supervise import ProcessSupervisor
+from services.api.security.keys import ApiKey
 from shared.errors import AfterimageError, StackFailed
 
 LOOK_EVERY_SECONDS = 0.1
 REDIS_TIMEOUT_SECONDS = 120.0
 READY_TIMEOUT_SECONDS = 90.0
+MODULES = {"recorder": "api.media", "delivery": "api.delivery"}
+"""Of services that are parts of another."""
 
 
 @dataclass(frozen=True, slots=True)
 class StackOptions:
-    """What a stack is made of; port 0 means any free port, `metrics_port` is ingest's, the next ones inference's."""
+    """What a stack is made of; port 0 means any free port, `metrics_port` is ingest's, the others' follow it.
+
+    `records`: a recorder cuts events' pictures and clips.
+    """
 
     data: Path
     media_root: Path
@@ -37,13 +43,16 @@ class StackOptions:
     device: str = "auto"
     redis_max_memory_mb: int = 1024
     inference_workers: int = 1
+    records: bool = False
+    key: ApiKey = field(default_factory=ApiKey.new)
+    """whose hash the API gets: no request goes without it"""
 
     @property
-    def workers(self) -> tuple[str, ...]:
-        """The names of the processes that share the work, by role: `ingest`, `inference`, or `inference-1` and on."""
-        if self.inference_workers == 1:
-            return "ingest", "inference"
-        return "ingest", *(f"inference-{number}" for number in range(1, self.inference_workers + 1))
+    def services(self) -> tuple[str, ...]:
+        """The names of the processes, in the order of their starts; several of one role are `inference-1` and on."""
+        several = (f"inference-{number}" for number in range(1, self.inference_workers + 1))
+        inference = ["inference"] if self.inference_workers == 1 else [*several]
+        return "ingest", *inference, *(["recorder"] if self.records else []), "api", "delivery"
 
 
 class Stack:
@@ -67,8 +76,8 @@ class Stack:
         self._failure: AfterimageError | None = None
         self._resources = ExitStack()
         port = options.port or usable_port(options.host)
-        self.url = _http_url(options.host, port)
-        self._metrics_ports = dict(zip(options.workers, _metrics_ports(options, port), strict=True))
+        self.url, self.key = _http_url(options.host, port), options.key
+        self._metrics_ports = _metrics_ports(options, port)
         self.metrics_urls = {
             name: f"{_http_url('127.0.0.1', number)}/metrics" for name, number in self._metrics_ports.items()
         }
@@ -78,6 +87,8 @@ class Stack:
             "AFTERIMAGE_DEVICE": options.device,
             "AFTERIMAGE_API_HOST": options.host,
             "AFTERIMAGE_API_PORT": str(port),
+            "AFTERIMAGE_EVENTS_DIR": str(options.data / "events"),
+            "AFTERIMAGE_ADMIN_KEY_HASH": options.key.fingerprint,
         }
         if options.inference_workers > 1 and "AFTERIMAGE_TORCH_THREADS" not in os.environ:
             threads = (os.cpu_count() or 1) // 2 // options.inference_workers  # together as many as one would take
@@ -102,7 +113,7 @@ class Stack:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        """Stops everything: ingest, inference, api, then Redis."""
+        """Stops everything: the workers, api, then Redis."""
         self._resources.close()
 
     @property
@@ -125,7 +136,7 @@ class Stack:
     def _run(self, folder: DataFolder, server: RedisServer) -> None:
         try:
             self._start_redis(folder, server)
-            for name in (*self._options.workers, "api"):
+            for name in self._options.services:
                 self._supervisor.start(self._service(name, folder, server.url))
             while not self._leaving.wait(LOOK_EVERY_SECONDS):
                 self._supervisor.watch(settled=self._settled.is_set())
@@ -156,18 +167,18 @@ class Stack:
     def _service(self, name: str, folder: DataFolder, redis_url: str) -> Command:
         return Command(
             name=name,
-            argv=(sys.executable, "-m", f"services.{name.partition('-')[0]}"),
+            argv=(sys.executable, "-m", f"services.{MODULES.get(role := name.partition('-')[0], role)}"),
             log_folder=folder.logs,
             environment={
                 **self._environment,
                 "AFTERIMAGE_REDIS_URL": redis_url,
-                "AFTERIMAGE_METRICS_PORT": str(self._metrics_ports.get(name, 0)),
+                "AFTERIMAGE_METRICS_PORT": str(self._metrics_ports[name]),
             },
         )
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_TIMEOUT_SECONDS
-        with Client(self.url) as client:
+        with Client(self.url, self.key.text) as client:
             while self.wait(LOOK_EVERY_SECONDS):
                 missing = client.not_ready()
                 if missing is None:
@@ -178,16 +189,15 @@ class Stack:
                     raise StackFailed(f"not ready after {READY_TIMEOUT_SECONDS:g} s: {missing}; see {logs}")
 
 
-def _metrics_ports(options: StackOptions, api_port: int) -> list[int]:
-    """A port for each worker: one after the other from the given one on, or free ones, all different."""
-    first, count = options.metrics_port, len(options.workers)
-    if first:
-        return list(range(first, first + count))
-    ports: list[int] = []
-    while len(ports) < count:
-        port = usable_port("127.0.0.1")
-        if port not in {api_port, *ports}:
-            ports.append(port)
+def _metrics_ports(options: StackOptions, api_port: int) -> dict[str, int]:
+    """A port for each service: one after the other from the given one on, or free ones, all different."""
+    if options.metrics_port:
+        return {name: options.metrics_port + number for number, name in enumerate(options.services)}
+    ports: dict[str, int] = {}
+    for name in options.services:
+        while (port := usable_port("127.0.0.1")) in {api_port, *ports.values()}:
+            pass
+        ports[name] = port
     return ports
 
 

@@ -71,7 +71,7 @@ class Watch:
     ) -> None:
         self._stack = stack
         self._client = client
-        self._feed = EventSubscription(stack.url)
+        self._feed = EventSubscription(client.url, client.key)
         self._on_message = on_message
         self._on_look = on_look
         self._streams: dict[str, Watched] = {}

@@ -4,7 +4,20 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-CloseReason = Literal["score", "gap", "source_ended", "source_changed", "model_changed", "state_lost"]
+from shared.life.delivery_rules import Severity
+from shared.manifest import Thresholds
+
+CloseReason = Literal[
+    "score",
+    "gap",
+    "source_ended",
+    "source_changed",
+    "model_changed",
+    "state_lost",
+    "forgotten",
+    "stream_removed",
+    "live",
+]
 
 
 class Event(BaseModel):
@@ -24,15 +37,20 @@ class Event(BaseModel):
     media_started_seconds: float = Field(description="the start as presentation time in the source")
     peak_score: float
     mean_score: float
-    model: str = Field(description="name@first 8 hex digits of the weights' SHA-256")
+    model: str | None = Field(
+        description="name@first 8 hex digits of the weights' SHA-256; None: no model's, as `offline`"
+    )
     epoch: int
     close_reason: CloseReason | None = Field(
         default=None,
         description="score: the score stayed away; gap: nothing was seen for longer than merge_seconds, or "
         "reset_after_seconds; source_ended, source_changed, model_changed: so it was; state_lost: what was stored of "
-        "the stream is gone or cannot be read; None while open",
+        "the stream is gone or cannot be read; forgotten: so it was asked for; stream_removed: told in the feed alone; "
+        "live: the camera is there again; None while open",
     )
     frames_missed: int = Field(default=0, description="frames lost since the previous event of the stream")
+    severity: Severity = Field(default="alert", description="what the stream said of the label when this was written")
+    thresholds: Thresholds | None = Field(default=None, description="the label's, when this was written")
     memory_reset: str | None = Field(
         default=None, description="why the memory was reset since the previous event, if so; the words of close_reason"
     )

@@ -16,6 +16,8 @@ MANIFEST_FILE = "model.json"
 NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
 LABEL = re.compile(r"^[a-z][a-z0-9_]{0,39}$")
 MAX_MANIFEST_BYTES = 1 << 20
+OFFLINE = "offline"
+"""The label of a camera's being away, which no model has."""
 
 FolderStamp = tuple[tuple[int, int, int], ...]
 
@@ -86,6 +88,8 @@ class Manifest(Closed):
     def _labels_agree(self) -> Self:
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("labels must be distinct")
+        if OFFLINE in self.labels:
+            raise ValueError(f"no label may be {OFFLINE}: so cameras' being away is called")
         if strangers := sorted(set(self.thresholds) - set(self.labels)):
             raise ValueError(f"thresholds name unknown labels {strangers}; labels are {list(self.labels)}")
         return self

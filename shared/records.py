@@ -5,14 +5,17 @@ be and says why, and all others go on.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Final, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from pydantic import ValidationError
 
 from shared.streams import InferenceStatus, Progress, StreamSpec, StreamStatus
+
+if TYPE_CHECKING:
+    from shared.words.sealing import Vault
 
 FIELD_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 MAX_DEPTH: Final = 4
@@ -43,10 +46,9 @@ class StreamRecord:
     unreadable: tuple[str, ...] = ()
 
     @classmethod
-    def parse(
-        cls, stream_id: str, spec: Stored, status: Stored, progress: Stored, published: Stored, inference: Stored
-    ) -> Self:
-        """The record of which Redis has these parts."""
+    def parse(cls, stream_id: str, parts: Sequence[Stored], vault: "Vault | None" = None) -> Self:
+        """The record of which Redis has these parts: spec, status, progress, published, inference."""
+        spec, status, progress, published, inference = parts
         wrong: list[str] = []
 
         def read(part: str, stored: Stored, parse: Callable[[bytes], Part], otherwise: Part) -> Part:
@@ -59,7 +61,8 @@ class StreamRecord:
             return otherwise
 
         passed = read("progress", progress, Progress.parse, Progress(0))
-        wanted = read(SPEC, spec, lambda text: _own_spec(stream_id, text), _stand_in(stream_id, passed.generation))
+        none = _stand_in(stream_id, passed.generation)
+        wanted = read(SPEC, spec, lambda text: _own_spec(stream_id, text, vault), none)
         seen = StreamStatus(generation=wanted.generation)
         return cls(
             spec=wanted,
@@ -87,11 +90,11 @@ class StreamRecord:
         return before + max(0, self.progress.sequence - self.progress.frames_processed)
 
 
-def parsed_spec(name: bytes | str, text: bytes) -> StreamSpec | Unreadable:
+def parsed_spec(name: bytes | str, text: bytes, vault: "Vault | None" = None) -> StreamSpec | Unreadable:
     """The spec that is stored under a stream's id."""
     stream_id = name.decode(errors="backslashreplace") if isinstance(name, bytes) else name
     try:
-        return _own_spec(stream_id, text)
+        return _own_spec(stream_id, text, vault)
     except ValueError as err:
         return Unreadable(stream_id, _place(SPEC, err))
 
@@ -101,8 +104,8 @@ def problem_of(what: str) -> str:
     return f"its record cannot be read by this version: {what}"
 
 
-def _own_spec(stream_id: str, text: bytes) -> StreamSpec:
-    spec = StreamSpec.model_validate_json(text)
+def _own_spec(stream_id: str, text: bytes, vault: "Vault | None") -> StreamSpec:
+    spec = StreamSpec.model_validate_json(text, context=vault)
     if spec.id != stream_id:
         raise ValueError("another's")
     return spec

@@ -33,6 +33,12 @@ ALLOWED: Final = (
 )
 MASKED: Final = f"source: holds {MASK}, which stands for what is not shown; give the whole source"
 
+SEALED: Final = "sealed://"
+"""Stands for a source that is encrypted with a key that is not here; nobody can register it."""
+LOCKED: Final = (
+    "source: encrypted with a key that AFTERIMAGE_SECRET_KEY does not hold here; give that key, or the source again"
+)
+
 _FILE_URI: Final = re.compile(r"\s*file:(?://(?P<host>[^/?#]*))?(?P<path>/.*?)?\s*", re.DOTALL | re.IGNORECASE)
 _RELATIVE_URI: Final = re.compile(r"\s*file:(?!/)", re.IGNORECASE)
 _DEVICE: Final = re.compile(r"\s*device:(?P<number>.*?)\s*", re.DOTALL | re.IGNORECASE)
@@ -76,6 +82,8 @@ def parse_source(text: str, media_root: Path) -> Source:
     to the media root; symbolic links are resolved before the check. Whether a file exists is `check_file`'s question,
     and whether an address may be reached is asked when it is opened.
     """
+    if text == SEALED:
+        raise SourceRefused(LOCKED)
     if len(text) > MAX_CHARS:
         raise SourceRefused(f"source: {len(text)} characters; allowed are {MAX_CHARS}")
     if "\0" in text or not text.strip():

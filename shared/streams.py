@@ -4,10 +4,21 @@ import re
 from enum import StrEnum
 from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FieldSerializationInfo,
+    ValidationInfo,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from shared.entries import EntryId
+from shared.life.delivery_rules import DeliveryWish
 from shared.manifest import NAME, Label, Manifest, Thresholds
+from shared.sources import SEALED
 
 STREAM_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 DEFAULT_FPS = 8.0
@@ -22,6 +33,8 @@ PROGRESS = re.compile(
 RtspTransport = Literal["tcp", "udp", "http", "https"]
 """How RTSP media travels; http and https carry RTSP itself too, as web pages that get through firewalls."""
 StreamId = Annotated[str, Field(pattern=STREAM_ID_PATTERN)]
+Group = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+"""What several streams have in common, such as a site; keys may be for some groups alone."""
 
 
 class ThresholdOverride(BaseModel):
@@ -49,13 +62,17 @@ class ThresholdOverride(BaseModel):
         return Thresholds(**wanted)
 
 
-class StreamSpec(BaseModel):
-    """A stream as the user wants it, as stored; `source` may hold credentials, so it never leaves unredacted."""
+class StreamSpec(DeliveryWish):
+    """A stream as the user wants it, as stored; `source` may hold credentials, so it never leaves unredacted.
+
+    Its JSON is written and read with a Vault as the context: that seals the source, and opens it again.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     id: StreamId
     name: str = Field(min_length=1, max_length=200)
+    groups: tuple[Group, ...] = Field(default=(), max_length=16)
     source: str = Field(min_length=1, max_length=2048)
     fps: float = Field(default=DEFAULT_FPS, ge=MIN_FPS, le=60)
     fps_given: bool = Field(default=False, description="whether the user chose fps; otherwise it is the model's")
@@ -63,6 +80,7 @@ class StreamSpec(BaseModel):
     model_asks: int = Field(
         default=0, ge=0, description="how many changes named the model; each has inference look at its folder again"
     )
+    forgets: int = Field(default=0, ge=0, description="how often the memory was to be emptied; inference follows")
     pace: Literal["live", "fast"] = "live"
     loop: bool = False
     thresholds: dict[Label, ThresholdOverride] = Field(default_factory=dict, max_length=256)
@@ -77,11 +95,34 @@ class StreamSpec(BaseModel):
         le=3600,
         description="without a picture from a camera; None: ingest's setting, and by fps",
     )
+    transport_short_side: int | None = Field(
+        default=None,
+        ge=192,
+        le=720,
+        description="pixels of the shorter side of its pictures in the queue, so of its events' media; None: ingest's "
+        "setting",
+    )
+    offline_seconds: float = Field(
+        default=30.0, ge=1, le=86_400, description="a camera that gives nothing for longer is away, which is an event"
+    )
     base_ms: int = Field(
         ge=1, lt=1 << 50, description="wall-clock time of a file's first frame; frame ids count from it"
     )
     generation: int = Field(ge=1, description="changes when an id is registered anew")
     created_at_ms: int
+
+    @field_validator("source", mode="before")
+    @classmethod
+    def _opened(cls, stored: object, info: ValidationInfo) -> object:
+        match stored:
+            case {"sealed": str(token)}:
+                return info.context.opened(token) if info.context else SEALED
+        return stored
+
+    @field_serializer("source", when_used="json")
+    def _sealed(self, source: str, info: FieldSerializationInfo) -> str | dict[str, str]:
+        stored: str | dict[str, str] = info.context.sealed(source) if info.context else source
+        return stored
 
     def thresholds_for(self, manifest: Manifest) -> dict[str, Thresholds]:
         """Per label of the model: its thresholds, with this stream's overrides."""

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import redis
 from leasing import lease_of
+from prometheus_client import generate_latest
 from pydantic import SecretStr
 
 from services.api.app import context_of, create_app
@@ -42,6 +43,10 @@ class RunningApi:
         reply = self.http.post("/v1/streams", json={**CAMERA, "id": stream_id, **fields})
         assert reply.status_code == 201, reply.text
         return reply.json()  # type: ignore[no-any-return]
+
+    def metrics(self) -> str:
+        """What Prometheus would be told."""
+        return generate_latest(self.context.metrics.registry).decode()
 
     def error(self, status: int, method: str, path: str, **options: Any) -> dict[str, Any]:
         """The error that a request is answered with."""
@@ -116,6 +121,7 @@ class LiveClient:
     url: str
     query: str = ""
     last_event_id: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
     received: list[tuple[str, str]] = field(default_factory=list)
     comments: list[str] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
@@ -123,7 +129,7 @@ class LiveClient:
     def __enter__(self) -> "LiveClient":
         address = httpx.URL(self.url)
         self._connection = http.client.HTTPConnection(address.host, address.port or 80, timeout=60)
-        headers = {} if self.last_event_id is None else {"Last-Event-ID": self.last_event_id}
+        headers = self.headers | ({} if self.last_event_id is None else {"Last-Event-ID": self.last_event_id})
         self._connection.request("GET", f"/v1/events/live?{self.query}", headers=headers)
         self._socket = self._connection.sock
         reply = self._connection.getresponse()

@@ -47,6 +47,12 @@ def _scheduling_stays() -> Iterator[None]:
     assert os.sched_getscheduler(0) == before
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _user_data_stays(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What commands keep for their user, an admin key first of all, is neither taken from nor left with the tester."""
+    os.environ["XDG_DATA_HOME"] = str(tmp_path_factory.mktemp("user_data"))
+
+
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     """URL of a private Redis on a unix socket (whose path must be short)."""

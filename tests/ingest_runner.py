@@ -23,6 +23,7 @@ from shared.store.keys import keys_of
 from shared.store.leases import LEASE_SECONDS
 from shared.store.registry import Registry
 from shared.streams import FIRST_CURSOR, Progress, StreamSpec, StreamState
+from shared.words.sealing import Vault
 
 BASE_MS = 1_700_000_000_000
 OVER = (StreamState.ENDED, StreamState.FAILED)
@@ -47,6 +48,7 @@ class IngestRunner:
     media_root: Path
     metrics: IngestMetrics = field(default_factory=IngestMetrics)
     lease_seconds: float = LEASE_SECONDS
+    vault: Vault = field(default_factory=Vault)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     supervisor: Supervisor = field(init=False)
@@ -59,7 +61,7 @@ class IngestRunner:
 
     @property
     def registry(self) -> Registry:
-        return Registry(self.client)
+        return Registry(self.client, self.vault)
 
     def start(self) -> None:
         """A fresh ingest process, as it were."""
@@ -73,7 +75,8 @@ class IngestRunner:
     def place(self) -> Workplace:
         """What its captures share."""
         settings = IngestSettings(media_root=self.media_root, measures=True)
-        return Workplace(self.client, self.registry, self.metrics, settings, OwnRedis(self.client, settings.forbidden))
+        own_redis = OwnRedis(self.client, settings.forbidden)
+        return Workplace(self.client, self.registry, self.metrics, settings, own_redis, self.vault)
 
     def stop(self) -> None:
         """Stops it in order."""

@@ -5,7 +5,7 @@ from typing import get_args
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from services.api.settings import ApiSettings
+from services.api.settings import ApiSettings, RecorderSettings
 from services.inference.settings import InferenceSettings
 from services.ingest.settings import IngestSettings
 from shared.service.settings import PROJECT_ROOT, ServiceSettings
@@ -15,6 +15,7 @@ TABLES: dict[str, type[ServiceSettings]] = {
     "Ingest": IngestSettings,
     "Inference": InferenceSettings,
     "Api": ApiSettings,
+    "Recorder": RecorderSettings,
 }
 HEAD = "| variable | default | allowed | |\n| --- | --- | --- | --- |\n"
 
@@ -34,7 +35,7 @@ def _default(field: FieldInfo) -> str:
         return "the working directory"
     value = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
     text = f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
-    return f"`{text.replace(f'{PROJECT_ROOT}/', '')}`"
+    return f"`{text.replace(f'{PROJECT_ROOT}/', '')}`" if text else ""
 
 
 def _allowed(field: FieldInfo) -> str:

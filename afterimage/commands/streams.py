@@ -38,6 +38,9 @@ def add(
     stall_seconds: Annotated[
         float | None, typer.Option(help="How long a camera may give no picture. Default: by ingest's setting and fps.")
     ] = None,
+    transport_short_side: Annotated[
+        int | None, typer.Option(help="Pixels of the shorter side of pictures, as events show them: 192 to 720.")
+    ] = None,
     url: Url = DEFAULT_URL,
 ) -> None:
     """Register a stream and print its id.
@@ -58,6 +61,7 @@ def add(
         "rtsp_transport": rtsp_transport,
         "skip": skip,
         "stall_seconds": stall_seconds,
+        "transport_short_side": transport_short_side,
     }
     with Client(url) as client:
         view = client.add_stream({field: value for field, value in body.items() if value is not None})

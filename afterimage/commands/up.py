@@ -10,6 +10,7 @@ from afterimage.commands.options import DEFAULT_MODELS, Device, Models, user_dat
 
 if TYPE_CHECKING:
     from afterimage.stack import StackOptions
+    from services.api.security.keys import ApiKey
 
 MAX_PORT = 65535
 
@@ -27,14 +28,14 @@ def up(
     device: Device = "auto",
     metrics_port: Annotated[
         int,
-        typer.Option(min=0, max=65534, help="Port of ingest's metrics, the next are inference's; 0: any free ports."),
+        typer.Option(min=0, max=65532, help="Port of ingest's metrics; inference's, the recorder's, the API's follow."),
     ] = 0,
     inference_workers: Annotated[
         int, typer.Option(min=1, max=64, help="Processes that share the model's work; more than 32 find none to share.")
     ] = 1,
     redis_memory_mb: Annotated[int, typer.Option(min=64, help="Most memory that Redis may take, in MB.")] = 1024,
 ) -> None:
-    """Start ingest, inference, API and a private Redis here, until Ctrl-C.
+    """Start ingest, inference, recorder, API and a private Redis here, until Ctrl-C.
 
     Example: `afterimage up --media-root ~/videos`, and in another terminal
     `afterimage streams add door ~/videos/door.mp4`, then `afterimage events --follow`.
@@ -43,6 +44,9 @@ def up(
     from afterimage.preflight import check_media_root, check_models
     from afterimage.stack import StackOptions
 
+    if metrics_port + inference_workers + 2 > MAX_PORT:
+        raise typer.BadParameter(f"--metrics-port {metrics_port}: no {inference_workers + 2} ports follow it")
+    found = check_models(models)
     options = StackOptions(
         data=data or user_data(),
         media_root=check_media_root(media_root or Path.cwd()),
@@ -53,16 +57,27 @@ def up(
         device=device,
         redis_max_memory_mb=redis_memory_mb,
         inference_workers=inference_workers,
+        key=_own_key(),
+        records=True,
     )
-    if metrics_port + inference_workers > MAX_PORT:
-        raise typer.BadParameter(f"--metrics-port {metrics_port}: no {inference_workers} ports follow it")
-    found = check_models(models)
     _serve(options, [manifest.reference for manifest in found])
+
+
+def _own_key() -> "ApiKey":
+    from afterimage.own_key import kept_key, key_file
+    from services.api.security.keys import ApiKey
+    from shared.errors import SettingsInvalid
+
+    key = ApiKey.parse(kept_key(lambda: ApiKey.new().text))
+    if key is None:
+        raise SettingsInvalid(f"{key_file()}: holds no whole key; put it right, or remove it and have another made")
+    return key
 
 
 def _serve(options: "StackOptions", model_names: list[str]) -> None:
     """Runs the stack until the user wants an end; raises StackFailed."""
     from afterimage.interrupts import StopRequest
+    from afterimage.own_key import key_file
     from afterimage.stack import Stack
     from shared.words.redaction import redact
 
@@ -71,11 +86,13 @@ def _serve(options: "StackOptions", model_names: list[str]) -> None:
     with Stack(options, request, say=_say, echo=_echo) as stack:
         if not stack.stopping:
             _say(f"ready        {stack.url}  (API: {stack.url}/docs)")
+            _say(f"admin key    {key_file()}  (commands here send it; so does `curl --oauth2-bearer $(cat FILE)`)")
             _say(f"models       {', '.join(model_names)}")
             _say(f"media root   {options.media_root}")
             _say(f"data         {options.data}")
+            _say(f"events       {options.data / 'events'}  (their pictures and clips)")
             _say(f"redis        {redact(stack.redis_url)}")
-            _say(f"metrics      {' '.join([f'{stack.url}/metrics', *stack.metrics_urls.values()])}")
+            _say(f"metrics      {' '.join(stack.metrics_urls.values())}")
         while stack.wait(0.2):
             pass
         _say("stopping; Ctrl-C again to kill")

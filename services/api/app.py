@@ -1,22 +1,59 @@
 """The application: routes, errors, limits and the live feed, put together."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Security
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.security import APIKeyCookie, HTTPBearer
 
 from services.api.context import ApiContext, build_context
+from services.api.delivery import routes as targets
+from services.api.media import routes as media
 from services.api.metrics.requests import RequestMetrics
+from services.api.protocol.docs import errors
 from services.api.protocol.errors import install_error_handlers
-from services.api.protocol.middleware import BodyLimit, RequestId
-from services.api.routes import events, health, models, probes, scores, streams, workers
-from services.api.settings import ApiSettings
+from services.api.protocol.headers import SecurityHeaders
+from services.api.protocol.middleware import BodyLimit, Prefix, RequestId
+from services.api.protocol.visitors import Visitors
+from services.api.routes import (
+    docs,
+    events,
+    health,
+    live,
+    marks,
+    models,
+    probes,
+    scores,
+    streams,
+    workers,
+)
+from services.api.routes.access import keys, secrets, session
+from services.api.security.access import Access
+from services.api.security.audit import Audit
+from services.api.security.revocations import Revocations
+from services.api.security.sessions import COOKIE
+from services.api.settings import ApiSettings, words
 
 DESCRIPTION = """Streaming video analytics with memory: register cameras and files, read what happened in them, or
 listen as it happens. Times are in milliseconds since 1970. Errors have one shape:
 `{"error": {"code", "message", "field"?, "value"?}}`."""
+
+
+CORS: Final[Mapping[str, Any]] = {
+    "allow_methods": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+    "allow_headers": ["Authorization", "Content-Type", "If-Match", "If-None-Match", "Last-Event-ID", "X-Request-ID"],
+    "expose_headers": ["ETag", "Location", "Retry-After", "X-Captured-At-Ms", "X-Request-ID"],
+}
+"""Others' pages send a key; a session's cookie stays with the api's own."""
+SHOWN = [
+    Security(HTTPBearer(auto_error=False, scheme_name="key", description="a key: afi_…")),
+    Security(APIKeyCookie(name=COOKIE, auto_error=False, scheme_name="session", description="of POST /v1/session")),
+]
+"""For the document alone: the gate has let pass who may, before any of this is asked."""
 
 
 def create_app(settings: ApiSettings) -> FastAPI:
@@ -25,12 +62,14 @@ def create_app(settings: ApiSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        reader = asyncio.create_task(context.feed.run())
+        readers = [asyncio.create_task(each.run()) for each in (context.feed, context.tiles)]
         yield
-        reader.cancel()
-        with suppress(asyncio.CancelledError):
-            await reader
+        for reader in readers:
+            reader.cancel()
+        await asyncio.gather(*readers, return_exceptions=True)
         await context.feed.close()
+        await context.tiles.close()
+        await context.doorkeeper.close()
         context.client.close()
 
     app = FastAPI(
@@ -38,16 +77,52 @@ def create_app(settings: ApiSettings) -> FastAPI:
         version=version("afterimage"),
         description=DESCRIPTION,
         lifespan=lifespan,
+        docs_url=None,  # theirs load scripts from servers of others
+        redoc_url=None,
         redirect_slashes=False,  # its Location would repeat whatever was asked for
     )
     app.state.context = context
-    for module in (streams, probes, scores, events, models, workers, health):
-        app.include_router(module.router)
+    _include_routes(app)
     install_error_handlers(app)
+    _add_middleware(app, settings, context)
+    return app
+
+
+def _include_routes(app: FastAPI) -> None:
+    for open_to_all in (health.router, docs.router, session.entrance):
+        app.include_router(open_to_all)
+    for module in (
+        streams,
+        live,
+        probes,
+        scores,
+        events,
+        marks,
+        media,
+        models,
+        targets,
+        workers,
+        secrets,
+        keys,
+        session,
+    ):
+        app.include_router(module.router, dependencies=SHOWN, responses=errors(401, 403, 429))
+    for module in (events, live):
+        app.include_router(module.sockets)  # in no document
+
+
+def _add_middleware(app: FastAPI, settings: ApiSettings, context: ApiContext) -> None:
+    """What every request passes, from the inside out."""
     app.add_middleware(BodyLimit)
+    app.add_middleware(Access, doorkeeper=context.doorkeeper, revocations=Revocations(context.doorkeeper))
+    app.add_middleware(Audit)
+    if origins := words(settings.api_cors_origins):
+        app.add_middleware(CORSMiddleware, allow_origins=origins, **CORS)
+    app.add_middleware(Visitors, settings=settings)
+    app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestMetrics, metrics=context.metrics)
     app.add_middleware(RequestId)
-    return app
+    app.add_middleware(Prefix, prefix=settings.api_root_path)
 
 
 def context_of(app: FastAPI) -> ApiContext:

@@ -4,18 +4,30 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import redis
-from fastapi import Depends, Request
+from fastapi import Depends
+from starlette.requests import HTTPConnection
 
+from services.api.delivery.desk import TargetDesk
 from services.api.kept.catalog import ModelListing
 from services.api.kept.history import History
 from services.api.kept.probing import Prober
 from services.api.kept.registration import Registrar
+from services.api.kept.scores import ScoreReader
 from services.api.live.feed import LiveFeed
+from services.api.media.folder import EventFolder
+from services.api.media.records import MediaRecords
 from services.api.metrics.requests import ApiMetrics
 from services.api.metrics.store import StoreCollector
+from services.api.protocol.door import Door
+from services.api.schemas.history import EventView
+from services.api.security.doorkeeper import Doorkeeper
+from services.api.security.keyring import Keyring
 from services.api.settings import ApiSettings
+from services.api.tiles.reader import TileReader
+from shared.life.event_desk import EventDesk, MarkedEvent
 from shared.store.client import connect, connect_async
 from shared.store.registry import Registry
+from shared.words.sealing import Vault
 
 STORE_TIMEOUT_SECONDS = 1.5  # a client had better ask again than hold a thread while Redis hangs
 
@@ -24,16 +36,32 @@ STORE_TIMEOUT_SECONDS = 1.5  # a client had better ask again than hold a thread 
 class ApiContext:
     """The parts of the api."""
 
+    settings: ApiSettings
     client: redis.Redis
     lease_seconds: float
     """a worker that was silent for longer is dead"""
     registry: Registry
+    vault: Vault
     registrar: Registrar
     prober: Prober
     history: History
+    media: MediaRecords
+    event_files: EventFolder
+    scores: ScoreReader
+    desk: EventDesk
     catalog: ModelListing
+    listeners: Door
     feed: LiveFeed
+    viewers: Door
+    tiles: TileReader
     metrics: ApiMetrics
+    targets: TargetDesk
+    keyring: Keyring
+    doorkeeper: Doorkeeper
+
+    def shown(self, marked: MarkedEvent) -> EventView:
+        """An event as the api shows it, with what was recorded of it. Raises StoreUnavailable."""
+        return EventView.of(marked, self.media.get([marked.event.id]).get(marked.event.id))
 
 
 def build_context(settings: ApiSettings) -> ApiContext:
@@ -41,23 +69,40 @@ def build_context(settings: ApiSettings) -> ApiContext:
     url = settings.redis_url.get_secret_value()
     client = connect(url, timeout_seconds=STORE_TIMEOUT_SECONDS, retries=1)
     catalog, metrics = ModelListing(settings.models_dir), ApiMetrics()
-    registry = Registry(client)
+    vault = Vault(settings.secret_key.get_secret_value())
+    registry = Registry(client, vault)
     metrics.registry.register(StoreCollector(client, registry, settings.lease_seconds))
+    listeners = Door("listeners", settings.api_listeners, settings.api_listeners_per_client)
+    viewers = Door("viewers", settings.api_viewers, settings.api_viewers_per_client)
     return ApiContext(
+        settings=settings,
         client=client,
         lease_seconds=settings.lease_seconds,
         registry=registry,
+        vault=vault,
         registrar=Registrar(client, registry, catalog, settings),
         prober=Prober(client, settings),
         history=History(client),
+        media=MediaRecords(client),
+        event_files=EventFolder(settings.events_dir),
+        scores=ScoreReader(client),
+        desk=EventDesk(client),
         catalog=catalog,
-        feed=LiveFeed(connect_async(url, STORE_TIMEOUT_SECONDS), metrics),
+        listeners=listeners,
+        feed=LiveFeed(connect_async(url, STORE_TIMEOUT_SECONDS), metrics, listeners),
+        viewers=viewers,
+        tiles=TileReader(connect_async(url, STORE_TIMEOUT_SECONDS), metrics, viewers),
         metrics=metrics,
+        targets=TargetDesk(client, settings.receivers),
+        keyring=Keyring(client, settings.first_key),
+        doorkeeper=Doorkeeper(
+            connect_async(url, STORE_TIMEOUT_SECONDS, retries=1), settings.first_key, settings.api_session_seconds
+        ),
     )
 
 
-def _context_of(request: Request) -> ApiContext:
-    context: ApiContext = request.app.state.context
+def _context_of(connection: HTTPConnection) -> ApiContext:
+    context: ApiContext = connection.app.state.context
     return context
 
 

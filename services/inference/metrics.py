@@ -103,7 +103,7 @@ class InferenceMetrics:
             "Stream commits under a lease that stood no more, which Redis refused",
             registry=self.registry,
         )
-        for reason in ("gap", "source_ended", "source_changed", "model_changed", "state_lost"):
+        for reason in ("gap", "source_ended", "source_changed", "model_changed", "state_lost", "forgotten"):
             self.state_resets.labels(reason)
 
     def add_stream(self, stream_id: str, labels: Iterable[str]) -> None:

@@ -1,10 +1,10 @@
 """The ingest service: `python -m services.ingest`, set by `AFTERIMAGE_*` variables."""
 
 from services.ingest.captures.inlet import Workplace
-from services.ingest.captures.probe_desk import ProbeDesk
 from services.ingest.captures.supervisor import Supervisor
 from services.ingest.metrics import IngestMetrics
 from services.ingest.own_redis import OwnRedis
+from services.ingest.probe_desk import ProbeDesk
 from services.ingest.settings import IngestSettings
 from shared.probes import ProbeQueue
 from shared.service.allocator import share_arenas
@@ -16,6 +16,7 @@ from shared.service.tenancy import tenancy_of
 from shared.store.client import connect
 from shared.store.leases import worker_id
 from shared.store.registry import Registry
+from shared.words.sealing import Vault
 
 
 def main() -> int:
@@ -25,13 +26,14 @@ def main() -> int:
     worker_name = worker_id()
     configure_logging("ingest", settings.log_level, settings.log_format, worker_name)
     stop = stop_on_signals()
+    vault = Vault(settings.secret_key.get_secret_value())
     client = connect(settings.redis_url.get_secret_value())
     metrics = IngestMetrics()
     tenancy = tenancy_of(settings, "ingest", worker_name, metrics.leases)
     serve_metrics(metrics.registry, settings, lambda: tenancy.is_heard)
-    own_redis = OwnRedis(client, settings.forbidden)
+    own_redis, registry = OwnRedis(client, settings.forbidden), Registry(client, vault)
     with ProbeDesk(ProbeQueue(client), settings, own_redis, stop):
-        Supervisor(Workplace(client, Registry(client), metrics, settings, own_redis), tenancy, stop).run()
+        Supervisor(Workplace(client, registry, metrics, settings, own_redis, vault), tenancy, stop).run()
     return 0
 
 

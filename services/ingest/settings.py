@@ -4,11 +4,11 @@ from pydantic import Field
 
 from services.ingest.sources.decoding.transport import JPEG_QUALITY, SHORT_SIDE
 from services.ingest.sources.options import STALL_SECONDS, Hwaccel
-from shared.service.settings import ServiceSettings
+from shared.service.settings import SealedSettings
 from shared.store.address import addresses_of
 
 
-class IngestSettings(ServiceSettings):
+class IngestSettings(SealedSettings):
     """Ingest's settings, each from `AFTERIMAGE_<NAME>`."""
 
     transport_short_side: int = Field(default=SHORT_SIDE, ge=32, le=768, description="pixels; never enlarged")

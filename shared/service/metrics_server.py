@@ -1,4 +1,4 @@
-"""A worker's metrics, and the port on which Prometheus reads them and the container's engine asks how it is."""
+"""A service's metrics, and the port on which Prometheus reads them and the container's engine asks how it is."""
 
 from collections.abc import Callable, Iterable
 from typing import cast
@@ -31,7 +31,7 @@ def new_registry() -> CollectorRegistry:
 def serve_metrics(registry: CollectorRegistry, settings: ServiceSettings, is_well: Callable[[], bool]) -> None:
     """Serves them on a thread if the settings name a port; raises SettingsInvalid where it cannot be had.
 
-    `/healthz` answers with 200 while the worker `is_well`, else with 503.
+    `/healthz` answers with 200 while the service `is_well`, else with 503.
     """
     if not settings.metrics_port:
         return

@@ -30,8 +30,18 @@ class ServiceSettings(BaseSettings):
     lease_seconds: float = Field(
         default=LEASE_SECONDS, ge=1, le=MAX_LEASE_SECONDS, description="silent so long: dead, and replaced"
     )
-    metrics_host: str = Field(default="127.0.0.1", description="where Prometheus may ask; the api has /metrics")
+    metrics_host: str = Field(default="127.0.0.1", description="where Prometheus may ask")
     metrics_port: int = Field(default=0, ge=0, le=65535, description="0: no metrics server, and no `/healthz`")
+
+
+class SealedSettings(ServiceSettings):
+    """Those of a service that has to do with sources."""
+
+    secret_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="encrypts sources in Redis; several joined by commas: the first encrypts, each decrypts; none: "
+        "stored as they are",
+    )
 
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)

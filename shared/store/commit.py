@@ -19,10 +19,8 @@ from shared.store.client import translated
 from shared.store.errors import Damaged
 from shared.store.keys import PARTITIONS, keys_of
 from shared.store.leases import OWNS, Lease
-from shared.store.scripts import IS_AFTER, WRONG, Script, lua
+from shared.store.scripts import EVENTS, IS_AFTER, MAX_FEED_ENTRIES, WRONG, Script, lua
 from shared.streams import Progress
-
-MAX_FEED_ENTRIES = 10_000
 
 COMMIT: Final = lua("commit")
 LOAD: Final = lua("stream_load")
@@ -99,7 +97,7 @@ class Committer:
     """Sends commits, each under the lease it was made under."""
 
     def __init__(self, client: redis.Redis, retention: Retention) -> None:
-        self._script = Script(client, OWNS + IS_AFTER + WRONG + COMMIT)
+        self._script = Script(client, OWNS + IS_AFTER + WRONG + EVENTS + COMMIT)
         self._retention = retention
 
     def commit(self, commits: Sequence[StreamCommit]) -> dict[str, StreamOutcome]:
@@ -120,7 +118,16 @@ class Committer:
 
     def _call(self, lease: Lease, group: Sequence[StreamCommit]) -> tuple[list[str], list[Any]]:
         keys = PARTITIONS[lease.partition]
-        all_keys = [*keys.ownership("inference"), keys.progress, keys.state, keys.memory, keys.feed]
+        all_keys = [
+            *keys.ownership("inference"),
+            keys.progress,
+            keys.state,
+            keys.memory,
+            keys.feed,
+            keys.open,
+            keys.kept,
+            keys.held,
+        ]
         arguments: list[Any] = [str(lease), MAX_FEED_ENTRIES, *self._retention.milliseconds()]
         for commit in group:
             all_keys += keys.own(commit.stream_id)
@@ -140,7 +147,7 @@ def what_was_left(client: redis.Redis, stream_ids: Iterable[str]) -> list[Left |
     calls = []
     for stream_id in stream_ids:
         keys = keys_of(stream_id)
-        shared = [keys.progress, keys.inference, keys.state, keys.memory, keys.feed]
+        shared = [keys.progress, keys.inference, keys.state, keys.memory, keys.feed, keys.open, keys.kept]
         calls.append(([*shared, *keys.own(stream_id)], [stream_id]))
     with translated():
         replies = Script(client, IS_AFTER + WRONG + LOAD).many(calls)

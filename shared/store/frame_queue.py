@@ -21,6 +21,8 @@ from shared.store.scripts import IS_AFTER, Script, lua
 
 MAX_LIVE_FRAMES = 512
 MAX_WAITING_FRAMES = 128
+MAX_KEPT_FAST_FRAMES = 2048
+"""What was passed of a fast stream and is held for whoever records, with what waits."""
 MAX_QUEUE_BYTES = 64 << 20
 """Where frames are large, so many fewer of them may wait."""
 
@@ -55,7 +57,9 @@ class FrameWriter:
         After FULL the caller waits and publishes the rest again. Raises StoreUnavailable; publishing the same frames
         again after that is harmless.
         """
-        arguments: list[Any] = [*self._head, self._most(frames)]
+        fitting = self._fitting(frames)
+        most_kept = MAX_KEPT_FAST_FRAMES if self._pace == "fast" else MAX_LIVE_FRAMES
+        arguments: list[Any] = [*self._head, min(MAX_WAITING_FRAMES, fitting), min(most_kept, fitting)]
         for frame in frames:
             fields = frame.fields()
             arguments += [frame.entry_id, len(fields), *fields]
@@ -63,13 +67,12 @@ class FrameWriter:
             outcome, accepted = self._script(self._keys, arguments)
         return Outcome(outcome.decode()), accepted
 
-    def _most(self, frames: Sequence[Frame]) -> int:
-        """How many frames may wait (fast), or are kept (live), by the size of the largest lately."""
+    def _fitting(self, frames: Sequence[Frame]) -> int:
+        """How many frames fit into a queue, by the size of the largest lately."""
         for frame in frames:
             if frame.jpeg is not None:
                 self._large_bytes = max(len(frame.jpeg), 0.99 * self._large_bytes)
-        fitting = max(1, int(MAX_QUEUE_BYTES / max(1.0, self._large_bytes)))
-        return min(MAX_WAITING_FRAMES if self._pace == "fast" else MAX_LIVE_FRAMES, fitting)
+        return max(1, int(MAX_QUEUE_BYTES / max(1.0, self._large_bytes)))
 
     def last_entry_id(self) -> str | None:
         """The id of the newest entry still in the queue, or None."""

@@ -3,11 +3,14 @@
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Final, Literal
 
 NUM_PARTITIONS = 32
 
-Role = Literal["ingest", "inference"]
+Role = Literal["ingest", "inference", "delivery", "recorder"]
+
+NEEDED: Final[tuple[Role, ...]] = ("ingest", "inference")
+"""Without a worker of each nothing is seen; the others follow the feed, and catch up."""
 
 
 def partition_of(stream_id: str) -> int:
@@ -18,6 +21,23 @@ def partition_of(stream_id: str) -> int:
 def workers_key(role: Role) -> str:
     """Sorted set: worker id → time of its last heartbeat in ms."""
     return f"workers:{role}"
+
+
+ACCESS_KEYS = "{access}:keys"
+"""Hash: id of an API key → KeyRecord (JSON), without the key itself."""
+
+ACCESS_USED = "{access}:used"
+"""Hash: id of an API key → when it was used last, in ms, to the minute."""
+
+
+def session_key(digest: str) -> str:
+    """String: Session (JSON), by the hash of its cookie."""
+    return f"{{access}}:session:{digest}"
+
+
+def sessions_key(key_id: str) -> str:
+    """Sorted set: hash of a cookie → when that session of an API key ends, in ms."""
+    return f"{{access}}:sessions:{key_id}"
 
 
 PROBES_OPEN = "{probes}:open"
@@ -33,6 +53,16 @@ PROBE_DESKS = "{probes}:desks"
 def probe_answer_key(probe_id: str) -> str:
     """String: ProbeReport (JSON)."""
     return f"{{probes}}:answer:{probe_id}"
+
+
+TARGETS = "{targets}:all"
+"""Hash: target id → Target (JSON): where events are delivered to."""
+
+TARGETS_CHANGES = "{targets}:changes"
+"""Counter: how often a target was added, changed or removed."""
+
+MEDIA_BYTES = "media:bytes"
+"""Hash: partition → bytes that its events' pictures and clips take."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +125,46 @@ class PartitionKeys:
 
     @property
     def feed(self) -> str:
-        """Stream: event transitions (opened, closed) of the whole partition."""
+        """Stream: event transitions (opened, closed, updated, deleted) of the whole partition."""
         return self._key("feed")
+
+    def cursor(self, role: Role) -> str:
+        """String: the last entry of the feed that a follower is done with."""
+        return self._key("cursor", role)
+
+    @property
+    def outbox(self) -> str:
+        """Stream: what is to be delivered, an entry for each target: whom to, of which stream, what."""
+        return self._key("outbox")
+
+    @property
+    def delivered(self) -> str:
+        """Hash: stream id, space, label → start of the newest event that was to be delivered, in ms."""
+        return self._key("delivered")
+
+    def dead_letters(self, target_id: str) -> str:
+        """Stream: what could not be delivered to a target, as it lay in the outbox, and why."""
+        return self._key("dead", target_id)
+
+    @property
+    def open(self) -> str:
+        """Hash: stream id → ids of its open events, with spaces between."""
+        return self._key("open")
+
+    @property
+    def kept(self) -> str:
+        """Hash: id of an event that people keep → Event (JSON), and id/marks → EventMarks (JSON)."""
+        return self._key("kept")
+
+    @property
+    def held(self) -> str:
+        """Hash: stream id → entry before which frames may go; the recorder's, and gone soon after it is."""
+        return self._key("held")
+
+    @property
+    def media(self) -> str:
+        """Hash: event id → MediaRecord (JSON): the event's pictures and clip, or why there are none."""
+        return self._key("media")
 
     def frames(self, stream_id: str) -> str:
         """Stream: the frame queue."""
@@ -107,11 +175,11 @@ class PartitionKeys:
         return self._key("scores", stream_id)
 
     def events(self, stream_id: str) -> str:
-        """Sorted set: event id by start time in ms."""
+        """Sorted set: event id by start time in ms, but for those that are kept."""
         return self._key("events", stream_id)
 
     def event_data(self, stream_id: str) -> str:
-        """Hash: event id → Event (JSON)."""
+        """Hash: event id → Event (JSON), and id/marks → EventMarks (JSON)."""
         return self._key("eventdata", stream_id)
 
     def own(self, stream_id: str) -> list[str]:

@@ -3,24 +3,29 @@
 import re
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import redis
 
 from shared.errors import Fenced, StreamExists, StreamUnknown
+from shared.manifest import OFFLINE
 from shared.records import StreamRecord, Unreadable, parsed_spec
+from shared.sources import SEALED
 from shared.store.client import replies_of, translated
 from shared.store.errors import Damaged
 from shared.store.keys import PARTITIONS, PartitionKeys, keys_of
 from shared.store.leases import OWNS, Lease
-from shared.store.scripts import WRONG, Script, lua
+from shared.store.scripts import EVENTS, MAX_FEED_ENTRIES, WRONG, Script, lua
 from shared.streams import STREAM_ID_PATTERN, InferenceStatus, Progress, StreamSpec, StreamStatus
+
+if TYPE_CHECKING:
+    from shared.words.sealing import Vault
 
 FENCED = 2
 TURN_SECONDS = 0.25
 ADD: Final = lua("stream_add")
 REPLACE: Final = lua("stream_replace")
-REMOVE: Final = lua("stream_remove")
+REMOVE: Final = WRONG + EVENTS + lua("stream_remove")
 SET_IF_CURRENT: Final = OWNS + WRONG + lua("stream_set_if_current")
 
 
@@ -62,10 +67,11 @@ class RegistryListing:
     this version cannot read; they are looked at anew each time.
     """
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, vault: "Vault | None" = None) -> None:
         self.specs: dict[str, StreamSpec] = {}
         self.unreadable: dict[str, str] = {}
         self._client = client
+        self._vault = vault
         self._changes = PartitionCounters(client, lambda keys: keys.changes)
         self._parsed: dict[int, dict[tuple[bytes, bytes], StreamSpec | Unreadable]] = {}
         self._outdated: set[int] = set()
@@ -90,7 +96,8 @@ class RegistryListing:
     def _take(self, partition: int, stored: Any) -> set[str]:  # noqa: ANN401  (a hash, or why there is none)
         key, former = PARTITIONS[partition].streams, self._parsed.get(partition, {})
         is_hash = not isinstance(stored, Exception)
-        parsed = {entry: former.get(entry) or parsed_spec(*entry) for entry in (stored.items() if is_hash else ())}
+        entries = stored.items() if is_hash else ()
+        parsed = {entry: former.get(entry) or parsed_spec(entry[0], entry[1], self._vault) for entry in entries}
         self._parsed[partition] = parsed
         gone, new = former.keys() - parsed.keys(), parsed.keys() - former.keys()
         for name, _ in gone:
@@ -111,15 +118,19 @@ class RegistryListing:
 
 
 class Registry:
-    """Streams by id. Every method raises StoreUnavailable when Redis does not answer."""
+    """Streams by id. Every method raises StoreUnavailable when Redis does not answer.
 
-    def __init__(self, client: redis.Redis) -> None:
+    Without a vault, specs are stored as they are, and those that were sealed are without their source.
+    """
+
+    def __init__(self, client: redis.Redis, vault: "Vault | None" = None) -> None:
         self._client = client
+        self._vault = vault
 
     def add(self, spec: StreamSpec) -> None:
         """Registers a stream; raises StreamExists where the id is used."""
         keys = keys_of(spec.id)
-        arguments = [spec.id, spec.model_dump_json(), str(Progress(spec.generation))]
+        arguments = [spec.id, self._text_of(spec), str(Progress(spec.generation))]
         with translated():
             added = Script(self._client, ADD)([keys.streams, keys.progress, keys.changes], arguments)
         if not added:
@@ -133,20 +144,20 @@ class Registry:
         keys = keys_of(seen.id)
         with translated():
             stored: Any = self._client.hget(keys.streams, seen.id)
-        present = parsed_spec(seen.id, stored) if stored else None
+        present = parsed_spec(seen.id, stored, self._vault) if stored else None
         if present != seen:
             return present == wanted
         with translated():
-            arguments = [seen.id, stored, wanted.model_dump_json()]
+            arguments = [seen.id, stored, self._text_of(wanted)]
             return bool(Script(self._client, REPLACE)([keys.streams, keys.changes], arguments))
 
     def remove(self, stream_id: str) -> None:
-        """Removes a stream and all its keys; raises StreamUnknown."""
+        """Removes a stream and all its keys; the feed tells that its open events closed. Raises StreamUnknown."""
         keys = keys_of(stream_id)
-        hashes = [keys.status, keys.inference, keys.published, keys.progress, keys.state, keys.memory]
-        named = [keys.streams, keys.changes, *hashes, *keys.own(stream_id)]
+        hashes = [keys.open, keys.progress, keys.status, keys.inference, keys.published, keys.state, keys.memory]
+        named = [keys.streams, keys.changes, keys.feed, keys.kept, *hashes, *keys.own(stream_id)]
         with translated():
-            known = Script(self._client, REMOVE)(named, [stream_id])
+            known = Script(self._client, REMOVE)(named, [stream_id, OFFLINE, MAX_FEED_ENTRIES])
         if not known:
             raise StreamUnknown(f"no stream has the id {stream_id!r}")
 
@@ -168,7 +179,7 @@ class Registry:
         replies = replies_of(pipeline)
         rows = [replies[start : start + 5] for start in range(0, len(replies), 5)]
         return [
-            StreamRecord.parse(stream_id, *row)
+            StreamRecord.parse(stream_id, row, self._vault)
             for stream_id, row in zip(wanted, rows, strict=True)
             if row[0] is not None and row[2] is not None
         ]
@@ -183,9 +194,25 @@ class Registry:
         named = [(keys, name.decode(errors="replace")) for keys, name in found]
         return [name for keys, name in named if re.fullmatch(STREAM_ID_PATTERN, name) and keys_of(name) == keys]
 
+    def listing(self) -> RegistryListing:
+        """A listing of one's own."""
+        return RegistryListing(self._client, self._vault)
+
+    def seal_anew(self, stream_id: str) -> bool:
+        """Stores a stream's source under the first key; returns False where it is encrypted with a key not here.
+
+        Raises StreamUnknown.
+        """
+        while True:
+            record = self.get(stream_id)
+            if record.spec.source in {"", SEALED}:
+                return False
+            if self.replace(record.spec, record.spec):
+                return True
+
     def specs(self) -> dict[str, StreamSpec]:
         """Every registered stream that can be read."""
-        listing = RegistryListing(self._client)
+        listing = self.listing()
         listing.look(range(len(PARTITIONS)))
         return listing.specs
 
@@ -215,6 +242,9 @@ class Registry:
         answered = [(arguments[0], outcome) for (_, arguments), outcome in zip(calls, outcomes, strict=True)]
         fenced = {stream_id: None for stream_id, outcome in answered if outcome == FENCED}
         return fenced | {stream_id: outcome for stream_id, outcome in answered if isinstance(outcome, Damaged)}
+
+    def _text_of(self, spec: StreamSpec) -> str:
+        return spec.model_dump_json(context=self._vault)
 
 
 def _id_of(name: bytes) -> str:

@@ -45,6 +45,8 @@ _SPOKEN: Final = re.compile(
 )
 _HALF_URL: Final = re.compile(rf"\b(?!file|unix)(?:{KNOWN_SCHEME.pattern})\s?[:;]\s?[/\\].*", re.IGNORECASE | re.DOTALL)
 """A URL that was mistyped: nobody can say where it ends."""
+_OWN_KEY: Final = re.compile(r"\b(afi_[0-9a-f]{16})_[0-9a-f]{32,}\w*")
+"""A key of this api, but for what it is called."""
 MAX_URL: Final = 4096
 
 
@@ -88,7 +90,7 @@ def _url_in_text(scheme: str, text: str, begin: int) -> tuple[str, int]:
 
 def _redact_loose(text: str) -> str:
     """What is no URL: one that was mistyped, a login, an assignment."""
-    text = _HALF_URL.sub(MASK, text)
+    text = _OWN_KEY.sub(rf"\1_{MASK}", _HALF_URL.sub(MASK, text))
     text = _SPOKEN.sub(lambda said: said[0][: said.start("value") - said.start()] + MASK, text)
     return _LOOSE_WORD.sub(lambda word: _redact_word(word[0]), text)
 

@@ -6,7 +6,7 @@ from typing import Final
 
 URL: Final = re.compile(r"\s*(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*?)\s*", re.DOTALL)
 KNOWN_SCHEME: Final = re.compile(
-    r"https?|rtsps?|file|unix|rediss?(?:\+cluster|\+sentinel)?|ftps?|gopher|mms|rtmps?|rtp|sftp|smb|srt|tcp|udp|wss?",
+    r"https?|mqtts?|rtsps?|file|unix|rediss?(?:\+cluster|\+sentinel)?|ftps?|gopher|mms|rtmps?|rtp|sftp|smb|srt|tcp|udp|wss?",
     re.IGNORECASE,
 )
 """Schemes that may be shown: what stands before :// in a mistyped text may be anything."""

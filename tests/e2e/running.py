@@ -62,6 +62,11 @@ class Running:
         """The API's URL, once the system is ready."""
         return self.line("ready        http").split()[1]
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a request carries: the admin key of this home."""
+        return {"Authorization": f"Bearer {(self.home / 'afterimage' / 'admin.key').read_text().strip()}"}
+
     def interrupt(self, number: int = signal.SIGINT) -> None:
         """Sends a signal to the process group, as a terminal does."""
         os.killpg(self.process.pid, number)
@@ -78,8 +83,9 @@ class Running:
         return dict(_processes(self.mark, self._own_home))
 
     def pid_of(self, part: str) -> int | None:
-        """The process whose command line holds the part."""
-        return next((pid for pid, line in self.alive().items() if part in line and "exec_child" not in line), None)
+        """The process of whose command line a word ends so."""
+        words = {pid: line.split() for pid, line in self.alive().items() if "exec_child" not in line}
+        return next((pid for pid, line in words.items() if any(word.endswith(part) for word in line)), None)
 
 
 def render_scene(folder: Path) -> Path:

@@ -23,10 +23,11 @@ from patience import eventually
 from running import render_scene
 
 from afterimage.ports import usable_port
+from services.api.security.keys import ApiKey
 from training.scenes.incidents import SHIPPED
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVICES = {"redis", "ingest", "inference", "api", "prometheus", "grafana"}
+SERVICES = {"redis", "ingest", "inference", "recorder", "api", "delivery", "prometheus", "grafana"}
 FILM, SAMPLED = "scene.mp4", 96
 BASE_MS = 1_700_000_000_000
 LONGEST_WAIT_SECONDS = 120.0
@@ -40,7 +41,11 @@ class Compose:
         self.name = f"afterimage-e2e-{secrets.token_hex(3)}"
         api_port, prometheus_port = usable_port("127.0.0.1"), usable_port("127.0.0.1")
         self.api, self.prometheus = f"http://127.0.0.1:{api_port}", f"http://127.0.0.1:{prometheus_port}"
+        key = ApiKey.new()
+        self.headers = {"Authorization": f"Bearer {key.text}"}
         self._settings = {
+            "AFTERIMAGE_KEY": key.text,
+            "AFTERIMAGE_ADMIN_KEY_HASH": key.fingerprint,
             "AFTERIMAGE_REDIS_PASSWORD": secrets.token_hex(16),
             "AFTERIMAGE_GRAFANA_PASSWORD": secrets.token_hex(16),
             "AFTERIMAGE_MEDIA": str(folder),
@@ -66,12 +71,12 @@ class Compose:
 
     def get(self, path: str) -> Any:
         """What the api answers."""
-        return httpx.get(f"{self.api}{path}", timeout=10).raise_for_status().json()
+        return httpx.get(f"{self.api}{path}", headers=self.headers, timeout=10).raise_for_status().json()
 
     def add(self, stream_id: str, source: str, **fields: Any) -> None:
         """Registers a stream."""
         body = {"id": stream_id, "name": stream_id, "source": source, **fields}
-        httpx.post(f"{self.api}/v1/streams", json=body, timeout=10).raise_for_status()
+        httpx.post(f"{self.api}/v1/streams", json=body, headers=self.headers, timeout=10).raise_for_status()
 
     def gateway(self) -> str:
         """This machine's address, as the containers see it."""
@@ -81,7 +86,8 @@ class Compose:
     @contextmanager
     def live_feed(self) -> Iterator[httpx.Response]:
         """What the api tells of events from now on."""
-        with httpx.stream("GET", f"{self.api}/v1/events/live", timeout=LONGEST_WAIT_SECONDS) as feed:
+        url = f"{self.api}/v1/events/live"
+        with httpx.stream("GET", url, headers=self.headers, timeout=LONGEST_WAIT_SECONDS) as feed:
             yield feed
 
     def has_finished(self, stream_id: str) -> bool:

@@ -14,7 +14,14 @@ import pytest
 from patience import eventually
 from running import Running, render_scene, running
 
-SERVICES = ("services.ingest", "services.inference", "services.api", "redis-server")
+SERVICES = {
+    "ingest": "services.ingest",
+    "inference": "services.inference",
+    "recorder": "services.api.media",
+    "api": "services.api",
+    "redis": "redis-server",
+}
+"""By name, how their command lines end."""
 SAMPLED = 96
 STREAMS = ("a", "b", "c", "d")
 
@@ -40,7 +47,7 @@ def system(shared_system: Running) -> Iterator[Running]:
     """A whole system without streams, for tests that leave it as it is."""
     yield shared_system
     for stream in get(shared_system, "/v1/streams")["items"]:
-        httpx.delete(f"{shared_system.url}/v1/streams/{stream['id']}", timeout=10).raise_for_status()
+        httpx.delete(f"{shared_system.url}/v1/streams/{stream['id']}", headers=shared_system.headers).raise_for_status()
 
 
 def up(data: Path, media: Path, *more: str) -> tuple[str, ...]:
@@ -48,12 +55,12 @@ def up(data: Path, media: Path, *more: str) -> tuple[str, ...]:
 
 
 def get(system: Running, path: str) -> Any:
-    return httpx.get(f"{system.url}{path}", timeout=10).raise_for_status().json()
+    return httpx.get(f"{system.url}{path}", headers=system.headers, timeout=10).raise_for_status().json()
 
 
 def play(system: Running, stream_id: str, **fields: Any) -> None:
     body = {"id": stream_id, "name": stream_id, "source": "scene.mp4", "pace": "fast", "base_ms": 1000, **fields}
-    httpx.post(f"{system.url}/v1/streams", json=body, timeout=10).raise_for_status()
+    httpx.post(f"{system.url}/v1/streams", json=body, headers=system.headers, timeout=10).raise_for_status()
 
 
 def finished(system: Running, stream_id: str) -> dict[str, Any]:
@@ -95,8 +102,8 @@ def shares(system: Running) -> list[int]:
 
 
 def has_listener(system: Running) -> bool:
-    metrics = httpx.get(f"{system.url}/metrics", timeout=10).text
-    return "afterimage_api_live_clients 1.0" in metrics.splitlines()
+    pages = (httpx.get(url, timeout=10).text for url in system.line("metrics  ").split()[1:])
+    return any("afterimage_api_live_clients 1.0" in page.splitlines() for page in pages)
 
 
 def test_it_works_stops_in_order_on_ctrl_c_and_has_kept_everything_next_time(tmp_path: Path, media: Path) -> None:
@@ -104,11 +111,14 @@ def test_it_works_stops_in_order_on_ctrl_c_and_has_kept_everything_next_time(tmp
     with running(*up(data, media), home=tmp_path) as system:
         assert get(system, "/healthz")
         assert get(system, "/readyz")
-        assert all(system.pid_of(service) for service in SERVICES)
+        assert all(map(system.pid_of, SERVICES.values()))
         play(system, "kept")
         assert finished(system, "kept")["frames_processed"] == SAMPLED
         for word in ("metrics", "redis", "data", "media root", "models"):
             system.line(word)
+        key = Path(system.line("admin key").split()[2])
+        assert (key, key.stat().st_mode & 0o777) == (tmp_path / "afterimage" / "admin.key", 0o600)
+        assert httpx.get(f"{system.url}/v1/streams").status_code == 401
         for url in system.line("metrics  ").split()[1:]:
             assert "afterimage_" in httpx.get(url, timeout=10).raise_for_status().text
         before = scores(system, "kept")
@@ -122,7 +132,7 @@ def test_it_works_stops_in_order_on_ctrl_c_and_has_kept_everything_next_time(tmp
     with running(*up(data, media), home=tmp_path) as system:
         assert finished(system, "kept")["frames_processed"] == SAMPLED
         assert scores(system, "kept") == before
-        assert len(system.alive()) == 5
+        assert len(system.alive()) == 7
         os.kill(system.process.pid, signal.SIGKILL)
         eventually(lambda: not system.alive(), "nothing running though it was killed outright")
     with running(*up(data, media), home=tmp_path) as system:
@@ -153,11 +163,11 @@ def test_any_part_that_dies_is_started_again_and_the_work_goes_on(tmp_path: Path
     with running(*up(tmp_path / "data", media), home=tmp_path) as system:
         play(system, "before")
         first = finished(system, "before")
-        for service in SERVICES:
+        for name, service in SERVICES.items():
             killed = system.pid_of(service)
             assert killed
             os.kill(killed, signal.SIGKILL)
-            system.line(f"{service.removeprefix('services.').removesuffix('-server')} ended (signal 9 (SIGKILL))")
+            system.line(f"{name} ended (signal 9 (SIGKILL))")
             eventually(partial(is_replaced, system, service, killed), f"another {service}")
         eventually(lambda: is_ready(system), "ready again")
         play(system, "after")
@@ -171,7 +181,7 @@ def test_several_inference_workers_share_the_work(tmp_path: Path, media: Path) -
     with running(*up(tmp_path / "data", media, "--inference-workers", "2"), home=tmp_path) as system:
         eventually(lambda: shares(system) == [16, 16], "two that share the partitions")
         urls = system.line("metrics  ").split()[1:]
-        assert len(set(urls)) == 4
+        assert len(set(urls)) == 6
         for url in urls:
             assert "afterimage_" in httpx.get(url, timeout=10).raise_for_status().text
         for stream_id in STREAMS:
@@ -238,13 +248,14 @@ def test_batch_mates_never_touch_each_others_memory(system: Running) -> None:
     assert_same(scores(system, "second"), alone)
 
 
-def test_the_command_line_talks_to_it(system: Running, tmp_path: Path, media: Path) -> None:
+def test_the_command_line_talks_to_it(system: Running, media: Path) -> None:
     def command(*arguments: str) -> list[str]:
-        with running(*arguments, "--url", system.url, home=tmp_path / "client") as client:
+        with running(*arguments, "--url", system.url, home=system.home, guest=True) as client:
             assert client.wait(60) == 0, client.errors
             return client.lines
 
-    with running("events", "--follow", "--json", "--url", system.url, home=tmp_path / "follower") as follower:
+    follow = ("events", "--follow", "--json", "--url", system.url)
+    with running(*follow, home=system.home, guest=True) as follower:
         eventually(lambda: has_listener(system), "somebody follows")
         scene = str(media / "scene.mp4")
         assert command("streams", "add", "Front door", scene, "--pace", "fast") == ["front-door"]
@@ -261,6 +272,6 @@ def test_the_command_line_talks_to_it(system: Running, tmp_path: Path, media: Pa
     assert any("front-door" in line for line in command("streams", "list"))
     assert command("streams", "remove", "front-door") == []
     assert command("streams", "list", "--json") == []
-    with running("streams", "show", "front-door", "--url", system.url, home=tmp_path / "client") as unknown:
+    with running("streams", "show", "front-door", "--url", system.url, home=system.home, guest=True) as unknown:
         assert unknown.wait(60) == 1
         assert "front-door" in unknown.errors[0]

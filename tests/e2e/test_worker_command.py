@@ -31,7 +31,7 @@ def worker(role: str, *more: str) -> tuple[str, ...]:
 
 
 def workers(system: Running, role: str) -> list[dict[str, Any]]:
-    reply = httpx.get(f"{system.url}/v1/workers", timeout=10)
+    reply = httpx.get(f"{system.url}/v1/workers", headers=system.headers, timeout=10)
     return [one for one in reply.json().get("items", []) if one["role"] == role]
 
 
@@ -41,12 +41,13 @@ def shares(system: Running, role: str) -> list[int]:
 
 def play(system: Running, stream_id: str) -> None:
     body = {"id": stream_id, "name": stream_id, "source": "scene.mp4", "pace": "fast", "base_ms": 1000}
-    httpx.post(f"{system.url}/v1/streams", json=body, timeout=10).raise_for_status()
+    httpx.post(f"{system.url}/v1/streams", json=body, headers=system.headers, timeout=10).raise_for_status()
 
 
 def finished(system: Running, stream_id: str) -> dict[str, Any]:
     def view() -> dict[str, Any] | None:
-        stream: dict[str, Any] = httpx.get(f"{system.url}/v1/streams/{stream_id}", timeout=10).json()
+        reply = httpx.get(f"{system.url}/v1/streams/{stream_id}", headers=system.headers, timeout=10)
+        stream: dict[str, Any] = reply.json()
         return stream if stream["finished"] else None
 
     found = eventually(view, f"the end of {stream_id}")

@@ -7,6 +7,7 @@ import redis
 from api_server import BASE_MS, RunningApi, an_event, running_api, write_event
 
 from services.api.kept import history
+from shared.life.marks import EventMarks
 from shared.store.keys import keys_of
 
 LABELS = ("covered", "frozen", "moved")
@@ -101,11 +102,13 @@ def test_an_event_is_shown_as_it_was_written(api: RunningApi, redis_client: redi
     api.add("a")
     opened = an_event("a", BASE_MS, state="open")
     write_event(redis_client, opened)
-    assert api.http.get("/v1/events").json() == {"items": [opened.model_dump()], "next": None}
+    unmarked = EventMarks().model_dump() | {"media": None}
+    assert api.http.get("/v1/events").json() == {"items": [opened.model_dump() | unmarked], "next": None}
+    why: dict[str, Any] = {"model_sha256": None, "scores": []}
     closed = an_event("a", BASE_MS)
     write_event(redis_client, closed)
-    assert api.http.get("/v1/events").json()["items"] == [closed.model_dump()]
-    assert api.http.get(f"/v1/events/{closed.id}").json() == closed.model_dump()
+    assert api.http.get("/v1/events").json()["items"] == [closed.model_dump() | unmarked]
+    assert api.http.get(f"/v1/events/{closed.id}").json() == closed.model_dump() | unmarked | why
 
 
 def test_what_was_trimmed_meanwhile_is_left_out(api: RunningApi, redis_client: redis.Redis, written: list[str]) -> None:

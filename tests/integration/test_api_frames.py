@@ -103,8 +103,7 @@ def test_metrics_show_requests_by_route_and_streams_as_they_are(api: RunningApi,
     api.http.get("/v1/streams/nobody")
     api.http.get("/no/such/route")
     api.http.request("BREW", "/v1/streams")
-    reply = api.http.get("/metrics")
-    assert reply.headers["Content-Type"].startswith("text/plain")
+    page = api.metrics()
     for line in (
         'afterimage_stream_lag_frames{stream_id="one"} 5.0',
         'afterimage_stream_state{state="live",stream_id="one"} 1.0',
@@ -116,11 +115,11 @@ def test_metrics_show_requests_by_route_and_streams_as_they_are(api: RunningApi,
         "afterimage_api_store_up 1.0",
         "afterimage_api_live_clients 0.0",
     ):
-        assert line in reply.text, line
-    assert "nobody" not in reply.text
-    assert "/no/such/route" not in reply.text
+        assert line in page, line
+    assert "nobody" not in page
+    assert "/no/such/route" not in page
     api.http.delete("/v1/streams/one")
-    assert 'stream_id="one"' not in api.http.get("/metrics").text
+    assert 'stream_id="one"' not in api.metrics()
 
 
 def test_a_defect_is_answered_without_a_traceback(
@@ -130,6 +129,8 @@ def test_a_defect_is_answered_without_a_traceback(
         raise RuntimeError("something inside")
 
     monkeypatch.setattr(Registry, "get", fail)
-    error = api.error(500, "GET", "/v1/streams/one")
-    assert error == {"code": "internal", "message": "an error inside the api; its log has the details"}
+    reply = api.http.get("/v1/streams/one")
+    said = {"code": "internal", "message": "an error inside the api; its log has the details"}
+    assert (reply.status_code, reply.json()) == (500, {"error": said})
+    assert reply.headers["Cross-Origin-Resource-Policy"] == "same-origin"
     eventually(lambda: "something inside" in caplog.text, "the log")

@@ -1,3 +1,4 @@
+import json
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -10,10 +11,14 @@ import redis
 from api_server import BASE_MS, LiveClient, RunningApi, an_event, running_api, write_event
 from patience import eventually
 from redis_process import redis_process
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection
+from websockets.sync.client import connect as connect_socket
 
 from services.api.live import feed, subscription
 from shared.store.client import connect
 from shared.store.keys import keys_of, partition_of
+from shared.store.scripts import MAX_FEED_ENTRIES
 
 STREAMS = tuple(f"stream-{number}" for number in range(12))
 
@@ -27,7 +32,11 @@ def server(redis_url: str) -> Iterator[RunningApi]:
 @pytest.fixture
 def api(server: RunningApi, redis_client: redis.Redis) -> Iterator[RunningApi]:
     yield server
-    eventually(lambda: "afterimage_api_live_clients 0.0" in server.http.get("/metrics").text, "all listeners gone")
+    eventually(lambda: "afterimage_api_live_clients 0.0" in server.metrics(), "all listeners gone")
+
+
+def following(api: RunningApi, query: str = "") -> ClientConnection:
+    return connect_socket(f"{api.url.replace('http', 'ws', 1)}/v1/events/live?{query}", proxy=None)
 
 
 class Writer(threading.Thread):
@@ -143,11 +152,23 @@ def test_an_idle_connection_is_kept_open_with_comments(api: RunningApi, monkeypa
         eventually(lambda: client.comments.count("heartbeat") >= 3, "heartbeats")
 
 
-def test_too_many_listeners_are_told_to_come_back(api: RunningApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "MAX_LISTENERS", 1)
-    with LiveClient(api.url):
-        reply = api.http.get("/v1/events/live")
-    assert (reply.status_code, reply.headers["Retry-After"]) == (503, "1")
+@pytest.mark.parametrize("limit", ["api_listeners", "api_listeners_per_client"])
+def test_too_many_listeners_are_told_to_come_back(redis_url: str, limit: str) -> None:
+    """A browser's EventSource gives up for good on anything but a success."""
+    with running_api(redis_url, **{limit: 1}) as api:
+        with LiveClient(api.url):
+            reply = api.http.get("/v1/events/live")
+            assert (reply.status_code, reply.headers["Content-Type"]) == (200, "text/event-stream; charset=utf-8")
+            assert reply.text.startswith("event: full\ndata: ")
+            assert "there are 1 listeners" in reply.text
+            assert "retry: 15000\n" in reply.text
+            with following(api) as refused, pytest.raises(ConnectionClosed) as closing:
+                refused.recv(timeout=60)
+            assert closing.value.rcvd
+            assert (closing.value.rcvd.code, "there are 1 listeners" in closing.value.rcvd.reason) == (1013, True)
+        eventually(lambda: api.context.listeners.total == 0, "a place")
+        with LiveClient(api.url) as client:
+            eventually(lambda: client.last_event_id, "a first position")
 
 
 def test_a_slow_client_is_cut_off_and_counted_and_others_are_not(
@@ -176,7 +197,59 @@ def test_while_redis_is_away_listeners_stay_and_miss_nothing() -> None:
             first = write_event(writer, an_event("a", BASE_MS))
             eventually(lambda: client.ids == [first], "the first event")
         assert api.error(503, "GET", "/v1/streams")["code"] == "store_unavailable"
+        later = api.http.get("/v1/events/live", headers={"Accept": "text/event-stream"})
+        assert (later.status_code, later.text[:12]) == (200, "event: full\n")
         with redis_process(folder, *durable) as url, connect(url) as writer:
             second = write_event(writer, an_event("b", BASE_MS))
             eventually(lambda: client.ids == [first, second], "the second event")
             assert api.http.get("/v1/streams").status_code == 200
+
+
+def test_a_socket_is_told_the_same(api: RunningApi, redis_client: redis.Redis) -> None:
+    with following(api, "stream_id=a") as socket:
+        first = json.loads(socket.recv(timeout=60))
+        written = [write_event(redis_client, an_event(stream_id, BASE_MS)) for stream_id in ("b", "a")]
+        told = json.loads(socket.recv(timeout=60))
+    assert (first["kind"], told["kind"], told["data"]["id"]) == ("position", "closed", written[1])
+    with following(api, f"position={first['position']}") as again:
+        assert json.loads(again.recv(timeout=60))["kind"] == "position"
+        resumed = [json.loads(again.recv(timeout=60))["data"]["id"] for _ in written]
+    assert sorted(resumed) == sorted(written)
+
+
+@pytest.mark.parametrize(
+    ("query", "problem"), [("label=s3cret@x", "label: "), ("position=s3cret:x", "Last-Event-ID: not a position")]
+)
+def test_a_socket_that_asks_for_what_there_is_not_is_told_so(api: RunningApi, query: str, problem: str) -> None:
+    with following(api, query) as socket, pytest.raises(ConnectionClosed) as closing:
+        socket.recv(timeout=60)
+    assert closing.value.rcvd
+    assert (closing.value.rcvd.code, closing.value.rcvd.reason[: len(problem)]) == (1008, problem)
+    assert "s3cret" not in closing.value.rcvd.reason
+
+
+def test_a_position_ahead_of_the_feed_is_put_right_and_told(api: RunningApi, redis_client: redis.Redis) -> None:
+    """As after a backup was put back: what comes then has smaller ids, and is no less new."""
+    partition, key = partition_of("a"), keys_of("a").feed
+    redis_client.xadd(key, {"kind": "x"}, id="5000-0")
+    with following(api, f"position={partition}:9000-0") as socket:
+        first, gap = (json.loads(socket.recv(timeout=60)) for _ in range(2))
+        assert (first["position"], gap["data"]) == (f"{partition}:5000-0", {"reason": "ahead", "since_ms": 5000})
+        event = an_event("a", BASE_MS)
+        redis_client.xadd(key, {"kind": "closed", "event": event.model_dump_json()}, id="6000-0")
+        assert json.loads(socket.recv(timeout=60))["data"]["id"] == event.id
+
+
+def test_a_position_behind_the_feed_is_told_what_may_be_missing(api: RunningApi, redis_client: redis.Redis) -> None:
+    partition, key = partition_of("a"), keys_of("a").feed
+    position = f"{partition}:2000-0"
+    event = an_event("a", BASE_MS).model_dump_json()
+    pipeline = redis_client.pipeline()
+    for number in range(MAX_FEED_ENTRIES + 500):
+        pipeline.xadd(key, {"kind": "closed", "event": event}, id=f"{3000 + number}-0", maxlen=MAX_FEED_ENTRIES)
+    pipeline.execute()
+    with following(api, f"position={position}&stream_id=b") as socket:
+        kinds = [json.loads(socket.recv(timeout=60)) for _ in range(2)]
+        assert kinds[1]["data"] == {"reason": "behind", "since_ms": 2000}
+    with following(api, f"position={kinds[1]['position']}&stream_id=b") as socket:
+        assert json.loads(socket.recv(timeout=60))["kind"] == "position"

@@ -1,7 +1,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import redis
@@ -10,7 +10,7 @@ from leasing import lease_of
 from typer.testing import CliRunner
 
 from afterimage.__main__ import app
-from shared.store.keys import Role, keys_of
+from shared.store.keys import NEEDED, keys_of
 from shared.store.registry import Registry
 from shared.streams import InferenceStatus, Progress, StreamState, StreamStatus
 
@@ -44,6 +44,7 @@ def test_a_registered_stream_is_shown_as_asked_for(api: RunningApi) -> None:
         "rtsp_transport": "udp",
         "skip": "keyframes",
         "stall_seconds": 45,
+        "transport_short_side": 360,
         "base_ms": BASE_MS,
     }
     reply = api.http.post("/v1/streams", json=wanted)
@@ -107,6 +108,14 @@ def test_of_many_registrations_of_one_id_at_once_exactly_one_succeeds(api: Runni
         ({"thresholds": {"moved": {"enter": 2}}}, "thresholds.moved.enter", "less than 1 (got 2)"),
         ({"thresholds": {"moved": {"entry": 1}}}, "thresholds.moved.entry", "allowed are enter, exit, min_seconds"),
         ({"thresholds": {"moved": {"enter": 0.2, "exit": 0.4}}}, "thresholds.moved", "exit 0.4 must not be above"),
+        ({"delivery": {"sunny": {}}}, "delivery", "no label 'sunny'; it has: covered, defocused"),
+        ({"delivery": {"offline": {"severity": "panic"}}}, "delivery.offline.severity", "'alert' or 'notice'"),
+        ({"delivery": {"moved": {"sound": 1}}}, "delivery.moved.sound", "allowed are severity, cooldown_seconds, min"),
+        ({"schedule": {"zone": "UTC"}}, "schedule.hours", "Field required"),
+        ({"schedule": {"hours": [{"till": "1"}]}}, "schedule.hours.0.till", "allowed are days, begin, end"),
+        ({"schedule": {"hours": [{}], "time_zone": "Mars"}}, "schedule.time_zone", "no such time zone; allowed are"),
+        ({"offline_seconds": 0}, "offline_seconds", "greater than or equal to 1 (got 0)"),
+        ({"maintenance": "yes"}, "maintenance", "valid boolean"),
         ({"colour": "red"}, "colour", "unknown field; allowed are fps, model, pace"),
         ({"source": "ftp://host/a"}, "source", "scheme 'ftp' is not known; allowed are rtsp://"),
         ({"source": "folder"}, "source", "is a directory"),
@@ -262,7 +271,7 @@ def test_a_removed_stream_leaves_no_key(api: RunningApi, redis_client: redis.Red
     publish(redis_client, stream_id, BASE_MS)
     registry = Registry(redis_client)
     spec = registry.get(stream_id).spec
-    ingest, inference = (lease_of(redis_client, role, stream_id) for role in get_args(Role))
+    ingest, inference = (lease_of(redis_client, role, stream_id) for role in NEEDED)
     registry.set_status(stream_id, StreamStatus(generation=spec.generation), ingest)
     registry.set_inference([(spec, InferenceStatus(reason="trouble"), inference)])
     redis_client.hset(keys_of(stream_id).state, stream_id, b"state")
@@ -275,7 +284,7 @@ def test_a_removed_stream_leaves_no_key(api: RunningApi, redis_client: redis.Red
         if redis_client.type(key) == b"hash":
             assert not redis_client.hexists(key, stream_id)
     assert [item["id"] for item in api.http.get("/v1/streams").json()["items"]] == ["stays"]
-    assert f'"{stream_id}"' not in api.http.get("/metrics").text
+    assert f'"{stream_id}"' not in api.metrics()
 
 
 def test_without_redis_the_api_says_so_and_when_to_try_again(tmp_path: Path) -> None:
@@ -287,4 +296,4 @@ def test_without_redis_the_api_says_so_and_when_to_try_again(tmp_path: Path) -> 
             assert reply.json()["error"]["code"] == "store_unavailable"
         assert api.http.post("/v1/streams", json={**CAMERA, "id": "one"}).status_code == 503
         assert api.http.get("/healthz").json() == {"status": "ok"}
-        assert "afterimage_api_store_up 0.0" in api.http.get("/metrics").text
+        assert "afterimage_api_store_up 0.0" in api.metrics()

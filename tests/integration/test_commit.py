@@ -204,8 +204,9 @@ def test_what_a_silent_stream_keeps_goes_by_the_clock(redis_client: redis.Redis,
     writer.publish([frame_at(0.125), frame_at(0.25)])
     first = commit_of(0.125, START, transitions=[("opened", event(0.0))], memory=b"memory")
     committer.commit([first])
-    assert redis_client.ttl(frames) == -1  # one waits
-    caught_up = commit_of(0.25, first.wanted, memory=b"memory")
+    assert {redis_client.ttl(key) for key in (frames, KEYS.events("cam"))} == {-1}  # one waits; one is open
+    closing = [("closed", event(0.0, "closed"))]
+    caught_up = commit_of(0.25, first.wanted, transitions=closing, memory=b"memory")
     committer.commit([caught_up])
     assert (
         redis_client.ttl(frames) > 86_000

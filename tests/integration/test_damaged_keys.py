@@ -45,7 +45,7 @@ def a_key(part: str, kind: str) -> Harm:
 
 
 PARTITIONS_HARMS: dict[str, Harm] = {"lease": a_key("lease", "string"), "no-lease": without_a_lease}
-HASHES_HARMS = {part: a_key(part, "hash") for part in ("progress", "inference", "state", "memory")}
+HASHES_HARMS = {part: a_key(part, "hash") for part in ("progress", "inference", "state", "memory", "open", "kept")}
 OWN_HARMS = {
     "scores-ahead": with_scores_ahead,
     "scores-gone": with_scores_ahead_that_are_gone,

@@ -2,6 +2,7 @@
 
 import threading
 
+import cv2
 import numpy as np
 import pytest
 from films import VideoFile
@@ -45,6 +46,18 @@ def test_another_rate_goes_on_from_the_last_frame(ingest: IngestRunner, video_fi
     assert times[:num_before] == grid(num_before)
     assert times[-50:] == grid(150, fps=5)[-50:]
     assert max(np.diff(times)) == 200
+
+
+def test_a_stream_may_want_larger_pictures(ingest: IngestRunner, video_file: VideoFile) -> None:
+    source = video_file("large.mp4", seconds=1, size=(640, 480)).name
+    for stream_id, lines in (("usual", None), ("large", 360)):
+        ingest.add(stream_id, source, transport_short_side=lines)
+    ingest.start()
+    for stream_id, size in (("usual", (256, 192)), ("large", (480, 360))):
+        ingest.until(stream_id, StreamState.ENDED)
+        picture = cv2.imdecode(np.frombuffer(ingest.frames(stream_id)[0].jpeg or b"", np.uint8), cv2.IMREAD_COLOR)
+        assert picture is not None
+        assert picture.shape[1::-1] == size
 
 
 def test_a_change_while_another_source_is_taken_up_is_kept(ingest: IngestRunner, video_file: VideoFile) -> None:

@@ -119,7 +119,7 @@ def test_a_wrong_password_is_said_and_found_nowhere(film: Path, redis_url: str, 
                 texts.append(command_lines(system.ingest.process.pid))
             time.sleep(0.05)
         texts += [api.http.get(path).text for path in ("/v1/streams", f"/v1/streams/{wrong}", f"/v1/streams/{right}")]
-        texts += [api.http.get("/metrics").text, system.ingest.page()]
+        texts += [api.metrics(), system.ingest.page()]
         shown = "".join(str(each.status) for each in system.streams.records())
     texts += [shown, system.ingest.log.read_text()]
     assert "guard" not in system.ingest.log.read_text()

@@ -31,8 +31,8 @@ from services.api.kept.probing import Prober
 from services.api.protocol.errors import ApiError
 from services.api.schemas.probes import ProbeCreate
 from services.api.settings import ApiSettings
-from services.ingest.captures.probe_desk import ProbeDesk
 from services.ingest.own_redis import OwnRedis
+from services.ingest.probe_desk import ProbeDesk
 from services.ingest.readers.probe import probe
 from services.ingest.settings import IngestSettings
 from services.ingest.sources.options import ReadOptions
@@ -162,7 +162,7 @@ def test_a_camera_that_says_nothing_is_given_up_and_its_password_is_nowhere(
     assert answer["source"] == f"rtsp://***@127.0.0.1:{silent_port}/x"
     assert (answer["ok"], bool(answer["reason"])) == (False, True)
     assert answer["reason"] in caplog.text
-    assert SECRET not in f"{answer} {caplog.text} {kept(redis_client)} {api.http.get('/metrics').text}"
+    assert SECRET not in f"{answer} {caplog.text} {kept(redis_client)} {api.metrics()}"
 
 
 def test_a_process_tries_cameras_and_keeps_their_passwords(
@@ -180,7 +180,7 @@ def test_a_process_tries_cameras_and_keeps_their_passwords(
         eventually(ProbeQueue(redis_client).desks, "its desk")
         right = tried(api, camera.url("guard:open-sesame@"))
         wrong = tried(api, camera.url(f"guard:{SECRET}@"))
-        told = [ingest.page(), api.http.get("/metrics").text, str(kept(redis_client))]
+        told = [ingest.page(), api.metrics(), str(kept(redis_client))]
         lines = command_lines(ingest.process.pid)
     assert (right["ok"], right["codec"], right["width"], right["height"]) == (True, "h264", 320, 240)
     assert right["duration_seconds"] is None

@@ -4,6 +4,7 @@ import contextlib
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import redis
@@ -20,7 +21,7 @@ from worker_runner import WorkerRunner, pictures, save_random_model, spec_of
 
 from services.api.metrics.store import StoreCollector
 from shared.store.client import connect
-from shared.store.keys import keys_of
+from shared.store.keys import Role, keys_of
 from shared.store.leases import LEASE_SECONDS
 from shared.store.registry import Registry
 from shared.streams import StreamState, StreamStatus
@@ -50,20 +51,20 @@ def test_the_apis_page(api: RunningApi, redis_client: redis.Redis) -> None:
     api.add("door")
     live(redis_client, "door")
     redis_client.xadd(keys_of("door").frames("door"), {"j": b"x" * 50_000})
-    page = api.http.get("/metrics").text
+    page = api.metrics()
     promtool("check", "metrics", text=page)
     states = samples(page, "afterimage_stream_state")
     assert len(states) == len(StreamState)
     assert {labels for labels, value in states.items() if value} == {'state="live",stream_id="door"'}
     assert samples(page, "afterimage_stream_queue_bytes")['stream_id="door"'] > 50_000
     assert samples(page, "afterimage_stream_info") == {'model="camera-events",pace="live",stream_id="door"': 1.0}
-    assert samples(page, "afterimage_workers") == {'role="ingest"': 0.0, 'role="inference"': 0.0}
+    assert samples(page, "afterimage_workers") == {f'role="{role}"': 0.0 for role in get_args(Role)}
     assert samples(page, "afterimage_redis_memory_bytes")['node="redis"'] > 50_000
     assert not samples(page, "afterimage_redis_memory_limit_bytes")
     assert samples(page, "process_resident_memory_bytes")
     assert "_created" not in page
     api.http.delete("/v1/streams/door")
-    assert not samples(api.http.get("/metrics").text, "afterimage_stream_state")
+    assert not samples(api.metrics(), "afterimage_stream_state")
 
 
 def test_the_limit_of_redis_is_told_where_there_is_one() -> None:
@@ -72,7 +73,7 @@ def test_the_limit_of_redis_is_told_where_there_is_one() -> None:
         redis_process(Path(folder), "--maxmemory", str(MAX_BYTES)) as url,
         running_api(url) as api,
     ):
-        page = api.http.get("/metrics").text
+        page = api.metrics()
     assert samples(page, "afterimage_redis_memory_limit_bytes") == {'node="redis"': float(MAX_BYTES)}
 
 

@@ -12,10 +12,10 @@ from odd_rtsp import odd_camera
 from patience import eventually
 from test_opening_rtsp import failure, read, self_signed
 
-from services.ingest.sources.network import addresses
 from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.video import open_video
 from shared.errors import SourceFailed
+from shared.network import addresses
 from shared.sources import parse_source
 from shared.streams import RtspTransport
 

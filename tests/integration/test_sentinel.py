@@ -11,8 +11,8 @@ from redis_cluster import free_port
 from redis_process import redis_binary
 
 from services.ingest.own_redis import OwnRedis
-from services.ingest.sources.network.addresses import AddressPolicy
 from shared.errors import SourceFailed, StoreUnavailable
+from shared.network.addresses import AddressPolicy
 from shared.store.client import connect
 from shared.store.registry import Registry
 from shared.streams import StreamSpec

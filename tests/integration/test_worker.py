@@ -179,7 +179,7 @@ def test_another_model_begins_with_an_empty_memory_and_closes_the_old_ones_event
     runner.wait_processed("fresh", 10)
     changed = [event for event in runner.events("cam") if event.close_reason == "model_changed"]
     assert sorted(event.label for event in changed) == ["frozen", "moved"]
-    assert all(event.model.startswith("eager@") for event in changed)
+    assert all((event.model or "").startswith("eager@") for event in changed)
     assert np.allclose(list(runner.scores("cam").values())[10:], list(runner.scores("fresh").values()), atol=1e-4)
 
 

@@ -4,8 +4,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from services.ingest.sources.network.addresses import AddressPolicy, place_of, resolve
 from shared.errors import SourceFailed
+from shared.network.addresses import AddressPolicy, place_of, resolve
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import asyncio
 
-from services.api.live.feed import MAX_PENDING, FeedEntry, Listener
+from services.api.followers.entries import FeedEntry
+from services.api.live.feed import MAX_PENDING, Listener
 from services.api.live.position import Position
 from shared.entries import EntryId
 
@@ -11,7 +12,7 @@ def entries(count: int) -> list[FeedEntry]:
 
 def test_what_is_offered_can_be_taken_in_order() -> None:
     async def scenario() -> None:
-        listener = Listener(Position(), Position())
+        listener = Listener(Position(), "")
         assert listener.offer(entries(2))
         assert listener.offer(entries(1))
         assert await listener.take(60) == entries(2) + entries(1)
@@ -22,7 +23,7 @@ def test_what_is_offered_can_be_taken_in_order() -> None:
 
 def test_a_full_queue_closes_the_listener() -> None:
     async def scenario() -> None:
-        listener = Listener(Position(), Position())
+        listener = Listener(Position(), "")
         assert listener.offer(entries(MAX_PENDING))
         assert not listener.closed
         assert not listener.offer(entries(1))
@@ -33,7 +34,7 @@ def test_a_full_queue_closes_the_listener() -> None:
 
 def test_closing_wakes_whoever_waits() -> None:
     async def scenario() -> None:
-        listener = Listener(Position(), Position())
+        listener = Listener(Position(), "")
         waiting = asyncio.create_task(listener.take(60))
         await asyncio.sleep(0)
         listener.close()

@@ -5,14 +5,14 @@ from pydantic import BaseModel, SecretStr
 
 from services.api.app import create_app
 from services.api.protocol.errors import ErrorBody
-from services.api.schemas import history, probes, service, streams
+from services.api.schemas import history, keys, probes, service, session, streams, targets
 from services.api.settings import ApiSettings
 from shared.events import Event
 
 MODELS: dict[str, type[BaseModel]] = {
     **{
         name: kind
-        for module in (streams, history, service, probes)
+        for module in (streams, history, service, probes, keys, session, targets)
         for name, kind in vars(module).items()
         if isinstance(kind, type) and issubclass(kind, BaseModel)
     },

@@ -9,6 +9,7 @@ import redis
 from dashboards import FILES, GRAFANA, board, queries
 from promtool import PROMETHEUS, promtool
 
+from services.api.delivery.worker import WorkerMetrics
 from services.api.metrics.requests import ApiMetrics
 from services.api.metrics.store import StoreCollector
 from services.inference.metrics import InferenceMetrics
@@ -26,7 +27,7 @@ ALERTS = (PROMETHEUS / "alerts.yml").read_text()
 @pytest.fixture
 def known(redis_client: redis.Redis) -> set[str]:
     """Names of all that the services tell and the rules record."""
-    pages = (ApiMetrics(), InferenceMetrics(), IngestMetrics())
+    pages = (ApiMetrics(), InferenceMetrics(), IngestMetrics(), WorkerMetrics())
     families = [family for page in pages for family in page.registry.collect()]
     families += StoreCollector(redis_client, Registry(redis_client), LEASE_SECONDS).collect()
     gpu = (PROJECT_ROOT / "services" / "inference" / "metrics.py").read_text()

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 import pytest
 from web_server import Handler, WebServer, behind_digest, web_server
 
-from services.ingest.sources.network.addresses import AddressPolicy
 from services.ingest.sources.network.challenges import Authorizer, Login, parsed
 from services.ingest.sources.network.http_body import HttpBody, fetch
 from services.ingest.sources.network.http_client import NOT_MODIFIED, HttpClient
 from shared.errors import SourceFailed
+from shared.network.addresses import AddressPolicy
 
 USER, PASSWORD = 'wäch"ter', "p@w:r/d?ü"
 LOGIN = "w%C3%A4ch%22ter:p%40w%3Ar%2Fd%3F%C3%BC@"

@@ -5,12 +5,12 @@ import struct
 
 import pytest
 
-from services.ingest.sources.network.addresses import AddressPolicy
 from services.ingest.sources.network.challenges import Login
 from services.ingest.sources.rtsp.carriage import Carriage
 from services.ingest.sources.rtsp.splice import Splice, is_rtp
 from services.ingest.sources.rtsp.wires import Destination
 from shared.errors import SourceFailed
+from shared.network.addresses import AddressPolicy
 
 HERE = "127.0.0.1"
 REPORT = struct.pack("!BBHI", 0x80, 200, 6, 7) + bytes(20)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.sources.decoding.transport import MAX_LONG_SIDE, encode_jpeg, transport_size
+from services.ingest.sources.decoding.transport import MAX_LONG_SIDE, encode_jpeg, max_long_side, transport_size
 
 SIDE = st.integers(min_value=1, max_value=16_384)
 
@@ -28,13 +28,18 @@ def test_size_of_known_pictures(source: tuple[int, int], expected: tuple[int, in
     assert transport_size(*source) == expected
 
 
+def test_a_large_picture_keeps_its_lines() -> None:
+    assert transport_size(1920, 1080, 720) == (1280, 720)
+    assert transport_size(2560, 1080, 720) == (1280, 540)
+
+
 @given(SIDE, SIDE, st.integers(min_value=32, max_value=768))
 def test_size_is_even_bounded_and_never_enlarged(width: int, height: int, short_side: int) -> None:
     small_width, small_height = transport_size(width, height, short_side)
     assert small_width % 2 == small_height % 2 == 0
     assert 2 <= small_width <= max(2, width)
     assert 2 <= small_height <= max(2, height)
-    assert max(small_width, small_height) <= MAX_LONG_SIDE
+    assert max(small_width, small_height) <= max_long_side(short_side)
     assert min(small_width, small_height) <= max(2, short_side + 1)
 
 

@@ -37,6 +37,11 @@ class ModelListing:
         folders = sorted(path for path in self._models_dir.iterdir() if path.is_dir() and path.name[0] not in "._")
         return [self._read(folder) for folder in folders[:MAX_MODELS]]
 
+    def sha256(self, reference: str | None) -> str | None:
+        """Of the weights that a reference (`name@hash8`) names, where they are here."""
+        manifests = (model.manifest for model in self.models() if model.manifest)
+        return next((each.weights.sha256 for each in manifests if each.reference == reference), None)
+
     def _read(self, folder: Path) -> Model:
         stamp = folder_stamp(folder)
         stamped, model = self._seen.get(folder, (None, None))

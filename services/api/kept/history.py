@@ -1,4 +1,4 @@
-"""Reading events and scores back, in pages whose cost does not grow with what is stored."""
+"""Reading events back, in pages whose cost does not grow with what is stored."""
 
 import heapq
 from collections.abc import Iterable, Sequence
@@ -6,15 +6,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import redis
-from pydantic import ValidationError
 
-from services.api.schemas.history import FrameScores
+from services.api.protocol.parameters import MAX_MS
+from services.api.schemas.history import LabelScore
 from shared.entries import EntryId, parse_scores
 from shared.events import Event
+from shared.life.event_desk import EventDesk, MarkedEvent
 from shared.store.client import replies_of, translated
 from shared.store.keys import keys_of
 
 MAX_SCANNED = 20_000
+AROUND_MS = 10_000
+MAX_AROUND = 500
 
 Place = tuple[int, str]
 
@@ -38,6 +41,10 @@ class EventQuery:
         before_until = (self.until_ms, "")
         return min(self.after, before_until) if self.after else before_until
 
+    def gives(self, place: Place, label: str) -> bool:
+        """Whether the query may give the event."""
+        return place[0] >= self.since_ms and place < self.start and self.label in {None, label}
+
 
 @dataclass(slots=True)
 class _Scan:
@@ -57,18 +64,20 @@ class _Scan:
 
 
 class History:
-    """Events and scores of all streams. Methods raise StoreUnavailable."""
+    """Events of all streams. Methods raise StoreUnavailable."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
+        self._desk = EventDesk(client)
 
-    def events(self, stream_ids: Iterable[str], query: EventQuery) -> tuple[list[Event], Place | None]:
+    def events(self, stream_ids: Iterable[str], query: EventQuery) -> tuple[list[MarkedEvent], Place | None]:
         """A page of events over the streams, and the place after which the next one goes on (None: nothing is left).
 
         Every stream is scanned from its newest event down, in chunks, and on only while it could still hold an event
         of the page. A label that is rare ends the page early, after MAX_SCANNED entries: the next one goes on there.
         """
         scans = [_Scan(stream_id, query.start) for stream_id in stream_ids]
+        self._add_kept(scans, query)
         pending, chunk, scanned = scans, query.limit // max(1, len(scans)) + 1, 0
         best: list[Place] = []
         while pending and scanned <= MAX_SCANNED:
@@ -83,25 +92,15 @@ class History:
         page = best[: query.limit]
         return self._load(page), page[-1] if len(best) > query.limit else None
 
-    def event(self, event_id: str) -> Event | None:
-        """One event by its id, or None."""
-        loaded = self._load([(0, event_id)])
-        return loaded[0] if loaded else None
-
-    def scores(self, stream_id: str, since_ms: int, until_ms: int, limit: int) -> tuple[list[FrameScores], int | None]:
-        """Scores of the frames in `since_ms` <= time < `until_ms`, oldest first, and where the next page begins."""
+    def scores_around(self, event: Event) -> list[LabelScore]:
+        """Its label's scores from a little before its start to a little after its end."""
+        ended_ms = MAX_MS - AROUND_MS if event.ended_at_ms is None else event.ended_at_ms
+        since, until = f"{max(0, event.started_at_ms - AROUND_MS)}-0", f"({ended_ms + AROUND_MS}-0"
         with translated():
-            entries: Any = self._client.xrange(
-                keys_of(stream_id).scores(stream_id), f"{since_ms}-0", f"({until_ms}-0", count=limit
-            )
-        frames = [
-            FrameScores(
-                at_ms=EntryId.parse(entry_id).ms,
-                scores=parse_scores(fields),
-            )
-            for entry_id, fields in entries
-        ]
-        return frames, frames[-1].at_ms + 1 if len(frames) == limit else None
+            key = keys_of(event.stream_id).scores(event.stream_id)
+            entries: Any = self._client.xrange(key, since, until, count=MAX_AROUND)
+        found = ((EntryId.parse(name).ms, parse_scores(fields).get(event.label)) for name, fields in entries)
+        return [LabelScore(at_ms=at_ms, score=score) for at_ms, score in found if score is not None]
 
     def _scan(self, scans: Sequence[_Scan], query: EventQuery, chunk: int) -> int:
         """Looks at the next `chunk` entries of each stream, in one round trip; returns how many there were."""
@@ -116,23 +115,23 @@ class History:
             scan.done = len(below) < chunk
         return sum(len(reply) for reply in replies)
 
-    def _load(self, places: Sequence[Place]) -> list[Event]:
-        """The events themselves; those that were trimmed away meanwhile, or cannot be read, are left out."""
+    def _add_kept(self, scans: Sequence[_Scan], query: EventQuery) -> None:
+        """What the query may give of the events that people keep, which lie apart."""
+        by_id = {scan.stream_id: scan for scan in scans}
         pipeline = self._client.pipeline(transaction=False)
-        for _, event_id in places:
-            stream_id = event_id.partition(".")[0]
-            pipeline.hget(keys_of(stream_id).event_data(stream_id), event_id)
-        stored = replies_of(pipeline)
-        return [event for text in stored if isinstance(text, bytes) and (event := _parse(text)) is not None]
+        for key in {keys_of(stream_id).kept for stream_id in by_id}:
+            pipeline.hkeys(key)
+        for reply in replies_of(pipeline):
+            for event_id in () if isinstance(reply, Exception) else map(bytes.decode, reply):
+                scan, start = by_id.get(event_id.partition(".")[0]), event_id.rpartition(".")[2]
+                if scan and start.isdecimal() and query.gives((int(start), event_id), _label_of(event_id)):
+                    scan.found.append((int(start), event_id))
+
+    def _load(self, places: Sequence[Place]) -> list[MarkedEvent]:
+        """The events themselves; those that were trimmed away meanwhile, or cannot be read, are left out."""
+        return self._desk.find(event_id for _, event_id in places)
 
 
 def _label_of(event_id: str) -> str:
     """The label in an event's id (`shared.events.event_id`)."""
     return event_id.split(".")[1]
-
-
-def _parse(text: bytes) -> Event | None:
-    try:
-        return Event.model_validate_json(text)
-    except ValidationError:
-        return None

@@ -3,6 +3,7 @@
 import re
 import secrets
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import redis
@@ -14,8 +15,9 @@ from services.api.schemas.streams import StreamChange, StreamCreate
 from services.api.settings import ApiSettings
 from shared.clock import now_ms
 from shared.errors import SourceMissing, SourceRefused, StreamExists
+from shared.manifest import OFFLINE
 from shared.records import StreamRecord
-from shared.sources import MASKED, check_file, parse_source
+from shared.sources import LOCKED, MASKED, SEALED, check_file, parse_source
 from shared.store.registry import Registry
 from shared.streams import DEFAULT_FPS, DEFAULT_MODEL, MIN_FPS, StreamSpec
 from shared.words.redaction import MASK, shown_source
@@ -59,11 +61,20 @@ class Registrar:
 
         A source that comes back as it is shown stays what it is; any other with the mask in it is refused.
         """
+        return self._replaced(stream_id, lambda seen: self._changed(seen, wanted))
+
+    def forget(self, stream_id: str) -> StreamRecord:
+        """Asks inference to empty a stream's memory; raises StreamUnknown."""
+        return self._replaced(stream_id, lambda seen: seen.spec.model_copy(update={"forgets": seen.spec.forgets + 1}))
+
+    def _replaced(self, stream_id: str, make: Callable[[StreamRecord], StreamSpec]) -> StreamRecord:
         for _ in range(MAX_ATTEMPTS):
             seen = self._registry.get(stream_id)
             if seen.problem:
                 raise ApiError(409, "unreadable", f"stream {stream_id!r} cannot be changed: {seen.problem}")
-            spec = self._changed(seen, wanted)
+            spec = make(seen)
+            if spec.source == SEALED:
+                raise ApiError(409, "unreadable", f"stream {stream_id!r} cannot be changed: {LOCKED}", field="source")
             if self._registry.replace(seen.spec, spec):
                 return self._registry.get(stream_id)
         raise ApiError(409, "conflict", f"stream {stream_id!r} is being changed by others at the same time; try again")
@@ -86,7 +97,7 @@ class Registrar:
             spec = spec.model_copy(update={"fps": self._model_fps(spec.model, spec.fps)})
         if new_source:
             check_source(spec.source, self._settings.media_root, may_come=True)
-        if changes.keys() & {"model", "thresholds"}:
+        if changes.keys() & {"model", "thresholds", "delivery"}:
             self._check_model(spec)
         return spec
 
@@ -114,9 +125,10 @@ class Registrar:
             usable = ", ".join(name for name, each in models.items() if each.reason is None) or "none"
             problem = "no such model" if model is None else f"not usable: {model.reason}"
             raise refused("model", spec.model, f"{problem}; usable are: {usable}")
-        if strangers := sorted(set(spec.thresholds) - set(model.manifest.labels)):
-            labels = ", ".join(model.manifest.labels)
-            raise refused("thresholds", strangers[0], f"{spec.model} has no label {strangers[0]!r}; it has: {labels}")
+        for field, known in (("thresholds", model.manifest.labels), ("delivery", (*model.manifest.labels, OFFLINE))):
+            if strangers := sorted(set(getattr(spec, field)) - set(known)):
+                problem = f"{spec.model} has no label {strangers[0]!r}; it has: {', '.join(known)}"
+                raise refused(field, strangers[0], problem)
 
 
 def check_source(text: str, media_root: Path, *, may_come: bool = False) -> None:

@@ -5,44 +5,39 @@ listener keeps its own Position, so where its catching up and the reader overlap
 """
 
 import asyncio
-import json
 import logging
 import random
 from collections import deque
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import redis.asyncio
 
+from services.api.followers.entries import FeedEntry, parse_entry
+from services.api.live.gap import Extent, Gap, put_right
 from services.api.live.position import Position
 from services.api.metrics.requests import ApiMetrics
-from services.api.protocol.errors import ApiError
+from services.api.protocol.door import Door
 from shared.entries import EntryId
-from shared.errors import StoreUnavailable
+from shared.errors import AfterimageError, StoreUnavailable
 from shared.store.client import translated
 from shared.store.keys import NUM_PARTITIONS, PARTITIONS
 
 POLL_SECONDS = 0.1
 MAX_BACKOFF_SECONDS = 2.0
 PAGE_ENTRIES = 64
-MAX_LISTENERS = 256
+NO_KEY = "no such key"
+JOIN_SECONDS = 2.0
 MAX_PENDING = 2 * NUM_PARTITIONS * PAGE_ENTRIES
+
+Answer = TypeVar("Answer")
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class FeedEntry:
-    """One transition of one event; `event` is its JSON as stored."""
-
-    partition: int
-    entry_id: EntryId
-    kind: str
-    stream_id: str
-    label: str
-    event: str
+class FeedFull(AfterimageError):
+    """There is no place for one more listener; the message says why."""
 
 
 class Listener:
@@ -51,10 +46,16 @@ class Listener:
     A full queue closes the listener: the client is too slow, and can come back with its position.
     """
 
-    def __init__(self, position: Position, start: Position) -> None:
-        self.position = position
-        self.start = start
+    def __init__(self, position: Position | None, holder: str) -> None:
+        """A place of this holder: after the position, or, without one, from the moment it is placed."""
+        self.position = position or Position()
+        self.holder = holder
+        self.start: Position | None = None
+        """where the reader was when it began to feed this listener; None before"""
+        self.gap: Gap | None = None
+        """what lies before the position and cannot be given"""
         self.closed = False
+        self.is_new = position is None
         self._pending: deque[FeedEntry] = deque()
         self._changed = asyncio.Event()
 
@@ -86,14 +87,17 @@ class Listener:
 class LiveFeed:
     """Feeds listeners from Redis; while Redis is away they wait, and then miss nothing that is still kept."""
 
-    def __init__(self, client: redis.asyncio.Redis, metrics: ApiMetrics) -> None:
+    def __init__(self, client: redis.asyncio.Redis, metrics: ApiMetrics, door: Door) -> None:
         self._client = client
         self._metrics = metrics
+        self._door = door
         self._position = Position()
+        self._joined: set[Listener] = set()
         self._listeners: set[Listener] = set()
+        """those of them that have their place: the reader feeds them"""
         self._somebody_listens = asyncio.Event()
         self._joining = asyncio.Lock()
-        self._closed = False
+        self.closed = False
 
     async def run(self) -> None:
         """Reads until it is cancelled."""
@@ -108,35 +112,43 @@ class LiveFeed:
             else:
                 await asyncio.sleep(0 if len(entries) >= PAGE_ENTRIES else POLL_SECONDS)
 
-    async def join(self, position: Position | None) -> Listener:
-        """A new listener after the position, or from now on; raises StoreUnavailable, and ApiError when there are too
-        many or the api is stopping. Whoever joins must leave.
+    async def join(self, position: Position | None, holder: str) -> Listener:
+        """A new listener after the position, or from now on; while Redis is away, from when it is back.
+
+        Raises FeedFull where there is no place for this holder, or the api is stopping. Whoever joins must leave.
         """
-        async with self._joining:
-            if self._closed or len(self._listeners) >= MAX_LISTENERS:
-                reason = "the api is stopping" if self._closed else f"there are {MAX_LISTENERS} already"
-                raise ApiError(503, "feed_full", f"the live feed takes no more listeners: {reason}")
-            if not self._listeners:
-                self._position = await self._newest()
-            listener = Listener(position or self._position.copy(), self._position.copy())
-            self._listeners.add(listener)
-            self._somebody_listens.set()
-        self._metrics.live_clients.set(len(self._listeners))
+        reason = "the api is stopping" if self.closed else self._door.enter(holder)
+        if reason:
+            raise FeedFull(f"the live feed takes no more listeners: {reason}")
+        self._metrics.live_clients.set(self._door.total)
+        listener = Listener(position, holder)
+        self._joined.add(listener)
+        try:
+            with suppress(StoreUnavailable, TimeoutError):
+                async with asyncio.timeout(JOIN_SECONDS):
+                    await self._place(listener)
+        except BaseException:
+            self.leave(listener)
+            raise
         return listener
 
     def leave(self, listener: Listener) -> None:
         """Forgets a listener."""
+        self._door.leave(listener.holder)
+        self._metrics.live_clients.set(self._door.total)
+        self._joined.discard(listener)
         self._listeners.discard(listener)
-        self._metrics.live_clients.set(len(self._listeners))
         if not self._listeners:
             self._somebody_listens.clear()
 
     async def follow(self, listener: Listener, idle_seconds: float) -> AsyncGenerator[FeedEntry | None]:
         """Each entry after the listener's position, which moves along with it; None whenever nothing came for a while.
 
-        Ends when the listener is closed.
+        Ends when the listener is closed. The first is None, once the listener has its place.
         """
-        while not listener.position.covers(listener.start):
+        await self._patiently(lambda: self._place(listener))
+        yield None
+        while listener.start and not listener.position.covers(listener.start):
             missed = await self._read(listener.position)
             for entry in _advance(listener.position, missed):
                 yield entry
@@ -156,8 +168,8 @@ class LiveFeed:
 
     def stop(self) -> None:
         """Ends all listening; nobody can join any more."""
-        self._closed = True
-        for listener in self._listeners:
+        self.closed = True
+        for listener in self._joined:
             listener.close()
 
     def _hand_out(self, entries: Sequence[FeedEntry]) -> None:
@@ -167,12 +179,31 @@ class LiveFeed:
             if not listener.closed and not listener.offer(entries):
                 self._metrics.live_clients_slow.inc()
 
+    async def _place(self, listener: Listener) -> None:
+        """Has the reader feed the listener from here on; raises StoreUnavailable, and it can be asked for again."""
+        async with self._joining:
+            if listener.start or listener.closed:
+                return
+            if not self._listeners:
+                self._position = await self._newest()
+            if listener.is_new:
+                listener.position = self._position.copy()
+            else:
+                listener.gap = put_right(listener.position, await self._extents())
+            listener.start = self._position.copy()
+            self._listeners.add(listener)
+            self._somebody_listens.set()
+
     async def _read(self, position: Position) -> list[FeedEntry]:
         """The next entries of all partitions, roughly in the order of their times; waits while Redis is away."""
+        return await self._patiently(lambda: self._ask(position))
+
+    async def _patiently(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """What Redis answers, however long it is away."""
         backoff_seconds = POLL_SECONDS
         while True:
             try:
-                return await self._ask(position)
+                return await ask()
             except StoreUnavailable as err:
                 if backoff_seconds == POLL_SECONDS:
                     log.warning("the live feed waits: %s", err)
@@ -187,11 +218,26 @@ class LiveFeed:
         with translated():
             replies = await pipeline.execute()
         found = [
-            _parse(keys.partition, entry_id, fields)
+            parse_entry(keys.partition, entry_id, fields)
             for keys, reply in zip(PARTITIONS, replies, strict=True)
             for entry_id, fields in reply
         ]
         return sorted(found, key=lambda entry: entry.entry_id)
+
+    async def _extents(self) -> list[tuple[int, Extent]]:
+        """What is kept of each partition's feed."""
+        pipeline = self._client.pipeline(transaction=False)
+        for keys in PARTITIONS:
+            pipeline.xinfo_stream(keys.feed)
+        with translated():
+            replies = await pipeline.execute(raise_on_error=False)
+            for reply in replies:
+                if isinstance(reply, Exception) and NO_KEY not in str(reply):
+                    raise reply
+        found = zip(PARTITIONS, replies, strict=True)
+        return [
+            (keys.partition, Extent() if isinstance(reply, Exception) else Extent.parse(reply)) for keys, reply in found
+        ]
 
     async def _newest(self) -> Position:
         """Where every partition's feed ends now."""
@@ -210,16 +256,3 @@ def _advance(position: Position, entries: Sequence[FeedEntry]) -> Iterator[FeedE
         if not position.has_passed(entry.partition, entry.entry_id):
             position.advance(entry.partition, entry.entry_id)
             yield entry
-
-
-def _parse(partition: int, entry_id: bytes, fields: dict[bytes, bytes]) -> FeedEntry:
-    """An entry of the feed; one that makes no sense has no kind, so that it is passed and nobody wants it."""
-    try:
-        event = fields[b"event"].decode()
-        parsed: dict[str, Any] = json.loads(event)
-        kind, stream_id, label = fields[b"kind"].decode(), parsed["stream_id"], parsed["label"]
-    except (KeyError, TypeError, ValueError):
-        extra = {"partition": partition}
-        log.warning("partition %d: feed entry %s cannot be read", partition, entry_id.decode(), extra=extra)
-        kind, stream_id, label, event = "", "", "", ""
-    return FeedEntry(partition, EntryId.parse(entry_id), kind, stream_id, label, event)

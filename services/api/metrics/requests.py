@@ -1,6 +1,7 @@
 """What the api counts and times of its own work."""
 
 import time
+from typing import Literal, get_args
 
 from prometheus_client import Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -8,6 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.service.metrics_server import new_registry
 
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+CutReason = Literal["full", "late", "slow"]
 
 
 class ApiMetrics:
@@ -24,14 +27,31 @@ class ApiMetrics:
             ["method", "route"],
             registry=self.registry,
         )
+        self.connections = Gauge("afterimage_api_connections", "Connections open now.", registry=self.registry)
+        self._cut = Counter(
+            "afterimage_api_connections_cut_total",
+            "Connections refused or closed: full (no place), late (a request did not arrive in time), slow (an answer "
+            "was not taken in time).",
+            ["reason"],
+            registry=self.registry,
+        )
+        for reason in get_args(CutReason):
+            self._cut.labels(reason)
         self.live_clients = Gauge(
             "afterimage_api_live_clients", "Listeners of the live feed connected now.", registry=self.registry
+        )
+        self.viewers = Gauge(
+            "afterimage_api_viewers", "Connections that are shown live pictures now.", registry=self.registry
         )
         self.live_clients_slow = Counter(
             "afterimage_api_live_clients_slow_total",
             "Listeners of the live feed disconnected for being slow.",
             registry=self.registry,
         )
+
+    def cut(self, reason: CutReason) -> None:
+        """Counts a connection that was refused or closed."""
+        self._cut.labels(reason).inc()
 
 
 class RequestMetrics:

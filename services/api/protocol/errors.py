@@ -5,14 +5,18 @@ say which part of the request was refused.
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI, Request, WebSocket
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from services.api.delivery.targets import TargetRefused, TargetUnknown
+from services.api.protocol.headers import HEADERS
+from services.api.protocol.sockets import NOT_ALLOWED, Farewell, turn_away
 from shared.errors import (
     AfterimageError,
     SourceMissing,
@@ -22,6 +26,8 @@ from shared.errors import (
     StreamExists,
     StreamUnknown,
 )
+from shared.life.delivery_rules import Hours, LabelDelivery, Schedule
+from shared.life.event_desk import EventBusy, EventUnknown
 from shared.streams import ThresholdOverride
 from shared.words.plain_words import is_plain
 from shared.words.redaction import redact
@@ -29,13 +35,30 @@ from shared.words.validation import repeated, repeated_name
 
 RETRY_AFTER_SECONDS = 1
 MAX_PATH = 100
-CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large", 500: "internal"}
+CODES = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "request_timeout",
+    413: "too_large",
+    500: "internal",
+}
 
+PARTS: dict[tuple[str, int], type[BaseModel]] = {
+    ("delivery", 3): LabelDelivery,
+    ("schedule", 2): Schedule,
+    ("schedule", 4): Hours,
+}
+"""What lies below a body's fields, by how deep: thresholds, unless it is named here."""
 EXPECTED: dict[type[Exception], tuple[int, str, str | None]] = {
     StreamUnknown: (404, "stream_unknown", None),
     StreamExists: (409, "stream_exists", "id"),
+    TargetUnknown: (404, "target_unknown", None),
+    TargetRefused: (409, "target_refused", "id"),
     SourceRefused: (422, "invalid", "source"),
     SourceMissing: (422, "invalid", "source"),
+    EventUnknown: (404, "event_unknown", None),
+    EventBusy: (409, "event_busy", None),
     StoreUnavailable: (503, "store_unavailable", None),
     StoreFull: (503, "store_full", None),
 }
@@ -61,6 +84,9 @@ class ErrorBody(BaseModel):
 class ApiError(AfterimageError):
     """A request that cannot be served, with the status and the code that say why."""
 
+    headers: Mapping[str, str] = MappingProxyType({})
+    """what its answer carries besides"""
+
     def __init__(self, status: int, code: str, message: str, *, field: str | None = None, value: object = None) -> None:
         super().__init__(message)
         self.status = status
@@ -77,29 +103,33 @@ def refused(field: str, value: object, problem: str) -> ApiError:
 def install_error_handlers(app: FastAPI) -> None:
     """Makes the app answer every error in the one shape."""
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
-    app.add_exception_handler(ApiError, _on_api_error)
+    app.add_exception_handler(WebSocketRequestValidationError, _on_invalid_socket)
+    app.add_exception_handler(ApiError, _on_own_error)
     for kind in EXPECTED:
-        app.add_exception_handler(kind, _on_expected_error)
+        app.add_exception_handler(kind, _on_own_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(Exception, _on_defect)
 
 
-def error_response(status: int, detail: ErrorDetail, headers: dict[str, str] | None = None) -> JSONResponse:
+def error_response(status: int, detail: ErrorDetail, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """The answer itself; whatever is temporary says when to try again."""
     headers = dict(headers or {})
     if status in {429, 503}:
-        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
     return JSONResponse(ErrorBody(error=detail).model_dump(exclude_none=True), status, headers)
 
 
-async def _on_api_error(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, ApiError)  # noqa: S101  (what the handler is registered for)
-    return error_response(error.status, error.detail)
-
-
-async def _on_expected_error(_request: Request, error: Exception) -> JSONResponse:
+def answer_to(error: AfterimageError) -> JSONResponse:
+    """The answer to a request that one of our own errors ended: an ApiError, or one of those that are expected."""
+    if isinstance(error, ApiError):
+        return error_response(error.status, error.detail, error.headers)
     status, code, field = EXPECTED[type(error)]
     return error_response(status, ErrorDetail(code=code, message=redact(str(error)), field=field))
+
+
+async def _on_own_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, AfterimageError)  # noqa: S101  (what the handler is registered for)
+    return answer_to(error)
 
 
 async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
@@ -112,7 +142,7 @@ async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
 
 async def _on_defect(_request: Request, _error: Exception) -> JSONResponse:
     message = "an error inside the api; its log has the details"
-    return error_response(500, ErrorDetail(code="internal", message=message))
+    return error_response(500, ErrorDetail(code="internal", message=message), HEADERS)
 
 
 async def _on_invalid_request(request: Request, error: Exception) -> JSONResponse:
@@ -121,6 +151,11 @@ async def _on_invalid_request(request: Request, error: Exception) -> JSONRespons
     detail = _detail_of(problems[0], _body_fields(request))
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return error_response(422, detail.model_copy(update={"message": detail.message + more}))
+
+
+async def _on_invalid_socket(socket: WebSocket, error: Exception) -> None:
+    assert isinstance(error, WebSocketRequestValidationError)  # noqa: S101  (what the handler is registered for)
+    await turn_away(socket, Farewell(NOT_ALLOWED, _detail_of(error.errors()[0], ()).message))
 
 
 def _body_fields(request: Request) -> Sequence[str]:
@@ -140,11 +175,13 @@ def _detail_of(problem: Mapping[str, Any], body_fields: Sequence[str]) -> ErrorD
         )
     field = ".".join(map(repeated_name, path))
     if problem["type"] == "extra_forbidden":
-        allowed = body_fields if len(path) == 1 else list(ThresholdOverride.model_fields)
+        allowed = (
+            body_fields if len(path) == 1 else list(PARTS.get((path[0], len(path)), ThresholdOverride).model_fields)
+        )
         message = f"{field}: unknown field; allowed are {', '.join(allowed)}"
         return ErrorDetail(code="invalid", message=message, field=field)
     value = problem["input"]
-    may_be_secret = place == "body" and path[0] == "source"
+    may_be_secret = place == "body" and path[0] in {"source", "url", "secret"}
     text = None if may_be_secret or problem["type"] == "missing" else repeated(value)
     if text is None:
         return ErrorDetail(code="invalid", message=f"{field}: {problem['msg']}", field=field)

@@ -1,5 +1,8 @@
-"""What every request passes on its way in: an id that its answer and its log lines carry, and a bound on its body."""
+"""What every request passes on its way in: the prefix that a proxy shows the api under, an id that its answer and its
+log lines carry, and a bound on its body.
+"""
 
+import asyncio
 import re
 import secrets
 
@@ -12,8 +15,23 @@ from shared.service.logs import request_id
 
 HEADER = "X-Request-ID"
 ALLOWED = re.compile(r"[A-Za-z0-9._-]{1,64}")
+BODY_SECONDS = 10.0
 MAX_BODY_BYTES = 64 * 1024
 TOO_LARGE = f"the body is larger than {MAX_BODY_BYTES} bytes"
+TOO_LATE = f"the body did not arrive within {BODY_SECONDS:g} s"
+
+
+class Prefix:
+    """Has routes found below a prefix as well as without it: some proxies take it away, some do not."""
+
+    def __init__(self, app: ASGIApp, prefix: str) -> None:
+        self._app = app
+        self._prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles one connection."""
+        scope["root_path"] = self._prefix
+        await self._app(scope, receive, send)
 
 
 class RequestId:
@@ -40,7 +58,8 @@ class RequestId:
 
 
 class BodyLimit:
-    """Refuses bodies that are too large with 413: by their declared length, else as soon as they exceed it."""
+    """Refuses bodies that are too large with 413, by their declared length or as soon as they exceed it; late ones with
+    408."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -55,11 +74,17 @@ class BodyLimit:
             response = error_response(413, ErrorDetail(code=CODES[413], message=TOO_LARGE), {"Connection": "close"})
             await response(scope, receive, send)
             return
-        received = 0
+        received, is_whole = 0, False
+        due_at = asyncio.get_running_loop().time() + BODY_SECONDS
 
         async def receive_bounded() -> Message:
-            nonlocal received
-            message = await receive()
+            nonlocal received, is_whole
+            try:
+                async with asyncio.timeout_at(None if is_whole else due_at):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, TOO_LATE, {"Connection": "close"}) from None
+            is_whole = not message.get("more_body", False)
             received += len(message.get("body", b""))
             if received > MAX_BODY_BYTES:
                 raise HTTPException(413, TOO_LARGE, {"Connection": "close"})

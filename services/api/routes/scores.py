@@ -1,8 +1,12 @@
 """What is kept of a stream's frames: their scores, and the newest picture."""
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
 
 from services.api.context import Context
 from services.api.kept.frames import newest_frame
@@ -14,6 +18,14 @@ from services.api.schemas.streams import StreamView
 
 router = APIRouter(prefix="/v1/streams/{stream_id}", tags=["streams"])
 
+
+class JsonStream(StreamingResponse):
+    """JSON that is made while it is sent."""
+
+    media_type = "application/json"
+
+
+PAGE: Responses = {200: {"model": ScorePage}}
 JPEG: Responses = {
     200: {
         "description": "The picture; `X-Captured-At-Ms` says when it was captured",
@@ -22,18 +34,25 @@ JPEG: Responses = {
 }
 
 
-@router.get("/scores", responses=errors(404, 422, 503))
-def list_scores(
+@router.get("/scores", response_class=JsonStream, responses=PAGE | errors(404, 422, 503))
+async def list_scores(
     stream_id: StreamIdPath,
     context: Context,
     since_ms: SinceMs = 0,
     until_ms: UntilMs = MAX_MS,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
-) -> ScorePage:
+) -> Response:
     """Each frame's score per label, oldest first."""
-    context.registry.get(stream_id)
-    items, next_since_ms = context.history.scores(stream_id, since_ms, until_ms, limit)
-    return ScorePage(items=items, next_since_ms=next_since_ms)
+    await run_in_threadpool(context.registry.get, stream_id)
+    pieces = context.scores.page(stream_id, since_ms, until_ms, limit)
+    return JsonStream(_from(await anext(pieces), pieces))
+
+
+async def _from(first: bytes, others: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    yield first
+    async with aclosing(others):
+        async for piece in others:
+            yield piece
 
 
 @router.get("/snapshot.jpg", response_class=Response, responses=JPEG | errors(404, 422, 503))

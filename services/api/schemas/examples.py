@@ -16,7 +16,34 @@ EVENT: dict[str, Any] = {
     "epoch": 1,
     "close_reason": "score",
     "frames_missed": 0,
+    "severity": "alert",
+    "thresholds": {"enter": 0.6, "exit": 0.4, "min_seconds": 0.5, "merge_seconds": 1.0},
     "memory_reset": None,
+    "media": {
+        "state": "kept",
+        "reason": None,
+        "pictures": {"before": 1753429995125, "opening": 1753430000125, "peak": 1753430002250},
+        "clip": {
+            "from_ms": 1753429995125,
+            "to_ms": 1753430010000,
+            "num_frames": 120,
+            "width": 342,
+            "height": 192,
+            "frames_missing": 0,
+        },
+        "recorded_at_ms": 1753430011480,
+        "num_bytes": 287344,
+        "peak_score": 0.97,
+    },
+    "acknowledged": {"at_ms": 1753430011000, "by": "Kim"},
+    "feedback": {"at_ms": 1753430015000, "by": "Kim", "verdict": "right", "note": "the ladder again"},
+    "kept": None,
+}
+
+WHY: dict[str, Any] = {
+    **EVENT,
+    "model_sha256": "872a3d55" + 56 * "0",
+    "scores": [{"at_ms": 1753430000000, "score": 0.12}, {"at_ms": 1753430000125, "score": 0.71}],
 }
 
 CURSOR = "MTc1MzQzMDAwMDEyNSBmcm9udC1kb29yLm1vdmVkLjE3NTM0MzAwMDAxMjU"
@@ -24,6 +51,7 @@ CURSOR = "MTc1MzQzMDAwMDEyNSBmcm9udC1kb29yLm1vdmVkLjE3NTM0MzAwMDAxMjU"
 STREAM_CREATE: dict[str, Any] = {
     "id": "front-door",
     "name": "Front door",
+    "groups": ["north"],
     "source": "rtsp://camera.example/stream1",
     "fps": 8,
     "model": "camera-events",
@@ -33,11 +61,12 @@ STREAM_CREATE: dict[str, Any] = {
     "thresholds": {"moved": {"enter": 0.6, "exit": 0.4}, "covered": 0.7},
 }
 
-STREAM_CHANGE: dict[str, Any] = {"name": "Front door, east", "thresholds": {"moved": 0.8}}
+STREAM_CHANGE: dict[str, Any] = {"name": "Front door, east", "thresholds": {"moved": 0.8}, "maintenance": True}
 
 STREAM: dict[str, Any] = {
     "id": "yard-monday",
     "name": "Yard, Monday",
+    "groups": ["north"],
     "source": "recordings/yard-monday.mp4",
     "fps": 8.0,
     "model": "camera-events",
@@ -49,6 +78,14 @@ STREAM: dict[str, Any] = {
     "rtsp_transport": "tcp",
     "skip": "auto",
     "stall_seconds": None,
+    "transport_short_side": None,
+    "offline_seconds": 30.0,
+    "maintenance": False,
+    "schedule": {
+        "time_zone": "Europe/Berlin",
+        "hours": [{"days": ["mon", "tue", "wed", "thu", "fri"], "begin": "18:00", "end": "07:00"}],
+    },
+    "delivery": {"moved": {"severity": "notice", "cooldown_seconds": 300.0, "min_seconds": 2.0}},
     "base_ms": 1753429688000,
     "created_at_ms": 1753429688000,
     "state": "ended",
@@ -126,8 +163,64 @@ WORKER: dict[str, Any] = {
     "num_streams": 23,
 }
 
+TARGET: dict[str, Any] = {
+    "id": "home",
+    "kind": "webhook",
+    "url": "https://hooks.example.com/afterimage?token=***",
+    "streams": [],
+    "labels": ["moved"],
+    "groups": [],
+    "severity": None,
+    "enabled": True,
+    "created_at_ms": 1753430000000,
+}
+
+SIGNING_KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="
+
+NEW_TARGET: dict[str, Any] = {
+    "id": "home",
+    "url": "https://hooks.example.com/in?token=4711",
+    "labels": ["moved"],
+}
+
+MADE_TARGET: dict[str, Any] = {**TARGET, "secret": SIGNING_KEY}
+
+DEAD_LETTER: dict[str, Any] = {
+    "id": "3.1753516400190-0",
+    "stream_id": "front-door",
+    "kind": "opened",
+    "event": '{"id":"front-door.moved.1753430000125","label":"moved","state":"open"}',
+    "reason": "it answered 503 (for a day)",
+}
+
 LIVE = (
     "retry: 2000\nid: 3:1753430000190-0\n: following\n\n"
     'event: opened\ndata: {"id":"front-door.moved.1753430000125","label":"moved","state":"open"}\n'
     "id: 3:1753430000204-0\n\n"
 )
+
+KEY_CREATE: dict[str, Any] = {"name": "dashboard", "role": "viewer", "groups": ["north"]}
+
+KEY: dict[str, Any] = {
+    "id": "2f9c41d07ab35e68",
+    "name": "dashboard",
+    "role": "viewer",
+    "groups": ["north"],
+    "created_at_ms": 1753429688000,
+    "expires_at_ms": None,
+    "revoked_at_ms": None,
+    "last_used_at_ms": None,
+}
+
+KEY_CREATED: dict[str, Any] = {**KEY, "key": "afi_2f9c41d07ab35e68_<64 digits>_<8 digits>"}
+
+SESSION_CREATE: dict[str, Any] = {"key": KEY_CREATED["key"]}
+
+SESSION: dict[str, Any] = {
+    "key_id": "2f9c41d07ab35e68",
+    "name": "dashboard",
+    "role": "viewer",
+    "groups": ["north"],
+    "csrf_token": "p3W0…",
+    "expires_at_ms": 1753472888000,
+}

@@ -31,6 +31,15 @@ class ModelList(BaseModel):
     items: list[ModelView]
 
 
+class SecretsRotated(BaseModel):
+    """What became of the sources when they were encrypted anew."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"num_streams": 12, "unreadable": []}]})
+
+    num_streams: int = Field(description="whose source is under the first key now")
+    unreadable: list[str] = Field(description="streams whose source is encrypted with a key that is not here any more")
+
+
 class WorkerView(BaseModel):
     """A living worker, and its share of the work."""
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from annotated_types import GroupedMetadata
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, field_validator
 
 from services.api.schemas import examples
+from shared.life.delivery_rules import LabelDelivery, Schedule
 from shared.manifest import Label
 from shared.records import StreamRecord
-from shared.streams import RtspTransport, StreamId, StreamSpec, StreamState, ThresholdOverride
+from shared.streams import Group, RtspTransport, StreamId, StreamSpec, StreamState, ThresholdOverride
 from shared.words.redaction import redact, shown_source
 
 END_MARKER = "-1"
@@ -78,8 +79,24 @@ class StreamOptions(BaseModel):
         description="how long a camera may give no picture before it is connected anew; default: ingest's setting, or "
         "three pictures' time at fps where that is longer",
     )
+    transport_short_side: Annotated[int, AsInSpec("transport_short_side")] | None = Field(
+        default=None,
+        description="pixels of the shorter side of its pictures in the queue, so of its events' pictures and clips; "
+        "default: ingest's setting",
+    )
+    offline_seconds: Annotated[float, AsInSpec("offline_seconds")] | None = Field(
+        default=None, description="a camera that gives nothing for longer is away, which is an event; default: 30"
+    )
+    maintenance: bool | None = Field(default=None, description="events are recorded and not delivered; default: false")
+    schedule: Schedule | None = Field(default=None, description="when events are delivered; default: always")
+    delivery: Annotated[dict[Label, LabelDelivery], AsInSpec("delivery")] | None = Field(
+        default=None, description="per label of the model, or `offline`: severity, cooldown and shortest duration"
+    )
     base_ms: Annotated[int, AsInSpec("base_ms")] | None = Field(
         default=None, description="when a file's recording began, in ms since 1970; default: now"
+    )
+    groups: Annotated[tuple[Group, ...], AsInSpec("groups"), Strict(False)] | None = Field(  # noqa: FBT003
+        default=None, description="what it has in common with others, such as a site; keys may be for some groups alone"
     )
 
 
@@ -121,6 +138,7 @@ class StreamView(BaseModel):
 
     id: str
     name: str
+    groups: tuple[str, ...] = ()
     source: str
     fps: float
     model: str
@@ -135,6 +153,11 @@ class StreamView(BaseModel):
     rtsp_transport: RtspTransport
     skip: Skip
     stall_seconds: float | None = None
+    transport_short_side: int | None = None
+    offline_seconds: float = 30.0
+    maintenance: bool = False
+    schedule: Schedule | None = None
+    delivery: dict[str, LabelDelivery] = Field(default_factory=dict)
     base_ms: int
     created_at_ms: int
     state: StreamState
@@ -161,7 +184,7 @@ class StreamView(BaseModel):
         spec, status = record.spec, record.status
         state, reason = _standing(record)
         return cls(
-            **spec.model_dump(exclude={"name", "source", "generation", "model_asks", "fps_given"}),
+            **spec.model_dump(exclude={"name", "source", "generation", "model_asks", "forgets", "fps_given"}),
             **status.model_dump(include={"epoch", "last_frame_at_ms", "next_attempt_at_ms", *OF_SOURCE}),
             name=redact(spec.name),
             source=shown_source(spec.source),

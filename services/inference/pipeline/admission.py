@@ -2,21 +2,20 @@
 
 import logging
 import time
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Collection, Iterable
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import redis
-from pydantic import ValidationError
 
 from services.inference.metrics import InferenceMetrics
 from services.inference.pipeline.messages import Opening, Remembered, Stream
 from services.inference.pipeline.saved_state import SavedMemory, SavedTracks, StateUnreadable
 from shared.entries import EntryId
-from shared.events import CloseReason, Event
-from shared.manifest import Manifest
-from shared.store.client import replies_of
+from shared.events import CloseReason
+from shared.life.event_desk import EventDesk
+from shared.manifest import OFFLINE, Manifest
+from shared.store.client import translated
 from shared.store.commit import what_was_left
 from shared.store.errors import Damaged
 from shared.store.keys import keys_of
@@ -24,6 +23,7 @@ from shared.streams import FIRST_CURSOR, Progress
 
 MODEL_CHANGED: Final[CloseReason] = "model_changed"
 STATE_LOST: Final[CloseReason] = "state_lost"
+FORGOTTEN: Final[CloseReason] = "forgotten"
 DAMAGED_SECONDS = 30.0
 """So long a stream with damaged keys is left alone before it is tried again."""
 
@@ -96,11 +96,14 @@ def _opening(
         tracks = _tracks(state, progress) or tracks
         if tracks.model == manifest.reference and tracks.tracking.tracks.keys() <= set(manifest.labels):
             saved = _memory(memory, progress, manifest)
-            if state:
-                metrics.state_restores.inc()
-            num_replayed = progress.frames_processed - saved.frames_processed
-            return Opening(stream, progress, saved.memory, tracks.tracking, num_replayed)
-        reset, what = MODEL_CHANGED, f"it is another model's, {tracks.model}"
+            if saved.forgets == stream.spec.forgets:
+                if state:
+                    metrics.state_restores.inc()
+                num_replayed = progress.frames_processed - saved.frames_processed
+                return Opening(stream, progress, saved.memory, tracks.tracking, num_replayed)
+            reset, what = FORGOTTEN, "so it was asked for"
+        else:
+            reset, what = MODEL_CHANGED, f"it is another model's, {tracks.model}"
     except StateUnreadable as err:
         reset, what = STATE_LOST, str(err)
     tracks.tracking.memory_reset = reset
@@ -135,9 +138,9 @@ def _with_left_open(client: redis.Redis, opening: Opening) -> Opening:
     """With the events that are open in Redis and that no track is left of; they end with the last frame passed."""
     if opening.reset != STATE_LOST:
         return opening
-    pipeline = client.pipeline(transaction=False)
-    pipeline.hvals(keys_of(opening.stream.id).event_data(opening.stream.id))
-    [stored] = replies_of(pipeline)
+    stream_id = opening.stream.id
+    with translated():
+        stored: Any = client.hget(keys_of(stream_id).open, stream_id)
     passed_ms = EntryId.parse(opening.progress.cursor).ms
     tracked = {(label, track.started_at_ms) for label, track in opening.tracking.tracks.items()}
     left_open = [
@@ -148,13 +151,7 @@ def _with_left_open(client: redis.Redis, opening: Opening) -> Opening:
                 "close_reason": STATE_LOST,
             }
         )
-        for event in _events(stored)
-        if event.state == "open" and (event.label, event.started_at_ms) not in tracked
+        for event, _ in EventDesk(client).find((stored or b"").decode().split())
+        if event.label != OFFLINE and (event.label, event.started_at_ms) not in tracked
     ]
     return replace(opening, left_open=left_open)
-
-
-def _events(stored: list[bytes] | Exception) -> Iterator[Event]:
-    for text in () if isinstance(stored, Exception) else stored:
-        with suppress(ValidationError):
-            yield Event.model_validate_json(text)

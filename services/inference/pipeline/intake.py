@@ -167,11 +167,11 @@ class Intake:
         self._metrics.streams.set(len(self._open) + len(self._closing))
 
     def _update(self, place: Place, spec: StreamSpec | None) -> None:
-        """Follows a changed spec; a stream that is gone, or is to run on another model, is closed."""
+        """Follows a changed spec; a stream that is gone, or is to run on another model or to forget, is closed."""
         stream = place.stream
         if (
             spec is None
-            or spec.generation != place.spec.generation
+            or (spec.generation, spec.forgets) != (stream.spec.generation, stream.spec.forgets)
             or self._choices.runner_for(spec) is not stream.runner
         ):
             self._close(stream)

@@ -47,13 +47,14 @@ class Course:
         self._progress = opened.progress
         self._model = opened.model or self._manifest.reference
         self._left_open = opened.left_open
-        spec = opened.stream.spec
+        self._spec = spec = opened.stream.spec
         thresholds = spec.thresholds_for(self._manifest)
         self._tracker = Tracker(self._manifest.labels, thresholds, opened.tracking, 1000 / spec.fps)
         self._stored: TrackerState | None = None
 
     def change(self, spec: StreamSpec) -> None:
         """Follows what the user wants."""
+        self._spec = spec
         self._tracker.thresholds = spec.thresholds_for(self._manifest)
         self._tracker.frame_ms = 1000 / spec.fps
 
@@ -92,7 +93,9 @@ class Course:
     def _checkpoint(self, memory: Remembered) -> bytes:
         passed = self._progress
         self._progress = passed._replace(checkpoint=passed.cursor)
-        return SavedMemory(self._manifest.reference, passed.cursor, passed.frames_processed, memory).to_bytes()
+        forgets = self._stream.spec.forgets
+        saved = SavedMemory(self._manifest.reference, passed.cursor, passed.frames_processed, memory, forgets)
+        return saved.to_bytes()
 
     def _pass(self, entry: Scored) -> None:
         """Moves the progress past an entry; a hole in the frames' numbers is noted for the next event.
@@ -138,6 +141,8 @@ class Course:
             epoch=track.epoch,
             close_reason=transition.close_reason,
             frames_missed=track.frames_missed,
+            severity=self._spec.of_label(transition.label).severity,
+            thresholds=self._tracker.thresholds.get(transition.label),
             memory_reset=track.memory_reset,
         )
 

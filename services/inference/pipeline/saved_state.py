@@ -21,7 +21,7 @@ DEFAULTS: Final[Mapping[str, Any]] = Track._field_defaults
 NO_DEFAULT: Final = object()
 ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 TRACKS_FIELDS: Final = ("version", "model", "tracks", "frames_missed", "memory_reset")
-MEMORY_FIELDS: Final = ("version", "model", "cursor", "frames_processed", "at_ms", "reset_after_seconds")
+MEMORY_FIELDS: Final = ("version", "model", "cursor", "frames_processed", "at_ms", "reset_after_seconds", "forgets")
 
 
 class StateUnreadable(Exception):
@@ -67,12 +67,16 @@ class SavedTracks:
 
 @dataclass(frozen=True, slots=True)
 class SavedMemory:
-    """A stream's memory by a model, as it was after the entry `cursor`, with so many frames processed."""
+    """A stream's memory by a model, as it was after the entry `cursor`, with so many frames processed.
+
+    `forgets` says how often it had been asked to be emptied.
+    """
 
     model: str
     cursor: str
     frames_processed: int
     memory: Remembered
+    forgets: int = 0
 
     def to_bytes(self) -> bytes:
         """A line of JSON and then the vector's bytes, float32, little-endian; no bytes for an empty memory."""
@@ -85,6 +89,7 @@ class SavedMemory:
             "at_ms": memory.at_ms,
             "reset_after_seconds": memory.reset_after_seconds,
         }
+        header |= {"forgets": self.forgets} if self.forgets else {}
         return _packed(header) + b"\n" + (b"" if memory.vector is None else memory.vector.astype("<f4").tobytes())
 
     @classmethod
@@ -102,6 +107,7 @@ class SavedMemory:
                     _checked(stored["at_ms"], int | None),
                     _checked(stored.get("reset_after_seconds"), int | float | None),
                 ),
+                forgets=_checked(stored.get("forgets", 0), int),
             )
         except (ValueError, KeyError, TypeError) as err:
             raise StateUnreadable("damaged") from err

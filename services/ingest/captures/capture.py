@@ -15,6 +15,7 @@ from services.ingest.captures.account import Account
 from services.ingest.captures.attempts import Attempts
 from services.ingest.captures.clock import CameraTimes, outlook
 from services.ingest.captures.inlet import Inlet, Workplace
+from services.ingest.captures.offline import Standing
 from services.ingest.captures.playback import FileTimes, GivenUp
 from services.ingest.captures.publisher import FastPublisher, LivePublisher, Publisher, QueueEnd
 from services.ingest.captures.status import StatusReporter
@@ -64,10 +65,17 @@ class Capture:
             place.metrics,
             stop,
         )
+        self._is_camera: bool | None = None
         self._defect: Exception | None = None
         self.fenced = False
         self.given_up: GivenUp | None = None
         self.is_removed = False
+
+    @property
+    def standing(self) -> Standing | None:
+        """How the stream stands, once its source is known; for other threads."""
+        is_camera, state = self._is_camera, self._status.current.state
+        return None if is_camera is None else Standing.of(self.account, state, is_camera=is_camera)
 
     def run(self) -> None:
         """Captures the stream until it is over, whatever goes wrong."""
@@ -120,6 +128,7 @@ class Capture:
         except SourceRefused as err:
             self._status.change(StreamState.FAILED, str(err))
             return
+        self._is_camera = not source.is_file
         passage = self._passage(source)
         if passage.run() is StreamState.FAILED:
             self.given_up = passage.inlet.given_up

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 from typing import Final
 
 import redis
@@ -30,6 +29,7 @@ from shared.store.registry import Registry
 from shared.streams import StreamSpec
 from shared.waiting import Stopped
 from shared.words.redaction import shown_source
+from shared.words.sealing import Vault
 
 MAX_FAST_FILES: Final = 16
 TURN_SECONDS: Final = 0.25
@@ -46,6 +46,7 @@ class Workplace:
     metrics: IngestMetrics
     settings: IngestSettings
     own_redis: OwnRedis
+    vault: Vault = field(default_factory=Vault)
     full: FullStore = field(default_factory=FullStore)
     host_clock: HostClock = field(default_factory=HostClock)
     turns: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_FAST_FILES))
@@ -66,13 +67,13 @@ class Inlet:
         self._watch = FileWatch(source.location, stop) if source.is_file else None
         self._account = account
         self._is_retry = False
-        self._whose = blake2b(source.location.encode(), digest_size=8).hexdigest()
+        self._whose = place.vault.fingerprint(source.location)
 
     def _options_of(self, spec: StreamSpec) -> ReadOptions:
         settings = self._place.settings
         return ReadOptions(
             num_threads=min(MAX_FILE_THREADS, os.cpu_count() or 1) if self._is_fast else 1,
-            short_side=settings.transport_short_side,
+            short_side=spec.transport_short_side or settings.transport_short_side,
             stall_seconds=spec.stall_seconds or stall_seconds_at(spec.fps, settings.stall_seconds),
             rtsp_transport=spec.rtsp_transport,
             skip=spec.skip,

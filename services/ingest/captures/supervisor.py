@@ -12,9 +12,11 @@ from services.ingest.captures.account import Account
 from services.ingest.captures.capture import Capture
 from services.ingest.captures.clock import outlook
 from services.ingest.captures.inlet import Workplace
+from services.ingest.captures.offline import OfflineWatch, Standing
 from services.ingest.captures.playback import Lookout
 from shared.clock import now_ms, steady_ms, wall_offset_ms
 from shared.errors import Fenced, StoreUnavailable
+from shared.life.outages import tell_outages
 from shared.records import SPEC, StreamRecord, problem_of
 from shared.service.tenancy import Tenancy
 from shared.store.keys import partition_of
@@ -26,6 +28,7 @@ POLL_SECONDS: Final = 0.25
 BUSY_POLL_SECONDS: Final = 0.05
 UNREADABLE_SECONDS: Final = 5.0
 STOP_SECONDS: Final = 4.0
+OVER: Final = Standing("source_ended", last_ms=0, epoch=0)
 MAX_AT_ONCE: Final = 50
 """How many streams begin, and how many removed ones end, at once: thousands together would hold up whoever comes next,
 and the leases' renewal."""
@@ -46,6 +49,7 @@ class Playing:
     rtsp_transport: str
     skip: str
     stall_seconds: float | None
+    transport_short_side: int | None
 
     @classmethod
     def of(cls, spec: StreamSpec) -> "Playing":
@@ -119,13 +123,14 @@ class Supervisor:
         self._place = place
         self._tenancy = tenancy
         self._stop = stop
-        self._listing = RegistryListing(place.client)
+        self._listing = place.registry.listing()
         self._unsettled: dict[str, None] = {}
         """Streams that may have to be started or stopped, in the order in which that was heard of."""
         self._running: dict[str, Running] = {}
         self._over: dict[str, Playing] = {}
         self._aside = SetAside(place.registry)
         self._lookout = Lookout()
+        self._offline = OfflineWatch()
         self._untold: dict[str, tuple[int, Account]] = {}
 
     def run(self) -> None:
@@ -178,6 +183,7 @@ class Supervisor:
             running.capture.is_removed = True
             running.stop.set()
         self._aside.look_at(listing, held)
+        self._tell_offline(specs, held)
         return len(due) > MAX_AT_ONCE or bool(removed)
 
     def _look_at_clock(self) -> None:
@@ -191,6 +197,15 @@ class Supervisor:
         """Frees the partitions that fall to other workers, once their captures have ended."""
         busy = {running.lease for running in self._running.values()}
         self._tenancy.give_back([lease for lease in self._tenancy.leaving().values() if lease not in busy])
+
+    def _tell_offline(self, specs: Mapping[str, StreamSpec], held: Mapping[int, Lease]) -> None:
+        """Opens and closes the events of cameras' being away, as many as are told at once."""
+        standings = dict.fromkeys(self._over, OVER)
+        running = ((stream_id, each.capture.standing) for stream_id, each in self._running.items())
+        standings |= {stream_id: standing for stream_id, standing in running if standing}
+        news = self._offline.look(standings, specs, time.monotonic())[:MAX_AT_ONCE]
+        leases = [(each, held[partition_of(each.spec.id)]) for each in news if partition_of(each.spec.id) in held]
+        self._offline.told(tell_outages(self._place.client, leases))
 
     def _reap(self, specs: dict[str, StreamSpec]) -> None:
         """Clears away captures that are over and what is known of streams that are gone."""

@@ -24,7 +24,6 @@ from services.ingest.sources.mjpeg import picture_file
 from services.ingest.sources.mjpeg.jpeg import other_kind
 from services.ingest.sources.mjpeg.multipart import gives_pictures
 from services.ingest.sources.mjpeg.picture_file import PictureFile
-from services.ingest.sources.network.addresses import AddressPolicy
 from services.ingest.sources.network.http_body import HttpBody, fetch
 from services.ingest.sources.network.http_client import HttpClient
 from services.ingest.sources.network.links import unheard
@@ -32,6 +31,7 @@ from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.rtsp.feed import feeding
 from services.ingest.sources.timing.stamps import Arrival, ArrivalOf
 from shared.errors import SourceFailed
+from shared.network.addresses import AddressPolicy
 from shared.sources import Source
 
 BOUNDS: Final = {"max_pixels": str(MAX_PIXELS)}

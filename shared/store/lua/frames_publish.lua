@@ -1,6 +1,6 @@
 -- Appends frames to a stream's queue, in order, until one must wait.
 -- KEYS: 1 lease, 2 fence, 3 frames, 4 published, 5 progress, 6 arrivals
--- ARGV: 1 lease, 2 stream id, 3 generation, 4 pace, 5 most frames that wait (fast) or are kept (live), then per entry:
+-- ARGV: 1 lease, 2 stream id, 3 generation, 4 pace, 5 most frames that wait (fast), 6 most that are kept, then per entry:
 --       id, number of arguments, the entry's fields and values
 -- Returns {outcome, entries accepted}; a duplicate counts as accepted, also where the queue has forgotten it.
 if not owns(KEYS[1], KEYS[2], ARGV[1]) then return {'fenced', 0} end
@@ -10,7 +10,7 @@ local generation, cursor, passed, checkpoint = string.match(progress, '^(%d+) (%
 if generation ~= ARGV[3] then return {'gone', 0} end
 local sequence = tonumber(redis.call('HGET', KEYS[4], ARGV[2]) or '0')
 local first = sequence
-local accepted, at, has_news = 0, 6, false
+local accepted, at, has_news = 0, 7, false
 while at <= #ARGV do
   local id, count = ARGV[at], tonumber(ARGV[at + 1])
   local is_frame = ARGV[at + 2] == 'j'
@@ -33,12 +33,12 @@ if has_news then
   if redis.call('TTL', KEYS[3]) >= 0 then redis.call('PERSIST', KEYS[3]) end -- it waits now, for as long as it must
 end
 if sequence ~= first then redis.call('HSET', KEYS[4], ARGV[2], sequence) end
-local excess = ARGV[4] == 'live' and redis.call('XLEN', KEYS[3]) - ARGV[5] or 0
+local excess = redis.call('XLEN', KEYS[3]) - ARGV[6]
 if excess > 0 then
-  -- frames since the checkpoint stay, and markers that wait: the oldest of the frames that wait go instead
+  -- frames since the checkpoint stay, and markers that wait: the oldest of the live frames that wait go instead
   local upto = checkpoint == '' and cursor or checkpoint
   local passed_by = redis.call('XRANGE', KEYS[3], '-', upto, 'COUNT', excess)
-  if excess > #passed_by then
+  if ARGV[4] == 'live' and excess > #passed_by then
     for _, entry in ipairs(redis.call('XRANGE', KEYS[3], '(' .. cursor, '+', 'COUNT', excess - #passed_by)) do
       if entry[2][3] == 'j' then redis.call('XDEL', KEYS[3], entry[1]) end
     end

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 SHORT_SIDE: Final = 192
 MAX_LONG_SIDE: Final = 1024
+WIDEST: Final = Fraction(16, 9)
+"""What the long side may be to the short one where that bound would shrink it."""
 MAX_PIXEL_ASPECT: Final = Fraction(10)
 JPEG_QUALITY: Final = 85
 
@@ -18,15 +20,21 @@ def transport_size(
 ) -> tuple[int, int]:
     """Width and height, both even and at least 2, for a picture of the given size.
 
-    The short side becomes `short_side`, unless that would enlarge the picture or push the long side beyond 1024.
+    The short side becomes `short_side`, unless that would enlarge the picture or push the long side beyond 1024, or
+    16/9 of `short_side` where that is more.
     `pixel_aspect` is the width of a pixel by its height: where they are not square, the picture is stretched across
     them first, as players show it. What cannot be true of it is ignored.
     """
     if pixel_aspect and pixel_aspect != 1 and 1 / MAX_PIXEL_ASPECT <= pixel_aspect <= MAX_PIXEL_ASPECT:
         square = Fraction(1)
         width, height = round(width * max(square, pixel_aspect)), round(height / min(square, pixel_aspect))
-    scale = min(1.0, short_side / min(width, height), MAX_LONG_SIDE / max(width, height))
+    scale = min(1.0, short_side / min(width, height), max_long_side(short_side) / max(width, height))
     return _even(width, scale), _even(height, scale)
+
+
+def max_long_side(short_side: int) -> int:
+    """The most pixels of a picture's long side where its short one should have so many."""
+    return max(MAX_LONG_SIDE, round(short_side * WIDEST))
 
 
 def encode_jpeg(bgr: NDArray[np.uint8], quality: int = JPEG_QUALITY) -> bytes:

@@ -13,10 +13,10 @@ from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 import httpx
 
 from services.ingest.sources.failures import AUTHENTICATION_REFUSED, http_failed, status_failed
-from services.ingest.sources.network.addresses import DEFAULT_PORTS, AddressPolicy
 from services.ingest.sources.network.challenges import Authorizer, Login
 from services.ingest.sources.network.links import CheckedTransport, HttpPatience, unheard
 from shared.errors import SourceFailed
+from shared.network.addresses import DEFAULT_PORTS, AddressPolicy
 
 MAX_REDIRECTS: Final = 5
 MAX_COOKIES: Final = 50

@@ -11,9 +11,9 @@ import httpcore
 import httpx
 
 from services.ingest.sources.failures import BROKE, http_failed
-from services.ingest.sources.network.addresses import AddressPolicy
 from services.ingest.sources.network.heads import is_whole, mended
 from shared.errors import RequestFailed, SourceFailed
+from shared.network.addresses import AddressPolicy
 
 LEAST_SECONDS: Final = 0.05
 NUM_STALLS: Final = 6

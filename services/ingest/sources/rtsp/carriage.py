@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Final
 
-from services.ingest.sources.network.addresses import AddressPolicy
 from services.ingest.sources.rtsp.messages import parameter
 from services.ingest.sources.rtsp.ports import PortPair
 from shared.errors import SourceFailed
+from shared.network.addresses import AddressPolicy
 
 REPORT_SECONDS: Final = 5.0
 

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from services.ingest.sources.failures import AUTHENTICATION_REFUSED, NOT_RTSP, rtsp_refused
-from services.ingest.sources.network.addresses import AddressPolicy
 from services.ingest.sources.network.challenges import Authorizer
 from services.ingest.sources.rtsp.messages import Call, Media, Reply, answer, encoded, request
 from services.ingest.sources.rtsp.wires import NO_ANSWER, Destination, open_wire
 from shared.errors import SourceFailed
+from shared.network.addresses import AddressPolicy
 
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 HARMLESS: Final = frozenset({"OPTIONS", "GET_PARAMETER", "SET_PARAMETER", "ANNOUNCE", "PLAY_NOTIFY"})

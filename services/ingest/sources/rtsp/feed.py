@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from typing import Final
 
 from services.ingest.sources.failures import source_failed
-from services.ingest.sources.network.addresses import AddressPolicy
 from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.rtsp.arrivals import RtpArrivals
 from services.ingest.sources.rtsp.session import RtspSession, open_session
 from services.ingest.sources.rtsp.splice import Splice, is_rtp
 from services.ingest.sources.rtsp.wires import Destination
 from shared.errors import SourceFailed, SourceSilent
+from shared.network.addresses import AddressPolicy
 from shared.sources import Source
 
 HEADER_BYTES: Final = 1024

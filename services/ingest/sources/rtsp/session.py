@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Final
 
-from services.ingest.sources.network.addresses import AddressPolicy
 from services.ingest.sources.rtsp.carriage import Carriage
 from services.ingest.sources.rtsp.dialogue import Dialogue
 from services.ingest.sources.rtsp.messages import Reply, parameter
@@ -19,6 +18,7 @@ from services.ingest.sources.rtsp.tracks import SdpTrack, base_of, tracks_of
 from services.ingest.sources.rtsp.wires import Destination
 from shared.clock import steady_ms
 from shared.errors import SourceFailed
+from shared.network.addresses import AddressPolicy
 
 MAX_REDIRECTS: Final = 5
 MAX_SET_UP: Final = 4

@@ -14,10 +14,10 @@ from typing import Final
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from services.ingest.sources.failures import AUTHENTICATION_REFUSED, rtsp_refused
-from services.ingest.sources.network.addresses import DEFAULT_PORTS, AddressPolicy
 from services.ingest.sources.network.challenges import Authorizer, Login
 from services.ingest.sources.rtsp.messages import USER_AGENT, Inbox, Reply, encoded
 from shared.errors import SourceFailed
+from shared.network.addresses import DEFAULT_PORTS, AddressPolicy
 from shared.streams import RtspTransport
 
 LEAST_SECONDS: Final = 0.05

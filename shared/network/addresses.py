@@ -1,4 +1,4 @@
-"""Which network addresses a source may lead to.
+"""Which network addresses a source, or a receiver of events, may lead to.
 
 Cameras live in private networks, so those are allowed, and loopback with them. Refused are the places that hand out a
 machine's credentials (link-local and cloud metadata addresses), those that are no single machine, and the system's own
@@ -41,9 +41,13 @@ Address = IPv4Address | IPv6Address
 
 @dataclass(frozen=True, slots=True)
 class AddressPolicy:
-    """Says where a source may lead; `forbidden` lists further `host:port`, whatever names or aliases they go by."""
+    """Says where one may lead; `forbidden` lists further `host:port`, whatever names or aliases they go by.
+
+    Where `private` is refused, addresses of private networks and this machine's own are.
+    """
 
     forbidden: tuple[str, ...] = ()
+    private: bool = True
 
     def allowed_addresses(self, host: str, port: int, timeout_seconds: float) -> list[str]:
         """The numeric addresses of a host; raises SourceFailed where it has none or one that is not allowed."""
@@ -57,6 +61,10 @@ class AddressPolicy:
         place = _unwrapped(ip_address(address))
         if any(place in network for network in REFUSED):
             raise SourceFailed(f"the address {place} is refused: link-local, metadata, multicast or reserved")
+        if not self.private and (not place.is_global or place_of(place) == "here"):
+            raise SourceFailed(
+                f"the address {place} is refused: it is private; AFTERIMAGE_DELIVER_PRIVATE allows those"
+            )
         if self._is_forbidden(place, port):
             raise SourceFailed(f"the address {place} port {port} is refused: this system's own Redis answers there")
 

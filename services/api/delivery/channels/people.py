@@ -1,0 +1,74 @@
+"""Messages to people, over the hundred services that apprise knows: mail, Telegram, ntfy and so on."""
+
+import asyncio
+import json
+import logging
+from typing import Final
+
+import apprise
+
+from services.api.delivery.channels.webhooks import TIMEOUT_SECONDS, DeliveryFailed
+from services.api.delivery.outbox import Letter
+from services.api.delivery.targets import Target
+from shared.errors import SourceFailed
+from shared.network.addresses import AddressPolicy, resolve
+from shared.words.urls import URL, split_rest
+
+LOCAL: Final = frozenset({"dbus", "glib", "gnome", "kde", "macosx", "qt", "syslog", "windows"})
+"""Schemes that lead to the desktop or the log of the machine that delivers."""
+
+logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)  # its words hold URLs, which are secrets
+
+
+def is_for_people(url: str) -> bool:
+    """Whether apprise knows what to do with a URL."""
+    scheme = url.partition("://")[0].strip().lower()
+    return scheme not in LOCAL and apprise.Apprise.instantiate(url, suppress_exceptions=True) is not None
+
+
+class PeoplePost:
+    """Sends letters to people.
+
+    Where a URL names a host, its addresses are checked before; a service that redirects elsewhere is not followed up.
+    """
+
+    def __init__(self, policy: AddressPolicy) -> None:
+        self._policy = policy
+
+    async def send(self, target: Target, letter: Letter) -> None:
+        """Sends one; raises DeliveryFailed."""
+        service = apprise.Apprise(asset=apprise.AppriseAsset(app_id="Afterimage", app_desc="Afterimage"))
+        service.add(target.url)
+        title, body = text_of(letter)
+        try:
+            await asyncio.to_thread(self._check, target.url)
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                is_taken = await service.async_notify(title=title, body=body)
+        except SourceFailed as err:
+            raise DeliveryFailed(str(err)) from err
+        except TimeoutError:
+            raise DeliveryFailed(f"no answer within {TIMEOUT_SECONDS:g} s") from None
+        if not is_taken:
+            raise DeliveryFailed("the service did not take it")
+
+    def _check(self, url: str) -> None:
+        """Raises SourceFailed where a URL may not lead; a token that stands in a host's place leads nowhere."""
+        found = URL.fullmatch(url)
+        parts = split_rest(found["rest"]) if found else None
+        if not parts:
+            return
+        port = int(parts.port or 443)
+        try:
+            addresses = resolve(parts.host.strip("[]"), port, TIMEOUT_SECONDS)
+        except SourceFailed:
+            return
+        for address in addresses:
+            self._policy.check(address, port)
+
+
+def text_of(letter: Letter) -> tuple[str, str]:
+    """What people read: a title, and a line."""
+    if not letter.label:
+        return "Afterimage: test", "This is how events arrive."
+    event = json.loads(letter.event)
+    return f"{letter.stream_id}: {letter.label}", f"{letter.kind}, score {event['peak_score']:.2f}"

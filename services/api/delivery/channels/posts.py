@@ -1,0 +1,65 @@
+"""Every way in which letters leave, and what brokers are told beside them."""
+
+import asyncio
+import threading
+from typing import Final
+
+import redis
+
+from services.api.delivery.channels.mqtt import MqttPost
+from services.api.delivery.channels.people import PeoplePost
+from services.api.delivery.channels.webhooks import WebhookPost
+from services.api.delivery.outbox import Letter
+from services.api.delivery.sender import Post
+from services.api.delivery.targets import Target, TargetBook, TargetKind
+from services.api.kept.catalog import ModelListing
+from shared.errors import StoreUnavailable
+from shared.network.addresses import AddressPolicy
+from shared.store.keys import NUM_PARTITIONS
+from shared.store.registry import RegistryListing
+
+ANNOUNCE_SECONDS: Final = 1.0
+
+
+class Posts:
+    """Sends letters to targets of every kind; used by one event loop."""
+
+    def __init__(self, policy: AddressPolicy) -> None:
+        self._webhooks = WebhookPost(policy)
+        self.mqtt = MqttPost(policy)
+        self._posts: dict[TargetKind, Post] = {
+            "webhook": self._webhooks,
+            "mqtt": self.mqtt,
+            "apprise": PeoplePost(policy),
+        }
+
+    async def send(self, target: Target, letter: Letter) -> None:
+        """Sends one; raises DeliveryFailed."""
+        await self._posts[target.kind].send(target, letter)
+
+    async def close(self) -> None:
+        """Ends all connections."""
+        await self._webhooks.close()
+        await self.mqtt.close()
+
+
+class Announcer:
+    """Tells brokers of all streams and their models' labels, so every worker tells the same."""
+
+    def __init__(self, client: redis.Redis, book: TargetBook, catalog: ModelListing, mqtt: MqttPost) -> None:
+        self._listing = RegistryListing(client)
+        self._book, self._catalog, self._mqtt = book, catalog, mqtt
+
+    async def run(self, stop: threading.Event) -> None:
+        """Works until `stop` is set."""
+        while not stop.is_set():
+            try:
+                targets = await asyncio.to_thread(self._book.current)
+                if any(target.kind == "mqtt" for target in targets.values()):
+                    await asyncio.to_thread(self._listing.look, range(NUM_PARTITIONS))
+                    labels = {model.name: model.manifest.labels for model in self._catalog.models() if model.manifest}
+                    streams = [(spec, labels.get(spec.model, ())) for spec in self._listing.specs.values()]
+                    await self._mqtt.announce(targets.values(), streams)
+            except StoreUnavailable:
+                pass  # the sender tells of it
+            await asyncio.sleep(ANNOUNCE_SECONDS)

@@ -1,0 +1,142 @@
+"""What is to be delivered, in Redis: an outbox for each partition, and each target's dead letters."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import redis
+
+from services.api.followers.cursors import MOVED
+from shared.entries import EntryId
+from shared.store.client import replies_of, translated
+from shared.store.errors import Damaged
+from shared.store.keys import PARTITIONS
+from shared.store.leases import OWNS, Lease
+from shared.store.scripts import WRONG, Script, lua
+
+MAX_WAITING: Final = 4_000
+"""Letters in a partition's outbox; while it is full, the feed waits."""
+MAX_DEAD: Final = 500
+DEAD_LETTER_DAYS: Final = 30
+PAGE: Final = 500
+KNOWN_MS: Final = 2 * 86_400_000
+"""Longer than any cooldown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One transition of an event for one target. `message_id` is the same however often it is sent."""
+
+    partition: int
+    entry_id: EntryId
+    target_id: str
+    stream_id: str
+    kind: str
+    event: str
+    message_id: str
+    due_at_ms: int = 0
+    """Not before; whether the event lasted long enough is known then."""
+    why: str = ""
+    """Of a dead letter, why it could not be delivered."""
+
+    @property
+    def label(self) -> str:
+        """What happened; "" for a test."""
+        return str(json.loads(self.event).get("label", ""))
+
+
+class Outbox:
+    """The outboxes of all partitions. Every method raises StoreUnavailable, and may be repeated after that."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._put = Script(client, OWNS + WRONG + MOVED + lua("outbox_put"))
+        self._take = Script(client, OWNS + WRONG + lua("outbox_take"))
+        self._replay = Script(client, WRONG + lua("dead_letters_replay"))
+
+    def put(self, lease: Lease, last: EntryId, letters: Sequence[Letter], delivered: Mapping[str, int]) -> bool:
+        """Passes the feed's entries up to the last, with letters about them, and notes what was `delivered`.
+
+        Returns False where the outbox has no room, or is damaged. A stale owner's is refused, and counts as passed: the
+        cursor tells it.
+        """
+        keys = PARTITIONS[lease.partition]
+        arguments: list[Any] = [str(lease), str(last), MAX_WAITING, KNOWN_MS, len(letters)]
+        for each in letters:
+            arguments += [each.target_id, each.stream_id, each.kind, each.event, each.message_id, each.due_at_ms]
+        for name, at_ms in delivered.items():
+            arguments += [name, at_ms]
+        places = [*keys.ownership("delivery"), keys.cursor("delivery"), keys.outbox, keys.delivered]
+        with translated():
+            [reply] = self._put.many([(places, arguments)])
+        return reply != 0 and not isinstance(reply, Damaged)
+
+    def delivered(self, partition: int) -> dict[str, int]:
+        """Stream and label → start of the newest event that was to be delivered."""
+        with translated():
+            stored: Any = self._client.hgetall(PARTITIONS[partition].delivered)
+        return {name.decode(): int(at_ms) for name, at_ms in stored.items()}
+
+    def is_void(self, letter: Letter) -> bool:
+        """Whether the event ended before the letter was due."""
+        event = json.loads(letter.event)
+        with translated():
+            stored: Any = self._client.hget(PARTITIONS[letter.partition].event_data(letter.stream_id), event["id"])
+        ended_at_ms = json.loads(stored).get("ended_at_ms") if stored else None
+        return ended_at_ms is not None and ended_at_ms < letter.due_at_ms
+
+    def read(self, after: Mapping[int, EntryId]) -> list[Letter]:
+        """Letters of partitions that come after an entry of each, in their order."""
+        pipeline = self._client.pipeline(transaction=False)
+        for partition, entry_id in after.items():
+            pipeline.xrange(PARTITIONS[partition].outbox, min=f"({entry_id}", count=PAGE)
+        replies = replies_of(pipeline) if after else []
+        return [
+            _letter(partition, *entry)
+            for partition, reply in zip(after, replies, strict=True)
+            if isinstance(reply, list)
+            for entry in reply
+        ]
+
+    def take(self, lease: Lease, letter: Letter, why: str = "") -> bool:
+        """Takes out a letter that was delivered, or that is dead for a reason; returns whether the lease stands."""
+        keys = PARTITIONS[lease.partition]
+        places = [*keys.ownership("delivery"), keys.outbox, keys.dead_letters(letter.target_id)]
+        lasts_ms = DEAD_LETTER_DAYS * 86_400_000
+        with translated():
+            return self._take(places, [str(lease), str(letter.entry_id), why, MAX_DEAD, lasts_ms]) is not None
+
+    def dead_letters(self, target_id: str) -> list[Letter]:
+        """A target's, in the order in which they died."""
+        pipeline = self._client.pipeline(transaction=False)
+        for keys in PARTITIONS:
+            pipeline.xrange(keys.dead_letters(target_id), count=MAX_DEAD)
+        letters = [
+            _letter(keys.partition, *entry)
+            for keys, reply in zip(PARTITIONS, replies_of(pipeline), strict=True)
+            if isinstance(reply, list)
+            for entry in reply
+        ]
+        return sorted(letters, key=lambda letter: letter.entry_id)
+
+    def replay(self, letters: Iterable[Letter]) -> int:
+        """Puts dead letters back behind what waits; returns how many there was room for."""
+        num_put = 0
+        for letter in letters:
+            keys = PARTITIONS[letter.partition]
+            with translated():
+                num_put += self._replay(
+                    [keys.outbox, keys.dead_letters(letter.target_id)], [MAX_WAITING, str(letter.entry_id)]
+                )
+        return num_put
+
+
+def _letter(partition: int, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Letter:
+    def text(name: bytes) -> str:
+        return fields.get(name, b"").decode(errors="replace")
+
+    target_id, stream_id, kind, event, message_id = (text(name) for name in (b"t", b"s", b"k", b"e", b"m"))
+    due_at_ms = int(text(b"d") or 0)
+    place = EntryId.parse(entry_id)
+    return Letter(partition, place, target_id, stream_id, kind, event, message_id, due_at_ms, text(b"why"))

@@ -1,0 +1,195 @@
+"""Sends what lies in the outboxes: in order for each target and stream, all of them side by side.
+
+A letter is taken out of the outbox after its receiver has taken it. So a crash, a lease that is lost or a Redis that is
+away may have it sent again, under the same message id, and never lets one be missed.
+"""
+
+import asyncio
+import logging
+import threading
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable
+from functools import partial
+from typing import Final, Protocol, TypeVar
+
+from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import Counter as CountMetric
+
+from services.api.delivery.channels.webhooks import DeliveryFailed
+from services.api.delivery.outbox import MAX_WAITING, Letter, Outbox
+from services.api.delivery.targets import Target, TargetBook
+from shared.entries import EntryId
+from shared.errors import StoreUnavailable
+from shared.store.leases import Lease
+from shared.waiting import Backoff
+
+POLL_SECONDS: Final = 0.1
+AT_ONCE: Final = 8
+"""Letters under way to one target: one that hangs holds up no other."""
+DEAD_AFTER_SECONDS: Final = 86_400.0
+LONGEST_WAIT_SECONDS: Final = 900.0
+LONGEST_LOOK_SECONDS: Final = 60.0
+CROWDED: Final = MAX_WAITING * 3 // 4
+"""So many letters that wait in a partition: what fails then is dead at once, lest the feed wait for one receiver."""
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+Lane = tuple[int, str, str]
+"""Partition, target, stream: within it there is an order."""
+
+
+class Post(Protocol):
+    """Takes a letter to a target."""
+
+    async def send(self, target: Target, letter: Letter) -> None:
+        """Raises DeliveryFailed."""
+
+
+class DeliveryMetrics:
+    """What came of the letters."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.sent = CountMetric("afterimage_delivery_letters_total", "Letters that receivers took.", registry=registry)
+        self.failed = CountMetric("afterimage_delivery_failures_total", "Attempts that failed.", registry=registry)
+        self.dead = CountMetric(
+            "afterimage_delivery_dead_letters_total", "Letters given up, to be replayed by hand.", registry=registry
+        )
+        self.waiting = Gauge("afterimage_delivery_waiting", "Letters in the outboxes.", registry=registry)
+        self.lag = Gauge("afterimage_delivery_lag_seconds", "Age of the oldest letter that waits.", registry=registry)
+
+
+class Sender:
+    """Sends the letters of the partitions that it is told of, on an event loop of its own thread."""
+
+    def __init__(self, outbox: Outbox, book: TargetBook, post: Post, metrics: DeliveryMetrics) -> None:
+        self._outbox, self._book, self._post, self._metrics = outbox, book, post, metrics
+        self._lock = threading.Lock()
+        self._leases: dict[int, Lease] = {}
+        self._read: dict[int, EntryId] = {}
+        self._lanes: dict[Lane, deque[Letter]] = {}
+        self._tasks: dict[Lane, asyncio.Task[None]] = {}
+        self._at_once: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
+        self._waiting: Counter[int] = Counter()
+        self._targets: dict[str, Target] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def take_over(self, lease: Lease) -> None:
+        """Begins with what waits in a partition; from any thread."""
+        with self._lock:
+            self._leases[lease.partition] = lease
+
+    def leave(self, lease: Lease) -> None:
+        """Stops in a partition: when this returns, nothing more is sent of it. From another thread than the loop's."""
+        with self._lock:
+            if self._leases.get(lease.partition) == lease:
+                del self._leases[lease.partition]
+        if self._loop is not None:
+            asyncio.run_coroutine_threadsafe(self._stop(lease.partition), self._loop).result()
+
+    async def run(self, stop: threading.Event) -> None:
+        """Works until `stop` is set."""
+        self._loop = asyncio.get_running_loop()
+        is_away = False
+        while not stop.is_set():
+            try:
+                await self._look()
+                is_away = False
+            except StoreUnavailable as err:
+                if not is_away:
+                    log.warning("waiting for Redis: %s", err)
+                is_away = True
+            except Exception:
+                log.exception("delivery goes on after a defect")
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _look(self) -> None:
+        with self._lock:
+            leases = dict(self._leases)
+        after = {partition: self._read.get(partition, EntryId(0, 0)) for partition in leases}
+        letters = await asyncio.to_thread(self._outbox.read, after)
+        self._targets = await asyncio.to_thread(self._book.current)  # afterwards: it knows whom each letter is for
+        for letter in letters:
+            with self._lock:
+                is_ours = self._leases.get(letter.partition) == leases[letter.partition]
+            if is_ours:
+                self._read[letter.partition] = letter.entry_id
+                self._queue(leases[letter.partition], letter)
+        now_ms = await asyncio.to_thread(self._book.now_ms)
+        oldest_ms = min((letters[0].entry_id.ms for letters in self._lanes.values() if letters), default=now_ms)
+        self._metrics.lag.set(max(0, now_ms - oldest_ms) / 1000)
+        self._metrics.waiting.set(self._waiting.total())
+
+    def _queue(self, lease: Lease, letter: Letter) -> None:
+        lane = letter.partition, letter.target_id, letter.stream_id
+        self._waiting[letter.partition] += 1
+        self._lanes.setdefault(lane, deque()).append(letter)
+        if lane not in self._tasks:
+            self._tasks[lane] = asyncio.create_task(self._work(lane, lease))
+
+    async def _stop(self, partition: int) -> None:
+        tasks = [task for lane, task in self._tasks.items() if lane[0] == partition]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._tasks = {lane: task for lane, task in self._tasks.items() if lane[0] != partition}
+        self._lanes = {lane: letters for lane, letters in self._lanes.items() if lane[0] != partition}
+        self._read.pop(partition, None)
+        self._waiting.pop(partition, None)
+
+    async def _work(self, lane: Lane, lease: Lease) -> None:
+        """Sends a lane's letters, one after the other, until it is empty."""
+        letters, backoff = self._lanes[lane], Backoff(LONGEST_WAIT_SECONDS)
+        while letters:
+            target = self._targets.get(letters[0].target_id)
+            if target and not target.enabled:
+                await asyncio.sleep(POLL_SECONDS)
+                continue
+            if target and letters[0].due_at_ms and not await self._is_due(letters[0]):
+                continue
+            is_void = letters[0].due_at_ms and await self._stored(partial(self._outbox.is_void, letters[0]))
+            why = await self._try(target, letters[0], backoff) if target and not is_void else ""
+            if why is None:
+                continue
+            backoff.reset()
+            if not await self._stored(partial(self._outbox.take, lease, letters[0], why)):
+                return  # another's partition: `leave` will follow
+            letters.popleft()
+            self._waiting[lease.partition] -= 1
+        del self._lanes[lane], self._tasks[lane]
+
+    async def _is_due(self, letter: Letter) -> bool:
+        """Waits for a moment where it is not."""
+        wait_ms = letter.due_at_ms - await self._stored(self._book.now_ms)
+        if wait_ms > 0:
+            await asyncio.sleep(min(wait_ms / 1000, LONGEST_LOOK_SECONDS))
+            return False
+        return True
+
+    async def _try(self, target: Target, letter: Letter, backoff: Backoff) -> str | None:
+        """Sends a letter once: why it is dead, "" if it arrived; None, after a pause, if it is to be sent again."""
+        try:
+            async with self._at_once[target.id]:
+                await self._post.send(target, letter)
+        except DeliveryFailed as err:
+            failure = err
+        else:
+            self._metrics.sent.inc()
+            return ""
+        self._metrics.failed.inc()
+        now_ms = await self._stored(self._book.now_ms)
+        is_old = now_ms - letter.entry_id.ms > DEAD_AFTER_SECONDS * 1000
+        if is_old or self._waiting[letter.partition] > CROWDED:
+            self._metrics.dead.inc()
+            log.warning("target %s: a letter of stream %s is dead: %s", target.id, letter.stream_id, failure)
+            return f"{failure} ({'for a day' if is_old else 'while too much waited'})"
+        await asyncio.sleep(max(backoff.next_seconds(), failure.retry_after_seconds))
+        return None
+
+    async def _stored(self, action: Callable[[], T]) -> T:
+        """The action's result, repeated while Redis is away."""
+        backoff = Backoff(5.0)
+        while True:
+            try:
+                return await asyncio.to_thread(action)
+            except StoreUnavailable:
+                await asyncio.sleep(backoff.next_seconds())

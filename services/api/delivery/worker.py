@@ -1,0 +1,69 @@
+"""A delivery worker: a follower that fills the outboxes of its partitions, and a sender that empties them."""
+
+import asyncio
+import threading
+from dataclasses import dataclass
+
+import redis
+
+from services.api.delivery.channels.posts import Announcer, Posts
+from services.api.delivery.fanout import Fanout
+from services.api.delivery.outbox import Outbox
+from services.api.delivery.sender import DeliveryMetrics, Sender
+from services.api.delivery.targets import TargetBook
+from services.api.followers.cursors import Cursors
+from services.api.followers.follower import Follower, FollowerMetrics
+from services.api.kept.catalog import ModelListing
+from shared.network.addresses import AddressPolicy
+from shared.service.lease_metrics import LeaseMetrics
+from shared.service.metrics_server import new_registry
+from shared.service.tenancy import Tenancy
+
+
+class WorkerMetrics:
+    """What Prometheus sees of a delivery worker."""
+
+    def __init__(self) -> None:
+        self.registry = new_registry()
+        self.leases = LeaseMetrics(self.registry)
+        self.follower = FollowerMetrics(self.registry)
+        self.delivery = DeliveryMetrics(self.registry)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryWorker:
+    """Delivers, under leases that it takes and gives back, from `run` until `stop` is set."""
+
+    client: redis.Redis
+    tenancy: Tenancy
+    policy: AddressPolicy
+    catalog: ModelListing
+    metrics: WorkerMetrics
+    stop: threading.Event
+
+    def run(self) -> None:
+        """Works until stopped."""
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        outbox, book, post = Outbox(self.client), TargetBook(self.client), Posts(self.policy)
+        sender = Sender(outbox, book, post, self.metrics.delivery)
+        fanout = Fanout(self.client, outbox, sender)
+        cursors = Cursors(self.client, "delivery")
+        follower = Follower(cursors, self.tenancy, fanout, self.metrics.follower, self.stop)
+        following = asyncio.create_task(asyncio.to_thread(self._follow, follower))
+        announcer = Announcer(self.client, TargetBook(self.client), self.catalog, post.mqtt)
+        announcing = asyncio.create_task(announcer.run(self.stop))
+        try:
+            await sender.run(self.stop)
+        finally:
+            self.stop.set()
+            await following
+            await announcing
+            await post.close()
+
+    def _follow(self, follower: Follower) -> None:
+        try:
+            follower.run()
+        finally:
+            self.stop.set()

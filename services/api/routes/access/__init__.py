@@ -1,0 +1,1 @@
+"""Keys, those of callers and that of what is stored."""

@@ -1,0 +1,1 @@
+"""Pictures of streams as they are now, for all who watch."""

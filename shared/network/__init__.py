@@ -1,0 +1,1 @@
+"""The network, as far as two services must agree on it."""

@@ -1,0 +1,71 @@
+"""Which events go to whom."""
+
+import json
+from typing import Any
+
+import pytest
+
+from services.api.delivery.fanout import letters_of
+from services.api.delivery.targets import Target
+from services.api.followers.entries import FeedEntry
+from shared.entries import EntryId
+from shared.life.delivery_rules import DeliveryWish, LabelDelivery
+
+QUIET = DeliveryWish(delivery={"moved": LabelDelivery(severity="notice", cooldown_seconds=60, min_seconds=2)})
+ALL = DeliveryWish()
+AT_MS = 1_000_000
+
+
+def entry(kind: str = "opened", started_at_ms: int = AT_MS, ended_at_ms: int | None = None) -> FeedEntry:
+    event = {"label": "moved", "started_at_ms": started_at_ms, "ended_at_ms": ended_at_ms}
+    return FeedEntry(3, EntryId(started_at_ms), kind, "door", "moved", json.dumps(event))
+
+
+def target(**fields: object) -> Target:
+    stored = {"id": "home", "kind": "webhook", "url": "http://x", "secret": "s", "created_at_ms": AT_MS, **fields}
+    return Target.model_validate(stored)
+
+
+def named(at: FeedEntry, wish: DeliveryWish = ALL, **fields: Any) -> list[tuple[str, int]]:
+    letters = letters_of(at, wish, ("north",), [target(**fields)], {})
+    return [(letter.target_id, letter.due_at_ms) for letter in letters]
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_wanted"),
+    [
+        ({}, True),
+        ({"streams": ["door"], "labels": ["moved"], "groups": ["north", "south"], "severity": "alert"}, True),
+        ({"streams": ["gate"]}, False),
+        ({"labels": ["fell"]}, False),
+        ({"groups": ["south"]}, False),
+        ({"severity": "notice"}, False),
+        ({"enabled": False}, False),
+        ({"created_at_ms": AT_MS + 1}, False),
+    ],
+)
+def test_targets_get_what_their_filters_let_pass(fields: dict[str, Any], is_wanted: bool) -> None:
+    assert bool(named(entry(), **fields)) == is_wanted
+
+
+def test_streams_say_what_is_delivered() -> None:
+    assert named(entry(), DeliveryWish(maintenance=True)) == []
+    assert named(entry(), QUIET, severity="alert") == []
+    assert named(entry(), QUIET, severity="notice") == [("home", AT_MS + 2000)]
+    assert named(entry("closed", ended_at_ms=AT_MS + 1999), QUIET) == []
+    assert named(entry("closed", ended_at_ms=AT_MS + 2000), QUIET) == [("home", 0)]
+    assert named(entry("updated")) == named(entry("deleted")) == []
+    assert letters_of(FeedEntry(3, EntryId(1), "opened", "door", "moved", "{}"), QUIET, (), [target()], {}) == []
+
+
+def test_a_cooldown_counts_from_what_was_delivered() -> None:
+    delivered: dict[str, int] = {}
+
+    def is_told(at: FeedEntry) -> bool:
+        return bool(letters_of(at, QUIET, (), [target()], delivered))
+
+    assert is_told(entry())
+    assert is_told(entry("closed", ended_at_ms=AT_MS + 5000))
+    assert not is_told(entry(started_at_ms=AT_MS + 59_000))
+    assert delivered == {"door moved": AT_MS}
+    assert is_told(entry(started_at_ms=AT_MS + 60_000))
