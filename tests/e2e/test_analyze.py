@@ -33,13 +33,17 @@ def analyze(home: Path, *arguments: str) -> Running:
         return command
 
 
+MARKS = ("acknowledged", "feedback", "kept")
+
+
 def parsed(command: Running) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The events and the summary, once every line is what it should be."""
     assert command.process.returncode == 0, command.errors
     *events, summary = [json.loads(line) for line in command.lines]
     for event in events:
         assert event["type"] == "event"
-        checked = Event.model_validate({key: value for key, value in event.items() if key != "type"})
+        checked = Event.model_validate({key: value for key, value in event.items() if key not in {"type", *MARKS}})
+        assert {event[each] for each in MARKS} == {None}
         assert checked.state == "closed"
     assert len({event["id"] for event in events}) == len(events) == summary["events"]
     assert summary["type"] == "summary"

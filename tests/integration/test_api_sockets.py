@@ -57,9 +57,10 @@ def test_a_socket_is_refused_or_ends_with_its_key(redis_url: str, redis_client: 
     mine = {"Authorization": f"Bearer {key.text}"}
     refused: list[dict[str, str]] = [{}, {"Authorization": f"Bearer {key.text[:-1]}"}]
     refused += [{**mine, "Origin": "https://x.example"}, {**mine, "Host": "x.example"}]
-    refused += [{"Authorization": f"Bearer {south.text}"}]
-    for headers in refused:
-        (said,) = asyncio.run(talk(redis_url, headers))
+    asked = [("/v1/live", headers) for headers in refused]
+    asked += [("/v1/targets", {"Authorization": f"Bearer {south.text}"})]  # of all streams
+    for path, headers in asked:
+        (said,) = asyncio.run(talk(redis_url, headers, path=path))
         assert (said["type"], said["code"]) == ("websocket.close", REFUSED_SOCKET), headers
         assert key.text[30:] not in said["reason"]
     own_page = {**mine, "Host": "localhost", "Origin": "http://localhost"}

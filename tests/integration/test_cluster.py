@@ -217,6 +217,7 @@ def test_work_goes_on_through_a_slot_migration_to_a_new_node(cluster: Cluster, c
     for keys in PARTITIONS:  # a script that names a key that is not there is refused as well
         client.hset(keys.open, "another", "another.moved.1")
         client.hset(keys.kept, "another.moved.1", "{}")
+        client.hset(keys.held, "another", "1-0")
     with running_api(cluster.url) as api, LiveClient(api.url) as live:
         elsewhere = next(key for key in KEYS if cluster.owner(key) not in (cluster.owner(KEY), cluster.nodes[0]))
         for key, target in ((KEY, cluster.add()), (elsewhere, cluster.nodes[0])):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from films import VideoFile
+from process_tree import descriptors
 
 from services.ingest.sources import files
 from services.ingest.sources.files import opened_file
@@ -209,10 +210,10 @@ def test_a_kernel_or_filter_that_knows_no_such_call_is_done_without(
 def test_no_descriptor_is_left(root: Path, video_file: VideoFile) -> None:
     video_file("film.mp4")
     (root.parent / "film.mp4").rename(root / "film.mp4")
-    before = sorted(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    before = descriptors()
     for _ in range(3):
         with open_video(parse_source("film.mp4", root)) as video:
             assert list(video.frames(8.0, threading.Event()))
         with pytest.raises(SourceFailed, match="not a video file"), open_video(parse_source("day/film", root)):
             pytest.fail("it cannot be open")
-    assert sorted(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+    assert descriptors() == before

@@ -14,7 +14,7 @@ from films import VideoFile, render
 from odd_manners import Manners
 from odd_rtsp import odd_camera
 from patience import PATIENCE_SECONDS, eventually
-from process_tree import readers
+from process_tree import descriptors, readers
 from stuck import StuckSource
 
 from services.ingest.readers import reading as service_side
@@ -37,10 +37,10 @@ OPTIONS = ReadOptions(stall_seconds=STALL_SECONDS)
 def _nothing_is_left(video_file: VideoFile) -> Iterator[None]:
     with reading(ReadJob(Source(str(video_file("warm.mp4"))), 8.0), threading.Event()):
         """From here on the fork server runs, with its descriptors."""
-    before = os.listdir("/proc/self/fd")  # noqa: PTH208
+    before = descriptors()
     yield
     assert readers(os.getpid()) == []
-    assert sorted(os.listdir("/proc/self/fd")) == sorted(before)  # noqa: PTH208
+    assert descriptors() == before
 
 
 @pytest.fixture(scope="module")
