@@ -48,6 +48,7 @@ def test_every_json_body_has_an_example_that_is_valid(document: dict[str, Any]) 
     for operation, kind, media in contents(document):
         if kind not in ("application/json", "application/problem+json") or "$ref" not in media["schema"]:
             continue
+        assert "type" not in media["schema"], f"{operation}: what it leads to has a type of its own"
         name = media["schema"]["$ref"].rpartition("/")[2]
         examples = examples_in(document, media)
         assert examples, f"{operation}: {name} has no example"

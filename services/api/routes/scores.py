@@ -34,7 +34,7 @@ JPEG: Responses = {
 }
 
 
-@router.get("/scores", response_class=JsonStream, responses=PAGE | errors(404, 503))
+@router.get("/scores", responses=PAGE | errors(404, 503))
 async def list_scores(
     stream_id: StreamIdPath,
     context: Context,
