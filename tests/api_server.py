@@ -27,6 +27,7 @@ from shared.store.keys import keys_of
 from shared.store.registry import Registry
 
 BASE_MS = 1_700_000_000_000
+NUM_LABELS = 13
 CAMERA = {"name": "Camera", "source": "rtsp://camera.invalid/1"}
 
 
@@ -170,3 +171,13 @@ class LiveClient:
             self.received.append((fields["event"], json.loads(fields["data"])["id"]))
         elif "" in fields:
             self.comments.append(fields[""])
+
+
+def add_scores(client: redis.Redis, stream_id: str, frames: int) -> None:
+    """Scores of as many frames, as inference stores them."""
+    labels = ",".join(f"label{number}" for number in range(NUM_LABELS))
+    scores = ",".join(["0.50000"] * NUM_LABELS)
+    pipeline = client.pipeline(transaction=False)
+    for at in range(frames):
+        pipeline.xadd(keys_of(stream_id).scores(stream_id), {labels: scores}, id=f"{BASE_MS + at}-0")
+    pipeline.execute()

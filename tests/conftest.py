@@ -24,6 +24,7 @@ from services.ingest.sources.hls import follower
 from shared.store.client import connect
 
 if TYPE_CHECKING:
+    from api_server import RunningApi
     from worker_runner import WorkerRunner
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # so small networks are fastest so, above all beside other work
@@ -67,6 +68,15 @@ def redis_client(redis_url: str) -> Iterator[redis.Redis]:
     client.flushall()
     yield client
     client.close()
+
+
+@pytest.fixture(scope="module")
+def server(redis_url: str) -> "Iterator[RunningApi]":
+    """An api, for all tests of a module."""
+    from api_server import running_api  # noqa: PLC0415  (few tests need it)
+
+    with running_api(redis_url) as api:
+        yield api
 
 
 @pytest.fixture(scope="session")

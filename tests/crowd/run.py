@@ -12,7 +12,7 @@ from itertools import count
 from typing import Self
 
 import redis
-from api_server import BASE_MS, an_event, write_event
+from api_server import BASE_MS, add_scores, an_event, write_event
 from ingest_runner import stream_spec
 from redis_cluster import free_port
 
@@ -21,7 +21,6 @@ from shared.entries import Frame
 from shared.store.keys import keys_of
 from shared.store.registry import Registry
 
-NUM_LABELS = 13
 JPEG_BYTES = 8_000
 FRAMES_PER_SECOND = 8
 TILES = 4
@@ -190,16 +189,6 @@ async def film(client: redis.Redis, stream_ids: Sequence[str], delays: Delays) -
             delays.written_at[f"{stream_id} {at_ms}"] = now
         await asyncio.to_thread(pipeline.execute)
         await asyncio.sleep(max(0.0, now + 1 / FRAMES_PER_SECOND - time.perf_counter()))
-
-
-def add_scores(client: redis.Redis, stream_id: str, frames: int) -> None:
-    """Scores of as many frames, as inference stores them."""
-    labels = ",".join(f"label{number}" for number in range(NUM_LABELS))
-    scores = ",".join(["0.50000"] * NUM_LABELS)
-    pipeline = client.pipeline(transaction=False)
-    for at in range(frames):
-        pipeline.xadd(keys_of(stream_id).scores(stream_id), {labels: scores}, id=f"{BASE_MS + at}-0")
-    pipeline.execute()
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:

@@ -4,19 +4,13 @@ from typing import Any
 
 import pytest
 import redis
-from api_server import BASE_MS, RunningApi, an_event, running_api, write_event
+from api_server import BASE_MS, RunningApi, an_event, write_event
 
 from services.api.kept import history
 from shared.life.marks import EventMarks
 from shared.store.keys import keys_of
 
 LABELS = ("covered", "frozen", "moved")
-
-
-@pytest.fixture(scope="module")
-def server(redis_url: str) -> Iterator[RunningApi]:
-    with running_api(redis_url) as api:
-        yield api
 
 
 @pytest.fixture

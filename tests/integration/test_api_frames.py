@@ -1,9 +1,8 @@
 import socket
-from collections.abc import Iterator
 
 import pytest
 import redis
-from api_server import BASE_MS, RunningApi, running_api
+from api_server import BASE_MS, RunningApi
 from leasing import lease_of
 from patience import eventually
 
@@ -14,12 +13,6 @@ from shared.store.keys import keys_of
 from shared.store.leases import LeaseBook
 from shared.store.registry import Registry
 from shared.streams import StreamState, StreamStatus
-
-
-@pytest.fixture(scope="module")
-def server(redis_url: str) -> Iterator[RunningApi]:
-    with running_api(redis_url) as api:
-        yield api
 
 
 @pytest.fixture

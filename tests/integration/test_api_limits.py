@@ -9,15 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 import redis
-from api_server import BASE_MS, RunningApi, running_api
+from api_server import BASE_MS, NUM_LABELS, RunningApi, add_scores, running_api
 from patience import eventually
 
 from services.api import connections, server
 from services.api.protocol import middleware
-from shared.store.keys import keys_of
 
 CUT = "afterimage_api_connections_cut_total"
-NUM_LABELS = 13
 
 
 @pytest.fixture(scope="module")
@@ -112,15 +110,6 @@ def test_an_answer_that_is_not_taken_is_given_up(api: RunningApi, redis_client: 
     assert (len(page["items"]), page["next_since_ms"]) == (10_000, BASE_MS + 10_000)
     assert page["items"][9_999] == {"at_ms": BASE_MS + 9_999, "scores": {f"label{n}": 0.5 for n in range(NUM_LABELS)}}
     assert api.http.get("/v1/streams/one/scores?until_ms=0").json() == {"items": [], "next_since_ms": None}
-
-
-def add_scores(client: redis.Redis, stream_id: str, count: int) -> None:
-    labels = ",".join(f"label{number}" for number in range(NUM_LABELS))
-    scores = ",".join(["0.50000"] * NUM_LABELS)
-    pipeline = client.pipeline(transaction=False)
-    for at in range(count):
-        pipeline.xadd(keys_of(stream_id).scores(stream_id), {labels: scores}, id=f"{BASE_MS + at}-0")
-    pipeline.execute()
 
 
 def test_health_is_told_while_everything_else_waits_for_redis() -> None:

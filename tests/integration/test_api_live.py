@@ -23,12 +23,6 @@ from shared.store.scripts import MAX_FEED_ENTRIES
 STREAMS = tuple(f"stream-{number}" for number in range(12))
 
 
-@pytest.fixture(scope="module")
-def server(redis_url: str) -> Iterator[RunningApi]:
-    with running_api(redis_url) as api:
-        yield api
-
-
 @pytest.fixture
 def api(server: RunningApi, redis_client: redis.Redis) -> Iterator[RunningApi]:
     yield server

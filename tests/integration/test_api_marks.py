@@ -1,17 +1,9 @@
 """People's part in the life of an event, over the api: acknowledged, judged, kept, deleted, and told to who listens."""
 
-from collections.abc import Iterator
-
 import pytest
 import redis
-from api_server import BASE_MS, LiveClient, RunningApi, an_event, running_api, write_event
+from api_server import BASE_MS, LiveClient, RunningApi, an_event, write_event
 from patience import eventually
-
-
-@pytest.fixture(scope="module")
-def server(redis_url: str) -> Iterator[RunningApi]:
-    with running_api(redis_url) as api:
-        yield api
 
 
 @pytest.fixture

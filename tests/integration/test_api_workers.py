@@ -1,6 +1,5 @@
 """Who does the work, as the api tells it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,12 +9,6 @@ from api_server import RunningApi, running_api
 
 from shared.store.keys import Role, partition_of, workers_key
 from shared.store.leases import LeaseBook
-
-
-@pytest.fixture(scope="module")
-def server(redis_url: str) -> Iterator[RunningApi]:
-    with running_api(redis_url) as api:
-        yield api
 
 
 @pytest.fixture

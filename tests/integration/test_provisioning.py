@@ -1,12 +1,12 @@
 """Streams as a file: `afterimage streams apply` and `export`; events as one: `afterimage events export`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import redis
 import yaml
-from api_server import BASE_MS, RunningApi, an_event, running_api, write_event
+from api_server import BASE_MS, RunningApi, an_event, write_event
 from in_process import InProcess, Outcome
 
 from shared.store.registry import Registry
@@ -26,12 +26,6 @@ streams:
 SECRET = "pa:ss@w/ord"
 
 Command = Callable[..., Outcome]
-
-
-@pytest.fixture(scope="module")
-def server(redis_url: str) -> Iterator[RunningApi]:
-    with running_api(redis_url) as api:
-        yield api
 
 
 @pytest.fixture

@@ -1,12 +1,11 @@
 """A record that this version cannot read disables its own stream, with a reason, and no other."""
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis
-from api_server import BASE_MS, RunningApi, an_event, running_api, write_event
+from api_server import BASE_MS, RunningApi, an_event, write_event
 from damage import ALL, OTHERS, SECRET, SPECS, Damage, neighbour_of
 from films import VideoFile
 from ingest_runner import IngestRunner, stream_spec
@@ -24,12 +23,6 @@ NAMES = [damage.name for damage in ALL]
 
 def reason(damage: Damage) -> str:
     return f"its record cannot be read by this version: {damage.place}"
-
-
-@pytest.fixture(scope="module")
-def server(redis_url: str) -> Iterator[RunningApi]:
-    with running_api(redis_url) as api:
-        yield api
 
 
 @pytest.fixture
