@@ -78,7 +78,23 @@ class Alarm:
         self._act()
 
 
-class HttpConnection(H11Protocol):
+class TakenInTime(asyncio.Protocol):
+    """What is sent to a client is taken by it within SEND_SECONDS, or it is too slow."""
+
+    _leaving: Alarm
+
+    def pause_writing(self) -> None:
+        """The client does not take what there is for it."""
+        super().pause_writing()
+        self._leaving.start(SEND_SECONDS)
+
+    def resume_writing(self) -> None:
+        """The client does."""
+        super().resume_writing()
+        self._leaving.stop()
+
+
+class HttpConnection(TakenInTime, H11Protocol):
     """An HTTP connection that has a place and deadlines."""
 
     def __init__(self, *, door: ConnectionDoor, **options: Any) -> None:  # noqa: ANN401  (uvicorn's)
@@ -125,16 +141,6 @@ class HttpConnection(H11Protocol):
         self._leave()
         super().handle_websocket_upgrade(event)
 
-    def pause_writing(self) -> None:
-        """The client does not take what there is for it."""
-        super().pause_writing()
-        self._leaving.start(SEND_SECONDS)
-
-    def resume_writing(self) -> None:
-        """The client does."""
-        super().resume_writing()
-        self._leaving.stop()
-
     def _watch_arrival(self, before: object) -> None:
         if self.conn.their_state is h11.SEND_BODY:
             if before is not h11.SEND_BODY:
@@ -166,7 +172,7 @@ class HttpConnection(H11Protocol):
         self.transport.close()
 
 
-class WebSocketConnection(WebSocketsSansIOProtocol):
+class WebSocketConnection(TakenInTime, WebSocketsSansIOProtocol):
     """A WebSocket that has a place; one that takes nothing is told so, and closed."""
 
     def __init__(self, *, door: ConnectionDoor, **options: Any) -> None:  # noqa: ANN401  (uvicorn's)
@@ -184,16 +190,6 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         self._leaving.stop()
         self._door.leave(host_of(self.client))
         super().connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        """The client does not take what there is for it."""
-        super().pause_writing()
-        self._leaving.start(SEND_SECONDS)
-
-    def resume_writing(self) -> None:
-        """The client does."""
-        super().resume_writing()
-        self._leaving.stop()
 
     def _on_slow(self) -> None:
         self._door.metrics.cut("slow")

@@ -3,11 +3,8 @@
 import json
 import logging
 import os
-import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,28 +15,18 @@ import pytest
 import redis
 from api_server import RunningApi, running_api
 from ingest_runner import stream_spec
-from patience import eventually
-from process_tree import command_lines
+from kept_secrets import FORMS, KEY, SECRET, KeepingRedis, leaks, redis_that_keeps
 from pydantic import SecretStr
-from redis_process import redis_process
-from secret_forms import CASES, MISTYPED, SOURCES, reference_forms
-from service_process import ingest_process
-from web_server import WebServer, web_server
+from secret_forms import MISTYPED, SOURCES, reference_forms
 
 from services.api.settings import ApiSettings
 from shared.errors import SettingsInvalid, SourceRefused
-from shared.probes import ProbeQueue
 from shared.service.settings import read_settings
 from shared.sources import parse_source
-from shared.store.client import connect
 from shared.store.registry import Registry
 from shared.words.redaction import MASK, shown_source
-from shared.words.sealing import Vault
 
-SECRET = "s3cret-pass"
-KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 CAMERA = {"name": "Camera", "source": "rtsp://127.0.0.1:9/s"}
-FORMS = [form.replace("{}", SECRET) for form in (*SOURCES, *MISTYPED)]
 FIELDS = ("id", "source", "name", "model", "pace", "skip", "rtsp_transport", "fps", "loop", "base_ms", "thresholds")
 STEP = 6
 
@@ -57,32 +44,10 @@ def api(blind_api: RunningApi, redis_client: redis.Redis) -> RunningApi:
     return blind_api
 
 
-@dataclass(frozen=True)
-class KeepingRedis:
-    """A Redis that writes all it is given to files."""
-
-    url: str
-    folder: Path
-    client: redis.Redis
-
-    def holding(self) -> list[str]:
-        """Its files that hold the secret, and the commands that do."""
-        self.client.save()
-        files = [path for path in self.folder.rglob("*") if path.is_file()]
-        assert {path.suffix for path in files} >= {".aof", ".rdb"}
-        commands: Any = self.client.slowlog_get(100_000)
-        assert len(commands) > 1000
-        told = [str(each) for each in commands if SECRET in str(each)]
-        return [str(path) for path in files if SECRET.encode() in path.read_bytes()] + told
-
-
 @pytest.fixture
 def keeping_redis() -> Iterator[KeepingRedis]:
-    with tempfile.TemporaryDirectory(prefix="afterimage-") as name:
-        files = ("--appendonly", "yes", "--rdbcompression", "no")
-        commands = ("--slowlog-log-slower-than", "0", "--slowlog-max-len", "100000")
-        with redis_process(Path(name), *files, *commands) as url, connect(url) as client:
-            yield KeepingRedis(url, Path(name), client)
+    with redis_that_keeps() as kept:
+        yield kept
 
 
 Call = tuple[str, str, dict[str, Any]]
@@ -143,15 +108,6 @@ def answers(api: RunningApi, calls: Iterator[Call]) -> Iterator[httpx.Response]:
             yield api.http.request(method, path, **options)
         if method == "PATCH":
             yield api.http.get("/v1/streams/mine")
-
-
-def leaks(replies: list[httpx.Response]) -> list[str]:
-    """Those answers that hold the secret, or that say that something broke."""
-    return [
-        f"{reply.request.method} {reply.request.url}: {reply.status_code} {reply.text} {reply.headers}"
-        for reply in replies
-        if SECRET in f"{reply.text} {reply.headers}" or reply.status_code == 500
-    ]
 
 
 def test_no_answer_and_no_log_line_shows_a_secret(api: RunningApi, caplog: pytest.LogCaptureFixture) -> None:
@@ -249,67 +205,6 @@ def test_a_short_plain_word_is_repeated_and_nothing_else(api: RunningApi) -> Non
     assert api.error(422, "POST", "/v1/streams", json={**CAMERA, "a:b@c": 1})["field"] == MASK
     assert api.error(404, "GET", "/v1/stream")["message"] == "GET /v1/stream: Not Found"
     assert api.error(404, "GET", "/v1/a:b@c/d")["message"] == "Not Found"
-
-
-@pytest.fixture
-def telling_server() -> Iterator[WebServer]:
-    """One whose answers hold the secret: where it leads, what its playlists name, what it calls itself."""
-    elsewhere = f"http://user:{SECRET}@127.0.0.1:9/seg.ts?token={SECRET}"
-    lines = {
-        "/segment": elsewhere,
-        "/key": f'#EXT-X-KEY:METHOD=AES-128,URI="{elsewhere}"',
-        "/script": f"tcp:{SECRET}@h",
-    }
-    with web_server() as server:
-        server.answers["/login"] = lambda handler: handler.reply(401, WWW_Authenticate=f'Basic realm="{SECRET}"')
-        server.answers["/broken"] = lambda handler: handler.reply(500, SECRET.encode(), X_Token=SECRET)
-        server.answers["/away"] = lambda handler: handler.reply(302, Location=elsewhere)
-        for path, line in lines.items():
-            server.give(path, f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,{SECRET}\n{line}\n".encode())
-        yield server
-
-
-def sources_of_old() -> Iterator[str]:
-    """All forms that an older version may have stored."""
-    others = [form.replace("{}", SECRET) for form in reference_forms("sources")] if CASES.is_file() else []
-    yield from (text for text in [*FORMS, *others] if len(text) <= 2048)
-
-
-def test_ingest_shows_no_secret(keeping_redis: KeepingRedis, tmp_path: Path, telling_server: WebServer) -> None:
-    """Its log, what it stores, its metrics, its processes; of streams and of probes. And Redis, with a key."""
-    redis_url, redis_client = keeping_redis.url, keeping_redis.client
-    log, registry = tmp_path / "log", Registry(redis_client, Vault(KEY))
-    for number, source in enumerate(sources_of_old()):
-        registry.add(stream_spec(f"stream-{number}", source, pace="live"))
-    ids = sorted(registry.specs())
-    with (
-        running_api(redis_url, media_root=tmp_path, secret_key=SecretStr(KEY)) as api,
-        ingest_process(redis_url, tmp_path, log, LOG_LEVEL="debug", SECRET_KEY=KEY) as ingest,
-        ThreadPoolExecutor(8) as callers,
-    ):
-        eventually(ProbeQueue(redis_client).desks, "a desk")
-        odd = [telling_server.url(path, f"user:{SECRET}@") for path in telling_server.answers]
-        probes = [{"source": text} for text in [*FORMS[::2], *odd]]
-        probed = list(callers.map(lambda body: api.http.post("/v1/streams/probe", json=body), probes))
-        eventually(lambda: all(record.status.reason for record in registry.records(ids)), "every stream's reason")
-        for number, source in enumerate(SOURCES):
-            changed = api.http.patch(
-                f"/v1/streams/stream-{number}", json={"source": source.replace("{}", f"x{SECRET}")}
-            )
-            assert changed.status_code == 200
-        lines = command_lines(ingest.process.pid)
-        views = [api.http.get("/v1/streams?limit=1000"), *probed]
-        told = f"{ingest.page()} {[record.status for record in registry.records(ids)]} {lines}"
-    assert leaks(views) == []
-    assert {reply.status_code for reply in probed} == {200, 422}
-    assert all(reply.json()["reason"] for reply in probed[-len(odd) :])
-    assert "services.ingest" in lines
-    assert SECRET not in told
-    assert keeping_redis.holding() == []
-    said = log.read_text()
-    assert "probe of rtsp://***@127.0.0.1:9/s" in said
-    assert "source rtsp://***@127.0.0.1:9/s: connection refused" in said
-    assert SECRET not in said
 
 
 @pytest.mark.parametrize("text", [*FORMS, f"redis://:{SECRET}/x@host", f"redis+cluster://h:{SECRET}"])
