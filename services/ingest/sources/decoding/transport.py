@@ -33,8 +33,8 @@ def transport_size(
 
 
 def max_long_side(short_side: int) -> int:
-    """The most pixels of a picture's long side where its short one should have so many."""
-    return max(MAX_LONG_SIDE, round(short_side * WIDEST))
+    """The most pixels of a picture's long side, an even number, where its short one should have so many."""
+    return max(MAX_LONG_SIDE, 2 * round(short_side * WIDEST / 2))
 
 
 def encode_jpeg(bgr: NDArray[np.uint8], quality: int = JPEG_QUALITY) -> bytes:
