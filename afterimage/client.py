@@ -149,7 +149,7 @@ class Client:
         self._send("DELETE", f"/v1/streams/{stream_id}", accepted=(httpx.codes.NOT_FOUND,) if missing_ok else ())
 
     def rotate_secrets(self) -> dict[str, Any]:
-        """Has every source encrypted anew; returns how many were, and the streams whose key is gone."""
+        """Has every source and target encrypted anew; returns how many were, and those whose key is gone."""
         rotated: dict[str, Any] = self._json("POST", "/v1/secrets/rotate")
         return rotated
 

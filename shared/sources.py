@@ -34,7 +34,7 @@ ALLOWED: Final = (
 MASKED: Final = f"source: holds {MASK}, which stands for what is not shown; give the whole source"
 
 SEALED: Final = "sealed://"
-"""Stands for a source that is encrypted with a key that is not here; nobody can register it."""
+"""Stands for what is encrypted with a key that is not here; nobody can register it."""
 LOCKED: Final = (
     "source: encrypted with a key that AFTERIMAGE_SECRET_KEY does not hold here; give that key, or the source again"
 )

@@ -4,21 +4,12 @@ import re
 from enum import StrEnum
 from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    FieldSerializationInfo,
-    ValidationInfo,
-    field_serializer,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.entries import EntryId
 from shared.life.delivery_rules import DeliveryWish
 from shared.manifest import NAME, Label, Manifest, Thresholds
-from shared.sources import SEALED
+from shared.words.sealed_text import SealedText
 
 STREAM_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 DEFAULT_FPS = 8.0
@@ -75,7 +66,7 @@ class StreamSpec(DeliveryWish):
     id: StreamId
     name: str = Field(min_length=1, max_length=200)
     groups: tuple[Group, ...] = Field(default=(), max_length=16)
-    source: str = Field(min_length=1, max_length=2048)
+    source: SealedText = Field(min_length=1, max_length=2048)
     fps: float = Field(default=DEFAULT_FPS, ge=MIN_FPS, le=60)
     fps_given: bool = Field(default=False, description="whether the user chose fps; otherwise it is the model's")
     model: str = Field(default=DEFAULT_MODEL, pattern=NAME.pattern)
@@ -115,19 +106,6 @@ class StreamSpec(DeliveryWish):
     generation: int = Field(ge=1, description="changes when an id is registered anew")
     revision: int = Field(default=0, ge=0, description="how often it was replaced")
     created_at_ms: int
-
-    @field_validator("source", mode="before")
-    @classmethod
-    def _opened(cls, stored: object, info: ValidationInfo) -> object:
-        match stored:
-            case {"sealed": str(token)}:
-                return info.context.opened(token) if info.context else SEALED
-        return stored
-
-    @field_serializer("source", when_used="json")
-    def _sealed(self, source: str, info: FieldSerializationInfo) -> str | dict[str, str]:
-        stored: str | dict[str, str] = info.context.sealed(source) if info.context else source
-        return stored
 
     def thresholds_for(self, manifest: Manifest) -> dict[str, Thresholds]:
         """Per label of the model: its thresholds, with this stream's overrides."""

@@ -96,7 +96,7 @@ def build_context(settings: ApiSettings) -> ApiContext:
         viewers=viewers,
         tiles=TileReader(connect_async(url, STORE_TIMEOUT_SECONDS), metrics, viewers),
         metrics=metrics,
-        targets=TargetDesk(client, settings.receivers),
+        targets=TargetDesk(client, settings.receivers, vault),
         keyring=Keyring(client, settings.first_key),
         doorkeeper=Doorkeeper(
             connect_async(url, STORE_TIMEOUT_SECONDS, retries=1), settings.first_key, settings.api_session_seconds

@@ -19,8 +19,8 @@ def words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-class DeliverySettings(ServiceSettings):
-    """Where events may be delivered to, besides what every service has."""
+class DeliverySettings(SealedSettings):
+    """Where events may be delivered to, and the key of what is known of receivers."""
 
     deliver_private: bool = Field(
         default=False, description="whether webhooks may lead to private networks and this machine"
@@ -39,7 +39,7 @@ class EventFilesSettings(ServiceSettings):
     events_dir: Path = Field(default=Path("events"), description="the folder of events' pictures and clips")
 
 
-class ApiSettings(SealedSettings, DeliverySettings, EventFilesSettings):
+class ApiSettings(DeliverySettings, EventFilesSettings):
     """Where the api listens, besides what every service has."""
 
     api_host: str = Field(default="127.0.0.1", description="where it listens")

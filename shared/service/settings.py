@@ -35,12 +35,12 @@ class ServiceSettings(BaseSettings):
 
 
 class SealedSettings(ServiceSettings):
-    """Those of a service that has to do with sources."""
+    """Those of a service that has to do with sources, or with targets of delivery."""
 
     secret_key: SecretStr = Field(
         default=SecretStr(""),
-        description="encrypts sources in Redis; several joined by commas: the first encrypts, each decrypts; none: "
-        "stored as they are",
+        description="encrypts sources and targets in Redis; several joined by commas: the first encrypts, each "
+        "decrypts; none: stored as they are",
     )
 
 

@@ -61,6 +61,12 @@ TARGETS = "{targets}:all"
 TARGETS_CHANGES = "{targets}:changes"
 """Counter: how often a target was added, changed or removed."""
 
+
+def target_locked_key(target_id: str) -> str:
+    """String: a delivery worker cannot open what is stored of a target; gone soon after it can."""
+    return f"{{targets}}:locked:{target_id}"
+
+
 MEDIA_BYTES = "media:bytes"
 """Hash: partition → bytes that its events' pictures and clips take."""
 

@@ -1,8 +1,8 @@
-"""Sources at rest: what Redis keeps of one is encrypted where there is a key for it, as it may hold a login.
+"""Secrets at rest: what Redis keeps of a source, or of a target's URL and secret, is encrypted where there is a key.
 
 The keys are those of AFTERIMAGE_SECRET_KEY, of which the first encrypts and each decrypts, so that a new one comes in
-before an old one goes. Redis, its files and replicas see a spec's source as `{"sealed": token}`. Who has not the key
-gets SEALED in the source's place: nobody else's stream is disturbed, and whoever needs no source needs no key.
+before an old one goes. Redis, its files and replicas see such a text as `{"sealed": token}`. Who has not the key gets
+SEALED in its place: no other stream or target is disturbed, and whoever needs none of them needs no key.
 """
 
 import re
@@ -23,7 +23,7 @@ PROBLEM: Final = (
 
 
 class Vault:
-    """Seals and opens sources; the context in which specs are parsed and dumped. Safe to share between threads."""
+    """Seals and opens texts; the context in which records are parsed and dumped. Safe to share between threads."""
 
     def __init__(self, keys: str = "") -> None:
         """The keys as the setting gives them, none where it is empty; raises SettingsInvalid, which repeats nothing."""
@@ -39,12 +39,12 @@ class Vault:
         """Whether anything is encrypted."""
         return self._fernet is not None
 
-    def sealed(self, source: str) -> str | dict[str, str]:
-        """What to store of a source: another token each time, the source itself without a key."""
-        return {"sealed": self._fernet.encrypt(source.encode()).decode()} if self._fernet else source
+    def sealed(self, text: str) -> str | dict[str, str]:
+        """What to store of a text: another token each time, the text itself without a key."""
+        return {"sealed": self._fernet.encrypt(text.encode()).decode()} if self._fernet else text
 
     def opened(self, token: str) -> str:
-        """The source in a token; SEALED where none of the keys made it."""
+        """The text in a token; SEALED where none of the keys made it."""
         try:
             return self._fernet.decrypt(token).decode() if self._fernet else SEALED
         except (InvalidToken, ValueError):

@@ -42,7 +42,7 @@ def test_a_new_key_takes_over_and_disturbs_no_stream(
     before = dict(listing.specs)
     with running_api(redis_url, secret_key=SecretStr(f"{NEW}, {OLD}")) as api:
         told = in_process("secrets", "rotate", "--url", api.url)
-        assert told.output == "2 sources are under the first key\n"
+        assert told.output == "2 sources and 0 targets are under the first key\n"
         assert api.http.get("/v1/streams/one").json()["source"] == SHOWN
     assert listing.look(range(32)) == {"one", "from-before"}
     assert listing.specs == {each: spec.model_copy(update={"revision": 1}) for each, spec in before.items()}

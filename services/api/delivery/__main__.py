@@ -10,6 +10,7 @@ from shared.service.settings import read_settings
 from shared.service.tenancy import tenancy_of
 from shared.store.client import connect
 from shared.store.leases import worker_id
+from shared.words.sealing import Vault
 
 
 def main() -> int:
@@ -22,7 +23,8 @@ def main() -> int:
     tenancy = tenancy_of(settings, "delivery", worker_name, metrics.leases)
     serve_metrics(metrics.registry, settings, lambda: tenancy.is_heard)
     client = connect(settings.redis_url.get_secret_value())
-    DeliveryWorker(client, tenancy, settings.receivers, ModelListing(settings.models_dir), metrics, stop).run()
+    vault = Vault(settings.secret_key.get_secret_value())
+    DeliveryWorker(client, tenancy, settings.receivers, ModelListing(settings.models_dir), metrics, stop, vault).run()
     return 0
 
 

@@ -12,6 +12,7 @@ from services.api.delivery.targets import Target, TargetBook
 from shared.clock import now_ms
 from shared.entries import EntryId
 from shared.network.addresses import AddressPolicy
+from shared.words.sealing import Vault
 
 TEST_KIND: Final = "test"
 
@@ -19,8 +20,8 @@ TEST_KIND: Final = "test"
 class TargetDesk:
     """Targets, their dead letters, and letters that try them. Raises StoreUnavailable, TargetUnknown, TargetRefused."""
 
-    def __init__(self, client: redis.Redis, policy: AddressPolicy) -> None:
-        self.book = TargetBook(client)
+    def __init__(self, client: redis.Redis, policy: AddressPolicy, vault: Vault) -> None:
+        self.book = TargetBook(client, vault)
         self.outbox = Outbox(client)
         self._policy = policy
 

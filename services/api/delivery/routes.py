@@ -42,24 +42,32 @@ def create_target(wanted: TargetCreate, context: Context, changes: ChangesOf) ->
 @router.get("", responses=errors(503))
 def list_targets(context: Context) -> TargetList:
     """All targets."""
-    return TargetList(items=[TargetView.of(target) for target in context.targets.book.all().values()])
+    targets = context.targets.book.all()
+    locked = context.targets.book.told_locked(targets)
+    views = [TargetView.of(target, is_locked_for_delivery=name in locked) for name, target in targets.items()]
+    return TargetList(items=views)
 
 
 @router.get("/{target_id}", responses=errors(404, 503))
 def show_target(target_id: TargetIdPath, context: Context) -> TargetView:
     """One target."""
-    return TargetView.of(context.targets.book.get(target_id))
+    book = context.targets.book
+    return TargetView.of(book.get(target_id), is_locked_for_delivery=bool(book.told_locked([target_id])))
 
 
-@router.patch("/{target_id}", responses=errors(400, 404, 413, 503))
+@router.patch("/{target_id}", responses=errors(400, 404, 409, 413, 503))
 def change_target(target_id: TargetIdPath, wanted: TargetPatch, context: Context, changes: ChangesOf) -> TargetView:
     """Changes one; while it is not enabled, what waits for it goes on waiting, and nothing is added."""
-    book = context.targets.book
-    before = book.get(target_id)
-    _check(before.kind, wanted.url)
     given = {name: value for name, value in wanted if value is not None or name == "severity"}
-    target = Target(**{**before.model_dump(), **{name: given[name] for name in given.keys() & wanted.model_fields_set}})
-    book.replace(target)
+    changed = {name: given[name] for name in given.keys() & wanted.model_fields_set}
+
+    def change(target: Target) -> Target:
+        _check(target.kind, wanted.url)
+        if target.is_locked and target.kind != "webhook":
+            changed.setdefault("secret", new_secret())  # which nobody needs
+        return Target(**{**target.model_dump(), **changed})
+
+    before, target = context.targets.book.change(target_id, change)
     changes.note(TargetView.of(before), TargetView.of(target))
     return TargetView.of(target)
 

@@ -108,6 +108,7 @@ class Sender:
         after = {partition: self._read.get(partition, EntryId(0, 0)) for partition in leases}
         letters = await asyncio.to_thread(self._outbox.read, after)
         self._targets = await asyncio.to_thread(self._book.current)  # afterwards: it knows whom each letter is for
+        await asyncio.to_thread(self._book.tell_locked)
         for letter in letters:
             with self._lock:
                 is_ours = self._leases.get(letter.partition) == leases[letter.partition]

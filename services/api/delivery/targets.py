@@ -2,7 +2,8 @@
 
 import base64
 import secrets
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final, Literal
 
 import redis
@@ -12,13 +13,25 @@ from services.api.followers.entries import FeedEntry
 from shared.errors import AfterimageError
 from shared.life.delivery_rules import Severity
 from shared.manifest import Label
-from shared.store.client import translated
-from shared.store.keys import PARTITIONS, TARGETS, TARGETS_CHANGES
+from shared.sources import SEALED
+from shared.store.client import replies_of, translated
+from shared.store.keys import PARTITIONS, TARGETS, TARGETS_CHANGES, target_locked_key
 from shared.store.scripts import Script, lua
 from shared.streams import STREAM_ID_PATTERN, Group, StreamId
+from shared.words.sealed_text import SealedText
+from shared.words.sealing import Vault
 
 MAX_TARGETS: Final = 64
 SECRET_BYTES: Final = 32
+MAX_ATTEMPTS: Final = 8
+TELL_SECONDS, TOLD_SECONDS = 5.0, 30
+"""So often a worker says what it cannot open, and so long that counts."""
+LOCKED_TARGET: Final = (
+    "url: encrypted with a key that AFTERIMAGE_SECRET_KEY does not hold here; give that key, or url and secret again"
+)
+LOCKED_FOR_DELIVERY: Final = (
+    "url: encrypted with a key that AFTERIMAGE_SECRET_KEY of delivery does not hold; give it the api's, and restart it"
+)
 SIGNING_KEY: Final = r"^whsec_[A-Za-z0-9+/]{32,88}={0,2}$"
 
 TargetKind = Literal["webhook", "mqtt", "apprise"]
@@ -32,6 +45,10 @@ class TargetRefused(AfterimageError):
     """A target's id is used already, or there are too many."""
 
 
+class TargetLocked(AfterimageError):
+    """What is stored of a target is encrypted with a key that is not here."""
+
+
 class Target(BaseModel):
     """A receiver of events. `url` and `secret` never leave, but for the secret when the target is made."""
 
@@ -39,14 +56,19 @@ class Target(BaseModel):
 
     id: str = Field(pattern=STREAM_ID_PATTERN)
     kind: TargetKind
-    url: str = Field(min_length=1, max_length=2048, repr=False)
-    secret: str = Field(repr=False)
+    url: SealedText = Field(min_length=1, max_length=2048, repr=False)
+    secret: SealedText = Field(repr=False)
     streams: tuple[StreamId, ...] = Field(default=(), max_length=256)
     labels: tuple[Label, ...] = Field(default=(), max_length=256)
     groups: tuple[Group, ...] = Field(default=(), max_length=16)
     severity: Severity | None = None
     enabled: bool = True
     created_at_ms: int
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether its URL or secret cannot be opened here."""
+        return SEALED in (self.url, self.secret)
 
     def wants(self, entry: FeedEntry, severity: Severity, groups: Collection[str]) -> bool:
         """Whether an entry of a stream in these groups is to be delivered here; what came before the target is not, nor
@@ -68,13 +90,19 @@ def new_secret() -> str:
 
 
 class TargetBook:
-    """Targets by id. Every method raises StoreUnavailable."""
+    """Targets by id. Every method raises StoreUnavailable.
 
-    def __init__(self, client: redis.Redis) -> None:
+    Without a vault, targets are stored as they are, and those that were sealed are locked.
+    """
+
+    def __init__(self, client: redis.Redis, vault: Vault | None = None) -> None:
         self._client = client
+        self._vault = vault
         self._time = Script(client, lua("time_of"))
+        self._replace = Script(client, lua("stream_replace"))
         self._seen: Any = ()
         self._targets: dict[str, Target] = {}
+        self._tell_at = 0.0
 
     def now_ms(self) -> int:
         """Redis's time: by it entries of the feed are numbered."""
@@ -86,13 +114,8 @@ class TargetBook:
         """All that can be read, by id."""
         with translated():
             stored: Any = self._client.hgetall(TARGETS)
-        found: dict[str, Target] = {}
-        for name, text in sorted(stored.items()):
-            try:
-                found[name.decode()] = Target.model_validate_json(text)
-            except ValidationError:
-                continue  # another version's
-        return found
+        parsed = {name.decode(): self._parsed(text) for name, text in sorted(stored.items())}
+        return {name: target for name, target in parsed.items() if target is not None}
 
     def current(self) -> dict[str, Target]:
         """The same, read anew only where something changed."""
@@ -104,25 +127,31 @@ class TargetBook:
 
     def get(self, target_id: str) -> Target:
         """One of them; raises TargetUnknown."""
-        found = self.all().get(target_id)
-        if found is None:
-            raise TargetUnknown(f"no target has the id {target_id!r}")
-        return found
+        return self._stored(target_id)[1]
 
     def add(self, target: Target) -> None:
         """A new one; raises TargetRefused."""
         with translated():
             if self._client.hlen(TARGETS) >= MAX_TARGETS:
                 raise TargetRefused(f"there are {MAX_TARGETS} targets already, and no more are allowed")
-            if not self._client.hsetnx(TARGETS, target.id, target.model_dump_json()):
+            if not self._client.hsetnx(TARGETS, target.id, self._text_of(target)):
                 raise TargetRefused(f"target id {target.id!r} is used already")
             self._client.incr(TARGETS_CHANGES)
 
-    def replace(self, target: Target) -> None:
-        """Stores what was changed of one."""
-        with translated():
-            self._client.hset(TARGETS, target.id, target.model_dump_json())
-            self._client.incr(TARGETS_CHANGES)
+    def change(self, target_id: str, change: Callable[[Target], Target]) -> tuple[Target, Target]:
+        """Stores what becomes of one by a change of what it is at this moment; before and after.
+
+        Raises TargetUnknown, TargetRefused while others change it, and TargetLocked where it would stay locked.
+        """
+        for _ in range(MAX_ATTEMPTS):
+            stored, before = self._stored(target_id)
+            after = change(before)
+            if after.is_locked:
+                raise TargetLocked(f"target {target_id!r} cannot be changed: {LOCKED_TARGET}")
+            with translated():
+                if self._replace([TARGETS, TARGETS_CHANGES], [target_id, stored, self._text_of(after)]):
+                    return before, after
+        raise TargetRefused(f"target {target_id!r} is being changed by others at the same time; try again")
 
     def remove(self, target_id: str) -> None:
         """Forgets one and its dead letters; what waits for it is dropped. Raises TargetUnknown."""
@@ -133,3 +162,46 @@ class TargetBook:
                 self._client.delete(keys.dead_letters(target_id))
         if not known:
             raise TargetUnknown(f"no target has the id {target_id!r}")
+
+    def seal_anew(self, target_id: str) -> bool:
+        """Stores one under the first key; False where it is encrypted with a key not here. Raises TargetUnknown."""
+        try:
+            self.change(target_id, lambda target: target)
+        except TargetLocked:
+            return False
+        return True
+
+    def tell_locked(self) -> None:
+        """Says, now and then, which of the current targets cannot be opened here."""
+        locked = [target.id for target in self._targets.values() if target.is_locked]
+        if locked and time.monotonic() >= self._tell_at:
+            self._tell_at = time.monotonic() + TELL_SECONDS
+            with translated():
+                for target_id in locked:
+                    self._client.set(target_locked_key(target_id), "1", ex=TOLD_SECONDS)
+
+    def told_locked(self, target_ids: Iterable[str]) -> set[str]:
+        """Those of the targets that a delivery worker cannot open."""
+        wanted = list(target_ids)
+        pipeline = self._client.pipeline(transaction=False)
+        for target_id in wanted:
+            pipeline.exists(target_locked_key(target_id))
+        replies = replies_of(pipeline) if wanted else []
+        return {target_id for target_id, is_told in zip(wanted, replies, strict=True) if is_told == 1}
+
+    def _stored(self, target_id: str) -> tuple[Any, Target]:
+        with translated():
+            stored: Any = self._client.hget(TARGETS, target_id)
+        target = self._parsed(stored) if stored else None
+        if target is None:
+            raise TargetUnknown(f"no target has the id {target_id!r}")
+        return stored, target
+
+    def _parsed(self, text: bytes) -> Target | None:
+        try:
+            return Target.model_validate_json(text, context=self._vault)
+        except ValidationError:
+            return None  # another version's
+
+    def _text_of(self, target: Target) -> str:
+        return target.model_dump_json(context=self._vault)

@@ -18,6 +18,7 @@ from shared.network.addresses import AddressPolicy
 from shared.service.lease_metrics import LeaseMetrics
 from shared.service.metrics_server import new_registry
 from shared.service.tenancy import Tenancy
+from shared.words.sealing import Vault
 
 
 class WorkerMetrics:
@@ -40,19 +41,20 @@ class DeliveryWorker:
     catalog: ModelListing
     metrics: WorkerMetrics
     stop: threading.Event
+    vault: Vault
 
     def run(self) -> None:
         """Works until stopped."""
         asyncio.run(self._run())
 
     async def _run(self) -> None:
-        outbox, book, post = Outbox(self.client), TargetBook(self.client), Posts(self.policy)
+        outbox, book, post = Outbox(self.client), TargetBook(self.client, self.vault), Posts(self.policy)
         sender = Sender(outbox, book, post, self.metrics.delivery)
         fanout = Fanout(self.client, outbox, sender)
         cursors = Cursors(self.client, "delivery")
         follower = Follower(cursors, self.tenancy, fanout, self.metrics.follower, self.stop)
         following = asyncio.create_task(asyncio.to_thread(self._follow, follower))
-        announcer = Announcer(self.client, TargetBook(self.client), self.catalog, post.mqtt)
+        announcer = Announcer(self.client, TargetBook(self.client, self.vault), self.catalog, post.mqtt)
         announcing = asyncio.create_task(announcer.run(self.stop))
         try:
             await sender.run(self.stop)

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
-from services.api.delivery.targets import TargetRefused, TargetUnknown
+from services.api.delivery.targets import TargetLocked, TargetRefused, TargetUnknown
 from services.api.protocol.headers import HEADERS
 from services.api.protocol.sockets import NOT_ALLOWED, Farewell, turn_away
 from shared.errors import (
@@ -59,6 +59,7 @@ EXPECTED: dict[type[Exception], tuple[int, str, str | None]] = {
     StreamExists: (409, "stream_exists", "id"),
     TargetUnknown: (404, "target_unknown", None),
     TargetRefused: (409, "target_refused", "id"),
+    TargetLocked: (409, "unreadable", "url"),
     SourceRefused: (422, "invalid", "source"),
     SourceMissing: (422, "invalid", "source"),
     EventUnknown: (404, "event_unknown", None),

@@ -176,13 +176,14 @@ WORKER: dict[str, Any] = {
 TARGET: dict[str, Any] = {
     "id": "home",
     "kind": "webhook",
-    "url": "https://hooks.example.com/afterimage?token=***",
+    "url": "https://hooks.example.com/***",
     "streams": [],
     "labels": ["moved"],
     "groups": [],
     "severity": None,
     "enabled": True,
     "created_at_ms": 1753430000000,
+    "reason": None,
 }
 
 SIGNING_KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="
@@ -202,6 +203,8 @@ DEAD_LETTER: dict[str, Any] = {
     "event": '{"id":"front-door.moved.1753430000125","label":"moved","state":"open"}',
     "reason": "it answered 503 (for a day)",
 }
+
+ROTATED: dict[str, Any] = {"num_streams": 12, "unreadable": [], "num_targets": 2, "unreadable_targets": []}
 
 LIVE = (
     "retry: 2000\nid: 3:1753430000190-0\n: following\n\n"

@@ -32,12 +32,14 @@ class ModelList(BaseModel):
 
 
 class SecretsRotated(BaseModel):
-    """What became of the sources when they were encrypted anew."""
+    """What became of sources and targets when they were encrypted anew."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"num_streams": 12, "unreadable": []}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.ROTATED]})
 
     num_streams: int = Field(description="whose source is under the first key now")
     unreadable: list[str] = Field(description="streams whose source is encrypted with a key that is not here any more")
+    num_targets: int = Field(description="whose URL and secret are under the first key now")
+    unreadable_targets: list[str] = Field(description="those that are encrypted with a key that is not here any more")
 
 
 class WorkerView(BaseModel):

@@ -6,10 +6,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from services.api.delivery.channels.people import is_for_people
 from services.api.delivery.outbox import Letter
-from services.api.delivery.targets import SIGNING_KEY, Target, TargetKind
+from services.api.delivery.targets import LOCKED_FOR_DELIVERY, LOCKED_TARGET, SIGNING_KEY, Target, TargetKind
 from services.api.schemas import examples
 from shared.life.delivery_rules import Severity
 from shared.manifest import Label
+from shared.sources import SEALED
 from shared.streams import Group, StreamId
 from shared.words.redaction import MASK, redact, shown_source
 from shared.words.urls import URL, split_rest
@@ -95,11 +96,12 @@ class TargetView(TargetWish):
     kind: TargetKind
     url: str = Field(description="without what may be secret")
     created_at_ms: int
+    reason: str | None = Field(default=None, description="why nothing is delivered though nobody switched it off")
 
     @classmethod
-    def of(cls, target: Target) -> Self:
+    def of(cls, target: Target, *, is_locked_for_delivery: bool = False) -> Self:
         """The view of a stored target."""
-        return cls(**_seen(target))
+        return cls(**_seen(target, is_locked_for_delivery=is_locked_for_delivery))
 
 
 class TargetCreated(TargetView):
@@ -119,9 +121,24 @@ class TargetCreated(TargetView):
         return cls(**_seen(target), secret=target.secret)
 
 
-def _seen(target: Target) -> dict[str, Any]:
-    shown = f"{target.url.partition('://')[0]}://{MASK}" if target.kind == "apprise" else shown_source(target.url)
-    return {**target.model_dump(exclude={"secret", "url"}), "url": shown}
+def _seen(target: Target, *, is_locked_for_delivery: bool = False) -> dict[str, Any]:
+    locked = LOCKED_FOR_DELIVERY if is_locked_for_delivery else None
+    reason = LOCKED_TARGET if target.is_locked else locked
+    return {**target.model_dump(exclude={"secret", "url"}), "url": _shown(target), "reason": reason}
+
+
+def _shown(target: Target) -> str:
+    """What may be seen of its URL: a webhook's path is often the secret itself, an apprise URL all of it."""
+    if target.url == SEALED:
+        return MASK
+    if target.kind == "mqtt":
+        return shown_source(target.url)
+    found = URL.fullmatch(target.url)
+    parts = split_rest(found["rest"]) if found and target.kind == "webhook" else None
+    if not parts or parts.is_doubtful:
+        return f"{target.url.partition('://')[0]}://{MASK}"
+    origin = target.url[: len(target.url) - len(parts.tail)] if parts.tail not in ("", "/") else target.url
+    return shown_source(origin) + (f"/{MASK}" if origin != target.url else "")
 
 
 class TargetList(BaseModel):

@@ -87,7 +87,9 @@ class MqttPost:
 
     async def announce(self, targets: Iterable[Target], streams: Streams) -> None:
         """Tells every broker which streams there are; a stream that is gone disappears there. Failures wait."""
-        wanted = {target.id: target for target in targets if target.kind == "mqtt" and target.enabled}
+        wanted = {
+            target.id: target for target in targets if target.kind == "mqtt" and target.enabled and not target.is_locked
+        }
         for target_id in self._brokers.keys() - wanted.keys():
             await self._drop(target_id)
         for target in wanted.values():

@@ -8,10 +8,10 @@ import redis
 
 from services.api.delivery.channels.mqtt import MqttPost
 from services.api.delivery.channels.people import PeoplePost
-from services.api.delivery.channels.webhooks import WebhookPost
+from services.api.delivery.channels.webhooks import DeliveryFailed, WebhookPost
 from services.api.delivery.outbox import Letter
 from services.api.delivery.sender import Post
-from services.api.delivery.targets import Target, TargetBook, TargetKind
+from services.api.delivery.targets import LOCKED_TARGET, Target, TargetBook, TargetKind
 from services.api.kept.catalog import ModelListing
 from shared.errors import StoreUnavailable
 from shared.network.addresses import AddressPolicy
@@ -35,6 +35,8 @@ class Posts:
 
     async def send(self, target: Target, letter: Letter) -> None:
         """Sends one; raises DeliveryFailed."""
+        if target.is_locked:
+            raise DeliveryFailed(LOCKED_TARGET)
         await self._posts[target.kind].send(target, letter)
 
     async def close(self) -> None:

@@ -1,6 +1,7 @@
-"""Sources at rest: under which key Redis has them."""
+"""Secrets at rest: under which key Redis has sources and targets."""
 
 import logging
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import redis
@@ -8,6 +9,7 @@ from fastapi import APIRouter
 from redis.cluster import RedisCluster
 
 from services.api.context import Context
+from services.api.delivery.targets import TargetUnknown
 from services.api.openapi.docs import errors
 from services.api.protocol.errors import ApiError
 from services.api.schemas.service import SecretsRotated
@@ -21,24 +23,38 @@ router = APIRouter(prefix="/v1/secrets", tags=["operations"])
 
 @router.post("/rotate", responses=errors(409, 503))
 def rotate_secrets(context: Context) -> SecretsRotated:
-    """Encrypts every source anew, with the first key of AFTERIMAGE_SECRET_KEY, also those that were stored without one.
+    """Encrypts every source and target anew, with the first key of AFTERIMAGE_SECRET_KEY, also what was stored without.
 
     No stream is disturbed. Redis is asked to write its files anew, as they still hold what was there before.
     """
     if not context.vault.has_key:
         raise ApiError(409, "no_key", "AFTERIMAGE_SECRET_KEY is not set for the api: there is nothing to encrypt with")
-    num_streams, unreadable = 0, []
-    for stream_id in context.registry.ids():
-        try:
-            if context.registry.seal_anew(stream_id):
-                num_streams += 1
-            else:
-                unreadable.append(stream_id)
-        except StreamUnknown:
-            continue  # removed meanwhile
+    registry, book = context.registry, context.targets.book
+    num_streams, unreadable = _sealed_anew(registry.ids(), registry.seal_anew)
+    num_targets, unreadable_targets = _sealed_anew(book.all(), book.seal_anew)
     _rewrite_files(context.client)
-    log.info("sources encrypted anew: %d; with a key that is not here: %d", num_streams, len(unreadable))
-    return SecretsRotated(num_streams=num_streams, unreadable=unreadable)
+    missing = len(unreadable) + len(unreadable_targets)
+    log.info("encrypted anew: %d sources, %d targets; with a key not here: %d", num_streams, num_targets, missing)
+    return SecretsRotated(
+        num_streams=num_streams,
+        unreadable=unreadable,
+        num_targets=num_targets,
+        unreadable_targets=unreadable_targets,
+    )
+
+
+def _sealed_anew(names: Iterable[str], seal: Callable[[str], bool]) -> tuple[int, list[str]]:
+    """How many were, and those whose key is not here."""
+    num_sealed, unreadable = 0, []
+    for name in names:
+        try:
+            if seal(name):
+                num_sealed += 1
+            else:
+                unreadable.append(name)
+        except (StreamUnknown, TargetUnknown):
+            continue  # removed meanwhile
+    return num_sealed, unreadable
 
 
 def _rewrite_files(client: redis.Redis) -> None:
