@@ -27,15 +27,15 @@ class KeepingRedis:
     folder: Path
     client: redis.Redis
 
-    def holding(self) -> list[str]:
+    def holding(self, secret: str = SECRET) -> list[str]:
         """Its files that hold the secret, and the commands that do."""
         self.client.save()
         files = [path for path in self.folder.rglob("*") if path.is_file()]
         assert {path.suffix for path in files} >= {".aof", ".rdb"}
         commands: Any = self.client.slowlog_get(100_000)
         assert len(commands) > 1000
-        told = [str(each) for each in commands if SECRET in str(each)]
-        return [str(path) for path in files if SECRET.encode() in path.read_bytes()] + told
+        told = [str(each) for each in commands if secret in str(each)]
+        return [str(path) for path in files if secret.encode() in path.read_bytes()] + told
 
 
 @contextmanager
@@ -47,10 +47,10 @@ def redis_that_keeps() -> Iterator[KeepingRedis]:
             yield KeepingRedis(url, Path(name), client)
 
 
-def leaks(replies: list[httpx.Response]) -> list[str]:
+def leaks(replies: list[httpx.Response], secret: str = SECRET) -> list[str]:
     """Those answers that hold the secret, or that say that something broke."""
     return [
         f"{reply.request.method} {reply.request.url}: {reply.status_code} {reply.text} {reply.headers}"
         for reply in replies
-        if SECRET in f"{reply.text} {reply.headers}" or reply.status_code == 500
+        if secret in f"{reply.text} {reply.headers}" or reply.status_code == 500
     ]

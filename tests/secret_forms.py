@@ -106,6 +106,44 @@ MISTYPED = (
 )
 """Refused, or a file that is not there."""
 
+RECEIVERS = {
+    "webhook": (
+        "http://user:{}@127.0.0.1:9/in",
+        "http://{}@127.0.0.1:9/in",
+        "HTTP://user:a@{}@127.0.0.1:9/in",
+        "http://user:a/{}@127.0.0.1:9/in",
+        "http://127.0.0.1:9/{}",
+        "http://127.0.0.1:9/services/T01/B02/{}",
+        "http://127.0.0.1:9/api/webhook/{}",
+        "http://127.0.0.1:9/in/x@{}",
+        "http://127.0.0.1:9/in?token={}",
+        "http://127.0.0.1:9?{}",
+        "http://127.0.0.1:9/in#{}",
+        "https://[::1]:9/in;v={}",
+    ),
+    "mqtt": (
+        "mqtt://user:{}@127.0.0.1:9/home",
+        "mqtt://{}@127.0.0.1:9",
+        "mqtts://user:a@{}@127.0.0.1:9/home",
+        "mqtt://user:a/{}@127.0.0.1:9",
+        "mqtt://127.0.0.1:9/home?password={}",
+        "mqtt://127.0.0.1:9/token/{}",
+    ),
+    "apprise": (
+        "json://user:{}@127.0.0.1:9/",
+        "json://127.0.0.1:9/{}",
+        "json://127.0.0.1:9/?+X-Token={}",
+        "xml://user:{}@127.0.0.1:9/",
+        "ntfy://user:{}@127.0.0.1:9/topic",
+        "ntfy://127.0.0.1:9/{}",
+        "gotify://127.0.0.1:9/{}",
+        "mailto://user:{}@127.0.0.1:9?from=a@example.com&to=b@example.com",
+        "mqtt://user:{}@127.0.0.1:9/topic",
+        "matrix://user:{}@127.0.0.1:9/room",
+    ),
+}
+"""URLs of targets, by kind; nothing answers there."""
+
 
 def reference_forms(kind: str) -> list[str]:
     """Those that others found: `sources` or `mistyped`; skips the test where they are not here."""

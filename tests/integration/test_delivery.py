@@ -47,6 +47,10 @@ def test_targets_are_made_shown_without_secrets_changed_tested_and_removed(
         assert api.error(409, "POST", "/v1/targets", json=wanted)["field"] == "id"
         assert api.http.post("/v1/targets/hook/test").json() == {"ok": True, "reason": None}
         assert receiver.taken[0][2].startswith("test.")
+        same = {"url": shown["url"], "enabled": True}
+        assert api.http.patch("/v1/targets/hook", json=same).json() == shown
+        assert api.http.post("/v1/targets/hook/test").json()["ok"]
+        assert api.error(422, "PATCH", "/v1/targets/hook", json={"url": "http://127.0.0.1:8/***"})["field"] == "url"
         changed = api.http.patch("/v1/targets/hook", json={"url": "http://127.0.0.1:9/x", "labels": []}).json()
         assert changed == {**shown, "url": "http://127.0.0.1:9/***", "labels": []}
         tested = api.http.post("/v1/targets/hook/test").json()

@@ -72,9 +72,7 @@ def test_a_missing_key_is_the_reason_of_its_own_target(
         end([process])
 
 
-def test_a_key_that_delivery_alone_lacks_is_told_of(
-    redis_url: str, redis_client: redis.Redis, tmp_path: Path
-) -> None:
+def test_a_key_that_delivery_alone_lacks_is_told_of(redis_url: str, redis_client: redis.Redis, tmp_path: Path) -> None:
     process = worker("services.api.delivery", redis_url, tmp_path / "log")
     try:
         with running_api(redis_url, secret_key=SecretStr(NEW)) as api:

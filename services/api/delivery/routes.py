@@ -62,7 +62,10 @@ def change_target(target_id: TargetIdPath, wanted: TargetPatch, context: Context
     changed = {name: given[name] for name in given.keys() & wanted.model_fields_set}
 
     def change(target: Target) -> Target:
-        _check(target.kind, wanted.url)
+        if wanted.url == TargetView.of(target).url and not target.is_locked:  # as it was shown: it stays what it is
+            changed.pop("url", None)
+        else:
+            _check(target.kind, wanted.url)
         if target.is_locked and target.kind != "webhook":
             changed.setdefault("secret", new_secret())  # which nobody needs
         return Target(**{**target.model_dump(), **changed})

@@ -20,6 +20,8 @@ SCHEMES: Final[dict[TargetKind, tuple[str, ...]]] = {"webhook": ("http", "https"
 
 def check_url(kind: TargetKind, url: str) -> None:
     """Raises ValueError where a URL is none for such targets."""
+    if MASK in url:
+        raise ValueError(f"holds {MASK}, which stands for what is not shown; give the whole URL")
     if kind == "apprise":
         if not is_for_people(url):
             raise ValueError("allowed are those that apprise knows, but for those of one's own desktop or log")
