@@ -68,7 +68,8 @@ def change_target(target_id: TargetIdPath, wanted: TargetPatch, context: Context
             _check(target.kind, wanted.url)
         if target.is_locked and target.kind != "webhook":
             changed.setdefault("secret", new_secret())  # which nobody needs
-        return Target(**{**target.model_dump(), **changed})
+        gone = None if changed.get("enabled") else target.gone
+        return Target(**{**target.model_dump(), **changed, "gone": gone})
 
     before, target = context.targets.book.change(target_id, change)
     changes.note(TargetView.of(before), TargetView.of(target))
@@ -93,7 +94,7 @@ async def test_target(target_id: TargetIdPath, context: Context) -> TargetTested
 
 @router.get("/{target_id}/dead-letters", responses=errors(404, 503))
 def list_dead_letters(target_id: TargetIdPath, context: Context) -> DeadLetterList:
-    """What was given up after a day of attempts, and why; kept for 30 days."""
+    """What was given up after a day of attempts, or as the receiver is gone, and why; kept for 30 days."""
     return DeadLetterList(items=[DeadLetterView.of(letter) for letter in context.targets.dead_letters(target_id)])
 
 

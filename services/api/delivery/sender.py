@@ -15,9 +15,9 @@ from typing import Final, Protocol, TypeVar
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client import Counter as CountMetric
 
-from services.api.delivery.channels.webhooks import DeliveryFailed
+from services.api.delivery.channels.webhooks import DeliveryFailed, TargetGone
 from services.api.delivery.outbox import MAX_WAITING, Letter, Outbox
-from services.api.delivery.targets import Target, TargetBook
+from services.api.delivery.targets import Target, TargetBook, TargetLocked, TargetRefused, TargetUnknown
 from shared.entries import EntryId
 from shared.errors import StoreUnavailable
 from shared.store.leases import Lease
@@ -54,6 +54,9 @@ class DeliveryMetrics:
         self.dead = CountMetric(
             "afterimage_delivery_dead_letters_total", "Letters given up, to be replayed by hand.", registry=registry
         )
+        self.gone = CountMetric(
+            "afterimage_delivery_gone_total", "Targets switched off as their receivers asked.", registry=registry
+        )
         self.waiting = Gauge("afterimage_delivery_waiting", "Letters in the outboxes.", registry=registry)
         self.lag = Gauge("afterimage_delivery_lag_seconds", "Age of the oldest letter that waits.", registry=registry)
 
@@ -69,6 +72,7 @@ class Sender:
         self._lanes: dict[Lane, deque[Letter]] = {}
         self._tasks: dict[Lane, asyncio.Task[None]] = {}
         self._at_once: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
+        self._switching = asyncio.Lock()
         self._waiting: Counter[int] = Counter()
         self._targets: dict[str, Target] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -142,13 +146,7 @@ class Sender:
         letters, backoff = self._lanes[lane], Backoff(LONGEST_WAIT_SECONDS)
         while letters:
             target = self._targets.get(letters[0].target_id)
-            if target and not target.enabled:
-                await asyncio.sleep(POLL_SECONDS)
-                continue
-            if target and letters[0].due_at_ms and not await self._is_due(letters[0]):
-                continue
-            is_void = letters[0].due_at_ms and await self._stored(partial(self._outbox.is_void, letters[0]))
-            why = await self._try(target, letters[0], backoff) if target and not is_void else ""
+            why = await self._attempt(target, letters[0], backoff) if target else ""
             if why is None:
                 continue
             backoff.reset()
@@ -157,6 +155,19 @@ class Sender:
             letters.popleft()
             self._waiting[lease.partition] -= 1
         del self._lanes[lane], self._tasks[lane]
+
+    async def _attempt(self, target: Target, letter: Letter, backoff: Backoff) -> str | None:
+        """Why a letter is dead, "" where it is done; None, after a pause, where it is to be looked at again."""
+        if not target.enabled and target.gone is None:
+            await asyncio.sleep(POLL_SECONDS)
+            return None
+        if letter.due_at_ms and target.enabled and not await self._is_due(letter):
+            return None
+        if letter.due_at_ms and await self._stored(partial(self._outbox.is_void, letter)):
+            return ""
+        if target.gone is not None:
+            return self._dead(target, letter, target.gone)
+        return await self._try(target, letter, backoff)
 
     async def _is_due(self, letter: Letter) -> bool:
         """Waits for a moment where it is not."""
@@ -171,6 +182,9 @@ class Sender:
         try:
             async with self._at_once[target.id]:
                 await self._post.send(target, letter)
+        except TargetGone as err:
+            await self._switch_off(target, str(err))
+            return self._dead(target, letter, str(err))
         except DeliveryFailed as err:
             failure = err
         else:
@@ -180,11 +194,27 @@ class Sender:
         now_ms = await self._stored(self._book.now_ms)
         is_old = now_ms - letter.entry_id.ms > DEAD_AFTER_SECONDS * 1000
         if is_old or self._waiting[letter.partition] > CROWDED:
-            self._metrics.dead.inc()
-            log.warning("target %s: a letter of stream %s is dead: %s", target.id, letter.stream_id, failure)
-            return f"{failure} ({'for a day' if is_old else 'while too much waited'})"
+            return self._dead(target, letter, f"{failure} ({'for a day' if is_old else 'while too much waited'})")
         await asyncio.sleep(max(backoff.next_seconds(), failure.retry_after_seconds))
         return None
+
+    def _dead(self, target: Target, letter: Letter, why: str) -> str:
+        self._metrics.dead.inc()
+        log.warning("target %s: a letter of stream %s is dead: %s", target.id, letter.stream_id, why)
+        return why
+
+    async def _switch_off(self, target: Target, why: str) -> None:
+        """At once here, and for all as Redis has it."""
+        self._metrics.failed.inc()
+        try:
+            async with self._switching:  # so that one alone finds it on
+                before, after = await self._stored(partial(self._book.switch_off, target, why))
+        except (TargetUnknown, TargetRefused, TargetLocked):
+            return  # removed, or under change: what comes next tells
+        self._targets = {**self._targets, target.id: after}
+        if before.enabled and not after.enabled:
+            self._metrics.gone.inc()
+            log.warning("target %s: is switched off: %s", target.id, why)
 
     async def _stored(self, action: Callable[[], T]) -> T:
         """The action's result, repeated while Redis is away."""

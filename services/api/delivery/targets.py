@@ -63,6 +63,9 @@ class Target(BaseModel):
     groups: tuple[Group, ...] = Field(default=(), max_length=16)
     severity: Severity | None = None
     enabled: bool = True
+    gone: str | None = Field(
+        default=None, max_length=500, description="why it was switched off, if its receiver said so"
+    )
     created_at_ms: int
 
     @property
@@ -152,6 +155,16 @@ class TargetBook:
                 if self._replace([TARGETS, TARGETS_CHANGES], [target_id, stored, self._text_of(after)]):
                     return before, after
         raise TargetRefused(f"target {target_id!r} is being changed by others at the same time; try again")
+
+    def switch_off(self, seen: Target, why: str) -> tuple[Target, Target]:
+        """Switches one off whose receiver wants nothing any more, unless it leads elsewhere by now; as `change`."""
+        off = {"enabled": False, "gone": why}
+
+        def change(target: Target) -> Target:
+            is_same = target.enabled and target.url == seen.url
+            return target.model_copy(update=off) if is_same else target
+
+        return self.change(seen.id, change)
 
     def remove(self, target_id: str) -> None:
         """Forgets one and its dead letters; what waits for it is dropped. Raises TargetUnknown."""

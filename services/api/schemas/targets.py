@@ -98,7 +98,7 @@ class TargetView(TargetWish):
     kind: TargetKind
     url: str = Field(description="without what may be secret")
     created_at_ms: int
-    reason: str | None = Field(default=None, description="why nothing is delivered though nobody switched it off")
+    reason: str | None = Field(default=None, description="why nothing is delivered, where nobody wanted it so")
 
     @classmethod
     def of(cls, target: Target, *, is_locked_for_delivery: bool = False) -> Self:
@@ -125,8 +125,8 @@ class TargetCreated(TargetView):
 
 def _seen(target: Target, *, is_locked_for_delivery: bool = False) -> dict[str, Any]:
     locked = LOCKED_FOR_DELIVERY if is_locked_for_delivery else None
-    reason = LOCKED_TARGET if target.is_locked else locked
-    return {**target.model_dump(exclude={"secret", "url"}), "url": _shown(target), "reason": reason}
+    reason = LOCKED_TARGET if target.is_locked else target.gone or locked
+    return {**target.model_dump(exclude={"secret", "url", "gone"}), "url": _shown(target), "reason": reason}
 
 
 def _shown(target: Target) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import httpcore
@@ -27,6 +28,10 @@ class DeliveryFailed(AfterimageError):
     def __init__(self, said: str, retry_after_seconds: float = 0.0) -> None:
         super().__init__(said)
         self.retry_after_seconds = retry_after_seconds
+
+
+class TargetGone(DeliveryFailed):
+    """A receiver said that it wants nothing any more."""
 
 
 class CheckedBackend(httpcore.AsyncNetworkBackend):
@@ -107,7 +112,9 @@ class WebhookPost:
                     if num_bytes > MAX_ANSWER_BYTES:
                         break
                 return
-        raise DeliveryFailed(f"it answered {reply.status_code}", _retry_after(reply))
+        if reply.status_code == httpx.codes.GONE:  # as Standard Webhooks has it
+            raise TargetGone("it answered 410 (gone): it wants nothing any more")
+        raise DeliveryFailed(f"it answered {reply.status_code}", retry_after(reply))
 
 
 def body_of(letter: Letter) -> str:
@@ -118,6 +125,13 @@ def body_of(letter: Letter) -> str:
     return json.dumps({"type": f"event.{letter.kind}", "timestamp": timestamp, "data": event})
 
 
-def _retry_after(reply: httpx.Response) -> float:
+def retry_after(reply: httpx.Response) -> float:
+    """Seconds, which the header gives as such or as a date."""
     said = reply.headers.get("Retry-After", "")
-    return min(float(said), MAX_RETRY_AFTER_SECONDS) if said.isdecimal() and len(said) < 10 else 0.0
+    if said.isascii() and said.isdecimal() and len(said) < 10:
+        return min(float(said), MAX_RETRY_AFTER_SECONDS)
+    try:
+        seconds = (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError, OverflowError):  # none, or a date that says no zone
+        return 0.0
+    return max(0.0, min(seconds, MAX_RETRY_AFTER_SECONDS))

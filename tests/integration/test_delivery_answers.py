@@ -1,0 +1,121 @@
+"""What becomes of a target by what its receiver answers."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import httpx
+import pytest
+import redis
+from api_server import an_event, running_api, write_event
+from patience import eventually
+from service_process import service_process
+from web_server import Handler, WebServer, web_server
+
+from services.api.delivery.channels.webhooks import MAX_RETRY_AFTER_SECONDS, retry_after
+from shared.store.keys import keys_of
+
+STREAMS = [f"camera-{number}" for number in range(6)]
+SETTINGS = MappingProxyType({"LEASE_SECONDS": "1", "DELIVER_PRIVATE": "true"})
+
+
+class Desk:
+    """A receiver that gives each request the answer that is `next`, and counts what came."""
+
+    def __init__(self, server: WebServer) -> None:
+        self.server, self.came, self.answer = server, list[str](), [200]
+        server.RequestHandlerClass = type("Posted", (Handler,), {"do_POST": Handler.do_GET})
+        server.answers["/in"] = self.take
+
+    def take(self, handler: Handler) -> None:
+        handler.rfile.read(int(handler.headers["Content-Length"]))
+        self.came.append(handler.headers["webhook-id"])
+        handler.reply(self.answer.pop(0) if len(self.answer) > 1 else self.answer[0])
+
+    @property
+    def url(self) -> str:
+        return self.server.url("/in")
+
+
+def test_a_receiver_that_is_gone_is_left_alone_until_somebody_wants_it_again(
+    redis_url: str, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    with web_server() as server, web_server() as other, running_api(redis_url, deliver_private=True) as api:
+        gone, here = Desk(server), Desk(other)
+        gone.answer = [200, 410]
+        for name, desk in (("gone", gone), ("here", here)):
+            assert api.http.post("/v1/targets", json={"id": name, "url": desk.url}).status_code == 201
+        api.http.patch("/v1/targets/gone", json={"enabled": False})
+        api.http.patch("/v1/targets/gone", json={"enabled": True})
+        for at_ms in (1, 2, 3):
+            for stream_id in STREAMS:
+                write_event(redis_client, an_event(stream_id, at_ms))
+        with service_process("api.delivery", redis_url, tmp_path / "log", {}, SETTINGS) as delivery:
+            eventually(lambda: len(here.came) == 18, "what the other gets")
+            eventually(lambda: not any(redis_client.xlen(keys_of(each).outbox) for each in STREAMS), "no letter left")
+            num_came = len(gone.came)
+            assert num_came <= 1 + len(STREAMS)  # those that were under way
+            view = api.http.get("/v1/targets/gone").json()
+            assert (view["enabled"], "410" in view["reason"]) == (False, True)
+            dead = api.http.get("/v1/targets/gone/dead-letters").json()["items"]
+            assert len(dead) == 17
+            assert {each["reason"] for each in dead} == {view["reason"]}
+            counted = delivery.samples()
+            assert (counted.total("delivery_gone"), counted.total("delivery_dead_letters")) == (1, 17)
+            assert api.http.get("/v1/targets/here").json()["enabled"]
+            write_event(redis_client, an_event(STREAMS[0], 4))
+            eventually(lambda: len(here.came) == 19, "a later event")
+            assert len(gone.came) == num_came
+            gone.answer = [200]
+            view = api.http.patch("/v1/targets/gone", json={"enabled": True}).json()
+            assert (view["enabled"], view["reason"]) == (True, None)
+            replay = api.http.post("/v1/targets/gone/dead-letters/replay", json={})
+            assert replay.json() == {"replayed": 17}
+            eventually(lambda: len(gone.came) == num_came + 17, "what was dead")
+            assert len({*gone.came}) == 18
+            assert api.http.get("/v1/targets/gone/dead-letters").json() == {"items": []}
+    assert "target gone: is switched off: it answered 410" in (tmp_path / "log").read_text()
+
+
+def test_whatever_else_a_receiver_answers_it_is_asked_again(
+    redis_url: str, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    with web_server() as server, running_api(redis_url, deliver_private=True) as api:
+        desk = Desk(server)
+        desk.answer = [301, 404, 429, 500, 200]
+        api.http.post("/v1/targets", json={"id": "hook", "url": desk.url})
+        write_event(redis_client, an_event("a", 1))
+        with service_process("api.delivery", redis_url, tmp_path / "log", {}, SETTINGS) as delivery:
+            eventually(lambda: redis_client.xlen(keys_of("a").outbox) == 0 and desk.came, "that it arrives")
+            counted = delivery.samples()
+        assert (len(desk.came), len({*desk.came})) == (5, 1)
+        assert (counted.total("delivery_failures"), counted.total("delivery_letters")) == (4, 1)
+        assert api.http.get("/v1/targets/hook").json()["enabled"]
+
+
+def after(seconds: float) -> str:
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("said", "low", "high"),
+    [
+        (lambda: "7", 7, 7),
+        (lambda: "99999999", MAX_RETRY_AFTER_SECONDS, MAX_RETRY_AFTER_SECONDS),
+        (lambda: after(60), 50, 60),
+        (lambda: after(-60), 0, 0),
+        (lambda: after(1e6), MAX_RETRY_AFTER_SECONDS, MAX_RETRY_AFTER_SECONDS),
+        (lambda: "soon", 0, 0),
+        (lambda: "²", 0, 0),
+        (lambda: "", 0, 0),
+    ],
+    ids=["seconds", "too many", "a date", "past", "far", "words", "no digit", "nothing"],
+)
+def test_a_receiver_says_how_long_it_is_to_be_left_alone(said: Any, low: float, high: float) -> None:
+    reply = httpx.Response(503, headers={"Retry-After": said().encode("latin-1", "ignore")})
+    assert low <= retry_after(reply) <= high
+
+
+pytestmark = pytest.mark.timeout(120)
