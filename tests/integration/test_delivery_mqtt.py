@@ -1,65 +1,25 @@
 """Delivery to a real Mosquitto."""
 
 import json
-import shutil
-import socket
-import subprocess
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import paho.mqtt.client as mqtt
 import pytest
+import redis
 from api_server import an_event, running_api, write_event
+from brokers import listening, mosquitto
 from deliveries import end, worker
-from paho.mqtt.enums import CallbackAPIVersion
-from patience import eventually, unavailable
+from patience import eventually
 from redis_cluster import free_port
 from redis_process import redis_process
 
 from shared.store.client import connect
+from shared.store.keys import keys_of
 
-MOSQUITTO = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
 SENSOR = "homeassistant/binary_sensor/afterimage_door/moved/config"
-
-
-@contextmanager
-def mosquitto(folder: Path, port: int) -> Iterator[None]:
-    if not Path(MOSQUITTO).exists():
-        unavailable("mosquitto (Debian)")
-    config = folder / "mosquitto.conf"
-    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
-    with subprocess.Popen(
-        [MOSQUITTO, "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as broker:
-        try:
-            eventually(lambda: listens(port), "Mosquitto")
-            yield
-        finally:
-            broker.kill()
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as caller:
-        return caller.connect_ex(("127.0.0.1", port)) == 0
-
-
-@contextmanager
-def listening(port: int) -> Iterator[list[tuple[str, str, bool]]]:
-    """(topic, text, whether it was retained) of all that a client hears that joins now."""
-    heard: list[tuple[str, str, bool]] = []
-    client = mqtt.Client(CallbackAPIVersion.VERSION2)
-    joined: Any = lambda *_: client.subscribe("#", qos=1)  # noqa: E731
-    client.on_connect = joined
-    client.on_message = lambda _client, _data, each: heard.append((each.topic, each.payload.decode(), each.retain))
-    client.connect("127.0.0.1", port)
-    client.loop_start()
-    try:
-        yield heard
-    finally:
-        client.disconnect()
-        client.loop_stop()
+GATE = "homeassistant/binary_sensor/afterimage_gate/moved/config"
+STATE = "afterimage/door/moved/state"
 
 
 def test_a_camera_appears_with_its_labels_and_what_happens_arrives(tmp_path: Path) -> None:
@@ -100,6 +60,39 @@ def test_a_camera_appears_with_its_labels_and_what_happens_arrives(tmp_path: Pat
             assert api.http.post("/v1/targets/home/test").json() == {"ok": True, "reason": None}
             api.http.delete("/v1/streams/door")
             eventually(lambda: (SENSOR, "", False) in heard, "that the camera is gone")
+
+
+def test_a_stream_that_was_removed_while_nobody_delivered_disappears(
+    redis_url: str, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    port, log = free_port(), tmp_path / "log"
+    others = {
+        "homeassistant/binary_sensor/afterimage_gone/moved/config": '{"availability_topic": "elsewhere/availability"}',
+        "homeassistant/binary_sensor/plug/moved/config": '{"availability_topic": "afterimage/availability"}',
+        "homeassistant/binary_sensor/afterimage_odd/moved/config": "[1]",
+    }
+    with mosquitto(tmp_path, port), running_api(redis_url, deliver_private=True) as api:
+        for stream_id in ("door", "gate"):
+            api.add(stream_id)
+        api.http.post("/v1/targets", json={"id": "home", "kind": "mqtt", "url": f"mqtt://127.0.0.1:{port}"})
+        process = worker("services.api.delivery", redis_url, log)
+        with listening(port, others) as heard:
+            write_event(redis_client, an_event("door", 5))
+            eventually(lambda: {SENSOR, GATE, STATE} <= {topic for topic, *_ in heard}, "both, and a state")
+        process.terminate()
+        assert process.wait(20) == 0
+        api.http.delete("/v1/streams/door")
+        redis_client.hset(keys_of("gate").streams, "gate", "{}")  # nobody can tell whether it is there
+        process = worker("services.api.delivery", redis_url, log)
+        try:
+            with listening(port) as heard:
+                eventually(lambda: {(SENSOR, "", False), (STATE, "", False)} <= {*heard}, "that the camera is gone")
+                eventually(lambda: ("afterimage/availability", "online", False) in heard, "that one delivers")
+        finally:
+            end([process])
+    kept = {topic for topic, _, is_retained in heard if is_retained}
+    assert kept >= {GATE, *others}
+    assert not {GATE, *others} & {topic for topic, text, _ in heard if not text}
 
 
 pytestmark = pytest.mark.timeout(120)

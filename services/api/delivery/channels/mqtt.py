@@ -7,57 +7,22 @@ discovery is retained, too, so that a camera appears with its labels.
 
 import asyncio
 import json
-import ssl
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
-from urllib.parse import unquote
 
 import aiomqtt
 
-from services.api.delivery.channels.webhooks import TIMEOUT_SECONDS, DeliveryFailed, body_of
+from services.api.delivery.channels.broker import Broker, discovery_topic, stream_announced
+from services.api.delivery.channels.webhooks import DeliveryFailed, body_of
 from services.api.delivery.outbox import Letter
 from services.api.delivery.targets import Target
 from shared.errors import SourceFailed
 from shared.network.addresses import AddressPolicy
 from shared.streams import StreamSpec
-from shared.words.urls import URL, split_rest
 
-DEFAULT_PREFIX: Final = "afterimage"
-DISCOVERY: Final = "homeassistant"
-PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 STATES: Final = {"opened": "ON", "closed": "OFF"}
-ONLINE, OFFLINE = "online", "offline"
 Streams = Sequence[tuple[StreamSpec, Sequence[str]]]
 """With the labels of each."""
-
-
-@dataclass(slots=True)
-class Broker:
-    """A connection to a target's broker; `announced` are the discovery topics that were told, with what."""
-
-    url: str
-    prefix: str
-    client: aiomqtt.Client
-    announced: dict[str, str] = field(default_factory=dict)
-    listening: asyncio.Task[None] | None = None
-
-    async def publish(self, topic: str, text: str, *, retain: bool = False) -> None:
-        """Until the broker has it."""
-        await self.client.publish(topic, text, qos=1, retain=retain, timeout=TIMEOUT_SECONDS)
-
-    @property
-    def availability(self) -> str:
-        """The topic that says whether anybody delivers."""
-        return f"{self.prefix}/availability"
-
-    async def listen(self) -> None:
-        """Another worker's last will is not this one's."""
-        with suppress(aiomqtt.MqttError):
-            async for message in self.client.messages:
-                if message.payload == OFFLINE.encode():
-                    await self.publish(self.availability, ONLINE, retain=True)
 
 
 class MqttPost:
@@ -85,8 +50,11 @@ class MqttPost:
         except SourceFailed as err:
             raise DeliveryFailed(str(err)) from err
 
-    async def announce(self, targets: Iterable[Target], streams: Streams) -> None:
-        """Tells every broker which streams there are; a stream that is gone disappears there. Failures wait."""
+    async def announce(self, targets: Iterable[Target], streams: Streams, unsure: Collection[str] = ()) -> None:
+        """Tells every broker which streams there are; one that is gone disappears there, unless it is `unsure`.
+
+        What an earlier worker announced counts, too: the broker kept it. Failures wait.
+        """
         wanted = {
             target.id: target for target in targets if target.kind == "mqtt" and target.enabled and not target.is_locked
         }
@@ -96,12 +64,11 @@ class MqttPost:
             try:
                 broker = await self._broker(target)
                 told = dict(_discovery(broker, streams))
-                for topic in broker.announced.keys() - told.keys():
-                    await broker.publish(topic, "", retain=True)
+                gone = [each for each in broker.announced.keys() - told.keys() if stream_announced(each) not in unsure]
+                for topic in gone:
+                    await broker.forget(topic)
                 for topic, text in told.items():
-                    if broker.announced.get(topic) != text:
-                        await broker.publish(topic, text, retain=True)
-                broker.announced = told
+                    await broker.announce(topic, text)
             except (aiomqtt.MqttError, TimeoutError, OSError, SourceFailed):
                 await self._drop(target.id)
 
@@ -113,51 +80,17 @@ class MqttPost:
     async def _broker(self, target: Target) -> Broker:
         async with self._connecting:
             known = self._brokers.get(target.id)
-            is_dead = known and known.listening is not None and known.listening.done()
-            if known and known.url == target.url and not is_dead:
+            if known and known.url == target.url and not known.is_dead:
                 return known
             await self._drop(target.id)
-            return await self._connect(target)
-
-    async def _connect(self, target: Target) -> Broker:
-        found = URL.fullmatch(target.url)
-        parts = split_rest(found["rest"]) if found else None
-        if not found or not parts:
-            raise SourceFailed("its URL names no broker")
-        scheme = found["scheme"].lower()
-        port = int(parts.port or PORTS[scheme])
-        host = parts.host.strip("[]")
-        addresses = await asyncio.to_thread(self._policy.allowed_addresses, host, port, TIMEOUT_SECONDS)
-        user, _, password = parts.login.partition(":")
-        prefix = parts.tail.strip("/") or DEFAULT_PREFIX
-        client = aiomqtt.Client(
-            host if scheme == "mqtts" else addresses[0],  # a certificate is for the name
-            port,
-            username=unquote(user) or None,
-            password=unquote(password) or None,
-            will=aiomqtt.Will(f"{prefix}/availability", OFFLINE, qos=1, retain=True),
-            tls_context=ssl.create_default_context() if scheme == "mqtts" else None,
-            timeout=TIMEOUT_SECONDS,
-            keepalive=15,
-        )
-        await client.__aenter__()
-        broker = self._brokers[target.id] = Broker(target.url, prefix, client)
-        await client.subscribe(broker.availability, qos=1)
-        await broker.publish(broker.availability, ONLINE, retain=True)
-        broker.listening = asyncio.create_task(broker.listen())
-        return broker
+            broker = self._brokers[target.id] = await Broker.connected(target.url, self._policy)
+            await broker.open()
+            return broker
 
     async def _drop(self, target_id: str) -> None:
         broker = self._brokers.pop(target_id, None)
-        if broker is None:
-            return
-        if broker.listening:
-            broker.listening.cancel()
-            await asyncio.gather(broker.listening, return_exceptions=True)
-        with suppress(aiomqtt.MqttError, TimeoutError, OSError):
-            await broker.client.publish(broker.availability, OFFLINE, qos=1, retain=True, timeout=1.0)
-        with suppress(aiomqtt.MqttError, TimeoutError, OSError):
-            await broker.client.__aexit__(None, None, None)
+        if broker is not None:
+            await broker.close()
 
 
 def _discovery(broker: Broker, streams: Streams) -> Iterable[tuple[str, str]]:
@@ -172,4 +105,4 @@ def _discovery(broker: Broker, streams: Streams) -> Iterable[tuple[str, str]]:
                 "availability_topic": broker.availability,
                 "device": device,
             }
-            yield f"{DISCOVERY}/binary_sensor/afterimage_{spec.id}/{label}/config", json.dumps(config)
+            yield discovery_topic(spec.id, label), json.dumps(config)

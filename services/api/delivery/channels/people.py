@@ -7,6 +7,7 @@ from typing import Final
 
 import apprise
 
+from services.api.delivery.channels.guard import guarded
 from services.api.delivery.channels.webhooks import TIMEOUT_SECONDS, DeliveryFailed
 from services.api.delivery.outbox import Letter
 from services.api.delivery.targets import Target
@@ -29,7 +30,8 @@ def is_for_people(url: str) -> bool:
 class PeoplePost:
     """Sends letters to people.
 
-    Where a URL names a host, its addresses are checked before; a service that redirects elsewhere is not followed up.
+    Every connection that a service makes is checked, wherever its URL or a redirect leads; those of services that use
+    threads of their own (XMPP) only by the name in the URL, before.
     """
 
     def __init__(self, policy: AddressPolicy) -> None:
@@ -43,13 +45,14 @@ class PeoplePost:
         try:
             await asyncio.to_thread(self._check, target.url)
             async with asyncio.timeout(TIMEOUT_SECONDS):
-                is_taken = await service.async_notify(title=title, body=body)
+                with guarded(self._policy) as guard:
+                    is_taken = await service.async_notify(title=title, body=body)
         except SourceFailed as err:
             raise DeliveryFailed(str(err)) from err
         except TimeoutError:
             raise DeliveryFailed(f"no answer within {TIMEOUT_SECONDS:g} s") from None
         if not is_taken:
-            raise DeliveryFailed("the service did not take it")
+            raise DeliveryFailed(guard.refused[0] if guard.refused else "the service did not take it")
 
     def _check(self, url: str) -> None:
         """Raises SourceFailed where a URL may not lead; a token that stands in a host's place leads nowhere."""

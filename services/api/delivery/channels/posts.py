@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Collection
 from typing import Final
 
 import redis
@@ -15,7 +16,7 @@ from services.api.delivery.targets import LOCKED_TARGET, Target, TargetBook, Tar
 from services.api.kept.catalog import ModelListing
 from shared.errors import StoreUnavailable
 from shared.network.addresses import AddressPolicy
-from shared.store.keys import NUM_PARTITIONS
+from shared.store.keys import NUM_PARTITIONS, PARTITIONS
 from shared.store.registry import RegistryListing
 
 ANNOUNCE_SECONDS: Final = 1.0
@@ -59,9 +60,15 @@ class Announcer:
                 targets = await asyncio.to_thread(self._book.current)
                 if any(target.kind == "mqtt" for target in targets.values()):
                     await asyncio.to_thread(self._listing.look, range(NUM_PARTITIONS))
-                    labels = {model.name: model.manifest.labels for model in self._catalog.models() if model.manifest}
-                    streams = [(spec, labels.get(spec.model, ())) for spec in self._listing.specs.values()]
-                    await self._mqtt.announce(targets.values(), streams)
+                    await self._announce(targets.values())
             except StoreUnavailable:
                 pass  # the sender tells of it
             await asyncio.sleep(ANNOUNCE_SECONDS)
+
+    async def _announce(self, targets: Collection[Target]) -> None:
+        labels = {model.name: model.manifest.labels for model in self._catalog.models() if model.manifest}
+        specs, unreadable = self._listing.specs, self._listing.unreadable
+        streams = [(spec, labels[spec.model]) for spec in specs.values() if spec.model in labels]
+        unsure = {*unreadable, *(spec.id for spec in specs.values() if spec.model not in labels)}
+        if unreadable.keys().isdisjoint(keys.streams for keys in PARTITIONS):  # else any may be gone, or not
+            await self._mqtt.announce(targets, streams, unsure)

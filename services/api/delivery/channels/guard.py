@@ -1,0 +1,72 @@
+"""Where a library makes its own connections: the address of each is checked at the moment it is used.
+
+That is what a check of the name beforehand cannot do: the name may have another address by then, or a receiver may
+redirect elsewhere. Python says of every connection before it is made (PEP 578), and whoever listens may stop it.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import cache
+from ipaddress import ip_address
+from typing import Any, Final
+
+from shared.errors import SourceFailed
+from shared.network.addresses import AddressPolicy
+
+EVENTS: Final = frozenset({"socket.connect", "socket.sendto"})
+LOOK_UP_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Holds for a task and the threads that it hands work to; `refused` is why connections were stopped."""
+
+    policy: AddressPolicy
+    refused: list[str] = field(default_factory=list)
+
+    def check(self, address: object) -> None:
+        """Raises PermissionError where nothing may be sent to an address as sockets take it."""
+        try:
+            match address:
+                case (str(host), int(port), *_):
+                    self._check(host.partition("%")[0], port)
+                case _:
+                    raise SourceFailed("the address is refused: it is none of the network")
+        except SourceFailed as err:
+            self.refused.append(str(err))
+            raise PermissionError(str(err)) from err
+
+    def _check(self, host: str, port: int) -> None:
+        try:
+            self.policy.check(str(ip_address(host)), port)
+        except ValueError:  # a name
+            self.policy.allowed_addresses(host, port, LOOK_UP_SECONDS)
+
+
+_guard: ContextVar[Guard | None] = ContextVar("guard", default=None)
+
+
+@contextmanager
+def guarded(policy: AddressPolicy) -> Iterator[Guard]:
+    """Lets connections that are made within, by this task or threads with its context, go where the policy allows."""
+    _listen()
+    guard = Guard(policy)
+    token = _guard.set(guard)
+    try:
+        yield guard
+    finally:
+        _guard.reset(token)
+
+
+@cache
+def _listen() -> None:
+    """Once a process: such a listener stays."""
+    sys.addaudithook(_hear)
+
+
+def _hear(event: str, arguments: tuple[Any, ...]) -> None:
+    if event in EVENTS and (guard := _guard.get()) is not None:
+        guard.check(arguments[1])
