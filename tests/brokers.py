@@ -40,7 +40,7 @@ def listens(port: int) -> bool:
 
 @contextmanager
 def listening(port: int, said: Mapping[str, str] = MappingProxyType({})) -> Iterator[list[tuple[str, str, bool]]]:
-    """(topic, text, whether it was retained) of all that a client hears that joins now; it has `said` retained first."""
+    """(topic, text, whether it was retained) of all that a client hears that joins now; first it has `said` these."""
     heard: list[tuple[str, str, bool]] = []
     client = mqtt.Client(CallbackAPIVersion.VERSION2)
     joined: Any = lambda *_: client.subscribe("#", qos=1)  # noqa: E731

@@ -5,7 +5,7 @@ from typing import get_args
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from services.api.settings import ApiSettings, RecorderSettings
+from services.api.settings import ApiSettings, DeliverySettings, RecorderSettings
 from services.inference.settings import InferenceSettings
 from services.ingest.settings import IngestSettings
 from shared.service.settings import PROJECT_ROOT, ServiceSettings
@@ -15,6 +15,7 @@ TABLES: dict[str, type[ServiceSettings]] = {
     "Ingest": IngestSettings,
     "Inference": InferenceSettings,
     "Api": ApiSettings,
+    "Delivery": DeliverySettings,
     "Recorder": RecorderSettings,
 }
 HEAD = "| variable | default | allowed | |\n| --- | --- | --- | --- |\n"

@@ -19,7 +19,13 @@ def words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-class DeliverySettings(SealedSettings):
+class EventFilesSettings(ServiceSettings):
+    """What whoever writes events' pictures and clips must agree on with who shows them."""
+
+    events_dir: Path = Field(default=Path("events"), description="the folder of events' pictures and clips")
+
+
+class DeliverySettings(SealedSettings, EventFilesSettings):
     """Where events may be delivered to, and the key of what is known of receivers."""
 
     deliver_private: bool = Field(
@@ -33,13 +39,7 @@ class DeliverySettings(SealedSettings):
         return AddressPolicy(own, private=self.deliver_private)
 
 
-class EventFilesSettings(ServiceSettings):
-    """What whoever writes events' pictures and clips must agree on with who shows them."""
-
-    events_dir: Path = Field(default=Path("events"), description="the folder of events' pictures and clips")
-
-
-class ApiSettings(DeliverySettings, EventFilesSettings):
+class ApiSettings(DeliverySettings):
     """Where the api listens, besides what every service has."""
 
     api_host: str = Field(default="127.0.0.1", description="where it listens")

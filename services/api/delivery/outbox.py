@@ -45,6 +45,11 @@ class Letter:
         """What happened; "" for a test."""
         return str(json.loads(self.event).get("label", ""))
 
+    @property
+    def told_at_ms(self) -> int:
+        """When the feed told of it first, however often it is sent."""
+        return int(self.message_id.partition(".")[2].partition("-")[0] or 0)
+
 
 class Outbox:
     """The outboxes of all partitions. Every method raises StoreUnavailable, and may be repeated after that."""

@@ -9,11 +9,13 @@ import redis
 from services.api.delivery.channels.posts import Announcer, Posts
 from services.api.delivery.fanout import Fanout
 from services.api.delivery.outbox import Outbox
+from services.api.delivery.pictures import Pictures
 from services.api.delivery.sender import DeliveryMetrics, Sender
 from services.api.delivery.targets import TargetBook
 from services.api.followers.cursors import Cursors
 from services.api.followers.follower import Follower, FollowerMetrics
 from services.api.kept.catalog import ModelListing
+from services.api.media.folder import EventFolder
 from shared.network.addresses import AddressPolicy
 from shared.service.lease_metrics import LeaseMetrics
 from shared.service.metrics_server import new_registry
@@ -42,13 +44,15 @@ class DeliveryWorker:
     metrics: WorkerMetrics
     stop: threading.Event
     vault: Vault
+    folder: EventFolder
 
     def run(self) -> None:
         """Works until stopped."""
         asyncio.run(self._run())
 
     async def _run(self) -> None:
-        outbox, book, post = Outbox(self.client), TargetBook(self.client, self.vault), Posts(self.policy)
+        outbox, book = Outbox(self.client), TargetBook(self.client, self.vault)
+        post = Posts(self.policy, Pictures(self.client, self.folder))
         sender = Sender(outbox, book, post, self.metrics.delivery)
         fanout = Fanout(self.client, outbox, sender)
         cursors = Cursors(self.client, "delivery")

@@ -6,10 +6,12 @@ import logging
 from typing import Final
 
 import apprise
+from apprise.attachment.memory import AttachMemory
 
 from services.api.delivery.channels.guard import guarded
 from services.api.delivery.channels.webhooks import TIMEOUT_SECONDS, DeliveryFailed
 from services.api.delivery.outbox import Letter
+from services.api.delivery.pictures import FoundPicture, Pictures
 from services.api.delivery.targets import Target
 from shared.errors import SourceFailed
 from shared.network.addresses import AddressPolicy, resolve
@@ -17,6 +19,8 @@ from shared.words.urls import URL, split_rest
 
 LOCAL: Final = frozenset({"dbus", "glib", "gnome", "kde", "macosx", "qt", "syslog", "windows"})
 """Schemes that lead to the desktop or the log of the machine that delivers."""
+PICTURE_NAME: Final = "opening.jpg"
+REFUSED_PICTURE: Final = "the service did not take its picture"
 
 logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)  # its words hold URLs, which are secrets
 
@@ -34,25 +38,45 @@ class PeoplePost:
     threads of their own (XMPP) only by the name in the URL, before.
     """
 
-    def __init__(self, policy: AddressPolicy) -> None:
-        self._policy = policy
+    def __init__(self, policy: AddressPolicy, pictures: Pictures | None) -> None:
+        self._policy, self._pictures = policy, pictures
 
     async def send(self, target: Target, letter: Letter) -> None:
-        """Sends one; raises DeliveryFailed."""
+        """Sends one, with the picture of its opening where it is there and the service takes it.
+
+        Raises DeliveryFailed.
+        """
         service = apprise.Apprise(asset=apprise.AppriseAsset(app_id="Afterimage", app_desc="Afterimage"))
         service.add(target.url)
+        takes_pictures = any(each.attachment_support for each in service)
         title, body = text_of(letter)
+        picture = FoundPicture(b"")
+        if self._pictures and letter.label and takes_pictures:
+            picture = await self._pictures.opening(letter)
         try:
             await asyncio.to_thread(self._check, target.url)
-            async with asyncio.timeout(TIMEOUT_SECONDS):
-                with guarded(self._policy) as guard:
-                    is_taken = await service.async_notify(title=title, body=body)
+            if picture.jpeg:
+                attached = AttachMemory(picture.jpeg, PICTURE_NAME, "image/jpeg")  # type: ignore[no-untyped-call]
+                if await self._notify(service, title, body, attached):
+                    return
+                picture = FoundPicture(b"", REFUSED_PICTURE)  # or the service fails as it is
+            if not await self._notify(service, title, "\n".join(filter(None, (body, picture.why_not)))):
+                raise DeliveryFailed("the service did not take it")
         except SourceFailed as err:
             raise DeliveryFailed(str(err)) from err
         except TimeoutError:
             raise DeliveryFailed(f"no answer within {TIMEOUT_SECONDS:g} s") from None
-        if not is_taken:
-            raise DeliveryFailed(guard.refused[0] if guard.refused else "the service did not take it")
+
+    async def _notify(
+        self, service: apprise.Apprise, title: str, body: str, attached: AttachMemory | None = None
+    ) -> bool:
+        """Whether it was taken; raises SourceFailed and TimeoutError."""
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            with guarded(self._policy) as guard:
+                is_taken = bool(await service.async_notify(title=title, body=body, attach=attached))
+        if not is_taken and guard.refused:
+            raise SourceFailed(guard.refused[0])
+        return is_taken
 
     def _check(self, url: str) -> None:
         """Raises SourceFailed where a URL may not lead; a token that stands in a host's place leads nowhere."""

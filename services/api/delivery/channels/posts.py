@@ -11,6 +11,7 @@ from services.api.delivery.channels.mqtt import MqttPost
 from services.api.delivery.channels.people import PeoplePost
 from services.api.delivery.channels.webhooks import DeliveryFailed, WebhookPost
 from services.api.delivery.outbox import Letter
+from services.api.delivery.pictures import Pictures
 from services.api.delivery.sender import Post
 from services.api.delivery.targets import LOCKED_TARGET, Target, TargetBook, TargetKind
 from services.api.kept.catalog import ModelListing
@@ -25,13 +26,13 @@ ANNOUNCE_SECONDS: Final = 1.0
 class Posts:
     """Sends letters to targets of every kind; used by one event loop."""
 
-    def __init__(self, policy: AddressPolicy) -> None:
+    def __init__(self, policy: AddressPolicy, pictures: Pictures | None = None) -> None:
         self._webhooks = WebhookPost(policy)
         self.mqtt = MqttPost(policy)
         self._posts: dict[TargetKind, Post] = {
             "webhook": self._webhooks,
             "mqtt": self.mqtt,
-            "apprise": PeoplePost(policy),
+            "apprise": PeoplePost(policy, pictures),
         }
 
     async def send(self, target: Target, letter: Letter) -> None:

@@ -119,9 +119,8 @@ class WebhookPost:
 
 def body_of(letter: Letter) -> str:
     """What a receiver gets: type, timestamp (of the transition, UTC) and the event as the api shows it."""
-    at_ms = int(letter.message_id.partition(".")[2].partition("-")[0] or 0)
     event = json.loads(letter.event)
-    timestamp = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    timestamp = datetime.fromtimestamp(letter.told_at_ms / 1000, UTC).isoformat(timespec="milliseconds")
     return json.dumps({"type": f"event.{letter.kind}", "timestamp": timestamp, "data": event})
 
 
