@@ -112,7 +112,7 @@ def test_people_are_told_over_what_apprise_knows(redis_url: str, redis_client: r
         target = {"id": "people", "kind": "apprise", "url": f"json://127.0.0.1:{server.server_port}/hush-hush"}
         made = api.http.post("/v1/targets", json=target)
         assert made.json()["url"] == "json://***"
-        for url in ("nothing://here", "syslog://", "json://"):
+        for url in ("nothing://here", "syslog://", "json://", "xmpp://user:hush@127.0.0.1"):
             assert api.error(422, "POST", "/v1/targets", json={**target, "url": url})["field"] == "url"
         assert api.http.post("/v1/targets/people/test").json() == {"ok": True, "reason": None}
         process = worker("services.api.delivery", redis_url, tmp_path / "log")

@@ -16,6 +16,7 @@ from patience import eventually, unavailable
 from redis_cluster import free_port
 from web_server import Handler, WebServer, web_server
 
+from services.api.delivery.channels.guard import guarded
 from services.api.delivery.channels.posts import Posts
 from services.api.delivery.channels.webhooks import DeliveryFailed
 from services.api.delivery.outbox import Letter
@@ -123,6 +124,19 @@ def test_people_are_not_told_where_a_receiver_leads_astray(receiver: WebServer) 
     receiver.answers["/in"] = lambda handler: handler.reply(302, Location="http://169.254.169.254/latest")
     refusal = sent("apprise", f"json://127.0.0.1:{receiver.server_port}/in", AddressPolicy())
     assert "169.254.169.254 is refused" in refusal
+
+
+def test_nothing_leaves_for_a_name_or_a_socket_file_and_no_longer_than_it_is_guarded(tmp_path: Path) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as caller, socket.socket(socket.AF_UNIX) as local:
+        with guarded(AddressPolicy()) as guard:
+            for address in (("localhost", 9), ("169.254.1.1", 9)):
+                with pytest.raises(PermissionError):
+                    caller.sendto(b"x", address)
+            with pytest.raises(PermissionError):
+                local.connect(str(tmp_path / "socket"))
+            caller.sendto(b"x", ("127.0.0.1", 9))
+        caller.sendto(b"x", ("localhost", 9))
+    assert ["in numbers" in each for each in guard.refused] == [True, False, True]
 
 
 def test_webhooks_go_where_the_address_was_checked(names: Names, receiver: WebServer) -> None:

@@ -1,5 +1,6 @@
 """What becomes of a target by what its receiver answers."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -26,11 +27,12 @@ class Desk:
 
     def __init__(self, server: WebServer) -> None:
         self.server, self.came, self.answer = server, list[str](), [200]
+        self.said: list[dict[str, Any]] = []
         server.RequestHandlerClass = type("Posted", (Handler,), {"do_POST": Handler.do_GET})
         server.answers["/in"] = self.take
 
     def take(self, handler: Handler) -> None:
-        handler.rfile.read(int(handler.headers["Content-Length"]))
+        self.said.append(json.loads(handler.rfile.read(int(handler.headers["Content-Length"]))))
         self.came.append(handler.headers["webhook-id"])
         handler.reply(self.answer.pop(0) if len(self.answer) > 1 else self.answer[0])
 
@@ -93,6 +95,29 @@ def test_whatever_else_a_receiver_answers_it_is_asked_again(
         assert (len(desk.came), len({*desk.came})) == (5, 1)
         assert (counted.total("delivery_failures"), counted.total("delivery_letters")) == (4, 1)
         assert api.http.get("/v1/targets/hook").json()["enabled"]
+
+
+def test_what_people_do_is_delivered_where_it_is_asked_for(
+    redis_url: str, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    with web_server() as server, web_server() as other, running_api(redis_url, deliver_private=True) as api:
+        told, untold = Desk(server), Desk(other)
+        api.http.post("/v1/targets", json={"id": "told", "url": told.url, "updates": True})
+        assert api.http.post("/v1/targets", json={"id": "untold", "url": untold.url}).json()["updates"] is False
+        with service_process("api.delivery", redis_url, tmp_path / "log", {}, SETTINGS):
+            event_id = write_event(redis_client, an_event("a", 1))
+            for method, way in (("POST", "/acknowledge"), ("PUT", "/keep"), ("DELETE", "")):
+                reply = api.http.request(method, f"/v1/events/{event_id}{way}", json={} if way else None)
+                assert reply.is_success, reply.text
+            eventually(lambda: len(told.said) == 4, "all that became of it")
+            api.http.patch("/v1/targets/untold", json={"updates": True})
+            write_event(redis_client, an_event("a", 2))
+            eventually(lambda: len(untold.said) == 2, "a later event")
+    kinds = [each["type"] for each in told.said]
+    assert kinds[:4] == ["event.closed", "event.updated", "event.updated", "event.deleted"]
+    marks = [bool(each["data"]["acknowledged"]) for each in told.said[:2]]
+    assert (marks, bool(told.said[2]["data"]["kept"])) == ([False, True], True)
+    assert [each["type"] for each in untold.said] == ["event.closed"] * 2
 
 
 def after(seconds: float) -> str:

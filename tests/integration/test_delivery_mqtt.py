@@ -58,6 +58,10 @@ def test_a_camera_appears_with_its_labels_and_what_happens_arrives(tmp_path: Pat
             assert (SENSOR, discovered[0][1], True) in heard
             eventually(lambda: ("afterimage/availability", "online", False) in heard, "that it is back")
             assert api.http.post("/v1/targets/home/test").json() == {"ok": True, "reason": None}
+            open_id = write_event(client, an_event("door", 7, state="open"))
+            eventually(lambda: heard[-1] == (STATE, "ON", False), "another event")
+            assert api.http.delete(f"/v1/events/{open_id}").is_success
+            eventually(lambda: heard[-1] == (STATE, "OFF", False), "that nobody wants it")
             api.http.delete("/v1/streams/door")
             eventually(lambda: (SENSOR, "", False) in heard, "that the camera is gone")
 

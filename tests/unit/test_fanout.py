@@ -58,6 +58,20 @@ def test_streams_say_what_is_delivered() -> None:
     assert letters_of(FeedEntry(3, EntryId(1), "opened", "door", "moved", "{}"), QUIET, (), [target()], {}) == []
 
 
+def test_what_people_do_is_told_to_those_who_ask() -> None:
+    for kind in ("updated", "deleted"):
+        assert named(entry(kind)) == []
+        assert named(entry(kind), updates=True) == [("home", 0)]
+        assert named(entry(kind), updates=True, kind="apprise") == []
+        assert named(entry(kind), DeliveryWish(maintenance=True), updates=True) == []
+    assert named(entry("deleted"), kind="mqtt") == [("home", 0)]  # whose sensor would stay on
+    assert named(entry("updated"), kind="mqtt") == named(entry("odd"), updates=True) == []
+    delivered = {"door moved": AT_MS + 60_000}
+    letters_of(entry("updated"), ALL, (), [target(updates=True)], delivered)
+    letters_of(entry("updated", AT_MS + 90_000), ALL, (), [target(updates=True)], delivered)
+    assert delivered == {"door moved": AT_MS + 60_000}
+
+
 def test_a_cooldown_counts_from_what_was_delivered() -> None:
     delivered: dict[str, int] = {}
 

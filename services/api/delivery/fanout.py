@@ -8,13 +8,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from services.api.delivery.outbox import Letter, Outbox
 from services.api.delivery.sender import Sender
-from services.api.delivery.targets import Target, TargetBook
+from services.api.delivery.targets import COURSE, Target, TargetBook
 from services.api.followers.entries import FeedEntry
 from shared.life.delivery_rules import DeliveryWish, Severity, verdict
 from shared.store.leases import Lease
 from shared.store.registry import RegistryListing
 
-KINDS: Final = ("opened", "closed")
+KINDS: Final = COURSE | {"updated", "deleted"}
 UNWISHED: Final = DeliveryWish()
 
 
@@ -84,7 +84,8 @@ def letters_of(
     told = verdict(event, wish, None if before_ms == event.started_at_ms else before_ms)
     if told.withheld:
         return []
-    delivered[name] = max(event.started_at_ms, before_ms or 0)
+    if entry.kind in COURSE:
+        delivered[name] = max(event.started_at_ms, before_ms or 0)
     due_at_ms = told.due_at_ms if event.ended_at_ms is None and told.due_at_ms > event.started_at_ms else 0
     message_id = f"{entry.partition}.{entry.entry_id}"
     return [

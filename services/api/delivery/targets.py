@@ -23,6 +23,8 @@ from shared.words.sealing import Vault
 
 MAX_TARGETS: Final = 64
 SECRET_BYTES: Final = 32
+COURSE: Final = frozenset({"opened", "closed"})
+"""What becomes of an event by itself; all else is people's doing."""
 MAX_ATTEMPTS: Final = 8
 TELL_SECONDS, TOLD_SECONDS = 5.0, 30
 """So often a worker says what it cannot open, and so long that counts."""
@@ -62,6 +64,7 @@ class Target(BaseModel):
     labels: tuple[Label, ...] = Field(default=(), max_length=256)
     groups: tuple[Group, ...] = Field(default=(), max_length=16)
     severity: Severity | None = None
+    updates: bool = False
     enabled: bool = True
     gone: str | None = Field(
         default=None, max_length=500, description="why it was switched off, if its receiver said so"
@@ -74,11 +77,15 @@ class Target(BaseModel):
         return SEALED in (self.url, self.secret)
 
     def wants(self, entry: FeedEntry, severity: Severity, groups: Collection[str]) -> bool:
-        """Whether an entry of a stream in these groups is to be delivered here; what came before the target is not, nor
-        does anybody like to be told of every end."""
+        """Whether an entry of a stream in these groups is to be delivered here.
+
+        What came before the target is not. People are told of beginnings alone, and who has not asked for `updates` of
+        nothing but beginnings and ends; a broker, whose sensor is on, also of what is deleted, as that never ends.
+        """
         return (
             self.enabled
             and (self.kind != "apprise" or entry.kind == "opened")
+            and (self.updates or entry.kind in COURSE or (self.kind == "mqtt" and entry.kind == "deleted"))
             and entry.entry_id.ms >= self.created_at_ms
             and (not self.streams or entry.stream_id in self.streams)
             and (not self.labels or entry.label in self.labels)

@@ -181,6 +181,7 @@ TARGET: dict[str, Any] = {
     "labels": ["moved"],
     "groups": [],
     "severity": None,
+    "updates": False,
     "enabled": True,
     "created_at_ms": 1753430000000,
     "reason": None,

@@ -53,6 +53,7 @@ class TargetWish(BaseModel):
     labels: list[Label] = Field(default=[], max_length=256, description="events of these labels alone; none: of all")
     groups: list[Group] = Field(default=[], max_length=16, description="events of streams in any; none: of all")
     severity: Severity | None = Field(default=None, description="events of this one alone; left out: of both")
+    updates: bool = Field(default=False, description="also what people do: mark an event, keep it, delete it")
     enabled: bool = True
 
 
@@ -84,6 +85,7 @@ class TargetPatch(BaseModel):
     labels: list[Label] | None = Field(default=None, max_length=256)
     groups: list[Group] | None = Field(default=None, max_length=16)
     severity: Severity | None = None
+    updates: bool | None = None
     enabled: bool | None = None
 
 

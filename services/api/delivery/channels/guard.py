@@ -17,7 +17,7 @@ from shared.errors import SourceFailed
 from shared.network.addresses import AddressPolicy
 
 EVENTS: Final = frozenset({"socket.connect", "socket.sendto"})
-LOOK_UP_SECONDS: Final = 5.0
+NO_NUMBER: Final = "the address is refused: it is none in numbers, so nobody can say where it leads"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +32,12 @@ class Guard:
         try:
             match address:
                 case (str(host), int(port), *_):
-                    self._check(host.partition("%")[0], port)
+                    self.policy.check(str(ip_address(host.partition("%")[0])), port)
                 case _:
-                    raise SourceFailed("the address is refused: it is none of the network")
-        except SourceFailed as err:
-            self.refused.append(str(err))
-            raise PermissionError(str(err)) from err
-
-    def _check(self, host: str, port: int) -> None:
-        try:
-            self.policy.check(str(ip_address(host)), port)
-        except ValueError:  # a name
-            self.policy.allowed_addresses(host, port, LOOK_UP_SECONDS)
+                    raise ValueError
+        except (SourceFailed, ValueError) as err:
+            self.refused.append(str(err) if isinstance(err, SourceFailed) else NO_NUMBER)
+            raise PermissionError(self.refused[-1]) from err
 
 
 _guard: ContextVar[Guard | None] = ContextVar("guard", default=None)

@@ -42,7 +42,8 @@ class MqttPost:
                 return
             place = f"{broker.prefix}/{letter.stream_id}/{letter.label}"
             await broker.publish(f"{place}/event", body_of(letter))
-            if state := STATES.get(letter.kind):
+            is_open = json.loads(letter.event).get("ended_at_ms") is None
+            if state := STATES.get("closed" if letter.kind == "deleted" and is_open else letter.kind):
                 await broker.publish(f"{place}/state", state, retain=True)
         except (aiomqtt.MqttError, TimeoutError, OSError) as err:
             await self._drop(target.id)

@@ -19,6 +19,8 @@ from shared.words.urls import URL, split_rest
 
 LOCAL: Final = frozenset({"dbus", "glib", "gnome", "kde", "macosx", "qt", "syslog", "windows"})
 """Schemes that lead to the desktop or the log of the machine that delivers."""
+UNGUARDED: Final = frozenset({"xmpp", "xmpps"})
+"""Schemes whose services connect on threads of their own, where nobody checks the address."""
 PICTURE_NAME: Final = "opening.jpg"
 REFUSED_PICTURE: Final = "the service did not take its picture"
 
@@ -28,14 +30,13 @@ logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)  # its words hold UR
 def is_for_people(url: str) -> bool:
     """Whether apprise knows what to do with a URL."""
     scheme = url.partition("://")[0].strip().lower()
-    return scheme not in LOCAL and apprise.Apprise.instantiate(url, suppress_exceptions=True) is not None
+    return scheme not in LOCAL | UNGUARDED and apprise.Apprise.instantiate(url, suppress_exceptions=True) is not None
 
 
 class PeoplePost:
     """Sends letters to people.
 
-    Every connection that a service makes is checked, wherever its URL or a redirect leads; those of services that use
-    threads of their own (XMPP) only by the name in the URL, before.
+    Every connection that a service makes is checked, wherever its URL or a redirect leads.
     """
 
     def __init__(self, policy: AddressPolicy, pictures: Pictures | None) -> None:
