@@ -97,6 +97,18 @@ def test_whatever_else_a_receiver_answers_it_is_asked_again(
         assert api.http.get("/v1/targets/hook").json()["enabled"]
 
 
+def test_what_is_mended_is_tried_at_once(redis_url: str, redis_client: redis.Redis, tmp_path: Path) -> None:
+    with web_server() as server, running_api(redis_url, deliver_private=True) as api:
+        desk = Desk(server)
+        server.answers["/busy"] = lambda handler: handler.reply(503, Retry_After="900")
+        api.http.post("/v1/targets", json={"id": "hook", "url": server.url("/busy")})
+        write_event(redis_client, an_event("a", 1))
+        with service_process("api.delivery", redis_url, tmp_path / "log", {}, SETTINGS) as delivery:
+            eventually(lambda: delivery.samples().total("delivery_failures") == 1, "that it is to be left alone")
+            assert api.http.patch("/v1/targets/hook", json={"url": desk.url}).status_code == 200
+            eventually(lambda: len(desk.came) == 1, "the event")
+
+
 def test_what_people_do_is_delivered_where_it_is_asked_for(
     redis_url: str, redis_client: redis.Redis, tmp_path: Path
 ) -> None:

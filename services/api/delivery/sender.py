@@ -9,6 +9,7 @@ import logging
 import threading
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
@@ -73,6 +74,7 @@ class Sender:
         self._tasks: dict[Lane, asyncio.Task[None]] = {}
         self._at_once: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
         self._switching = asyncio.Lock()
+        self._changed: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._waiting: Counter[int] = Counter()
         self._targets: dict[str, Target] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -111,7 +113,7 @@ class Sender:
             leases = dict(self._leases)
         after = {partition: self._read.get(partition, EntryId(0, 0)) for partition in leases}
         letters = await asyncio.to_thread(self._outbox.read, after)
-        self._targets = await asyncio.to_thread(self._book.current)  # afterwards: it knows whom each letter is for
+        self._know(await asyncio.to_thread(self._book.current))  # afterwards: it knows whom each letter is for
         await asyncio.to_thread(self._book.tell_locked)
         for letter in letters:
             with self._lock:
@@ -123,6 +125,12 @@ class Sender:
         oldest_ms = min((letters[0].entry_id.ms for letters in self._lanes.values() if letters), default=now_ms)
         self._metrics.lag.set(max(0, now_ms - oldest_ms) / 1000)
         self._metrics.waiting.set(self._waiting.total())
+
+    def _know(self, targets: dict[str, Target]) -> None:
+        former, self._targets = self._targets, targets
+        for name in former.keys() | targets.keys() if targets is not former else ():
+            if former.get(name) != targets.get(name) and (waiting := self._changed.pop(name, None)):
+                waiting.set()
 
     def _queue(self, lease: Lease, letter: Letter) -> None:
         lane = letter.partition, letter.target_id, letter.stream_id
@@ -183,8 +191,7 @@ class Sender:
             async with self._at_once[target.id]:
                 await self._post.send(target, letter)
         except TargetGone as err:
-            await self._switch_off(target, str(err))
-            return self._dead(target, letter, str(err))
+            return await self._switch_off(target, letter, str(err))
         except DeliveryFailed as err:
             failure = err
         except Exception as err:  # noqa: BLE001  (a defect of a library's; its words may hold the URL)
@@ -198,26 +205,36 @@ class Sender:
         is_old = now_ms - letter.entry_id.ms > DEAD_AFTER_SECONDS * 1000
         if is_old or self._waiting[letter.partition] > CROWDED:
             return self._dead(target, letter, f"{failure} ({'for a day' if is_old else 'while too much waited'})")
-        await asyncio.sleep(max(backoff.next_seconds(), failure.retry_after_seconds))
+        await self._pause(target, max(backoff.next_seconds(), failure.retry_after_seconds), backoff)
         return None
+
+    async def _pause(self, target: Target, seconds: float, backoff: Backoff) -> None:
+        """Waits so long, or until somebody changes the target, which may have mended it."""
+        with suppress(TimeoutError):
+            if self._targets.get(target.id) == target:
+                async with asyncio.timeout(seconds):
+                    await self._changed[target.id].wait()
+            backoff.reset()
 
     def _dead(self, target: Target, letter: Letter, why: str) -> str:
         self._metrics.dead.inc()
         log.warning("target %s: a letter of stream %s is dead: %s", target.id, letter.stream_id, why)
         return why
 
-    async def _switch_off(self, target: Target, why: str) -> None:
-        """At once here, and for all as Redis has it."""
+    async def _switch_off(self, target: Target, letter: Letter, why: str) -> str | None:
+        """Here at once, and for all as Redis has it: why the letter is dead; None where the target leads elsewhere."""
         self._metrics.failed.inc()
         try:
             async with self._switching:  # so that one alone finds it on
                 before, after = await self._stored(partial(self._book.switch_off, target, why))
-        except (TargetUnknown, TargetRefused, TargetLocked):
-            return  # removed, or under change: what comes next tells
-        self._targets = {**self._targets, target.id: after}
+        except (TargetUnknown, TargetRefused, TargetLocked):  # removed, or under change: what comes next tells
+            await asyncio.sleep(POLL_SECONDS)
+            return None
+        self._know({**self._targets, target.id: after})
         if before.enabled and not after.enabled:
             self._metrics.gone.inc()
             log.warning("target %s: is switched off: %s", target.id, why)
+        return self._dead(target, letter, why) if after.gone else None
 
     async def _stored(self, action: Callable[[], T]) -> T:
         """The action's result, repeated while Redis is away."""
