@@ -15,7 +15,7 @@ from patience import TOOL_SECONDS, unavailable
 FENCE = re.compile(r"^```(.*)\n((?:.*\n)*?)```$", re.MULTILINE)
 COMMENT = re.compile(r"\s# (.*)$", re.MULTILINE)
 STATUS = re.compile(r"\d{3}\b")
-SAID = re.compile(r'"[^"]+"(?:: (?:"[^"]*"|[\w.]+))?')
+SAID = re.compile(r'"[^"]+"(?:: (?:"[^"]*"|[\d.]+|true|false|null))?')
 MARK = "HTTP status"
 TIMED_OUT = 28
 """curl's code where `--max-time` ended it, as is meant of what has no end."""
