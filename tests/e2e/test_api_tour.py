@@ -62,6 +62,7 @@ def starting(media: Path) -> list[str]:
     return [*(str(media) if each == CLIPS else each for each in arguments), "--port", "0", "--device", "cpu"]
 
 
+@pytest.mark.timeout(300)
 def test_every_command_does_what_is_said_of_it(tmp_path: Path, media: Path) -> None:
     home, tour = tmp_path / ".local" / "share", tmp_path / "tour"
     tour.mkdir()
