@@ -17,31 +17,42 @@ if TYPE_CHECKING:
 MAX_SHOWN = 20
 
 
+Folder = Annotated[Path, typer.Argument(help="Folder to write the clips and annotations.json into.")]
+Streams = Annotated[list[str] | None, typer.Option("--stream", help="Of these streams only.")]
+Labels = Annotated[list[str] | None, typer.Option("--label", help="With these labels only.")]
+SinceMs = Annotated[int, typer.Option(min=0, help="From this time on, in ms since 1970.")]
+Limit = Annotated[int, typer.Option(min=1, max=100_000, help="At most so many events, the newest.")]
+SplitBy = Annotated[
+    Literal["event", "stream"] | None,
+    typer.Option(
+        "--split",
+        help="What is divided into training (70 %), validation and testing (15 % each): events, but those of one "
+        "camera that show the same moments together; or whole streams, to measure on cameras never seen. "
+        "Default: event, or what the folder has.",
+    ),
+]
+Elsewhere = Annotated[
+    Literal["unjudged", "absent"] | None,
+    typer.Option(
+        "--outside",
+        help="What a clip says of its event's label before and after the event: nothing; or that it does not hold "
+        "there, which is wrong where an event was missed. Default: unjudged, or what the folder has.",
+    ),
+]
+Terms = Annotated[str | None, typer.Option(help="Under which terms the clips may be used, for annotations.json.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object: what came, what did not, and why.")]
+
+
 def from_feedback(
-    folder: Annotated[Path, typer.Argument(help="Folder to write the clips and annotations.json into.")],
-    stream: Annotated[list[str] | None, typer.Option(help="Of these streams only.")] = None,
-    label: Annotated[list[str] | None, typer.Option(help="With these labels only.")] = None,
-    since_ms: Annotated[int, typer.Option(min=0, help="From this time on, in ms since 1970.")] = 0,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many events, the newest.")] = 10_000,
-    split: Annotated[
-        Literal["event", "stream"] | None,
-        typer.Option(
-            help="What is divided into training (70 %), validation and testing (15 % each): events, but those of one "
-            "camera that show the same moments together; or whole streams, to measure on cameras never seen. "
-            "Default: event, or what the folder has."
-        ),
-    ] = None,
-    outside: Annotated[
-        Literal["unjudged", "absent"] | None,
-        typer.Option(
-            help="What a clip says of its event's label before and after the event: nothing; or that it does not hold "
-            "there, which is wrong where an event was missed. Default: unjudged, or what the folder has."
-        ),
-    ] = None,
-    licence: Annotated[
-        str | None, typer.Option(help="Under which terms the clips may be used, for annotations.json.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object: what came, what did not, and why.")] = False,
+    folder: Folder,
+    stream: Streams = None,
+    label: Labels = None,
+    since_ms: SinceMs = 0,
+    limit: Limit = 10_000,
+    split: SplitBy = None,
+    outside: Elsewhere = None,
+    licence: Terms = None,
+    as_json: AsJson = False,
     url: Url = DEFAULT_URL,
 ) -> None:
     """Write a data set for `train --data` out of the events that people marked right or wrong, and their clips.
@@ -58,11 +69,11 @@ def from_feedback(
     `afterimage evaluate --model data/models/mine --data data/mine`.
     """
     from afterimage.client import Client
-    from afterimage.feedback.collecting import Wanted, collect
+    from afterimage.feedback.collecting import WantedEvents, collect
     from afterimage.feedback.folder import FeedbackFolder
     from shared.errors import DatasetUnusable
 
-    into, wanted = FeedbackFolder(folder), Wanted(stream, label, since_ms, limit)
+    into, wanted = FeedbackFolder(folder), WantedEvents(stream, label, since_ms, limit)
     with Client(url) as client, into.opened(), progress("fetching clips") as show:
         into.set_terms({"split": split, "outside": outside, "licence": licence})
         found = collect(client, into, wanted, show)
@@ -71,7 +82,7 @@ def from_feedback(
     else:
         _print(found, into)
     if not into.clips:
-        raise DatasetUnusable(f"{folder}: no event that people marked right or wrong has a clip; nothing is written")
+        raise DatasetUnusable(f"{folder}: holds no clip: no event that people marked right or wrong has one")
 
 
 def _as_json(found: "Collected", folder: "FeedbackFolder") -> dict[str, object]:

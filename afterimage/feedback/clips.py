@@ -27,13 +27,13 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class Verdict(Record):
+class ToldFeedback(Record):
     """What people said of an event."""
 
     verdict: Judgement
 
 
-class Clip(Record):
+class ToldClip(Record):
     """An event's clip: which frames it shows."""
 
     from_ms: Moment
@@ -41,12 +41,12 @@ class Clip(Record):
     num_frames: int = Field(ge=0, le=1_000_000)
 
 
-class Media(Record):
+class ToldMedia(Record):
     """What was recorded of an event."""
 
     state: str
     reason: str | None = None
-    clip: Clip | None = None
+    clip: ToldClip | None = None
 
 
 class JudgedEvent(Record):
@@ -58,8 +58,8 @@ class JudgedEvent(Record):
     started_at_ms: Moment
     ended_at_ms: Moment | None
     model: str | None
-    feedback: Verdict | None = None
-    media: Media | None = None
+    feedback: ToldFeedback | None = None
+    media: ToldMedia | None = None
 
     def unusable(self) -> str | None:
         """Why it teaches nothing, if so."""
@@ -127,7 +127,7 @@ class Sides:
         for clip in placed:
             self._add(clip.stream_id, clip.from_ms, clip.to_ms, clip.subset)
 
-    def place(self, event: JudgedEvent, clip: Clip) -> Side:
+    def place(self, event: JudgedEvent, clip: ToldClip) -> Side:
         """The side of an event's clip, which is remembered."""
         side = _hashed(event.stream_id if self._by_stream else event.id)
         if not self._by_stream:

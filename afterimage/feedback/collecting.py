@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from afterimage.client import Client
-from afterimage.feedback.clips import Clip, JudgedClip, JudgedEvent, Outside, Sides
+from afterimage.feedback.clips import JudgedClip, JudgedEvent, Outside, Sides, ToldClip
 from afterimage.feedback.folder import FeedbackFolder
 from shared.errors import RequestRefused
 from shared.life.marks import Judgement
@@ -21,7 +21,7 @@ UNREADABLE: Final = "the API tells of it in words that this version does not kno
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedEvents:
     """Which judged events: of these streams and labels, or all, from a time on, the newest so many."""
 
     stream_ids: Sequence[str] | None = None
@@ -49,7 +49,7 @@ class Collected:
 
 
 def collect(
-    client: Client, folder: FeedbackFolder, wanted: Wanted, on_progress: Callable[[int, int], None]
+    client: Client, folder: FeedbackFolder, wanted: WantedEvents, on_progress: Callable[[int, int], None]
 ) -> Collected:
     """Brings an opened folder up to date: adds what is new, changes what people say otherwise now.
 
@@ -70,7 +70,7 @@ def collect(
     return run.collected
 
 
-def _judged(client: Client, wanted: Wanted) -> list[Mapping[str, Any]]:
+def _judged(client: Client, wanted: WantedEvents) -> list[Mapping[str, Any]]:
     filters = {"stream_id": wanted.stream_ids, "label": wanted.labels, "feedback": ["right", "wrong"]}
     return list(islice(client.events(**filters, since_ms=wanted.since_ms), wanted.limit))
 
@@ -114,7 +114,7 @@ class _Run:
             self._folder.clips[event.id] = known.model_copy(update={"verdict": event.feedback.verdict})
             self.collected.changed.append(event.id)
 
-    def _fetch(self, event: JudgedEvent, clip: Clip, verdict: Judgement, known: JudgedClip | None) -> None:
+    def _fetch(self, event: JudgedEvent, clip: ToldClip, verdict: Judgement, known: JudgedClip | None) -> None:
         record = JudgedClip(
             event_id=event.id,
             verdict=verdict,

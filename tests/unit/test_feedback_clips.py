@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from afterimage.feedback.clips import Clip, JudgedClip, JudgedEvent, Sides, annotated
+from afterimage.feedback.clips import JudgedClip, JudgedEvent, Sides, ToldClip, annotated
 
 BASE_MS = 1_700_000_000_000
 
@@ -98,7 +98,7 @@ def test_an_id_that_leads_elsewhere_is_none(event_id: str) -> None:
 def placed(second: float, sides: Sides, stream_id: str = "cam") -> str:
     at_ms = BASE_MS + round(second * 1000)
     fields = {"id": f"{stream_id}.moved.{at_ms}", "stream_id": stream_id, "started_at_ms": at_ms}
-    clip = Clip(from_ms=at_ms - 5000, to_ms=at_ms + 10_000, num_frames=120)
+    clip = ToldClip(from_ms=at_ms - 5000, to_ms=at_ms + 10_000, num_frames=120)
     return sides.place(JudgedEvent.model_validate(an_event(**fields)), clip)
 
 
