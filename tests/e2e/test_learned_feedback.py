@@ -26,8 +26,8 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     arguments = ("--port", "0", "--data", str(home / "data"), "--media-root", str(media), "--device", "cpu")
     with running("up", *arguments, home=home) as system:
         for number, stream_id in enumerate(STREAMS):
-            body = {"id": stream_id, "name": stream_id, "source": "scene.mp4", "pace": "fast"}
-            body["base_ms"] = BASE_MS + 60_000 * number
+            base_ms = BASE_MS + 60_000 * number
+            body = {"id": stream_id, "name": stream_id, "source": "scene.mp4", "pace": "fast", "base_ms": base_ms}
             ask(system, "POST", "/v1/streams", json=body)
         eventually(lambda: len(kept(system)) == len(STREAMS), "a clip of what happened in each place")
         yield system
