@@ -12,6 +12,7 @@ from films import render
 from in_process import InProcess, Outcome
 
 from afterimage.feedback import collecting
+from afterimage.feedback.folder import FeedbackFolder
 from services.api.media.folder import EventFolder
 from services.api.media.records import KeptClip, MediaRecord
 from shared.events import Event
@@ -181,6 +182,14 @@ def test_annotations_of_others_are_left_alone(desk: Desk, tmp_path: Path, conten
     assert why in ran.errors
     assert "give another folder" in ran.errors
     assert (tmp_path / "annotations.json").read_text() == content
+
+
+def test_two_runs_never_share_a_folder(desk: Desk, tmp_path: Path) -> None:
+    desk.event(100)
+    with FeedbackFolder(tmp_path).opened():
+        ran = desk.run(tmp_path)
+    assert (ran.code, "another run writes to it" in ran.errors) == (2, True)
+    assert len(desk.told(tmp_path)["added"]) == 1
 
 
 def test_help_has_an_example(in_process: InProcess) -> None:
