@@ -1,7 +1,5 @@
 """`afterimage up` keeps no login in its Redis's files, also where an earlier version left some."""
 
-import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +9,12 @@ from ingest_runner import stream_spec
 from patience import eventually
 from running import Running, running
 
-from afterimage.commands.worker import worker
 from afterimage.redis_server import url_of_running
 from afterimage.sealed import KEY_FILE, MARK_FILE, keys_beside, sealing_keys
 from shared.errors import SettingsInvalid
 from shared.sources import LOCKED
 from shared.store.client import connect
+from shared.store.keys import partition_of
 from shared.store.registry import Registry
 from shared.words.sealing import Vault, new_key
 
@@ -27,6 +25,11 @@ SHOWN = "rtsp://***@127.0.0.1:9/s"
 
 def up(home: Path) -> tuple[str, ...]:
     return "up", "--port", "0", "--data", str(home / "data"), "--media-root", str(home), "--device", "cpu"
+
+
+def add(system: Running, stream_id: str) -> None:
+    body = {"id": stream_id, "name": stream_id, "source": CAMERA}
+    httpx.post(f"{system.url}/v1/streams", json=body, headers=system.headers, timeout=30).raise_for_status()
 
 
 def view(system: Running, stream_id: str) -> dict[str, Any]:
@@ -54,8 +57,7 @@ def stop(system: Running) -> None:
 def test_a_login_is_nowhere_on_the_disk_and_is_still_known_next_time(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with running(*up(tmp_path), home=tmp_path) as system:
-        body = {"id": "door", "name": "door", "source": CAMERA}
-        httpx.post(f"{system.url}/v1/streams", json=body, headers=system.headers, timeout=30).raise_for_status()
+        add(system, "door")
         assert LOCKED not in tried(system, "door")
         with connect(url_of_running(data / "redis")) as client:  # as an earlier version would have
             Registry(client).add(stream_spec("old", CAMERA))
@@ -72,8 +74,30 @@ def test_a_login_is_nowhere_on_the_disk_and_is_still_known_next_time(tmp_path: P
         assert {each: spec.source for each, spec in known.items()} == {"door": CAMERA, "old": CAMERA}
         eventually(lambda: not holders(data, PASSWORD), "no file with the password")
         assert not (data / MARK_FILE).exists()
+        one_more_worker_has_the_key(system, data)
         stop(system)
     assert holders(data, PASSWORD) == []
+
+
+def one_more_worker_has_the_key(system: Running, data: Path) -> None:
+    def workers() -> list[dict[str, Any]]:
+        items = (
+            httpx.get(f"{system.url}/v1/workers", headers=system.headers, timeout=30).raise_for_status().json()["items"]
+        )
+        return [each for each in items if each["role"] == "ingest"]
+
+    [first] = workers()
+    command = ("worker", "--role", "ingest", "--redis", url_of_running(data / "redis"), "--media-root", str(data))
+    with running(*command, home=system.home, guest=True) as guest:
+        theirs = eventually(
+            lambda: [each["partitions"] for each in workers() if each["id"] != first["id"] and each["partitions"]],
+            "partitions of the second worker",
+        )[0]
+        names = (f"cam{number}" for number in range(10_000))
+        stream_id = next(each for each in names if partition_of(each) == theirs[0])
+        add(system, stream_id)
+        assert LOCKED not in tried(system, stream_id)
+        stop(guest)
 
 
 def test_the_key_stays_and_a_variable_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,13 +118,3 @@ def test_a_key_that_is_none_is_neither_used_nor_replaced(tmp_path: Path, content
         sealing_keys(tmp_path)
     assert "s3cret" not in str(refusal.value)
     assert (tmp_path / KEY_FILE).read_bytes() == content
-
-
-def test_one_more_ingest_worker_has_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("AFTERIMAGE_SECRET_KEY", raising=False)
-    own = sealing_keys(tmp_path)
-    (tmp_path / "redis").mkdir()
-    monkeypatch.setattr("runpy.run_module", lambda *_, **__: None)
-    monkeypatch.setattr("os.environ", dict(os.environ))
-    worker("ingest", f"unix://{tmp_path}/redis/redis.sock", tmp_path)
-    assert json.dumps(os.environ.get("AFTERIMAGE_SECRET_KEY")) == json.dumps(own)
