@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -153,9 +153,32 @@ class Client:
         rotated: dict[str, Any] = self._json("POST", "/v1/secrets/rotate")
         return rotated
 
-    def events(self, **filters: str | int | None) -> Iterator[dict[str, Any]]:
+    def events(self, **filters: str | int | Sequence[str] | None) -> Iterator[dict[str, Any]]:
         """Events, newest first; `filters` as the API names them."""
         return self._pages("/v1/events", _given(filters))
+
+    def event(self, event_id: str) -> dict[str, Any] | None:
+        """One event; None where it is not kept."""
+        reply = self._send("GET", f"/v1/events/{quote(event_id, safe='')}", accepted=(httpx.codes.NOT_FOUND,))
+        found: dict[str, Any] = self._parsed(reply)
+        return None if reply.is_error else found
+
+    def save_clip(self, event_id: str, file: BinaryIO, max_bytes: int) -> None:
+        """Writes an event's clip into a file; raises RequestRefused where there is none, or it is larger."""
+        path = f"/v1/events/{quote(event_id, safe='')}/clip.mp4"
+        try:
+            with self._http.stream("GET", path) as reply:
+                if reply.is_error:
+                    reply.read()
+                    raise RequestRefused(_message(reply))
+                if (kind := reply.headers.get("Content-Type", "")) != "video/mp4":
+                    raise RequestRefused(f"{path}: is {kind[:100]!r}, not video/mp4")
+                for part in reply.iter_bytes():
+                    if file.tell() + len(part) > max_bytes:
+                        raise RequestRefused(f"its clip is larger than {max_bytes} bytes")
+                    file.write(part)
+        except httpx.HTTPError as err:
+            raise ApiUnavailable(self._unavailable(err)) from err
 
     def export_events(self, **filters: str | int | Sequence[str] | None) -> Iterator[str]:
         """A file of events, in parts; `format` and filters as the API names them."""

@@ -3,25 +3,32 @@
 import json
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Self
 
 from afterimage.client import Client
 from shared.errors import AfterimageError, ApiUnavailable
 
 RETRY_SECONDS = 1.0
+MAX_RETRY_SECONDS = 60.0
 CONNECT_TIMEOUT_SECONDS = 15.0
 MAX_WAITING = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of the feed: `kind` is opened, closed, or empty where it only tells a position."""
+    """One message of the feed: `kind` is opened or closed, of an event; or gap, full, or empty where it only tells a
+    position. `event` is the event's JSON, or what a gap or a full feed is about.
+
+    `retry_seconds`: when to come back if the connection ends now.
+    """
 
     kind: str
     event: dict[str, Any]
     position: str | None
+    retry_seconds: float = RETRY_SECONDS
 
 
 def parse_feed(lines: Iterable[str]) -> Iterator[Message]:
@@ -33,34 +40,62 @@ def parse_feed(lines: Iterable[str]) -> Iterator[Message]:
             fields[name] = value.removeprefix(" ")
             continue
         kind = fields.get("event", "")
-        if kind in ("opened", "closed"):
-            yield Message(kind=kind, event=json.loads(fields["data"]), position=fields.get("id"))
+        if kind in ("opened", "closed", "gap", "full"):
+            seconds = _retry_seconds(fields.get("retry", ""))
+            yield Message(kind, json.loads(fields["data"]), fields.get("id"), seconds)
         elif "id" in fields:
             yield Message(kind="", event={}, position=fields["id"])
         fields = {}
 
 
 def follow_feed(
-    client: Client, connected: threading.Event, ended: threading.Event, **filters: str | None
+    client: Client,
+    connected: threading.Event,
+    ended: threading.Event,
+    tell: Callable[[str], None],
+    **filters: str | None,
 ) -> Iterator[Message]:
     """Openings and closings as they happen, until `ended`; goes on after the last one when the connection breaks.
 
-    `connected` is set once nothing that happens from now on can be missed; `filters` as the API names them. Raises
-    ApiUnavailable where the first connection fails, RequestRefused.
+    `connected` is set once nothing that happens from now on can be missed; `tell` gets, in a line, what has been missed
+    and that there is no place; `filters` as the API names them. Raises ApiUnavailable where the first connection fails,
+    RequestRefused.
     """
     position: str | None = None
     while not ended.is_set():
+        wait_seconds = RETRY_SECONDS
         try:
-            lines = client.live_lines(position, **filters)
-            for message in parse_feed(lines):
+            for message in parse_feed(client.live_lines(position, **filters)):
+                if message.kind == "full":
+                    wait_seconds = message.retry_seconds
+                    tell(f"{message.event['reason']}; again in {wait_seconds:g} s")
+                    continue
                 connected.set()
                 position = message.position or position
-                if message.kind:
+                if message.kind == "gap":
+                    tell(_missed(message.event))
+                elif message.kind:
                     yield message
         except ApiUnavailable:
             if not connected.is_set():
                 raise
-        ended.wait(RETRY_SECONDS)
+        ended.wait(wait_seconds)
+
+
+def _retry_seconds(text: str) -> float:
+    known = text.isascii() and text.isdecimal() and len(text) < 10
+    return min(int(text) / 1000, MAX_RETRY_SECONDS) if known else RETRY_SECONDS
+
+
+def _missed(gap: dict[str, Any]) -> str:
+    """What a gap means for who follows."""
+    since_ms = int(gap["since_ms"])
+    since = datetime.fromtimestamp(since_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    why = "was put back from a backup" if gap["reason"] == "ahead" else "keeps no more what came then"
+    return (
+        f"events since {since} may be missing here, as the feed {why}: "
+        f"`afterimage events export --since-ms {since_ms}` prints them"
+    )
 
 
 class EventSubscription:
@@ -73,11 +108,12 @@ class EventSubscription:
         self._connected = threading.Event()
         self._ended = threading.Event()
         self._failure: AfterimageError | None = None
+        self._said = "no answer"
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._run, name="live-feed", daemon=True).start()
         if not self._connected.wait(CONNECT_TIMEOUT_SECONDS) or self._failure:
-            raise self._failure or ApiUnavailable(f"the live feed of {self._url} does not open")
+            raise self._failure or ApiUnavailable(f"the live feed of {self._url} does not open: {self._said}")
         return self
 
     def __exit__(self, *_exception: object) -> None:
@@ -98,11 +134,14 @@ class EventSubscription:
     def _run(self) -> None:
         try:
             with Client(self._url, self._key) as client:
-                for message in follow_feed(client, self._connected, self._ended):
+                for message in follow_feed(client, self._connected, self._ended, self._hear):
                     self._put(message)
         except AfterimageError as err:
             self._failure = err
             self._connected.set()
+
+    def _hear(self, said: str) -> None:
+        self._said = said
 
     def _put(self, message: Message) -> None:
         while not self._ended.is_set():

@@ -39,17 +39,23 @@ def key_for(url: str) -> str | None:
 
 def kept_key(make: Callable[[], str]) -> str:
     """The file's key, which is made first where there is none; readable by its owner alone. Raises SettingsInvalid."""
-    path = key_file()
+    return _checked(kept(key_file(), make), str(key_file()))
+
+
+def kept(path: Path, make: Callable[[], str]) -> str:
+    """What a file holds, which is made first where there is none, for its owner alone. Raises SettingsInvalid."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
             with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".key-") as file:  # of mode 0600
                 file.write(f"{make()}\n")
                 file.flush()
+                os.fsync(file.fileno())
                 _link(file.name, path)
-        return _checked(path.read_text().strip(), str(path))
-    except OSError as err:
-        raise SettingsInvalid(f"{path}: the admin key cannot be kept there: {err.strerror}") from err
+        return path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as err:
+        words = err.strerror if isinstance(err, OSError) else "it is not text"
+        raise SettingsInvalid(f"{path}: a key cannot be kept there: {words}") from err
 
 
 def _link(made: str, path: Path) -> None:

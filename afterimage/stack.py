@@ -16,6 +16,8 @@ from afterimage.data_folder import DataFolder, open_data_folder
 from afterimage.interrupts import StopRequest
 from afterimage.ports import usable_port
 from afterimage.redis_server import RedisServer, prepare_server
+from afterimage.sealed import VARIABLE as SECRET_KEY
+from afterimage.sealed import seal_stored, sealing_keys
 from afterimage.supervise import ProcessSupervisor
 from services.api.security.keys import ApiKey
 from shared.errors import AfterimageError, StackFailed
@@ -70,7 +72,7 @@ class Stack:
     ) -> None:
         self._options = options
         self._request = request
-        self._supervisor = ProcessSupervisor(echo, say)
+        self._supervisor, self._say = ProcessSupervisor(echo, say), say
         self._leaving = threading.Event()
         self._settled = threading.Event()
         self._failure: AfterimageError | None = None
@@ -100,6 +102,7 @@ class Stack:
         """Starts everything and waits until it is ready; raises StackFailed, with nothing left running."""
         folder = self._resources.enter_context(open_data_folder(self._options.data))
         try:
+            self._environment[SECRET_KEY] = sealing_keys(folder.path)
             server = prepare_server(folder.redis, self._options.redis_max_memory_mb)
             self.redis_url = server.url
             self._thread = threading.Thread(target=self._run, args=(folder, server), name="stack")
@@ -136,6 +139,7 @@ class Stack:
     def _run(self, folder: DataFolder, server: RedisServer) -> None:
         try:
             self._start_redis(folder, server)
+            self._seal_stored(folder, server)
             for name in self._options.services:
                 self._supervisor.start(self._service(name, folder, server.url))
             while not self._leaving.wait(LOOK_EVERY_SECONDS):
@@ -163,6 +167,13 @@ class Stack:
             if self._leaving.wait(LOOK_EVERY_SECONDS):
                 return
         server.forget_workers()
+
+    def _seal_stored(self, folder: DataFolder, server: RedisServer) -> None:
+        if self._leaving.is_set():
+            return
+        problem = seal_stored(server.url, self._environment[SECRET_KEY], folder.path, self._leaving.wait)
+        if problem:
+            self._say(problem)
 
     def _service(self, name: str, folder: DataFolder, redis_url: str) -> Command:
         return Command(

@@ -193,9 +193,11 @@ def _label_notes(manifest: Manifest, dataset: Dataset) -> tuple[str, ...]:
     counts = Counter(interval.label for video in dataset.videos for interval in video.intervals)
     strange = [label for label in dataset.labels if label not in manifest.labels]
     unjudged = [label for label in manifest.labels if label not in dataset.labels]
+    in_part = sum(video.judged is not None for video in dataset.videos)
     return (
         *(f"`{label}` of the data ({counts[label]} intervals) is no label of the model: left out" for label in strange),
         *(f"`{label}` of the model is no label of the data: left out" for label in unjudged),
+        *([f"of {in_part} videos only parts are judged: the rest counts for nothing"] if in_part else []),
     )
 
 

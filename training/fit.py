@@ -217,7 +217,7 @@ class _FitRun:
 
     def _positive_weights(self) -> tuple[float, ...]:
         """More for a rare label: the square root of how much rarer its presence is than its absence, 1 to 10."""
-        share = np.concatenate([sequence.targets for sequence in self.train_sequences]).mean(axis=0)
+        share = _shares(self.kept, self.train_sequences)
         return tuple(float(weight) for weight in np.sqrt((1 - share) / np.maximum(share, 1e-4)).clip(1, 10))
 
     def _epoch(self, epoch: int) -> float:
@@ -259,7 +259,7 @@ class _FitRun:
     @property
     def _chances(self) -> dict[str, float]:
         """The average precision of guessing: how often each label holds."""
-        share = np.concatenate([sequence.targets for sequence in self.check_sequences]).mean(axis=0)
+        share = _shares(self.held_out, self.check_sequences)
         return dict(zip(self.labels, share.tolist(), strict=True))
 
     def tune(self) -> dict[str, Thresholds]:
@@ -282,6 +282,14 @@ class _FitRun:
             thresholds=thresholds,
             description=f"Trained on {len(self.kept.videos)} labelled videos.",
         )
+
+
+def _shares(dataset: Dataset, sequences: Sequence[Sequence8Bit | SensedClip]) -> NDArray[np.float32]:
+    """[L], on how many of the frames each label holds; of videos judged in part, of those where that is known."""
+    pairs = zip(dataset.videos, sequences, strict=True)
+    known = np.concatenate([(each.weights > 0) | (video.judged is None) for video, each in pairs])
+    held = known * np.concatenate([each.targets for each in sequences])
+    return np.asarray(held.sum(axis=0) / known.sum(axis=0).clip(1), np.float32)
 
 
 def _mirrored(sequence: Sequence8Bit | SensedClip) -> Sequence8Bit | SensedClip:

@@ -31,7 +31,7 @@ def read_video(
     *,
     longest_seconds: float = math.inf,
 ) -> Sequence8Bit:
-    """A video's frames on the sampling grid, with a target for each label; every frame counts (weights are 1).
+    """A video's frames on the sampling grid, with a target for each label; weights are 1 where that is known, else 0.
 
     A frame for a network of 96x128 takes 37 KB, so an hour at 8 frames/s 1 GB (2 while it is read), and four times as
     much at 192x256; after `longest_seconds` no more is read. Raises SourceFailed naming the file that does not read.
@@ -44,7 +44,8 @@ def read_video(
         raise SourceFailed(f"{video.path}: {err}") from err
     times = np.array([point / fps for point in points], np.float32)
     targets = targets_of(video.intervals, times, labels)
-    return Sequence8Bit(images, times, targets, np.ones_like(targets), video.intervals, np.array(facts, np.float32))
+    known = np.ones_like(targets) if video.judged is None else targets_of(video.judged, times, labels)
+    return Sequence8Bit(images, times, targets, known, video.intervals, np.array(facts, np.float32))
 
 
 def _sampled(

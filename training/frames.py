@@ -43,7 +43,7 @@ def _decoded(
             np.load(file, mmap_mode="c"),
             sequence.times_seconds,
             sequence.targets,
-            weights_of(inner, sequence.times_seconds, labels),
+            sequence.weights * weights_of(inner, sequence.times_seconds, labels),
             video.intervals,
         )
 

@@ -1,18 +1,18 @@
 """`afterimage dataset`: look at labelled videos before anything is trained on them, or write some."""
 
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Look at labelled videos before training on them.")
+from afterimage.commands.from_feedback import from_feedback
+from afterimage.commands.progress import progress
 
-QUIET_SECONDS = 2.0
-"""What is done in less needs no progress bar."""
+app = typer.Typer(no_args_is_help=True, help="Look at labelled videos before training on them, or write some.")
+app.command()(from_feedback)
+
 MAX_GROUPS_SHOWN = 40
 
 
@@ -38,7 +38,7 @@ def check(
     from training.datasets.reading import read_dataset
     from training.datasets.summary import summary
 
-    with _progress() as show:
+    with progress("opening videos") as show:
         found = read_dataset(path, videos, on_progress=show)
     problems = [{"file": str(each.file), "line": each.line, "message": each.message} for each in found.problems]
     if as_json:
@@ -65,34 +65,10 @@ def order(
     from training.order import ANNOTATIONS_FILE, write_order_task
 
     num_validation = max(1, 2 * pairs // 3)
-    with _progress("writing clips") as show:
+    with progress("writing clips") as show:
         for done in write_order_task(folder, num_training=pairs, num_validation=num_validation, seed=seed):
             show(done, pairs + num_validation)
     typer.echo(f"{folder / ANNOTATIONS_FILE}: {2 * (pairs + num_validation)} clips")
-
-
-@contextmanager
-def _progress(doing: str = "opening videos") -> Iterator[Callable[[int, int], None]]:
-    """What is told (done, total); on standard error, once it has taken a while."""
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress
-
-    began = time.monotonic()
-    console = Console(stderr=True)
-    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
-    progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    task = progress.add_task(doing)
-
-    def show(done: int, total: int) -> None:
-        if not progress.live.is_started and time.monotonic() - began > QUIET_SECONDS:
-            progress.start()
-        progress.update(task, completed=done, total=total)
-
-    try:
-        yield show
-    finally:
-        if progress.live.is_started:
-            progress.stop()
 
 
 def _print_summary(found: Mapping[str, Any], num_problems: int) -> None:

@@ -24,7 +24,8 @@ def events(
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many, the newest.")] = 50,
     url: Url = DEFAULT_URL,
 ) -> None:
-    """Print the newest events, oldest of them first; or follow them as they open and close.
+    """Print the newest events, oldest of them first; or follow them as they open and close. What may have been missed,
+    and that the live feed has no place, is said on standard error.
 
     Example: `afterimage events --follow --label frozen`.
     """
@@ -44,6 +45,9 @@ def events(
         else:
             console.print(event_line(event), soft_wrap=True)
 
+    def tell(said: str) -> None:
+        typer.echo(said, err=True)
+
     with Client(url) as client:
         if not follow:
             newest = list(islice(client.events(stream_id=stream, label=label), limit))
@@ -52,7 +56,8 @@ def events(
             return
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background job inherits it ignored
         try:
-            for message in follow_feed(client, threading.Event(), threading.Event(), stream_id=stream, label=label):
+            feed = follow_feed(client, threading.Event(), threading.Event(), tell, stream_id=stream, label=label)
+            for message in feed:
                 put(message.event)
         except KeyboardInterrupt:
             return

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from services.api.security.keys import ApiKey
 
 MAX_PORT = 65535
+NUM_OTHERS = 3
+"""Services whose metrics follow those of inference: recorder, api, delivery."""
 
 
 def up(
@@ -28,14 +30,14 @@ def up(
     device: Device = "auto",
     metrics_port: Annotated[
         int,
-        typer.Option(min=0, max=65532, help="Port of ingest's metrics; inference's, the recorder's, the API's follow."),
+        typer.Option(min=0, max=65531, help="Port of ingest's metrics; those of all other services follow."),
     ] = 0,
     inference_workers: Annotated[
         int, typer.Option(min=1, max=64, help="Processes that share the model's work; more than 32 find none to share.")
     ] = 1,
     redis_memory_mb: Annotated[int, typer.Option(min=64, help="Most memory that Redis may take, in MB.")] = 1024,
 ) -> None:
-    """Start ingest, inference, recorder, API and a private Redis here, until Ctrl-C.
+    """Start ingest, inference, recorder, API, delivery and a private Redis here, until Ctrl-C.
 
     Example: `afterimage up --media-root ~/videos`, and in another terminal
     `afterimage streams add door ~/videos/door.mp4`, then `afterimage events --follow`.
@@ -44,8 +46,8 @@ def up(
     from afterimage.preflight import check_media_root, check_models
     from afterimage.stack import StackOptions
 
-    if metrics_port + inference_workers + 2 > MAX_PORT:
-        raise typer.BadParameter(f"--metrics-port {metrics_port}: no {inference_workers + 2} ports follow it")
+    if metrics_port + inference_workers + NUM_OTHERS > MAX_PORT:
+        raise typer.BadParameter(f"--metrics-port {metrics_port}: no {inference_workers + NUM_OTHERS} ports follow it")
     found = check_models(models)
     options = StackOptions(
         data=data or user_data(),

@@ -5,6 +5,7 @@ import runpy
 import signal
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import unquote, urlsplit
 
 import typer
 
@@ -44,6 +45,7 @@ def worker(
     from afterimage.ports import usable_port
     from afterimage.preflight import check_media_root, check_models
     from afterimage.redis_server import url_of_running
+    from afterimage.sealed import keys_beside
     from shared.store.client import connect
     from shared.words.redaction import redact
 
@@ -53,8 +55,18 @@ def worker(
     if role == "inference":
         check_models(models)
     port = usable_port("127.0.0.1", metrics_port)
+    keys = keys_beside(folder) if (folder := _folder_of(redis)) else None
     typer.echo(f"{role} worker at {redact(url)}, metrics http://127.0.0.1:{port}/metrics; Ctrl-C to end")
-    _become(role, redis_url=url, media_root=root, models_dir=models, device=device, metrics_port=port)
+    secret = {"secret_key": keys} if keys else {}
+    _become(role, redis_url=url, media_root=root, models_dir=models, device=device, metrics_port=port, **secret)
+
+
+def _folder_of(redis: str | None) -> Path | None:
+    """Where the Redis of an `afterimage up` here works, as far as its URL tells; given None, the usual folder."""
+    if redis is None:
+        return user_data() / "redis"
+    parts = urlsplit(redis)
+    return Path(unquote(parts.path)).parent if parts.scheme == "unix" else None
 
 
 def _become(role: Role, **settings: object) -> None:

@@ -11,6 +11,7 @@ from services.api.delivery.desk import TargetDesk
 from services.api.kept.catalog import ModelListing
 from services.api.kept.export import Exporter
 from services.api.kept.history import History
+from services.api.kept.known import KnownStreams
 from services.api.kept.probing import Prober
 from services.api.kept.registration import Registrar
 from services.api.kept.scores import ScoreReader
@@ -42,6 +43,7 @@ class ApiContext:
     lease_seconds: float
     """a worker that was silent for longer is dead"""
     registry: Registry
+    known: KnownStreams
     vault: Vault
     registrar: Registrar
     prober: Prober
@@ -81,6 +83,7 @@ def build_context(settings: ApiSettings) -> ApiContext:
         client=client,
         lease_seconds=settings.lease_seconds,
         registry=registry,
+        known=KnownStreams(client),
         vault=vault,
         registrar=Registrar(client, registry, catalog, settings),
         prober=Prober(client, settings),

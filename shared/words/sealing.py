@@ -22,6 +22,11 @@ PROBLEM: Final = (
 )
 
 
+def new_key() -> str:
+    """A key that nobody has had before."""
+    return Fernet.generate_key().decode()
+
+
 class Vault:
     """Seals and opens texts; the context in which records are parsed and dumped. Safe to share between threads."""
 

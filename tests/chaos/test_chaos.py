@@ -13,13 +13,14 @@ from chaos.__main__ import prepare
 from chaos.disturbances import kill_before_checkpoint
 from chaos.field import Field, Setup
 from chaos.observed import Observed, differences
-from chaos.scenarios import SHORT, attack, plan, reference
+from chaos.scenarios import SHORT, Report, attack, plan, reference
 from chaos.servers import SingleServer
 from shared.errors import StackFailed
 from shared.store.keys import keys_of
 
 SEED = 1
 TIMEOUT_SECONDS = 600
+ATTEMPTS = 3
 
 
 def unwatched(_done: int) -> None:
@@ -48,13 +49,21 @@ def known(setup: Setup, folder: Path) -> dict[str, Observed]:
 @pytest.mark.timeout(TIMEOUT_SECONDS)
 @pytest.mark.parametrize("scenario", ["ABC", "D"])
 def test_nobody_outside_can_tell(scenario: str, setup: Setup, folder: Path, known: dict[str, Observed]) -> None:
-    report = attack(scenario, SHORT, setup, SEED, known, folder / scenario, unwatched)
-    assert (report.differences, report.ended_alone) == (0, 0), report
-    assert report.frames == SHORT.num_frames
-    assert report.events > 0
-    assert report.kills >= SHORT.kills
-    assert report.kills_before_checkpoint > report.kills_in_replay > 0
-    assert report.restores > 0
+    for attempt in range(ATTEMPTS):
+        report = attack(scenario, SHORT, setup, SEED, known, folder / f"{scenario}{attempt}", unwatched)
+        assert (report.differences, report.ended_alone) == (0, 0), report
+        assert report.frames == SHORT.num_frames
+        assert report.events > 0
+        if _is_carried_out(report):
+            break
+    else:
+        pytest.fail(f"{ATTEMPTS} times the streams had ended before all was done to them: {report}")
+
+
+def _is_carried_out(report: Report) -> bool:
+    """Whether all that was planned was done; where the test itself gets no turn, the streams may end before."""
+    kills_hit = report.kills_before_checkpoint > report.kills_in_replay > 0
+    return report.kills >= SHORT.kills and kills_hit and report.restores > 0
 
 
 @pytest.mark.timeout(TIMEOUT_SECONDS)

@@ -21,17 +21,17 @@ MARK = "AFTERIMAGE_TEST_MARK"
 class Running:
     """A running command. What it and all that it started say of themselves in /proc is found by a mark.
 
-    A `guest` is at home with another, whose Redis works there.
+    A `guest` is at home with another, whose Redis works there. Settings are variables that it alone has.
     """
 
-    def __init__(self, *arguments: str, home: Path, guest: bool = False) -> None:
+    def __init__(self, *arguments: str, home: Path, guest: bool = False, **settings: str) -> None:
         self.home = home
         self._own_home = None if guest else home
         self.mark = uuid.uuid4().hex
         self.lines: list[str] = []
         self.errors: list[str] = []
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AFTERIMAGE_")}
-        environment |= {MARK: self.mark, "XDG_DATA_HOME": str(home), "COLUMNS": "200"}
+        environment |= {MARK: self.mark, "XDG_DATA_HOME": str(home), "COLUMNS": "200", **settings}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "afterimage", *arguments],
             stdout=subprocess.PIPE,
@@ -95,9 +95,9 @@ def render_scene(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def running(*arguments: str, home: Path, guest: bool = False) -> Iterator[Running]:
+def running(*arguments: str, home: Path, guest: bool = False, **settings: str) -> Iterator[Running]:
     """Runs a command; kills whatever of it is left at the end."""
-    command = Running(*arguments, home=home, guest=guest)
+    command = Running(*arguments, home=home, guest=guest, **settings)
     try:
         yield command
     finally:

@@ -200,6 +200,28 @@ def test_what_is_exported_can_be_trained_on(api: RunningApi, written: None, medi
     assert found == {"gate.mp4": spans, "yard/monday.mp4": spans}
 
 
+def test_of_a_file_only_its_own_events_are_exported_each_once(api: RunningApi, redis_client: redis.Redis) -> None:
+    """A stream may have had another source, and a file may be played again and again, by several streams."""
+
+    def annotations() -> dict[str, Any]:
+        database = api.http.get("/v1/events/export?format=activitynet").json()["database"]
+        return {
+            name: [(each["label"], *each["segment"]) for each in video["annotations"]]
+            for name, video in database.items()
+        }
+
+    for stream_id in ("gate", "yard"):
+        api.add(stream_id, source="gate.mp4", base_ms=BASE_MS, loop=True)
+    for stream_id, at, begin in (("gate", 0, 1.5), ("gate", 4000, 1.75), ("yard", 0, 1.25), ("yard", 1000, 2.5)):
+        event = an_event(stream_id, BASE_MS + at).model_copy(update={"media_started_seconds": begin})
+        write_event(redis_client, event)
+    assert annotations() == {"gate.mp4": [("moved", 1.25, 2.25), ("moved", 2.5, 3.0)]}
+    changed = api.http.patch("/v1/streams/gate", json={"source": "yard/monday.mp4"}).json()
+    write_event(redis_client, an_event("gate", changed["base_ms"], "frozen"))
+    spans = [("moved", 1.25, 1.75), ("moved", 2.5, 3.0)]
+    assert annotations() == {"gate.mp4": spans, "yard/monday.mp4": [("frozen", 1.5, 2.0)]}
+
+
 @pytest.mark.parametrize(
     "path", ["/v1/streams", ONE, "/v1/events", "/v1/events/live", "/v1/events/export", "/v1/version", "/openapi.json"]
 )

@@ -10,7 +10,7 @@ from patience import unavailable
 
 from shared.errors import SettingsInvalid
 from training.bench.scoring import IncidentReport, scored
-from training.bench.staging.damage import CHANGED_SHARE, HARMS, damaged_shares
+from training.bench.staging.damage import CHANGED_SHARE, HARMS, damaged_shares, seen_seconds
 from training.bench.staging.encoding import run_ffmpeg
 from training.bench.staging.making import MANNERS, make
 from training.bench.staging.plan import planned
@@ -135,3 +135,12 @@ def test_a_picture_that_comes_late_or_again_is_not_damaged_but_one_with_blocks_i
     late[8, 30:62, 30:62] = 128
     seen = damaged_shares(usual, late, fps=8.0) > CHANGED_SHARE
     assert np.flatnonzero(seen).tolist() == [8]
+
+
+@pytest.mark.parametrize(("pictures", "seen"), [(slice(64, 120), (8.0, 14.875)), (slice(150, 176), None), ((), None)])
+def test_damage_is_seen_in_its_own_time_or_not_at_all(
+    pictures: slice | tuple[int, ...], seen: tuple[float, float] | None
+) -> None:
+    shares = np.zeros(176)
+    shares[pictures if isinstance(pictures, slice) else list[int](pictures)] = 0.5
+    assert seen_seconds(shares, Stage(320, 180, 8.0, 8.0, 15.0)) == seen

@@ -60,7 +60,7 @@ def test_no_api_is_one_clear_line(in_process: InProcess, command: str) -> None:
         (["analyze", __file__, "--model", "nobody"], "model 'nobody': no such folder"),
         (["up", "--models", "/nowhere"], "holds no model"),
         (["up", "--media-root", "/nowhere"], "no such folder"),
-        (["up", "--metrics-port", "65500", "--inference-workers", "40"], "no 42 ports follow it"),
+        (["up", "--metrics-port", "65500", "--inference-workers", "33"], "no 36 ports follow it"),
         (["up", "--inference-workers", "65"], "--inference-workers"),
         (["worker"], "--role"),
         (["worker", "--role", "api"], "'api' is not one of 'ingest'"),

@@ -12,7 +12,7 @@ from patience import TOOL_SECONDS
 from typer.testing import CliRunner
 
 from afterimage.__main__ import app
-from afterimage.commands import dataset as command
+from afterimage.commands import progress as command
 
 
 @pytest.fixture

@@ -1,11 +1,13 @@
 """Annotations in ActivityNet's JSON: `database` → video → `subset`, `annotations` with `segment` and `label`.
 
-Also read: a `group` and `duration` for each video, and `labels` beside `database`, which states their order.
+Also read: a `group` and `duration` for each video, and `labels` beside `database`, which states their order. A video's
+`judged`, a list like `annotations`, says where alone it is known whether its labels hold, beside these; without it that
+is known everywhere.
 """
 
 from shared.errors import DatasetUnusable
 from shared.words.validation import shown
-from training.datasets.annotations import Entry, Listing, as_span
+from training.datasets.annotations import Entry, Listing, Segment, as_span
 from training.datasets.located_json import Located, parse_json
 
 
@@ -45,12 +47,19 @@ def _video(entry: Entry, video: object, listing: Listing) -> None:
     entry.group = listing.word(entry, "group", video.get("group"), video.lines.get("group"))
     entry.subset = listing.word(entry, "subset", video.get("subset"), video.lines.get("subset"))
     entry.seconds = _duration(entry, video, listing)
-    annotations = video.get("annotations", [])
+    _annotations(entry, video, "annotations", entry.segments, listing)
+    if video.get("judged") is not None:
+        entry.judged = []
+        _annotations(entry, video, "judged", entry.judged, listing)
+
+
+def _annotations(entry: Entry, video: Located, key: str, among: list[Segment], listing: Listing) -> None:
+    annotations = video.get(key, [])
     if not isinstance(annotations, list):
-        listing.problem(video.lines["annotations"], f"video {shown(entry.name)}: annotations are not a list")
+        listing.problem(video.lines[key], f"video {shown(entry.name)}: {key} are not a list")
         return
     for annotation in annotations:
-        _annotation(entry, annotation, listing)
+        _annotation(entry, annotation, among, listing)
 
 
 def _duration(entry: Entry, video: Located, listing: Listing) -> float | None:
@@ -64,7 +73,7 @@ def _duration(entry: Entry, video: Located, listing: Listing) -> float | None:
     return None
 
 
-def _annotation(entry: Entry, annotation: object, listing: Listing) -> None:
+def _annotation(entry: Entry, annotation: object, among: list[Segment], listing: Listing) -> None:
     if not isinstance(annotation, Located):
         listing.problem(entry.line, f"video {shown(entry.name)}: annotation {shown(annotation)} is not an object")
         return
@@ -78,4 +87,4 @@ def _annotation(entry: Entry, annotation: object, listing: Listing) -> None:
         return
     wrong = isinstance(as_span(*segment), str)
     line = annotation.lines["segment" if wrong else "label"]
-    listing.span(entry, annotation["label"], (segment[0], segment[1]), line)
+    listing.span(entry, annotation["label"], (segment[0], segment[1]), line, among=among)

@@ -41,6 +41,8 @@ class Entry:
     """where it is annotated"""
     line: int | None
     segments: list[Segment] = field(default_factory=list)
+    judged: list[Segment] | None = None
+    """where its labels are known to hold or not, beside the segments; None: everywhere"""
     group: str | None = None
     subset: str | None = None
     seconds: float | None = None
@@ -81,12 +83,12 @@ class Listing:
             self.entries[name] = Entry(name, file or self.source, line)
         return self.entries[name]
 
-    def segment(self, entry: Entry, segment: Segment) -> None:
-        """Adds a segment to a video's."""
+    def segment(self, entry: Entry, segment: Segment, among: list[Segment] | None = None) -> None:
+        """Adds a segment to a video's, or to others of it."""
         self._num_segments += 1
         if self._num_segments > MAX_SEGMENTS:
             raise DatasetUnusable(f"{self.source}: more than {MAX_SEGMENTS} intervals")
-        entry.segments.append(segment)
+        (entry.segments if among is None else among).append(segment)
 
     def span(
         self,
@@ -95,6 +97,7 @@ class Listing:
         times: tuple[object, object],
         line: int | None,
         file: Path | None = None,
+        among: list[Segment] | None = None,
     ) -> None:
         """Adds a segment with (start, end) in seconds; a problem instead where label or times cannot be."""
         span = as_span(*times)
@@ -103,7 +106,7 @@ class Listing:
         elif isinstance(span, str):
             self.problem(line, f"video {shown(entry.name)}, label {shown(label)}: {span}", file)
         else:
-            self.segment(entry, Segment(label, *span, file or self.source, line))
+            self.segment(entry, Segment(label, *span, file or self.source, line), among)
 
     def word(self, entry: Entry, what: str, value: object, line: int | None) -> str | None:
         """A group or subset as text; None where there is none, or, with a problem, where it is not a word."""

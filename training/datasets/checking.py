@@ -82,7 +82,7 @@ def _named(listing: Listing, known: Sequence[str] | None) -> LabelNames:
     """What every label of the listing is called; problems for those that do not count."""
     names = LabelNames(known)
     for entry in listing.entries.values():
-        for segment in entry.segments:
+        for segment in (*entry.segments, *(entry.judged or ())):
             _, wrong = names.name(segment.label)
             if wrong:
                 listing.problem(segment.line, wrong, segment.file)
@@ -131,13 +131,18 @@ def _video(located: _Located, probed: Probed, names: LabelNames, listing: Listin
     if fps is None:
         listing.problem(entry.line, f"video {shown(entry.name)}: its frame rate is not known", entry.file)
         return None
-    intervals = []
-    for segment in entry.segments:
-        label, _ = names.name(segment.label)
-        if label is not None and (interval := _interval(segment, label, entry, (fps, length), listing)) is not None:
-            intervals.append(interval)
+    intervals, judged = (
+        tuple(
+            interval
+            for segment in segments
+            if (label := names.name(segment.label)[0]) is not None
+            and (interval := _interval(segment, label, entry, (fps, length), listing)) is not None
+        )
+        for segments in (entry.segments, entry.judged or ())
+    )
     facts = FileFacts(probed.num_bytes, probed.num_pixels, probed.fps or 0.0, length or 0.0)
-    return LabelledVideo(entry.name, located.path, tuple(intervals), entry.group, entry.subset, length, facts)
+    known = None if entry.judged is None else (*intervals, *judged)
+    return LabelledVideo(entry.name, located.path, intervals, entry.group, entry.subset, length, facts, known)
 
 
 def _interval(

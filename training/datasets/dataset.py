@@ -39,6 +39,8 @@ class LabelledVideo:
     """the video's length, where its file says so"""
     facts: FileFacts | None = None
     """None where nobody asked the file"""
+    judged: tuple[Interval, ...] | None = None
+    """where it is known whether a label holds, its intervals among them; None: everywhere, of every label"""
 
 
 @dataclass(frozen=True, slots=True)

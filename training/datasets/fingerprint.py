@@ -34,7 +34,10 @@ def video_fingerprint(path: Path) -> str:
 
 def _line(video: LabelledVideo) -> str:
     intervals = sorted((each.start_seconds, each.end_seconds, each.label) for each in video.intervals)
-    return json.dumps([video.name, video.group, video.subset, intervals, *_content(video.path)])
+    line = [video.name, video.group, video.subset, intervals, *_content(video.path)]
+    if video.judged is not None:
+        line.append(sorted((each.start_seconds, each.end_seconds, each.label) for each in video.judged))
+    return json.dumps(line)
 
 
 def _content(path: Path) -> tuple[int, str]:

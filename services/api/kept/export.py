@@ -76,12 +76,17 @@ class Exporter:
                 by_video[name].append(record)
         between = '{"version": "afterimage", "database": {'
         for name, records in sorted(by_video.items()):
-            played = [record.spec.id for record in records]
-            events = (marked.event for page in self._pages(played, query) for marked in page if not _is_wrong(marked))
+            events = (event for record in records for event in self._of_its_file(record, query))
             seconds = max((record.status.duration_seconds or 0.0 for record in records), default=0.0)
             yield f"{between}\n{json.dumps(name)}: {json.dumps(_video(events, seconds))}"
             between = ","
         yield f"{between if not by_video else ''}\n}}}}\n"
+
+    def _of_its_file(self, record: StreamRecord, query: EventQuery) -> Iterator[Event]:
+        """Those not judged wrong since the stream has its source: a new one moves `base_ms` forward."""
+        since_its_source = replace(query, since_ms=max(query.since_ms, record.spec.base_ms))
+        for page in self._pages([record.spec.id], since_its_source):
+            yield from (marked.event for marked in page if not _is_wrong(marked))
 
     def _video_name(self, record: StreamRecord) -> str | None:
         with suppress(SourceRefused, ValueError):
@@ -120,13 +125,23 @@ def _row(marked: MarkedEvent) -> list[object]:
 
 
 def _video(events: Iterator[Event], seconds: float) -> dict[str, Any]:
-    """ActivityNet's entry of a video that is so long, 0.0 where nobody knows; events that are open have no end yet."""
+    """ActivityNet's entry of a video that is so long, 0.0 where nobody knows; events that are open have no end yet.
+
+    What was found in several plays of it is one annotation.
+    """
     closed = sorted(
         (segment, event.label)
         for event in events
         if event.ended_at_ms is not None and (segment := _segment(event, event.ended_at_ms, seconds))
     )
-    annotations = [{"label": label, "segment": segment} for segment, label in closed]
+    annotations: list[dict[str, Any]] = []
+    newest: dict[str, list[float]] = {}
+    for segment, label in closed:
+        if label in newest and segment[0] < newest[label][1]:
+            newest[label][1] = max(newest[label][1], segment[1])
+            continue
+        newest[label] = segment
+        annotations.append({"label": label, "segment": segment})
     return {**({"duration": seconds} if seconds else {}), "annotations": annotations}
 
 

@@ -8,6 +8,7 @@ from fastapi import Depends, Query
 
 from services.api.context import Context
 from services.api.kept.history import EventQuery
+from services.api.kept.known import KnownStream, KnownStreams
 from services.api.protocol.parameters import (
     MAX_MS,
     MAX_VALUES,
@@ -21,13 +22,11 @@ from services.api.protocol.parameters import (
 )
 from services.api.security.access import CallerOf
 from services.api.security.keys import Caller
-from services.api.security.sight import see, visible
+from services.api.security.sight import see
 from shared.life.delivery_rules import Severity
 from shared.life.event_desk import MarkedEvent
 from shared.life.marks import Judgement
 from shared.store.registry import Registry
-from shared.streams import StreamSpec
-from shared.words.redaction import redact
 
 EventStatesQuery = Annotated[
     list[Literal["open", "closed"]] | None, Query(alias="state", max_length=2, description="in one of these states")
@@ -50,26 +49,24 @@ class StreamSelection:
     tags: Collection[str] | None = None
     text: str | None = None
 
-    def ids(self, caller: Caller, registry: Registry) -> list[str]:
+    def ids(self, caller: Caller, registry: Registry, known: KnownStreams) -> list[str]:
         """The ids of those that are there for a caller.
 
         Raises StreamUnknown where one that is named is not, and StoreUnavailable.
         """
-        ids = see(caller, registry, self.stream_ids) if self.stream_ids else visible(caller, registry)
+        if self.stream_ids:
+            ids = see(caller, registry, self.stream_ids)
+        else:
+            ids = known.in_groups(caller.groups) if caller.groups else registry.ids()
         if not (self.groups or self.tags or self.text):
             return ids
-        specs = registry.specs()
-        return [stream_id for stream_id in ids if stream_id in specs and self._fits(specs[stream_id])]
+        streams = known.all()
+        return [stream_id for stream_id in ids if stream_id in streams and self._fits(streams[stream_id])]
 
-    def _fits(self, spec: StreamSpec) -> bool:
-        in_groups = not self.groups or bool(set(self.groups) & set(spec.groups))
-        has_tags = set(self.tags or ()) <= set(spec.tags)
-        return in_groups and has_tags and (self.text is None or holds(spec, self.text))
-
-
-def holds(spec: StreamSpec, text: str) -> bool:
-    """Whether a stream's id or its name, as it is shown, holds a text in any case."""
-    return text.casefold() in f"{spec.id}\n{redact(spec.name)}".casefold()
+    def _fits(self, stream: KnownStream) -> bool:
+        in_groups = not self.groups or bool(set(self.groups) & set(stream.groups))
+        has_tags = set(self.tags or ()) <= set(stream.tags)
+        return in_groups and has_tags and (self.text is None or self.text.casefold() in stream.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +98,8 @@ def _event_search(  # noqa: PLR0913  (a request's parameters)
     until_ms: UntilMs = MAX_MS,
 ) -> EventSearch:
     """`text` looks in a stream's id and name, and in the label."""
-    stream_ids = StreamSelection(stream_id, group, tag).ids(caller, context.registry)
-    telling = {each for each, spec in context.registry.specs().items() if holds(spec, text)} if text else set()
+    stream_ids = StreamSelection(stream_id, group, tag).ids(caller, context.registry, context.known)
+    telling = {each.id for each in context.known.all().values() if text.casefold() in each.words} if text else set()
 
     def is_wanted(event_stream_id: str, event_label: str) -> bool:
         of_label = label is None or event_label in label

@@ -71,8 +71,9 @@ def export_events(
 ) -> Response:
     """Every event that fits, as a file: JSON lines and CSV newest first.
 
-    `activitynet` is what `afterimage train --data` reads, with the media root as the folder of videos: events that have
-    ended, of streams that play a file, by its path under the media root, in seconds from its beginning.
+    `activitynet` is what `afterimage train --data` reads, with the media root as the folder of videos: of streams that
+    play a file, by its path under the media root, the events that have ended and are not judged wrong, in seconds from
+    its beginning, once each however often it was played. Cameras are not in it.
     """
     kind = KINDS[form]
     headers = {"Content-Disposition": f'attachment; filename="events.{kind.suffix}"'}

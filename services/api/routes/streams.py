@@ -62,7 +62,7 @@ def list_streams(
     Filters are joined by and; of one that is given several times, any will do, of `tag` all must.
     """
     after = parts_of(cursor, 1)[0] if cursor else ""
-    following = sorted(stream_id for stream_id in selection.ids(caller, context.registry) if stream_id > after)
+    following = sorted(each for each in selection.ids(caller, context.registry, context.known) if each > after)
     if state:
         return _in_states(context, following, set(state), limit)
     page = following[:limit]

@@ -27,13 +27,6 @@ def see(caller: Caller, registry: Registry, stream_ids: Collection[str]) -> list
     return wanted
 
 
-def visible(caller: Caller, registry: Registry) -> list[str]:
-    """The ids of all streams that are there for a caller. Raises StoreUnavailable."""
-    if not caller.groups:
-        return registry.ids()
-    return [stream_id for stream_id, spec in registry.specs().items() if caller.sees(spec.groups)]
-
-
 class FeedSight:
     """What one caller may see of the feed, stream by stream; a stream that is removed is seen to its end."""
 

@@ -50,15 +50,26 @@ def damaged(take: Take, rng: Random, scratch: Path) -> tuple[Path, float, float]
     for rarity, share in zip(RARITIES, SHARES, strict=True):
         clip = _harmed(harm, clean, stage, rarity + rng.randrange(97), share, scratch)
         off = damaged_shares(expected, _pictures(clip, stage), stage.fps)
-        if (off > CHANGED_SHARE).sum() < MIN_DAMAGED * (stage.end - stage.start) * stage.fps:
+        seen = seen_seconds(off, stage)
+        if not seen:
             continue
         if is_worse and rarity != RARITIES[-1]:
             is_worse = False
             continue
-        times = np.flatnonzero(off > HARDLY_CHANGED_SHARE) / stage.fps
-        times = times[(times >= stage.start - MAX_GROUP_SECONDS) & (times <= stage.end + MAX_GROUP_SECONDS)]
-        return clip, float(times[0]), float(times[-1])
+        return clip, *seen
     return None
+
+
+def seen_seconds(shares: NDArray[np.float64], stage: Stage) -> tuple[float, float] | None:
+    """When the damage of pictures, by how much of each is off, is seen first and last; None where it is too little.
+
+    Before and long after the stage's time what is off is the second encoding's: there nothing is seen.
+    """
+    if (shares > CHANGED_SHARE).sum() < MIN_DAMAGED * (stage.end - stage.start) * stage.fps:
+        return None
+    times = np.flatnonzero(shares > HARDLY_CHANGED_SHARE) / stage.fps
+    times = times[(times >= stage.start - MAX_GROUP_SECONDS) & (times <= stage.end + MAX_GROUP_SECONDS)]
+    return (float(times[0]), float(times[-1])) if len(times) else None
 
 
 def _harmed(harm: Harm, clean: Path, stage: Stage, rarity: int, share: float, scratch: Path) -> Path:

@@ -1,0 +1,105 @@
+"""Which streams there are, by their groups, names and tags, without reading again what has not changed."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import redis
+
+from shared.records import parsed_spec
+from shared.store.client import replies_of, translated
+from shared.store.keys import PARTITIONS
+from shared.streams import StreamSpec
+from shared.words.redaction import redact
+
+REREAD_SECONDS: Final = 8.0
+"""So old may be what is known of a partition whose counter stands: what is written by hand, or before a failover whose
+new master knows less, moves none."""
+
+
+class KnownStream(NamedTuple):
+    """What one finds a stream by."""
+
+    id: str
+    groups: tuple[str, ...]
+    tags: tuple[str, ...]
+    words: str
+    """its id and its name, as it is shown, case-folded"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What a partition held when its counter stood so."""
+
+    counter: bytes | None
+    read_at: float
+    entries: Mapping[tuple[bytes, bytes], KnownStream | None]
+    """(id, spec as stored) → the stream; None: it cannot be read"""
+    by_group: Mapping[str, Sequence[str]]
+
+
+NOTHING: Final = _Part(None, -REREAD_SECONDS, {}, {})
+
+
+class KnownStreams:
+    """The streams that can be read, as they are at each call. Methods raise StoreUnavailable.
+
+    Every script that writes a spec moves its partition's counter with it, and the counters are asked for at each call,
+    before what is read: so whoever was taken out of a group is not found in it by any call that begins afterwards.
+    Threads share it without waiting for each other; at worst two read the same.
+    """
+
+    def __init__(self, client: redis.Redis, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._clock = clock
+        self._parts = [NOTHING] * len(PARTITIONS)
+
+    def all(self) -> dict[str, KnownStream]:
+        """All, by id."""
+        return {stream.id: stream for part in self._look() for stream in part.entries.values() if stream}
+
+    def in_groups(self, groups: Iterable[str]) -> list[str]:
+        """The ids of those that are in one of the groups at least, each once."""
+        wanted, parts = list(groups), self._look()
+        return list(dict.fromkeys(found for part in parts for name in wanted for found in part.by_group.get(name, ())))
+
+    def _look(self) -> list[_Part]:
+        now = self._clock()
+        with translated():
+            counters: Any = self._client.mget([keys.changes for keys in PARTITIONS])
+        parts = list(self._parts)
+        outdated = [number for number, part in enumerate(parts) if not _stands(part, counters[number], now)]
+        if not outdated:
+            return parts
+        pipeline = self._client.pipeline(transaction=False)
+        for number in outdated:
+            pipeline.hgetall(PARTITIONS[number].streams)
+        for number, stored in zip(outdated, replies_of(pipeline), strict=True):
+            parts[number] = self._parts[number] = _read(parts[number], counters[number], now, stored)
+        return parts
+
+
+def _stands(part: _Part, counter: bytes | None, now: float) -> bool:
+    """Whether what is known still holds; without a counter, as of one that is damaged, nothing does."""
+    return counter is not None and part.counter == counter and now - part.read_at < REREAD_SECONDS
+
+
+def _read(former: _Part, counter: bytes | None, now: float, stored: Any) -> _Part:  # noqa: ANN401  (a hash, or why not)
+    if isinstance(stored, Exception):
+        return _Part(None, now, {}, {})
+    known = former.entries
+    entries = {entry: known[entry] if entry in known else _parsed(*entry) for entry in stored.items()}
+    by_group: defaultdict[str, list[str]] = defaultdict(list)
+    for stream in filter(None, entries.values()):
+        for name in stream.groups:
+            by_group[name].append(stream.id)
+    return _Part(counter, now, entries, by_group)
+
+
+def _parsed(name: bytes, text: bytes) -> KnownStream | None:
+    spec = parsed_spec(name, text)  # nobody is found by a source
+    if not isinstance(spec, StreamSpec):
+        return None
+    return KnownStream(spec.id, spec.groups, spec.tags, f"{spec.id}\n{redact(spec.name)}".casefold())
