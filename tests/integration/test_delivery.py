@@ -60,6 +60,12 @@ def test_targets_are_made_shown_without_secrets_changed_tested_and_removed(
         assert api.error(404, "GET", "/v1/targets/hook")["code"] == "target_unknown"
         for url in ("ftp://x/", "http://", "nothing", "http://x:99999/", "mqtt://x"):
             assert api.error(422, "POST", "/v1/targets", json={**wanted, "url": url})["field"] == "url"
+        for url in ("mqtt://x/#", "mqtt://x/a+b"):
+            refusal = api.error(422, "POST", "/v1/targets", json={**wanted, "kind": "mqtt", "url": url})
+            assert "without + and #" in refusal["message"]
+        api.http.post("/v1/targets", json={**wanted, "id": "odd", "url": "http://xn--a.invalid/hush-hush"})
+        tested = api.http.post("/v1/targets/odd/test").json()
+        assert tested == {"ok": False, "reason": "it could not be sent: InvalidCodepoint"}
         refusal = api.error(422, "POST", "/v1/targets", json={**wanted, "secret": "hush"})
         assert refusal["field"] == "secret"
         assert "hush" not in str(refusal)

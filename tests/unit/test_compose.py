@@ -120,9 +120,14 @@ def test_media_are_mounted_read_only() -> None:
 
 def test_events_files_are_written_by_the_recorder_alone() -> None:
     assert SERVICES["recorder"]["volumes"] == ["events:/events"]
-    assert SERVICES["api"]["volumes"][1:] == ["events:/events:ro"]
+    assert SERVICES["api"]["volumes"][1:] == SERVICES["delivery"]["volumes"] == ["events:/events:ro"]
     assert "install -d -o 10001 -g 10001 /events\n" in DOCKERFILES["api"].read_text()
     assert "AFTERIMAGE_EVENTS_DIR=/events" in DOCKERFILES["api"].read_text()
+
+
+def test_who_has_to_do_with_logins_has_the_key() -> None:
+    having = {name for name, each in SERVICES.items() if "AFTERIMAGE_SECRET_KEY" in each.get("environment", {})}
+    assert having == {"ingest", "api", "delivery"}
 
 
 def test_every_variable_is_explained() -> None:

@@ -194,9 +194,6 @@ class Sender:
             return await self._switch_off(target, letter, str(err))
         except DeliveryFailed as err:
             failure = err
-        except Exception as err:  # noqa: BLE001  (a defect of a library's; its words may hold the URL)
-            log.error("target %s: a letter could not be sent: %s", target.id, type(err).__name__)
-            failure = DeliveryFailed(f"it could not be sent: {type(err).__name__}")
         else:
             self._metrics.sent.inc()
             return ""

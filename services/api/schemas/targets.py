@@ -32,6 +32,8 @@ def check_url(kind: TargetKind, url: str) -> None:
         raise ValueError(f"for {kind} allowed are {'://, '.join(SCHEMES[kind])}:// with a host")
     if int(parts.port or 1) not in range(1, 65536):
         raise ValueError("a port is a number from 1 to 65535")
+    if kind == "mqtt" and set(parts.tail) & {"+", "#"}:
+        raise ValueError("what ends a broker's URL is the beginning of topics, without + and #")
 
 
 def _printable(url: str) -> str:

@@ -70,7 +70,7 @@ class MqttPost:
                     await broker.forget(topic)
                 for topic, text in told.items():
                     await broker.announce(topic, text)
-            except (aiomqtt.MqttError, TimeoutError, OSError, SourceFailed):
+            except (aiomqtt.MqttError, TimeoutError, OSError, SourceFailed, ValueError):
                 await self._drop(target.id)
 
     async def close(self) -> None:

@@ -1,6 +1,7 @@
 """Every way in which letters leave, and what brokers are told beside them."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import Collection
 from typing import Final
@@ -22,6 +23,8 @@ from shared.store.registry import RegistryListing
 
 ANNOUNCE_SECONDS: Final = 1.0
 
+log = logging.getLogger(__name__)
+
 
 class Posts:
     """Sends letters to targets of every kind; used by one event loop."""
@@ -39,7 +42,12 @@ class Posts:
         """Sends one; raises DeliveryFailed."""
         if target.is_locked:
             raise DeliveryFailed(LOCKED_TARGET)
-        await self._posts[target.kind].send(target, letter)
+        try:
+            await self._posts[target.kind].send(target, letter)
+        except DeliveryFailed:
+            raise
+        except Exception as err:  # noqa: BLE001  (of a library's, whose words may hold the URL)
+            raise DeliveryFailed(f"it could not be sent: {type(err).__name__}") from None
 
     async def close(self) -> None:
         """Ends all connections."""
@@ -64,6 +72,8 @@ class Announcer:
                     await self._announce(targets.values())
             except StoreUnavailable:
                 pass  # the sender tells of it
+            except Exception as err:  # noqa: BLE001  (its words may hold a URL)
+                log.error("brokers are not told of streams: %s", type(err).__name__)
             await asyncio.sleep(ANNOUNCE_SECONDS)
 
     async def _announce(self, targets: Collection[Target]) -> None:
