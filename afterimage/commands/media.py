@@ -1,6 +1,5 @@
 """`afterimage media`: pictures and clips of events."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,13 +14,15 @@ def media() -> None:
 
 @app.command()
 def check(
-    events_dir: Annotated[Path, typer.Option(help="The folder that the recorder writes to.")] = Path("events"),
+    events_dir: Annotated[
+        str, typer.Option(envvar="AFTERIMAGE_EVENTS_DIR", help="Where the recorder writes: a folder, or s3://…")
+    ] = "events",
     redis_url: Annotated[
         str, typer.Option(envvar="AFTERIMAGE_REDIS_URL", help="The Redis that it works on.")
     ] = "redis://127.0.0.1:6379/0",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is wrong, and leave it.")] = False,
 ) -> None:
-    """Find and mend what Redis and the folder disagree on; no recorder may run. A recorder that starts does the same.
+    """Find and mend what Redis and the files disagree on; no recorder may run. A recorder that starts does the same.
 
     Example: `AFTERIMAGE_REDIS_URL=redis://... afterimage media check --events-dir /events`.
     """

@@ -16,7 +16,8 @@ from services.api.kept.probing import Prober
 from services.api.kept.registration import Registrar
 from services.api.kept.scores import ScoreReader
 from services.api.live.feed import LiveFeed
-from services.api.media.folder import EventFolder
+from services.api.media.places.opening import API_SECONDS, place_of
+from services.api.media.places.place import MediaPlace
 from services.api.media.records import MediaRecords
 from services.api.metrics.requests import ApiMetrics
 from services.api.metrics.store import StoreCollector
@@ -50,7 +51,7 @@ class ApiContext:
     history: History
     exporter: Exporter
     media: MediaRecords
-    event_files: EventFolder
+    event_files: MediaPlace
     scores: ScoreReader
     desk: EventDesk
     catalog: ModelListing
@@ -90,7 +91,7 @@ def build_context(settings: ApiSettings) -> ApiContext:
         history=history,
         exporter=Exporter(history, registry, settings.media_root),
         media=MediaRecords(client),
-        event_files=EventFolder(settings.events_dir),
+        event_files=place_of(settings.events_dir, API_SECONDS),
         scores=ScoreReader(client),
         desk=EventDesk(client),
         catalog=catalog,

@@ -1,10 +1,10 @@
 """The api's own settings."""
 
 import re
-from pathlib import Path
 
 from pydantic import Field, field_validator
 
+from services.api.media.places.opening import checked_place
 from services.api.security.keys import FINGERPRINT, KeyRecord
 from shared.network.addresses import AddressPolicy
 from shared.service.settings import SealedSettings, ServiceSettings
@@ -22,7 +22,14 @@ def words(text: str) -> list[str]:
 class EventFilesSettings(ServiceSettings):
     """What whoever writes events' pictures and clips must agree on with who shows them."""
 
-    events_dir: Path = Field(default=Path("events"), description="the folder of events' pictures and clips")
+    events_dir: str = Field(
+        default="events", description="the folder of events' pictures and clips, or s3://BUCKET/PREFIX"
+    )
+
+    @field_validator("events_dir")
+    @classmethod
+    def _is_place(cls, value: str) -> str:
+        return checked_place(value)
 
 
 class DeliverySettings(SealedSettings, EventFilesSettings):

@@ -66,6 +66,7 @@ ONLY_THERE = {
     "starlette": ("services/api",),
     "httpx": ("services/ingest/sources", "services/api/delivery", "afterimage"),
     "httpcore": ("services/ingest/sources/network", "services/api/delivery"),
+    "obstore": ("services/api/media/places/bucket.py",),
     "av": ("services/ingest", "services/api/media/cutting/clip.py", "training", "afterimage", "benchmarks"),
 }
 """Serving belongs to the api alone; asking to the sources, to delivery, and to the command line, which asks the api;
@@ -120,7 +121,11 @@ def test_the_network_knows_nothing_of_the_worker() -> None:
 
 @pytest.mark.parametrize(
     ("module", "package"),
-    [("services.inference.network.config", "torch"), ("services.ingest.readers.nursery", "redis")],
+    [
+        ("services.inference.network.config", "torch"),
+        ("services.ingest.readers.nursery", "redis"),
+        ("services.api.app", "obstore"),
+    ],
 )
 def test_what_is_never_used_is_never_loaded(module: str, package: str) -> None:
     code = f"import sys; import {module}; sys.exit({package!r} in sys.modules)"

@@ -7,11 +7,13 @@ from typing import Final
 
 from services.api.followers.cursors import Cursors
 from services.api.followers.follower import POLL_SECONDS, Follower, FollowerMetrics
+from services.api.media.cutting.bench import Bench
 from services.api.media.cutting.under_way import Around
-from services.api.media.folder import EventFolder
 from services.api.media.media_recorder import MediaRecorder
 from services.api.media.metrics import MediaMetrics
+from services.api.media.places.opening import RECORDER_SECONDS, place_of
 from services.api.media.retention import Limits
+from services.api.media.shelf import Shelf
 from services.api.settings import RecorderSettings
 from shared.service.lifecycle import run_service, stop_on_signals
 from shared.service.logs import configure_logging
@@ -37,12 +39,13 @@ def main() -> int:
     tenancy = tenancy_of(settings, "recorder", worker_name, metrics.leases)
     serve_metrics(metrics.registry, settings, lambda: tenancy.is_heard)
     client = connect(settings.redis_url.get_secret_value())
-    folder, around = EventFolder(settings.events_dir), Around(settings.pre_seconds, settings.post_seconds)
+    shelf, bench = Shelf(place_of(settings.events_dir, RECORDER_SECONDS)), Bench()
+    around = Around(settings.pre_seconds, settings.post_seconds)
     limits = Limits(settings.keep_media_seconds, settings.keep_media_mb * 1_000_000)
-    recorder = MediaRecorder(client, folder, around, limits, metrics, tenancy.lost)
+    recorder = MediaRecorder(client, shelf, bench, around, limits, metrics, tenancy.lost)
     follower = Follower(Cursors(client, "recorder"), tenancy, recorder, FollowerMetrics(metrics.registry), stop)
     log.info("events' pictures and clips lie in %s", settings.events_dir)
-    with tenancy:
+    with bench, tenancy:
         _record(follower, recorder, stop)
     return 0
 

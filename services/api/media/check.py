@@ -1,16 +1,17 @@
-"""What Redis and the folder of files disagree on: found, and mended."""
+"""What Redis and the place of files disagree on: found, and mended."""
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import redis
 
 from services.api.followers.cursors import Cursors
 from services.api.media.cutting.under_way import whole_record
-from services.api.media.folder import CLIP, TIMES, UNFINISHED, EventFolder, picture_name
 from services.api.media.ledger import LedgerPage
-from services.api.media.records import MediaRecord, MediaRecords, started_at_ms, stream_of
+from services.api.media.places.folder import UNFINISHED
+from services.api.media.places.opening import RECORDER_SECONDS, place_of
+from services.api.media.places.place import CLIP, TIMES, MediaPlace, Sizes, picture_name
+from services.api.media.records import MediaRecord, MediaRecords, started_at_ms
 from services.api.media.surroundings import Surroundings, told_event
 from shared.entries import EntryId
 from shared.errors import AfterimageError
@@ -35,31 +36,34 @@ class RecorderRuns(AfterimageError):
 
 
 class MediaCheck:
-    """Looks through partitions. Whoever owns them as a recorder calls it. Raises StoreUnavailable and OSError."""
+    """Looks through partitions, for whoever owns them as a recorder. Raises StoreUnavailable and MediaUnavailable."""
 
-    def __init__(self, client: redis.Redis, folder: EventFolder, *, mends: bool = True) -> None:
+    def __init__(self, client: redis.Redis, place: MediaPlace, *, mends: bool = True) -> None:
         self._client = client
-        self._folder = folder
+        self._place = place
         self._surroundings = Surroundings(client)
         self._mends = mends
 
     def check(self, page: LedgerPage) -> list[Finding]:
         """What is wrong in a partition. What is to be written of it is in the page then, unless nothing is mended."""
         partition = page.lease.partition
-        on_disk = {each for each in self._folder.events() if partition_of(stream_of(each)) == partition}
-        listed = self._listed(partition)
-        known = on_disk | listed | page.records.keys()
+        lying = self._lying(partition)
+        known = lying.keys() | self._listed(partition) | page.records.keys()
         existing = self._surroundings.existing(known)
         unheard = self._unheard(page)
-        found = []
-        for event_id in sorted(known - unheard):
-            record = page.records.get(event_id)
-            if what := self._judge(page, event_id, record, is_there=event_id in existing):
-                found.append(Finding(event_id, what))
-        return found
+        judged = {
+            event_id: self._judge(page, event_id, lying.get(event_id, {}), is_there=event_id in existing)
+            for event_id in sorted(known - unheard)
+        }
+        return [Finding(event_id, what) for event_id, what in judged.items() if what]
 
-    def _judge(self, page: LedgerPage, event_id: str, record: MediaRecord | None, *, is_there: bool) -> str | None:
-        sizes = self._folder.sizes(event_id)
+    def _lying(self, partition: int) -> dict[str, Sizes]:
+        """The files of all events of a partition."""
+        streams = [each for each in self._place.streams() if partition_of(each) == partition]
+        return {event_id: sizes for each in streams for event_id, sizes in self._place.files(each).items()}
+
+    def _judge(self, page: LedgerPage, event_id: str, sizes: Sizes, *, is_there: bool) -> str | None:
+        record = page.records.get(event_id)
         halves = [name for name in sizes if name.endswith(UNFINISHED)]
         if not is_there:
             if record is None and not sizes:
@@ -68,7 +72,7 @@ class MediaCheck:
             self._write(page, event_id, None)
             return "media without its event"
         for name in halves if self._mends else ():
-            self._folder.file(event_id, name).unlink(missing_ok=True)
+            self._place.delete(event_id, name)
         if record and record.state == "recording":
             return "half a file" if halves else None
         what, mended = self._compared(event_id, record, {name: sizes[name] for name in sizes.keys() - halves})
@@ -84,7 +88,7 @@ class MediaCheck:
         """What is wrong between a record and the files that lie there, and the record that is right."""
         num_bytes = sum(sizes.values())
         if record is None:
-            whole = whole_record(self._folder, event_id)
+            whole = whole_record(self._place, event_id)
             if whole and _names(whole) <= sizes.keys():
                 return "media without a record", whole.model_copy(update={"state": "kept", "num_bytes": num_bytes})
             return "an event without media", MediaRecord(state="none", reason=UNHEARD)
@@ -96,7 +100,7 @@ class MediaCheck:
 
     def _remove(self, event_id: str) -> None:
         if self._mends:
-            self._folder.remove(event_id)
+            self._place.remove(event_id)
 
     def _write(self, page: LedgerPage, event_id: str, record: MediaRecord | None) -> None:
         if self._mends:
@@ -122,11 +126,15 @@ class MediaCheck:
         return {event.id for event in told if event} - page.records.keys()
 
 
-def check_all(redis_url: str, root: Path, *, mends: bool) -> list[Finding]:
-    """Checks all partitions, as their owner meanwhile; raises RecorderRuns where another is."""
+def check_all(redis_url: str, where: str, *, mends: bool) -> list[Finding]:
+    """Checks all partitions, as their owner meanwhile; raises RecorderRuns where another is.
+
+    `where` is the setting `AFTERIMAGE_EVENTS_DIR`.
+    """
+    place = place_of(where, RECORDER_SECONDS)
     client = connect(redis_url)
     book, records = LeaseBook(client, "recorder", worker_id(), MAX_LEASE_SECONDS), MediaRecords(client)
-    checker, surroundings = MediaCheck(client, EventFolder(root), mends=mends), Surroundings(client)
+    checker, surroundings = MediaCheck(client, place, mends=mends), Surroundings(client)
     leases = book.take(range(NUM_PARTITIONS))
     found: list[Finding] = []
     try:

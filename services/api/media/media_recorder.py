@@ -3,28 +3,20 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Final
 
 import redis
 
 from services.api.followers.entries import FeedEntry
 from services.api.media.check import MediaCheck
-from services.api.media.cutting.under_way import (
-    NO_FRAMES,
-    Around,
-    UnderWay,
-    cut,
-    higher_peak,
-    put_peak,
-    whole_record,
-    workspace,
-)
-from services.api.media.folder import EventFolder, picture_name
+from services.api.media.cutting.bench import Bench
+from services.api.media.cutting.under_way import NO_FRAMES, Around, UnderWay, cut, higher_peak, put_peak, whole_record
 from services.api.media.ledger import Ledger, LedgerPage
 from services.api.media.metrics import MediaMetrics
+from services.api.media.places.place import MediaUnavailable
 from services.api.media.records import HELD_SECONDS, MediaRecord, MediaRecords, TotalBytes, stream_of
 from services.api.media.retention import BY_AGE, BY_SIZE, Limits, oldest_first, too_old
+from services.api.media.shelf import Shelf
 from services.api.media.surroundings import Surroundings, told_event
 from shared.errors import Fenced
 from shared.events import Event
@@ -34,6 +26,10 @@ from shared.store.leases import Lease
 MAX_CUT_AT_ONCE: Final = 8
 """Clips between two looks at the feed and the leases."""
 RENEWALS_PER_HOLD: Final = 6
+PEAK_EVERY_MS: Final = 5000
+"""Of an event that goes on, how often it is looked for a higher peak."""
+WAIT_SECONDS: Final = 3600.0
+"""So long what is cut waits for its place."""
 TOO_SMALL: Final = "no room: what is kept by hand, or one clip alone, takes all that media may"
 
 log = logging.getLogger(__name__)
@@ -48,14 +44,16 @@ class MediaRecorder:
     def __init__(
         self,
         client: redis.Redis,
-        folder: EventFolder,
+        shelf: Shelf,
+        bench: Bench,
         around: Around,
         limits: Limits,
         metrics: MediaMetrics,
         lost: Callable[[Lease], None],
     ) -> None:
         self._client = client
-        self._folder = folder
+        self._shelf = shelf
+        self._bench = bench
         self._around = around
         self._limits = limits
         self._metrics = metrics
@@ -73,7 +71,7 @@ class MediaRecorder:
         page.held = dict.fromkeys(self._records.held(lease.partition))
         waiting = [each for each, record in page.records.items() if record.state == "recording"]
         for event in self._surroundings.events(waiting).values():
-            self._follow(page, event)
+            self._follow(page, event).is_inherited = True
         self.ledger.pages[lease.partition] = page
 
     def handle(self, lease: Lease, entries: Sequence[FeedEntry]) -> int:
@@ -101,23 +99,30 @@ class MediaRecorder:
                 continue
             if under_way.is_cut:
                 self._look_on(page, under_way)
-            elif num_cut < MAX_CUT_AT_ONCE:
+            elif num_cut < MAX_CUT_AT_ONCE and self._can_go_on(under_way):
                 num_cut += 1
                 self._cut(page, under_way)
                 self._write(page)  # at once: who takes over must know what room is taken
         return num_cut
+
+    def _can_go_on(self, under_way: UnderWay) -> bool:
+        """Whether there is something to do for an event that is due: the place may be away, and the bench full."""
+        return not self._shelf.is_left_alone or (self._bench.has_room and under_way.event.id not in self._bench.drafts)
 
     def settle(self) -> None:
         """Writes what Redis does not have yet, partition by partition; what is another recorder's now is let go."""
         for page in list(self.ledger.pages.values()):
             if page.has_news(time.monotonic()):
                 self._write(page)
+        self._bench.tidy({event_id for page in self.ledger.pages.values() for event_id in page.under_way})
         self._total.tell(self.ledger.used_by_partition())
+        self._metrics.away.set(self._shelf.is_away)
         self._metrics.under_way.set(self.ledger.num_under_way)
         self._metrics.kept_bytes.set(self.ledger.used_bytes)
 
     def sweep(self) -> None:
         """Removes what belongs to events that are gone, in one partition after the other, and what is too old."""
+        self._shelf.remove([])
         pages = list(self.ledger.pages.values())
         self._turn += 1
         for page in pages[self._turn % len(pages) :][:1] if pages else ():
@@ -146,10 +151,10 @@ class MediaRecorder:
     def _check(self, page: LedgerPage) -> None:
         """Mends what whoever had the partition before has left undone."""
         try:
-            found = MediaCheck(self._client, self._folder).check(page)
-        except OSError as err:
-            log.warning("partition %d: its files are not checked: %s", page.lease.partition, err)
-            return
+            with self._shelf.asked() as place:
+                found = MediaCheck(self._client, place).check(page)
+        except MediaUnavailable:
+            return  # the shelf has said so
         page.is_checked = True
         for event_id, what in found:
             log.warning("event %s: mended: %s", event_id, what)
@@ -157,56 +162,83 @@ class MediaRecorder:
     def _page_of(self, event_id: str) -> LedgerPage | None:
         return self.ledger.pages.get(partition_of(stream_of(event_id)))
 
-    def _follow(self, page: LedgerPage, event: Event) -> None:
+    def _follow(self, page: LedgerPage, event: Event) -> UnderWay:
         fps = self._surroundings.fps(event.stream_id)
         under_way = UnderWay(event, self._around.span(event), fps, page.records[event.id])
         if under_way.is_cut:
             under_way.looked_ms = max([event.started_at_ms, *under_way.record.pictures.values()])
         page.under_way[event.id] = under_way
+        return under_way
 
     def _cut(self, page: LedgerPage, under_way: UnderWay) -> None:
         event = under_way.event
         try:
-            record = whole_record(self._folder, event.id) or self._make(under_way)
+            record = self._recorded(under_way)
+        except MediaUnavailable as err:
+            if not self._gives_up(under_way):
+                page.write(event.id, MediaRecord(state="recording", reason=f"waiting: {err}"))
+                return
+            self._shelf.remove([event.id])
+            record = self._failed(event, str(err))
         except OSError as err:
-            log.warning("event %s: not recorded: %s", event.id, err, extra={"stream_id": event.stream_id})
-            record = MediaRecord(state="recording", reason=f"it could not be written: {err.strerror or err}")
-            record = record.model_copy(update={"recorded_at_ms": round(time.time() * 1000)})
+            record = self._failed(event, err.strerror or str(err))
         page.write(event.id, record)
         until_ms = event.ended_at_ms or under_way.span.to_ms
         under_way.looked_ms = min(under_way.span.to_ms, until_ms, max(under_way.cursor.ms, under_way.span.opened_ms))
+        self._bench.clear(event.id)
         self._finish(page, under_way)
 
-    def _make(self, under_way: UnderWay) -> MediaRecord:
-        with workspace() as folder, self._metrics.cutting.time():
-            draft = cut(self._client, under_way, Path(folder))
-            if not draft.pictures:
-                return draft.record.model_copy(update={"num_bytes": 0})
-            if not self._make_room(draft.num_bytes, under_way.event.id):
-                return MediaRecord(state="recording", reason=TOO_SMALL, recorded_at_ms=draft.record.recorded_at_ms)
-            draft.put(self._folder, under_way.event.id)
-            return draft.record
+    def _recorded(self, under_way: UnderWay) -> MediaRecord:
+        """Cuts an event, where that is not done, and puts it where it belongs. Raises MediaUnavailable and OSError."""
+        event_id, drafts = under_way.event.id, self._bench.drafts
+        if event_id not in drafts:  # before anything is asked of the place: frames leave the queue
+            with self._metrics.cutting.time():
+                drafts[event_id] = cut(self._client, under_way, self._bench.folder(event_id))
+        draft = drafts[event_id]
+        with self._shelf.asked() as place:
+            if under_way.is_inherited and (record := whole_record(place, event_id)):
+                return record
+        if draft.pictures and not self._make_room(draft.record.num_bytes, event_id):
+            return MediaRecord(state="recording", reason=TOO_SMALL, recorded_at_ms=draft.record.recorded_at_ms)
+        if draft.pictures:
+            with self._shelf.asked() as place:
+                draft.put(place, event_id)
+        return draft.record
+
+    def _gives_up(self, under_way: UnderWay) -> bool:
+        """Whether an event has waited for too long."""
+        now = time.monotonic()
+        under_way.waits_since = now if under_way.waits_since is None else under_way.waits_since
+        return now - under_way.waits_since > WAIT_SECONDS
+
+    def _failed(self, event: Event, why: str) -> MediaRecord:
+        log.warning("event %s: not recorded: %s", event.id, why, extra={"stream_id": event.stream_id})
+        reason, at_ms = f"it could not be written: {why}", round(time.time() * 1000)
+        return MediaRecord(state="recording", reason=reason, recorded_at_ms=at_ms)
 
     def _look_on(self, page: LedgerPage, under_way: UnderWay) -> None:
         """An event that goes on may have its peak after its clip."""
         ended_at_ms = under_way.event.ended_at_ms
         upto_ms = under_way.cursor.ms if ended_at_ms is None else min(ended_at_ms, under_way.cursor.ms)
-        if under_way.record.pictures and (found := higher_peak(self._client, under_way, upto_ms)):
-            self._take_peak(page, under_way, *found)
+        if ended_at_ms is None and upto_ms - under_way.looked_ms < PEAK_EVERY_MS:
+            return
+        try:
+            if under_way.record.pictures and (found := higher_peak(self._client, under_way, upto_ms)):
+                self._take_peak(page, under_way, *found)
+        except MediaUnavailable:
+            return
         under_way.looked_ms = max(under_way.looked_ms, upto_ms)
         self._finish(page, under_way)
 
     def _take_peak(self, page: LedgerPage, under_way: UnderWay, score: float, at_ms: int, jpeg: bytes) -> None:
         event_id, record = under_way.event.id, under_way.record
-        former = self._folder.sizes(event_id).get(picture_name("peak"), 0)
-        if not self._make_room(max(0, len(jpeg) - former), event_id):
+        if not self._make_room(len(jpeg), event_id):
             return
         try:
-            put_peak(self._folder, event_id, at_ms, score, jpeg)
-        except OSError as err:
-            log.warning("event %s: its peak is not kept: %s", event_id, err)
-            return
-        num_bytes = sum(self._folder.sizes(event_id).values())
+            with self._shelf.asked() as place:
+                num_bytes = put_peak(place, event_id, at_ms, score, jpeg)
+        except FileNotFoundError:
+            return  # somebody took them; the next check says so
         changes = {"pictures": record.pictures | {"peak": at_ms}, "peak_score": score, "num_bytes": num_bytes}
         page.write(event_id, record.model_copy(update=changes))
 
@@ -236,11 +268,12 @@ class MediaRecorder:
         return True
 
     def _make_room(self, num_bytes: int, for_event: str) -> bool:
-        """Whether so many bytes more fit, once the oldest have gone."""
+        """Whether so many bytes more fit, once the oldest have gone. Raises MediaUnavailable while they cannot go."""
         excess = self._total.of(self.ledger.used_by_partition()) + num_bytes - self._limits.comfortable_bytes
         if excess > 0:
             others = {each: record for each, record in self.ledger.records().items() if each != for_event}
             self._remove(oldest_first(others, excess, self._surroundings.kept), BY_SIZE)
+        self._shelf.clear()
         return self._total.of(self.ledger.used_by_partition()) + num_bytes <= self._limits.num_bytes
 
     def _remove(self, event_ids: Iterable[str], reason: str) -> None:
@@ -254,11 +287,10 @@ class MediaRecorder:
                 page.under_way.pop(event_id, None)
                 page.write(event_id, MediaRecord(state="removed", reason=reason))
             if self._write(page):
-                for event_id in removed:
-                    self._folder.remove(event_id)
-                    self._metrics.removed.inc()
+                self._shelf.remove(removed)
+                self._metrics.removed.inc(len(removed))
 
     def _forget(self, page: LedgerPage, event_id: str) -> None:
         """An event that is gone has no media."""
-        self._folder.remove(event_id)
+        self._shelf.remove([event_id])
         page.write(event_id, None)

@@ -28,6 +28,9 @@ class MediaMetrics:
         self.kept_bytes = Gauge(
             "afterimage_media_bytes", "What the media of this recorder's partitions takes", registry=self.registry
         )
+        self.away = Gauge(
+            "afterimage_media_away", "1 while the place of pictures and clips cannot be had", registry=self.registry
+        )
         self.cutting = Histogram(
             "afterimage_cutting_seconds",
             "Time to cut an event's pictures and clip",

@@ -52,7 +52,7 @@ class MediaRecord(BaseModel):
     def missing(self, what: str) -> str:
         """Why there is no such picture, or no clip."""
         if self.state == "recording":
-            return f"the {what} is not cut yet"
+            return f"the {what} is not there yet: {self.reason}" if self.reason else f"the {what} is not cut yet"
         return self.reason or f"no frame for the {what} was left"
 
 

@@ -1,21 +1,26 @@
 """Pictures and clips of events, as files that browsers and players may ask for in parts."""
 
 import re
+from collections.abc import AsyncIterator
+from email.utils import formatdate
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Request
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response, StreamingResponse
+from starlette.concurrency import run_in_threadpool
 
 from services.api.context import ApiContext, Context
-from services.api.media.folder import CLIP, picture_name
+from services.api.media.places.place import CLIP, MediaFacts, MediaPlace, kind_of, picture_name
 from services.api.media.records import Kind
 from services.api.openapi.docs import Responses, errors
 from services.api.protocol.errors import ApiError, ErrorDetail, error_response
-from services.api.protocol.parameters import EventIdPath
+from services.api.protocol.parameters import EventIdPath, IsHead
 
 CACHING = "private, no-cache"
 """A picture may give way to a better one, and all of it may go: so it is asked for again, by its ETag."""
 RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+PART_BYTES: Final = 512 * 1024
+"""What is held of a file for each who is shown it, and what a bucket is asked for at a time."""
 NOBODY = "no recorder has heard of the event"
 
 router = APIRouter(prefix="/v1/events/{event_id}", tags=["events"])
@@ -35,42 +40,72 @@ def _file(kind: str) -> Responses:
 
 
 @router.get("/pictures/{kind}.jpg", response_class=Response, responses=_file("image/jpeg"))
-def show_picture(event_id: EventIdPath, kind: KindPath, context: Context, request: Request) -> Response:
+async def show_picture(
+    event_id: EventIdPath, kind: KindPath, context: Context, request: Request, is_head: IsHead
+) -> Response:
     """A picture of the event, as it travelled. Where there is none, the error says why."""
-    return _answer(context, event_id, picture_name(kind), f"picture {kind!r}", request)
+    facts = await _facts(context, event_id, picture_name(kind), f"picture {kind!r}")
+    return await _answer(context.event_files, event_id, picture_name(kind), facts, request, is_head=is_head)
 
 
 @router.get("/clip.mp4", response_class=Response, responses=_file("video/mp4"))
-def show_clip(event_id: EventIdPath, context: Context, request: Request) -> Response:
+async def show_clip(event_id: EventIdPath, context: Context, request: Request, is_head: IsHead) -> Response:
     """The clip around the event's opening: H.264, each frame at its time of capture."""
-    return _answer(context, event_id, CLIP, "clip", request)
+    facts = await _facts(context, event_id, CLIP, "clip")
+    return await _answer(context.event_files, event_id, CLIP, facts, request, is_head=is_head)
 
 
-def _answer(context: ApiContext, event_id: str, name: str, what: str, request: Request) -> Response:
-    path = context.event_files.file(event_id, name)
+async def _facts(context: ApiContext, event_id: str, name: str, what: str) -> MediaFacts:
     try:
-        told = path.stat()
+        return await context.event_files.facts(event_id, name)
     except FileNotFoundError:
-        raise ApiError(404, "media_missing", f"event {event_id!r}: {_why_not(context, event_id, what)}") from None
-    response = FileResponse(path, stat_result=told, headers={"Cache-Control": CACHING})
-    etag = response.headers["etag"]
+        why = await run_in_threadpool(_why_not, context, event_id, what)
+        raise ApiError(404, "media_missing", f"event {event_id!r}: {why}") from None
+
+
+async def _answer(
+    place: MediaPlace, event_id: str, name: str, facts: MediaFacts, request: Request, *, is_head: bool
+) -> Response:
+    headers = {"ETag": facts.etag, "Cache-Control": CACHING}
     known = {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}
-    if known & {"*", etag}:
-        return Response(status_code=304, headers={"ETag": etag, "Cache-Control": CACHING})
-    return _beyond(request, told.st_size) or response
+    if known & {"*", facts.etag}:
+        return Response(status_code=304, headers=headers)
+    asked = _asked_part(request, facts)
+    first, end = asked or (0, facts.num_bytes)
+    if first >= end and asked:
+        detail = ErrorDetail(
+            code="no_such_range", message=f"range: the file has {facts.num_bytes} bytes", field="range"
+        )
+        return error_response(416, detail, headers={"Content-Range": f"bytes */{facts.num_bytes}"})
+    headers |= {"Accept-Ranges": "bytes", "Content-Length": str(end - first)}
+    headers["Last-Modified"] = formatdate(facts.modified_at, usegmt=True)
+    if asked:
+        headers["Content-Range"] = f"bytes {first}-{end - 1}/{facts.num_bytes}"
+    is_empty = is_head or first == end
+    begun = b"" if is_empty else await place.part(event_id, name, facts.etag, first, min(end, first + PART_BYTES))
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield begun
+        for at in range(first + PART_BYTES, 0 if is_empty else end, PART_BYTES):
+            yield await place.part(event_id, name, facts.etag, at, min(end, at + PART_BYTES))
+
+    return StreamingResponse(parts(), 206 if asked else 200, headers, kind_of(name))
 
 
-def _beyond(request: Request, size: int) -> Response | None:
-    """The answer to one who asks for a part that is not there; forgets a range that is none, or several."""
+def _asked_part(request: Request, facts: MediaFacts) -> tuple[int, int] | None:
+    """The first byte that is asked for and the one after the last; None for all of them.
+
+    A range that is none, or several, or of another version of the file, is none.
+    """
     found = RANGE.fullmatch(request.headers.get("range", ""))
     first, last = found.groups() if found else ("", "")
     if not (first or last) or (first and last and int(first) > int(last)):
-        request.scope["headers"] = [each for each in request.scope["headers"] if each[0] != b"range"]
         return None
-    if int(first or 0) < size and (first or int(last) > 0):
+    if request.headers.get("if-range", facts.etag) != facts.etag:
         return None
-    detail = ErrorDetail(code="no_such_range", message=f"range: the file has {size} bytes", field="range")
-    return error_response(416, detail, headers={"Content-Range": f"bytes */{size}"})
+    if not first:
+        return max(0, facts.num_bytes - int(last)), facts.num_bytes
+    return int(first), min(facts.num_bytes, int(last) + 1 if last else facts.num_bytes)
 
 
 def _why_not(context: ApiContext, event_id: str, what: str) -> str:

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from services.api.delivery.targets import TargetLocked, TargetRefused, TargetUnknown
+from services.api.media.places.place import MediaUnavailable
 from services.api.protocol.headers import HEADERS
 from services.api.protocol.sockets import NOT_ALLOWED, Farewell, turn_away
 from shared.errors import (
@@ -64,6 +65,7 @@ EXPECTED: dict[type[Exception], tuple[int, str, str | None]] = {
     SourceMissing: (422, "invalid", "source"),
     EventUnknown: (404, "event_unknown", None),
     EventBusy: (409, "event_busy", None),
+    MediaUnavailable: (503, "media_unavailable", None),
     StoreUnavailable: (503, "store_unavailable", None),
     StoreFull: (503, "store_full", None),
 }

@@ -1,7 +1,6 @@
 """An event whose pictures and clip are not all there yet: what it waits for, and what is made of it."""
 
 import json
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ import redis
 
 from services.api.media.cutting.clip import EncodedClip, encode_clip
 from services.api.media.cutting.frames import GONE, ClipSpan, Cut, frames_between, highest_score
-from services.api.media.folder import CLIP, TIMES, EventFolder, picture_name
+from services.api.media.places.place import CLIP, TIMES, MediaPlace, picture_name
 from services.api.media.records import KeptClip, Kind, MediaRecord, parsed_record
 from shared.entries import EntryId
 from shared.events import Event
@@ -43,6 +42,10 @@ class UnderWay:
     span: ClipSpan
     fps: float
     record: MediaRecord
+    is_inherited: bool = False
+    """whether another recorder may have put its files"""
+    waits_since: float | None = None
+    """Since when its files wait for their place, in seconds, steady."""
     looked_ms: int = 0
     cursor: EntryId = field(default_factory=lambda: EntryId(0))
     moved_at: float = field(default_factory=time.monotonic)
@@ -72,7 +75,7 @@ class UnderWay:
 
 @dataclass(slots=True)
 class Draft:
-    """The files of an event before they are kept, in a folder of their own."""
+    """The files of an event before they are kept, the clip in a folder of its own."""
 
     record: MediaRecord
     pictures: dict[Kind, tuple[int, bytes]]
@@ -85,13 +88,13 @@ class Draft:
         pictures = sum(len(jpeg) for _, jpeg in self.pictures.values())
         return pictures + len(self.times) + (self.clip.stat().st_size if self.record.clip else 0)
 
-    def put(self, folder: EventFolder, event_id: str) -> None:
-        """Puts them into the events' folder, the times last: where they are, all is. Raises OSError."""
+    def put(self, place: MediaPlace, event_id: str) -> None:
+        """Puts them into their place, the times last: where they are, all is. Raises MediaUnavailable."""
         for kind, (_, jpeg) in self.pictures.items():
-            folder.put(event_id, picture_name(kind), jpeg)
+            place.put(event_id, picture_name(kind), jpeg)
         if self.record.clip:
-            folder.put(event_id, CLIP, self.clip)
-        folder.put(event_id, TIMES, self.times)
+            place.put(event_id, CLIP, self.clip)
+        place.put(event_id, TIMES, self.times)
 
 
 def cut(client: redis.Redis, under_way: UnderWay, into: Path) -> Draft:
@@ -113,18 +116,18 @@ def cut(client: redis.Redis, under_way: UnderWay, into: Path) -> Draft:
     )
     told = {"event_id": event.id, "record": record.model_dump(mode="json"), "captured_at_ms": at_ms}
     draft = Draft(record, source.pictures, path, json.dumps(told).encode())
-    draft.record = record.model_copy(update={"num_bytes": draft.num_bytes})
+    draft.record = record.model_copy(update={"num_bytes": draft.num_bytes if draft.pictures else 0})
     return draft
 
 
-def whole_record(folder: EventFolder, event_id: str) -> MediaRecord | None:
-    """The record of files that lie in the folder, all of them, as they were put there; else None. Raises OSError."""
+def whole_record(place: MediaPlace, event_id: str) -> MediaRecord | None:
+    """The record of files that lie there, all of them, as they were put; else None. Raises MediaUnavailable."""
     try:
-        told = json.loads(folder.file(event_id, TIMES).read_bytes())
+        told = json.loads(place.read(event_id, TIMES))
         record = parsed_record(json.dumps(told["record"]).encode())
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
-    return record and record.model_copy(update={"num_bytes": sum(folder.sizes(event_id).values())})
+    return record and record.model_copy(update={"num_bytes": sum(place.sizes(event_id).values())})
 
 
 def higher_peak(client: redis.Redis, under_way: UnderWay, upto_ms: int) -> tuple[float, int, bytes] | None:
@@ -141,12 +144,16 @@ def higher_peak(client: redis.Redis, under_way: UnderWay, upto_ms: int) -> tuple
     return (score, at_ms, frame.jpeg) if frame and frame.jpeg is not None else None
 
 
-def put_peak(folder: EventFolder, event_id: str, at_ms: int, score: float, jpeg: bytes) -> None:
-    """Replaces the picture of the peak, and what is told of it beside the clip. Raises OSError."""
-    folder.put(event_id, picture_name("peak"), jpeg)
-    told = json.loads(folder.file(event_id, TIMES).read_bytes())
+def put_peak(place: MediaPlace, event_id: str, at_ms: int, score: float, jpeg: bytes) -> int:
+    """Replaces the picture of the peak, and what is told of it beside the clip; bytes of all files of the event then.
+
+    Raises MediaUnavailable, and FileNotFoundError where the event has none.
+    """
+    told = json.loads(place.read(event_id, TIMES))
+    place.put(event_id, picture_name("peak"), jpeg)
     told["record"]["pictures"]["peak"], told["record"]["peak_score"] = at_ms, score
-    folder.put(event_id, TIMES, json.dumps(told).encode())
+    place.put(event_id, TIMES, json.dumps(told).encode())
+    return sum(place.sizes(event_id).values())
 
 
 def _clip(source: Cut, film: EncodedClip) -> KeptClip:
@@ -170,8 +177,3 @@ def _reason(source: Cut, film: EncodedClip) -> str | None:
     if film.num_undecodable:
         said.append(f"{film.num_undecodable} of its frames do not decode")
     return "; ".join(said) or None
-
-
-def workspace() -> "tempfile.TemporaryDirectory[str]":
-    """Where a clip is made before it is known how much room it takes."""
-    return tempfile.TemporaryDirectory(prefix="afterimage-clip-")
