@@ -25,6 +25,7 @@ from shared.store.client import connect
 
 if TYPE_CHECKING:
     from api_server import RunningApi
+    from s3_server import S3Server
     from worker_runner import WorkerRunner
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # so small networks are fastest so, above all beside other work
@@ -77,6 +78,24 @@ def server(redis_url: str) -> "Iterator[RunningApi]":
 
     with running_api(redis_url) as api:
         yield api
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[S3Server]":
+    """A server that speaks S3."""
+    from s3_server import s3_server  # noqa: PLC0415  (few tests need it)
+
+    with s3_server(tmp_path_factory.mktemp("s3")) as running:
+        yield running
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def events_dir(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Where events' files go, as the setting names it."""
+    from s3_server import events_place  # noqa: PLC0415  (few tests need it)
+
+    with events_place(request.param, tmp_path, request) as where:
+        yield where
 
 
 @pytest.fixture(scope="session")

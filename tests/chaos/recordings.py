@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +26,9 @@ from staged import FPS, Stage, StagedStream, footage
 
 from chaos.processes import Child
 from chaos.waiting import until
-from services.api.media.folder import CLIP, TIMES, UNFINISHED, EventFolder
+from services.api.media.places.folder import UNFINISHED
+from services.api.media.places.opening import place_of
+from services.api.media.places.place import CLIP, TIMES, Sizes
 from services.api.media.records import MediaRecord, MediaRecords
 from shared.events import Event
 from shared.store.client import connect
@@ -77,9 +80,9 @@ class Report:
 class Attack:
     """One run on a Redis of its own."""
 
-    def __init__(self, client: redis.Redis, url: str, folder: Path, plan: Plan) -> None:
+    def __init__(self, client: redis.Redis, url: str, folder: Path, where: str, plan: Plan) -> None:
         self._client, self._url, self._plan = client, url, plan
-        self._log, self._files = folder / "recorder.log", EventFolder(folder / "events")
+        self._log, self._where, self._place = folder / "recorder.log", where, place_of(where, 20)
         self._report = Report()
         self._events: list[Event] = []
 
@@ -119,7 +122,7 @@ class Attack:
     def _recorder(self) -> Child:
         settings = {
             "REDIS_URL": self._url,
-            "EVENTS_DIR": str(self._files.root),
+            "EVENTS_DIR": self._where,
             "PRE_SECONDS": str(PRE),
             "POST_SECONDS": str(POST),
             "KEEP_MEDIA_MB": str(self._plan.limit_mb),
@@ -141,37 +144,40 @@ class Attack:
         return len(records) == len(self._events) and all(each.state != "recording" for each in records.values())
 
     def _measure(self) -> None:
-        total = sum(sum(self._files.sizes(event_id).values()) for event_id in self._files.events())
+        total = sum(sum(sizes.values()) for sizes in self._lying().values())
         self._report.most_bytes = max(self._report.most_bytes, total)
 
+    def _lying(self) -> dict[str, Sizes]:
+        """The files of all events."""
+        return {event_id: each for name in self._place.streams() for event_id, each in self._place.files(name).items()}
+
     def _judge(self) -> None:
-        records = self._records()
+        records, lying = self._records(), self._lying()
         for event in self._events:
             record = records[event.id]
             self._report.outcomes[f"{record.state}: {record.reason}" if record.reason else record.state] += 1
-            self._report.problems += self._problems(event, record)
-        unknown = set(self._files.events()) - records.keys()
-        self._report.problems += [f"{event_id}: lies there unknown" for event_id in unknown]
-        halves = [str(path) for path in self._files.root.rglob(f"*{UNFINISHED}")]
-        self._report.problems += [f"{path}: half a file" for path in halves]
+            self._report.problems += self._problems(event, record, lying.get(event.id, {}))
+        self._report.problems += [f"{event_id}: lies there unknown" for event_id in lying.keys() - records.keys()]
+        halves = [name for sizes in lying.values() for name in sizes if name.endswith(UNFINISHED)]
+        self._report.problems += [f"{name}: half a file" for name in halves]
         if self._report.most_bytes > self._plan.limit_mb * 1_000_000:
             self._report.problems.append(f"{self._report.most_bytes} bytes at once")
 
-    def _problems(self, event: Event, record: MediaRecord) -> Iterator[str]:
+    def _problems(self, event: Event, record: MediaRecord, sizes: Sizes) -> Iterator[str]:
         """What is wrong with what was recorded of an event."""
-        names = self._files.sizes(event.id).keys()
+        names = sizes.keys()
         if record.state in {"none", "removed"}:
             if names or not record.reason:
                 yield f"{event.id}: {record.state} for {record.reason}, and has {sorted(names)}"
             return
         expected = {CLIP, TIMES, *(f"{kind}.jpg" for kind in record.pictures)}
-        if names != expected or sum(self._files.sizes(event.id).values()) != record.num_bytes:
+        if names != expected or sum(sizes.values()) != record.num_bytes:
             yield f"{event.id}: {sorted(names)} instead of {sorted(expected)}"
             return
         span = range(event.started_at_ms - PRE * 1000, event.started_at_ms + POST * 1000 + 1)
         wanted = [ms for number in range(self._plan.num_frames) if (ms := StagedStream.at_ms(number)) in span]
-        told = json.loads(self._files.file(event.id, TIMES).read_bytes())["captured_at_ms"]
-        with av.open(str(self._files.file(event.id, CLIP))) as film:
+        told = json.loads(self._place.read(event.id, TIMES))["captured_at_ms"]
+        with av.open(BytesIO(self._place.read(event.id, CLIP)), "r") as film:
             shown = [told[0] + round((frame.time or 0) * 1000) for frame in film.decode(video=0)]
         if shown != told:
             yield f"{event.id}: frames are shown at {shown}, not {told}"
@@ -184,12 +190,12 @@ class Attack:
 
 
 @contextmanager
-def attacked(plan: Plan, folder: Path) -> Iterator[Report]:
+def attacked(plan: Plan, folder: Path, where: str) -> Iterator[Report]:
     """What a run comes to, with its files as long as the block lasts."""
     with redis_process(folder) as url:
         client = connect(url)
         try:
-            yield Attack(client, url, folder, plan).run()
+            yield Attack(client, url, folder, where, plan).run()
         finally:
             client.close()
 
@@ -201,10 +207,16 @@ def main(
     speed: Annotated[float, typer.Option(help="Of the footage; 1: as the clock.")] = 1.0,
     limit_mb: Annotated[int, typer.Option(help="What all media may take.")] = 1000,
     short_side: Annotated[int, typer.Option(help="Of the pictures.")] = 192,
+    where: Annotated[
+        str, typer.Option(help="An empty folder or s3://…, by AWS_* variables; none: one of its own.")
+    ] = "",
 ) -> None:
     """Record events on real footage while the recorder is killed, and look at what was kept."""
     plan = Plan(num_streams, num_events, num_kills, speed, 5.0, short_side, limit_mb)
-    with tempfile.TemporaryDirectory(prefix="af-") as name, attacked(plan, Path(name)) as report:
+    with (
+        tempfile.TemporaryDirectory(prefix="af-") as name,
+        attacked(plan, Path(name), where or f"{name}/events") as report,
+    ):
         Console().print(str(report), markup=False)
         for problem in report.problems:
             Console().print(f"problem: {problem}", markup=False)

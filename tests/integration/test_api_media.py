@@ -1,13 +1,13 @@
 """Pictures and clips by the api: whole, in parts, and where there are none."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import redis
 from api_server import BASE_MS, RunningApi, an_event, running_api, write_event
+from s3_server import KINDS, events_place
 
-from services.api.media.folder import EventFolder
+from services.api.media.places.opening import place_of
 from services.api.media.records import KeptClip, MediaRecord
 from shared.store.keys import keys_of
 
@@ -21,23 +21,24 @@ RECORD = MediaRecord(
 )
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("events")
+@pytest.fixture(scope="module", params=KINDS)
+def where(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with events_place(request.param, tmp_path_factory.mktemp("api"), request) as named:
+        yield named
 
 
 @pytest.fixture(scope="module")
-def server(redis_url: str, folder: Path) -> Iterator[RunningApi]:
-    with running_api(redis_url, events_dir=folder) as api:
+def server(redis_url: str, where: str) -> Iterator[RunningApi]:
+    with running_api(redis_url, events_dir=where) as api:
         yield api
 
 
 @pytest.fixture
-def event_id(server: RunningApi, redis_client: redis.Redis, folder: Path) -> str:
+def event_id(server: RunningApi, redis_client: redis.Redis, where: str) -> str:
     server.add("cam")
     event = write_event(redis_client, an_event("cam", BASE_MS))
-    EventFolder(folder).put(event, "clip.mp4", CLIP_BYTES)
-    EventFolder(folder).put(event, "opening.jpg", b"jpeg")
+    place_of(where, 10).put(event, "clip.mp4", CLIP_BYTES)
+    place_of(where, 10).put(event, "opening.jpg", b"jpeg")
     redis_client.hset(keys_of("cam").media, event, RECORD.model_dump_json())
     return event
 

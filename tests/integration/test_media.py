@@ -1,7 +1,9 @@
 """Pictures and clips of events, cut from the queue's frames and kept within limits."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from io import BytesIO
 from pathlib import Path
 
 import av
@@ -14,13 +16,17 @@ from typer.testing import CliRunner
 from afterimage.__main__ import app
 from services.api.followers.cursors import Cursors
 from services.api.media.check import UNHEARD, RecorderRuns
+from services.api.media.cutting.bench import Bench
 from services.api.media.cutting.frames import GONE
 from services.api.media.cutting.under_way import NO_FRAMES, Around
-from services.api.media.folder import CLIP, TIMES, UNFINISHED, EventFolder, picture_name
 from services.api.media.media_recorder import MediaRecorder
 from services.api.media.metrics import MediaMetrics
+from services.api.media.places.folder import UNFINISHED
+from services.api.media.places.opening import place_of
+from services.api.media.places.place import CLIP, TIMES, picture_name
 from services.api.media.records import MediaRecord, MediaRecords
 from services.api.media.retention import BY_AGE, BY_SIZE, Limits
+from services.api.media.shelf import Shelf
 from shared.entries import EntryId
 from shared.events import Event
 from shared.life.event_desk import EventDesk
@@ -32,15 +38,16 @@ from shared.store.registry import Registry
 PRE, POST = 3, 5
 """Seconds of a clip before and after the opening."""
 OPENS, CLOSES = 100, 180
+LARGE = Limits(86_400, 1 << 30)
 
 
 class Studio:
     """A recorder of all partitions that reads the feed when the test says so."""
 
-    def __init__(self, client: redis.Redis, root: Path, limits: Limits) -> None:
-        self.client, self.folder, self.lost = client, EventFolder(root), list[Lease]()
-        around = Around(PRE, POST)
-        self.recorder = MediaRecorder(client, self.folder, around, limits, MediaMetrics(), self.lost.append)
+    def __init__(self, client: redis.Redis, where: str, bench: Bench, limits: Limits) -> None:
+        self.client, self.place, self.lost = client, place_of(where, 10), list[Lease]()
+        shelf, around = Shelf(self.place), Around(PRE, POST)
+        self.recorder = MediaRecorder(client, shelf, bench, around, limits, MediaMetrics(), self.lost.append)
         for lease in seize(client, "recorder").values():
             self.recorder.take_over(lease)
         self.recorder.settle()
@@ -66,7 +73,7 @@ class Studio:
 
     def files(self, event: Event) -> list[str]:
         """Names of its files."""
-        return sorted(self.folder.sizes(event.id))
+        return sorted(self.place.sizes(event.id))
 
 
 @pytest.fixture
@@ -81,13 +88,23 @@ def stage(redis_client: redis.Redis) -> Stage:
     return Stage(redis_client)
 
 
-def studio(stage: Stage, root: Path, limits: Limits | None = None) -> Studio:
-    return Studio(stage.client, root, limits or Limits(86_400, 1 << 30))
+Studios = Callable[..., Studio]
 
 
-def times_in(clip: Path) -> list[int]:
+@pytest.fixture
+def studio(stage: Stage, events_dir: str, tmp_path: Path) -> Iterator[Studios]:
+    """One recorder after the other, with these limits."""
+    with ExitStack() as benches:
+
+        def new(limits: Limits = LARGE) -> Studio:
+            return Studio(stage.client, events_dir, benches.enter_context(Bench(tmp_path)), limits)
+
+        yield new
+
+
+def times_in(clip: bytes) -> list[int]:
     """Presentation times of a clip's frames, in ms."""
-    with av.open(str(clip)) as film:
+    with av.open(BytesIO(clip), "r") as film:
         assert film.streams.video[0].codec_context.pix_fmt == "yuv420p"
         return [round((frame.time or 0) * 1000) for frame in film.decode(video=0)]
 
@@ -97,8 +114,8 @@ def numbers(first: int, last: int) -> list[int]:
     return [StagedStream.at_ms(number) for number in range(first, last + 1)]
 
 
-def test_an_event_has_pictures_and_a_clip(stage: Stage, tmp_path: Path, jpegs: Sequence[bytes]) -> None:
-    cast, recording = stage.stream("cam", jpegs), studio(stage, tmp_path)
+def test_an_event_has_pictures_and_a_clip(stage: Stage, studio: Studios, jpegs: Sequence[bytes]) -> None:
+    cast, recording = stage.stream("cam", jpegs), studio()
     [event] = cast.film(OPENS + 20, opens=[OPENS])
     recording.look()
     assert recording.record(event) == MediaRecord(state="recording")
@@ -110,20 +127,20 @@ def test_an_event_has_pictures_and_a_clip(stage: Stage, tmp_path: Path, jpegs: S
     assert (record.state, record.reason, record.clip.num_frames) == ("recording", None, len(wanted))
     assert record.pictures["before"] == wanted[0]
     assert record.pictures["opening"] == opened
-    assert recording.folder.file(event.id, picture_name("opening")).read_bytes() == jpegs[OPENS]
-    assert times_in(recording.folder.file(event.id, CLIP)) == [ms - wanted[0] for ms in wanted]
-    assert json.loads(recording.folder.file(event.id, TIMES).read_bytes())["captured_at_ms"] == wanted
+    assert recording.place.read(event.id, picture_name("opening")) == jpegs[OPENS]
+    assert times_in(recording.place.read(event.id, CLIP)) == [ms - wanted[0] for ms in wanted]
+    assert json.loads(recording.place.read(event.id, TIMES))["captured_at_ms"] == wanted
     cast.film(40, closes=[(OPENS, CLOSES)])
     recording.look()  # its peak came after the clip
     record = recording.record(event)
     assert (record.state, record.pictures["peak"]) == ("kept", StagedStream.at_ms(161))
-    assert recording.folder.file(event.id, picture_name("peak")).read_bytes() == jpegs[161 % len(jpegs)]
-    assert record.num_bytes == sum(recording.folder.sizes(event.id).values())
+    assert recording.place.read(event.id, picture_name("peak")) == jpegs[161 % len(jpegs)]
+    assert record.num_bytes == sum(recording.place.sizes(event.id).values())
     assert recording.files(event) == ["before.jpg", CLIP, "opening.jpg", "peak.jpg", TIMES]
 
 
-def test_frames_are_held_while_they_are_needed(stage: Stage, tmp_path: Path, jpegs: Sequence[bytes]) -> None:
-    cast, recording = stage.stream("fast", jpegs), studio(stage, tmp_path)
+def test_frames_are_held_while_they_are_needed(stage: Stage, studio: Studios, jpegs: Sequence[bytes]) -> None:
+    cast, recording = stage.stream("fast", jpegs), studio()
     events = cast.film(800, opens=[OPENS, 400], closes=[(OPENS, CLOSES), (400, 420)])
     cast.end()
     queue = keys_of("fast").frames("fast")
@@ -143,11 +160,11 @@ def test_frames_are_held_while_they_are_needed(stage: Stage, tmp_path: Path, jpe
     assert stage.client.xlen(queue) <= 10 * FPS + 2
 
 
-def test_nobody_who_records_holds_nothing(stage: Stage, tmp_path: Path, jpegs: Sequence[bytes]) -> None:
+def test_nobody_who_records_holds_nothing(stage: Stage, studio: Studios, jpegs: Sequence[bytes]) -> None:
     cast = stage.stream("cam", jpegs)
     [event] = cast.film(300, opens=[OPENS], closes=[(OPENS, CLOSES)])
     assert stage.client.xlen(keys_of("cam").frames("cam")) <= 10 * FPS + 1
-    recording = studio(stage, tmp_path)
+    recording = studio()
     assert 0 < stage.client.pttl(keys_of("cam").held) <= 30_000
     recording.look()
     record = recording.record(event)
@@ -156,20 +173,20 @@ def test_nobody_who_records_holds_nothing(stage: Stage, tmp_path: Path, jpegs: S
 
 
 @pytest.mark.parametrize("pace", ["live", "fast"])
-def test_what_is_held_is_bounded(stage: Stage, tmp_path: Path, pace: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_held_is_bounded(stage: Stage, studio: Studios, pace: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.store.frame_queue.MAX_KEPT_FAST_FRAMES", 512)
     cast = stage.stream("cam", [b"jpeg"], pace)
-    recording = studio(stage, tmp_path)
+    recording = studio()
     cast.film(1000, opens=[10])
     assert stage.client.hget(keys_of("cam").held, "cam") is not None
     assert stage.client.xlen(keys_of("cam").frames("cam")) <= 513
     assert recording.recorder.ledger.num_under_way == 0
 
 
-def test_what_is_lost_or_late_is_said(stage: Stage, tmp_path: Path, jpegs: Sequence[bytes]) -> None:
+def test_what_is_lost_or_late_is_said(stage: Stage, studio: Studios, jpegs: Sequence[bytes]) -> None:
     pictures = list(jpegs)
     pictures[105] = b"no picture"
-    cast, recording = stage.stream("cam", pictures), studio(stage, tmp_path)
+    cast, recording = stage.stream("cam", pictures), studio()
     cast.film(95)
     stage.client.xtrim(keys_of("cam").frames("cam"), minid=f"{cast.at_ms(90)}-0")
     [event] = cast.film(15, opens=[OPENS])
@@ -186,38 +203,38 @@ def test_what_is_lost_or_late_is_said(stage: Stage, tmp_path: Path, jpegs: Seque
     assert record.clip
     assert (record.clip.from_ms, record.clip.frames_missing) == (cast.at_ms(90), 3 + num_gone)
     wanted = [cast.at_ms(number) for number in range(90, 138) if number not in {103, 104, 105}]
-    assert times_in(recording.folder.file(event.id, CLIP)) == [ms - wanted[0] for ms in wanted]
+    assert times_in(recording.place.read(event.id, CLIP)) == [ms - wanted[0] for ms in wanted]
 
 
-def test_the_next_recorder_goes_on(stage: Stage, tmp_path: Path, jpegs: Sequence[bytes]) -> None:
-    cast, first = stage.stream("cam", jpegs), studio(stage, tmp_path)
+def test_the_next_recorder_goes_on(stage: Stage, studio: Studios, jpegs: Sequence[bytes]) -> None:
+    cast, first = stage.stream("cam", jpegs), studio()
     [event] = cast.film(OPENS + 20, opens=[OPENS])
     first.look()
-    second = studio(stage, tmp_path)
+    second = studio()
     cast.film(30)
     second.look()
     first.look()  # it hung, and does not know yet that it is nobody
     assert partition_of("cam") in {lease.partition for lease in first.lost}
     assert second.record(event).clip
-    third = studio(stage, tmp_path)
+    third = studio()
     stage.client.hset(keys_of("cam").media, event.id, MediaRecord(state="recording").model_dump_json())
     stage.client.delete(keys_of("cam").frames("cam"))
-    third = studio(stage, tmp_path)  # as if the second had died before it said what it had written
+    third = studio()  # as if the second had died before it said what it had written
     cast.film(40, closes=[(OPENS, CLOSES)])
     third.look()
     assert third.record(event).state == "kept"
     assert third.record(event).clip == second.record(event).clip
 
 
-def test_room_is_made_by_the_oldest(stage: Stage, tmp_path: Path, jpegs: Sequence[bytes]) -> None:
+def test_room_is_made_by_the_oldest(stage: Stage, studio: Studios, jpegs: Sequence[bytes]) -> None:
     cast = stage.stream("cam", jpegs)
-    recording = studio(stage, tmp_path, Limits(86_400, 450_000))
+    recording = studio(Limits(86_400, 450_000))
     opens = range(50, 550, 100)
     events = []
     for first in opens:
         events += cast.film(100, opens=[first], closes=[(first, first + 45)])
         recording.look()
-        used = sum(sum(recording.folder.sizes(event.id).values()) for event in events)
+        used = sum(sum(recording.place.sizes(event.id).values()) for event in events)
         assert used <= 450_000
         if first == 150:
             EventDesk(stage.client).mark(events[1].id, lambda marks: marks.with_kept(Mark(at_ms=1, by=None)))
@@ -225,14 +242,14 @@ def test_room_is_made_by_the_oldest(stage: Stage, tmp_path: Path, jpegs: Sequenc
     assert states == ["removed", "kept", "removed", "removed", "kept"]
     assert recording.record(events[0]).reason == BY_SIZE
     assert recording.files(events[0]) == []
-    old = studio(stage, tmp_path, Limits(0.001, 450_000))
+    old = studio(Limits(0.001, 450_000))
     old.recorder.sweep()
     assert [old.record(event).state for event in events] == ["removed", "kept", "removed", "removed", "removed"]
     assert old.record(events[4]).reason == BY_AGE
 
 
-def test_media_goes_with_its_event(stage: Stage, tmp_path: Path, jpegs: Sequence[bytes]) -> None:
-    cast, recording = stage.stream("cam", jpegs), studio(stage, tmp_path)
+def test_media_goes_with_its_event(stage: Stage, studio: Studios, jpegs: Sequence[bytes]) -> None:
+    cast, recording = stage.stream("cam", jpegs), studio()
     event, deleted = cast.film(OPENS + 160, opens=[OPENS, OPENS + 100], closes=[(OPENS + 100, OPENS + 110)])
     recording.look()
     EventDesk(stage.client).delete(deleted.id)
@@ -244,24 +261,26 @@ def test_media_goes_with_its_event(stage: Stage, tmp_path: Path, jpegs: Sequence
         recording.recorder.sweep()
     recording.recorder.settle()
     assert MediaRecords(stage.client).get([event.id, deleted.id]) == {}
-    assert list(tmp_path.iterdir()) == []
+    assert list(recording.place.streams()) == []
 
 
-def test_what_is_on_one_side_only_is_mended(stage: Stage, tmp_path: Path, jpegs: Sequence[bytes]) -> None:
-    cast, recording = stage.stream("cam", jpegs), studio(stage, tmp_path)
+def test_what_is_on_one_side_only_is_mended(
+    stage: Stage, studio: Studios, events_dir: str, jpegs: Sequence[bytes]
+) -> None:
+    cast, recording = stage.stream("cam", jpegs), studio()
     events = cast.film(700, opens=range(100, 700, 100), closes=[(each, each + 40) for each in range(100, 650, 100)])
     recording.look()
     lost, halved, forgotten, gone, unheard, last = events
     data, media = keys_of("cam").event_data("cam"), keys_of("cam").media
-    recording.folder.file(lost.id, CLIP).unlink()
-    recording.folder.file(halved.id, f".{CLIP}.0{UNFINISHED}").write_bytes(b"half")
+    recording.place.delete(lost.id, CLIP)
+    recording.place.put(halved.id, f".{CLIP}.0{UNFINISHED}", b"half")
     stage.client.hdel(media, forgotten.id)
     stage.client.hdel(data, gone.id)
-    recording.folder.remove(unheard.id)
+    recording.place.remove(unheard.id)
     stage.client.hdel(media, unheard.id)
     stage.client.set(keys_of("cam").cursor("recorder"), recording.recorder.ledger.pages[partition_of("cam")].heard)
     url = stage.client.connection_pool.connection_kwargs["path"]
-    options = ["media", "check", "--redis-url", f"unix://{url}", "--events-dir", str(tmp_path)]
+    options = ["media", "check", "--redis-url", f"unix://{url}", "--events-dir", events_dir]
     assert isinstance(CliRunner().invoke(app, options).exception, RecorderRuns)
     stage.client.delete(*(keys.lease("recorder") for keys in PARTITIONS))
     wanted = {

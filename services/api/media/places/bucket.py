@@ -157,7 +157,7 @@ def _plainly(said: str) -> str:
     if status := STATUS.search(said):
         code = CODE.search(said)
         return f"it answers {status[1]}{f' {code[1]}' if code else ''}"
-    return next((plain for word, plain in TROUBLE.items() if word in said), "it cannot be asked")
+    return next((plain for word, plain in TROUBLE.items() if word in said), "it does not answer as it should")
 
 
 def _facts_of(told: "ObjectMeta") -> MediaFacts:

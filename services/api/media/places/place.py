@@ -70,4 +70,4 @@ def picture_name(kind: str) -> str:
 
 def kind_of(name: str) -> str:
     """What a file is to those who ask for it, by its name."""
-    return KINDS[name.rpartition(".")[2]]
+    return KINDS.get(name.rpartition(".")[2], "application/octet-stream")
