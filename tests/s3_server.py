@@ -73,9 +73,13 @@ class S3Server:
         httpx.put(f"http://127.0.0.1:{self.port}/{name}", trust_env=False).raise_for_status()
         return f"s3://{name}/media/of-events"
 
+    def ask_for_logins(self) -> None:
+        """From now on it refuses whom it does not know: everybody."""
+        httpx.post(f"http://127.0.0.1:{self.port}/moto-api/reset-auth", content="0", trust_env=False).raise_for_status()
+
     def asked(self, bucket: str) -> list[str]:
         """Methods of the requests that were made of a bucket."""
-        return re.findall(rf'"(?:\S\[\d+m)?(\w+) /{bucket.split("/")[2]}', self._log.read_text())
+        return re.findall(rf'"(?:\S\[\d+m)?(\w+) /{bucket.split("/")[2]}[/?]', self._log.read_text())
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from afterimage.__main__ import app
 from services.api.followers.cursors import Cursors
 from services.api.media.check import UNHEARD, RecorderRuns
-from services.api.media.cutting.bench import Bench
+from services.api.media.cutting.bench import CuttingBench
 from services.api.media.cutting.frames import GONE
 from services.api.media.cutting.under_way import NO_FRAMES, Around
 from services.api.media.media_recorder import MediaRecorder
@@ -44,7 +44,7 @@ LARGE = Limits(86_400, 1 << 30)
 class Studio:
     """A recorder of all partitions that reads the feed when the test says so."""
 
-    def __init__(self, client: redis.Redis, where: str, bench: Bench, limits: Limits) -> None:
+    def __init__(self, client: redis.Redis, where: str, bench: CuttingBench, limits: Limits) -> None:
         self.client, self.place, self.lost = client, place_of(where, 10), list[Lease]()
         shelf, around = Shelf(self.place), Around(PRE, POST)
         self.recorder = MediaRecorder(client, shelf, bench, around, limits, MediaMetrics(), self.lost.append)
@@ -97,7 +97,7 @@ def studio(stage: Stage, events_dir: str, tmp_path: Path) -> Iterator[Studios]:
     with ExitStack() as benches:
 
         def new(limits: Limits = LARGE) -> Studio:
-            return Studio(stage.client, events_dir, benches.enter_context(Bench(tmp_path)), limits)
+            return Studio(stage.client, events_dir, benches.enter_context(CuttingBench(tmp_path)), limits)
 
         yield new
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from services.api.followers.cursors import Cursors
 from services.api.followers.follower import POLL_SECONDS, Follower, FollowerMetrics
-from services.api.media.cutting.bench import Bench
+from services.api.media.cutting.bench import CuttingBench
 from services.api.media.cutting.under_way import Around
 from services.api.media.media_recorder import MediaRecorder
 from services.api.media.metrics import MediaMetrics
@@ -39,7 +39,7 @@ def main() -> int:
     tenancy = tenancy_of(settings, "recorder", worker_name, metrics.leases)
     serve_metrics(metrics.registry, settings, lambda: tenancy.is_heard)
     client = connect(settings.redis_url.get_secret_value())
-    shelf, bench = Shelf(place_of(settings.events_dir, RECORDER_SECONDS)), Bench()
+    shelf, bench = Shelf(place_of(settings.events_dir, RECORDER_SECONDS)), CuttingBench()
     around = Around(settings.pre_seconds, settings.post_seconds)
     limits = Limits(settings.keep_media_seconds, settings.keep_media_mb * 1_000_000)
     recorder = MediaRecorder(client, shelf, bench, around, limits, metrics, tenancy.lost)

@@ -73,7 +73,7 @@ class MediaCheck:
             return "media without its event"
         for name in halves if self._mends else ():
             self._place.delete(event_id, name)
-        if record and record.state == "recording":
+        if record and record.state == "recording":  # who records it counts what lies there
             return "half a file" if halves else None
         what, mended = self._compared(event_id, record, {name: sizes[name] for name in sizes.keys() - halves})
         if what and mended:

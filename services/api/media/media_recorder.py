@@ -9,7 +9,7 @@ import redis
 
 from services.api.followers.entries import FeedEntry
 from services.api.media.check import MediaCheck
-from services.api.media.cutting.bench import Bench
+from services.api.media.cutting.bench import CuttingBench
 from services.api.media.cutting.under_way import NO_FRAMES, Around, UnderWay, cut, higher_peak, put_peak, whole_record
 from services.api.media.ledger import Ledger, LedgerPage
 from services.api.media.metrics import MediaMetrics
@@ -45,7 +45,7 @@ class MediaRecorder:
         self,
         client: redis.Redis,
         shelf: Shelf,
-        bench: Bench,
+        bench: CuttingBench,
         around: Around,
         limits: Limits,
         metrics: MediaMetrics,
@@ -71,7 +71,8 @@ class MediaRecorder:
         page.held = dict.fromkeys(self._records.held(lease.partition))
         waiting = [each for each, record in page.records.items() if record.state == "recording"]
         for event in self._surroundings.events(waiting).values():
-            self._follow(page, event).is_inherited = True
+            under_way = self._follow(page, event)
+            under_way.is_inherited, under_way.is_counted = True, False
         self.ledger.pages[lease.partition] = page
 
     def handle(self, lease: Lease, entries: Sequence[FeedEntry]) -> int:
@@ -175,10 +176,9 @@ class MediaRecorder:
         try:
             record = self._recorded(under_way)
         except MediaUnavailable as err:
-            if not self._gives_up(under_way):
+            if under_way.waited_seconds(time.monotonic()) <= WAIT_SECONDS:
                 page.write(event.id, MediaRecord(state="recording", reason=f"waiting: {err}"))
                 return
-            self._shelf.remove([event.id])
             record = self._failed(event, str(err))
         except OSError as err:
             record = self._failed(event, err.strerror or str(err))
@@ -186,6 +186,8 @@ class MediaRecorder:
         until_ms = event.ended_at_ms or under_way.span.to_ms
         under_way.looked_ms = min(under_way.span.to_ms, until_ms, max(under_way.cursor.ms, under_way.span.opened_ms))
         self._bench.clear(event.id)
+        if not record.num_bytes and under_way.may_lie_there:
+            self._shelf.remove([event.id])
         self._finish(page, under_way)
 
     def _recorded(self, under_way: UnderWay) -> MediaRecord:
@@ -198,18 +200,14 @@ class MediaRecorder:
         with self._shelf.asked() as place:
             if under_way.is_inherited and (record := whole_record(place, event_id)):
                 return record
-        if draft.pictures and not self._make_room(draft.record.num_bytes, event_id):
+        self._shelf.count(self.ledger.pages.values())
+        more_bytes = draft.record.num_bytes - under_way.record.num_bytes
+        if draft.pictures and not self._make_room(max(0, more_bytes), event_id):
             return MediaRecord(state="recording", reason=TOO_SMALL, recorded_at_ms=draft.record.recorded_at_ms)
         if draft.pictures:
             with self._shelf.asked() as place:
                 draft.put(place, event_id)
         return draft.record
-
-    def _gives_up(self, under_way: UnderWay) -> bool:
-        """Whether an event has waited for too long."""
-        now = time.monotonic()
-        under_way.waits_since = now if under_way.waits_since is None else under_way.waits_since
-        return now - under_way.waits_since > WAIT_SECONDS
 
     def _failed(self, event: Event, why: str) -> MediaRecord:
         log.warning("event %s: not recorded: %s", event.id, why, extra={"stream_id": event.stream_id})
@@ -269,9 +267,11 @@ class MediaRecorder:
 
     def _make_room(self, num_bytes: int, for_event: str) -> bool:
         """Whether so many bytes more fit, once the oldest have gone. Raises MediaUnavailable while they cannot go."""
+        self._shelf.count(self.ledger.pages.values())
         excess = self._total.of(self.ledger.used_by_partition()) + num_bytes - self._limits.comfortable_bytes
         if excess > 0:
-            others = {each: record for each, record in self.ledger.records().items() if each != for_event}
+            records = self.ledger.records().items()
+            others = {each: record for each, record in records if each != for_event and record.recorded_at_ms}
             self._remove(oldest_first(others, excess, self._surroundings.kept), BY_SIZE)
         self._shelf.clear()
         return self._total.of(self.ledger.used_by_partition()) + num_bytes <= self._limits.num_bytes

@@ -31,7 +31,7 @@ def used_bytes(records: Iterable[MediaRecord]) -> int:
 def too_old(records: Mapping[str, MediaRecord], limits: Limits, now_ms: int) -> list[str]:
     """The events whose media was recorded too long ago, kept ones among them."""
     before_ms = now_ms - limits.seconds * 1000
-    return [event_id for event_id, each in records.items() if each.num_bytes and each.recorded_at_ms < before_ms]
+    return [event_id for event_id, each in records.items() if each.num_bytes and 0 < each.recorded_at_ms < before_ms]
 
 
 def oldest_first(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
+from services.api.media.ledger import LedgerPage
 from services.api.media.places.place import MediaPlace, MediaUnavailable
 from shared.waiting import Backoff
 
@@ -50,6 +51,16 @@ class Shelf:
             log.info("pictures and clips can be kept again")
         self._why = None
         self._backoff.reset()
+
+    def count(self, pages: Iterable[LedgerPage]) -> None:
+        """Notes what recorders that died had put of events, before their records said so. Raises MediaUnavailable."""
+        for page in pages:
+            for event_id, under_way in page.under_way.items():
+                if not under_way.is_counted:
+                    with self.asked() as place:
+                        num_bytes = sum(place.sizes(event_id).values())
+                    page.write(event_id, under_way.record.model_copy(update={"num_bytes": num_bytes}))
+                    under_way.is_counted = True
 
     def remove(self, event_ids: Iterable[str]) -> None:
         """Removes all that is kept of events: now, or once that can be."""

@@ -15,7 +15,7 @@ MAX_WAITING_BYTES: Final = 32_000_000
 """Of drafts that wait for their place; of compose's `/tmp` it is half."""
 
 
-class Bench:
+class CuttingBench:
     """Has a folder for each event that is cut, from entering to leaving the context. Used by one thread.
 
     Its own folder is locked as long as the process lives: one without a lock is nobody's. Methods raise OSError.

@@ -44,6 +44,8 @@ class UnderWay:
     record: MediaRecord
     is_inherited: bool = False
     """whether another recorder may have put its files"""
+    is_counted: bool = True
+    """whether its record says what lies there of it"""
     waits_since: float | None = None
     """Since when its files wait for their place, in seconds, steady."""
     looked_ms: int = 0
@@ -54,6 +56,16 @@ class UnderWay:
     def is_cut(self) -> bool:
         """Whether its clip was made, or could not be."""
         return self.record.recorded_at_ms > 0
+
+    @property
+    def may_lie_there(self) -> bool:
+        """Whether some of its files may be in their place, whatever its record says."""
+        return self.is_inherited or self.waits_since is not None
+
+    def waited_seconds(self, now: float) -> float:
+        """For how long its files wait for their place, at `now` in seconds, steady; from the first call on."""
+        self.waits_since = now if self.waits_since is None else self.waits_since
+        return now - self.waits_since
 
     def held_from_ms(self) -> int:
         """Frames from this time of capture on are needed yet."""
