@@ -9,6 +9,7 @@ from s3_server import KINDS, events_place
 
 from services.api.media.places.opening import place_of
 from services.api.media.records import KeptClip, MediaRecord
+from services.api.media.routes import PART_BYTES
 from shared.store.keys import keys_of
 
 CLIP_BYTES = bytes(range(256)) * 40
@@ -70,6 +71,23 @@ def test_files_come_whole_or_in_parts(server: RunningApi, event_id: str) -> None
         assert refused.json()["errors"][0]["code"] == "no_such_range"
     picture = server.http.get(f"/v1/events/{event_id}/pictures/opening.jpg")
     assert (picture.content, picture.headers["content-type"]) == (b"jpeg", "image/jpeg")
+
+
+def test_large_files_come_piece_by_piece(server: RunningApi, event_id: str, where: str) -> None:
+    film, path = CLIP_BYTES * 160, f"/v1/events/{event_id}/clip.mp4"
+    place_of(where, 10).put(event_id, "clip.mp4", film)
+    whole = server.http.get(path)
+    assert whole.content == film
+    first = 2 * PART_BYTES - 1
+    assert server.http.get(path, headers={"Range": f"bytes={first}-{first + 1}"}).content == film[first : first + 2]
+    assert server.http.get(path, headers={"Range": "bytes=7-"}).content == film[7:]
+    for asked, status in (({}, 200), ({"Range": "bytes=7-"}, 206), ({"If-None-Match": whole.headers["etag"]}, 304)):
+        head = server.http.head(path, headers=asked)
+        assert (head.status_code, head.content, head.headers["etag"]) == (status, b"", whole.headers["etag"])
+    assert server.http.head(path).headers["content-length"] == str(len(film))
+    older = {"Range": "bytes=7-", "If-Range": '"older"'}
+    assert server.http.get(path, headers=older).status_code == 200
+    assert server.http.get(path, headers=older | {"If-Range": whole.headers["etag"]}).status_code == 206
 
 
 def test_what_is_missing_is_explained(server: RunningApi, redis_client: redis.Redis, event_id: str) -> None:

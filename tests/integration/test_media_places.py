@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 import redis
 from api_server import BASE_MS, an_event, running_api, write_event
@@ -266,6 +267,24 @@ def test_the_api_says_that_the_place_is_away(
         assert api.http.get(path).content == b"film"
 
 
+def test_a_file_that_ends_early_is_no_defect(
+    redis_client: redis.Redis, redis_url: str, weather: Weather, caplog: pytest.LogCaptureFixture
+) -> None:
+    with running_api(redis_url, events_dir=weather.where) as api:
+        api.add("cam")
+        event_id = write_event(redis_client, an_event("cam", BASE_MS))
+        place_of(weather.where, 10).put(event_id, CLIP, bytes(30_000_000))  # more than sockets take ahead
+        with api.http.stream("GET", f"/v1/events/{event_id}/clip.mp4") as answer:
+            pieces = answer.iter_raw()
+            assert next(pieces)
+            weather.go()
+            with pytest.raises(httpx.RemoteProtocolError):
+                list(pieces)
+        eventually(lambda: "not shown to its end" in caplog.text, "its line")
+        assert "Traceback" not in caplog.text
+        weather.come()
+
+
 def test_nothing_else_waits_for_a_bucket_that_hangs(
     s3: S3Server, redis_client: redis.Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,6 +309,20 @@ def test_nothing_else_waits_for_a_bucket_that_hangs(
         for each in askers:
             each.join()
         assert answers == [503] * 50
+    line.close()
+
+
+def test_an_upload_that_is_given_up_leaves_nothing(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Line(s3.port)
+    for name, value in s3.variables(line.port).items():
+        monkeypatch.setenv(name, value)
+    place, began = place_of(s3.new_bucket(), 0.5), time.monotonic()
+    line.put("silent")
+    with pytest.raises(MediaUnavailable, match="it does not answer in time"):
+        place.put(EVENT, CLIP, bytes(1_000_000))
+    assert time.monotonic() - began < 10
+    line.put("open")
+    assert place.sizes(EVENT) == {}
     line.close()
 
 
@@ -358,7 +391,14 @@ def test_no_other_place_is_taken(where: str, monkeypatch: pytest.MonkeyPatch) ->
         assert "pass" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["ftp://host", "http://name:pass@host", "host:9000", "http://host?x"])
+def test_a_login_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "pass\n")
+    with pytest.raises(SettingsInvalid, match="AWS_SECRET_ACCESS_KEY: it holds the end of a line") as caught:
+        place_of("s3://bucket", 5)
+    assert "pass" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["", "ftp://host", "http://name:pass@host", "host:9000", "http://host?x"])
 def test_an_endpoint_is_an_address(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", url)
     with pytest.raises(SettingsInvalid, match="AWS_ENDPOINT_URL: allowed is") as caught:

@@ -1,5 +1,6 @@
 """Pictures and clips of events, as files that browsers and players may ask for in parts."""
 
+import logging
 import re
 from collections.abc import AsyncIterator
 from email.utils import formatdate
@@ -8,9 +9,10 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
+from starlette.types import Receive, Scope, Send
 
 from services.api.context import ApiContext, Context
-from services.api.media.places.place import CLIP, MediaFacts, MediaPlace, kind_of, picture_name
+from services.api.media.places.place import CLIP, MediaFacts, MediaPlace, MediaUnavailable, kind_of, picture_name
 from services.api.media.records import Kind
 from services.api.openapi.docs import Responses, errors
 from services.api.protocol.errors import ApiError, ErrorDetail, error_response
@@ -23,6 +25,7 @@ PART_BYTES: Final = 512 * 1024
 """What is held of a file for each who is shown it, and what a bucket is asked for at a time."""
 NOBODY = "no recorder has heard of the event"
 
+log = logging.getLogger(__name__)
 router = APIRouter(prefix="/v1/events/{event_id}", tags=["events"])
 
 KindPath = Annotated[
@@ -37,6 +40,17 @@ def _file(kind: str) -> Responses:
         304: {"description": "The caller has it"},
         **errors(404, 416, 503),
     }
+
+
+class PartedFile(StreamingResponse):
+    """A file that ends early where its place goes away: the caller sees that, and may ask for the rest."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        try:
+            await super().__call__(scope, receive, send)
+        except MediaUnavailable as err:
+            log.warning("a file was not shown to its end: %s", err)
 
 
 @router.get("/pictures/{kind}.jpg", response_class=Response, responses=_file("image/jpeg"))
@@ -89,7 +103,7 @@ async def _answer(
         for at in range(first + PART_BYTES, 0 if is_empty else end, PART_BYTES):
             yield await place.part(event_id, name, facts.etag, at, min(end, at + PART_BYTES))
 
-    return StreamingResponse(parts(), 206 if asked else 200, headers, kind_of(name))
+    return PartedFile(parts(), 206 if asked else 200, headers, kind_of(name))
 
 
 def _asked_part(request: Request, facts: MediaFacts) -> tuple[int, int] | None:

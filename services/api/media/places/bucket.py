@@ -136,13 +136,15 @@ class EventBucket:
 
 
 def _endpoint() -> str:
-    """What the library is to ask, if it is not Amazon; it panics at a URL that is none."""
-    for name in ENDPOINTS:
-        if url := os.environ.get(name):
-            if not ENDPOINT.fullmatch(url):
-                raise SettingsInvalid(f"{name}: allowed is http(s)://HOST[:PORT][/PATH], without a login")
-            return url
-    return ""
+    """What the library is to ask, if it is not Amazon; it would panic at what is refused here."""
+    for name, value in os.environ.items():
+        if name.startswith("AWS_") and not value.isprintable():
+            raise SettingsInvalid(f"{name}: it holds the end of a line, or another character that is not seen")
+    given = {name: os.environ[name] for name in ENDPOINTS if name in os.environ}
+    for name, url in given.items():
+        if not ENDPOINT.fullmatch(url):
+            raise SettingsInvalid(f"{name}: allowed is http(s)://HOST[:PORT][/PATH], without a login")
+    return next(iter(given.values()), "")
 
 
 @contextmanager
