@@ -13,7 +13,7 @@ from in_process import InProcess, Outcome
 
 from afterimage.feedback import collecting
 from afterimage.feedback.folder import FeedbackFolder
-from services.api.media.folder import EventFolder
+from services.api.media.places.folder import EventFolder
 from services.api.media.records import KeptClip, MediaRecord
 from shared.events import Event
 from shared.store.keys import keys_of
@@ -35,7 +35,7 @@ def events_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(redis_url: str, events_dir: Path) -> Iterator[RunningApi]:
-    with running_api(redis_url, events_dir=events_dir) as api:
+    with running_api(redis_url, events_dir=str(events_dir)) as api:
         yield api
 
 

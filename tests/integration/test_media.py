@@ -9,71 +9,23 @@ from pathlib import Path
 import av
 import pytest
 import redis
-from leasing import seize
 from staged import FPS, Stage, StagedStream, footage
+from studio import CLOSES, LARGE, OPENS, POST, PRE, Studio
 from typer.testing import CliRunner
 
 from afterimage.__main__ import app
-from services.api.followers.cursors import Cursors
 from services.api.media.check import UNHEARD, RecorderRuns
 from services.api.media.cutting.bench import CuttingBench
 from services.api.media.cutting.frames import GONE
-from services.api.media.cutting.under_way import NO_FRAMES, Around
-from services.api.media.media_recorder import MediaRecorder
-from services.api.media.metrics import MediaMetrics
+from services.api.media.cutting.under_way import NO_FRAMES
 from services.api.media.places.folder import UNFINISHED
-from services.api.media.places.opening import place_of
 from services.api.media.places.place import CLIP, TIMES, picture_name
 from services.api.media.records import MediaRecord, MediaRecords
 from services.api.media.retention import BY_AGE, BY_SIZE, Limits
-from services.api.media.shelf import Shelf
-from shared.entries import EntryId
-from shared.events import Event
 from shared.life.event_desk import EventDesk
 from shared.life.marks import Mark
 from shared.store.keys import PARTITIONS, keys_of, partition_of
-from shared.store.leases import Lease
 from shared.store.registry import Registry
-
-PRE, POST = 3, 5
-"""Seconds of a clip before and after the opening."""
-OPENS, CLOSES = 100, 180
-LARGE = Limits(86_400, 1 << 30)
-
-
-class Studio:
-    """A recorder of all partitions that reads the feed when the test says so."""
-
-    def __init__(self, client: redis.Redis, where: str, bench: CuttingBench, limits: Limits) -> None:
-        self.client, self.place, self.lost = client, place_of(where, 10), list[Lease]()
-        shelf, around = Shelf(self.place), Around(PRE, POST)
-        self.recorder = MediaRecorder(client, shelf, bench, around, limits, MediaMetrics(), self.lost.append)
-        for lease in seize(client, "recorder").values():
-            self.recorder.take_over(lease)
-        self.recorder.settle()
-
-    def hear(self) -> None:
-        """Takes in what is new in the feed."""
-        for partition, page in list(self.recorder.ledger.pages.items()):
-            place = EntryId.parse(page.heard), 1000
-            for entries in Cursors(self.client, "recorder").read({partition: place}).values():
-                self.recorder.handle(page.lease, entries)
-
-    def look(self) -> None:
-        """All that a recorder does in one go, twice: what is cut is followed on at the next look."""
-        for _ in range(2):
-            self.hear()
-            while self.recorder.work():
-                continue
-            self.recorder.settle()
-
-    def record(self, event: Event) -> MediaRecord:
-        """What is told of an event."""
-        return MediaRecords(self.client).get([event.id])[event.id]
-
-    def files(self, event: Event) -> list[str]:
-        """Names of its files."""
-        return sorted(self.place.sizes(event.id))
 
 
 @pytest.fixture
