@@ -144,7 +144,9 @@ class Attack:
         return len(records) == len(self._events) and all(each.state != "recording" for each in records.values())
 
     def _measure(self) -> None:
-        total = sum(sum(sizes.values()) for sizes in self._lying().values())
+        before, after = self._lying(), self._lying()  # what is in both was there all the time between
+        both = before.keys() & after.keys()
+        total = sum(min(sum(before[each].values()), sum(after[each].values())) for each in both)
         self._report.most_bytes = max(self._report.most_bytes, total)
 
     def _lying(self) -> dict[str, Sizes]:

@@ -144,7 +144,7 @@ def test_only_what_is_asked_for_is_taken_and_nothing_else_is_let_go(desk: Desk, 
 
 def test_an_interrupted_run_goes_on(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     events = [desk.event(100 * each) for each in range(1, 4)]
-    clip = desk.files.file(events[2], "clip.mp4")
+    clip = desk.files.path(events[2], "clip.mp4")
     clip.rename(clip.with_name("elsewhere"))
     found = desk.told(tmp_path)
     assert found["added"] == events[:2]

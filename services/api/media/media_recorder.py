@@ -177,7 +177,7 @@ class MediaRecorder:
             record = self._recorded(under_way)
         except MediaUnavailable as err:
             if under_way.waited_seconds(time.monotonic()) <= WAIT_SECONDS:
-                page.write(event.id, MediaRecord(state="recording", reason=f"waiting: {err}"))
+                page.write(event.id, under_way.record.model_copy(update={"reason": f"waiting: {err}"}))
                 return
             record = self._failed(event, str(err))
         except OSError as err:
