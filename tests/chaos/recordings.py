@@ -83,6 +83,8 @@ class Attack:
     def __init__(self, client: redis.Redis, url: str, folder: Path, where: str, plan: Plan) -> None:
         self._client, self._url, self._plan = client, url, plan
         self._log, self._where, self._place = folder / "recorder.log", where, place_of(where, 20)
+        self._bench = folder / "bench"
+        self._bench.mkdir()
         self._report = Report()
         self._events: list[Event] = []
 
@@ -128,7 +130,7 @@ class Attack:
             "KEEP_MEDIA_MB": str(self._plan.limit_mb),
             "LEASE_SECONDS": str(self._plan.lease_seconds),
         }
-        environment = {f"AFTERIMAGE_{name}": value for name, value in settings.items()}
+        environment = {f"AFTERIMAGE_{name}": value for name, value in settings.items()} | {"TMPDIR": str(self._bench)}
         return Child("recorder", [sys.executable, "-m", "services.api.media"], self._log, environment)
 
     def _is_heard(self) -> bool:
@@ -162,6 +164,8 @@ class Attack:
         self._report.problems += [f"{event_id}: lies there unknown" for event_id in lying.keys() - records.keys()]
         halves = [name for sizes in lying.values() for name in sizes if name.endswith(UNFINISHED)]
         self._report.problems += [f"{name}: half a file" for name in halves]
+        if len(list(self._bench.iterdir())) != 1:
+            self._report.problems.append("what a killed recorder was cutting lies there still")
         if self._report.most_bytes > self._plan.limit_mb * 1_000_000:
             self._report.problems.append(f"{self._report.most_bytes} bytes at once")
 
