@@ -26,7 +26,8 @@ from services.api.delivery.channels.webhooks import DeliveryFailed
 from services.api.delivery.outbox import Letter
 from services.api.delivery.pictures import NONE, WAIT_SECONDS, Pictures
 from services.api.delivery.targets import Target
-from services.api.media.folder import EventFolder, picture_name
+from services.api.media.places.folder import EventFolder
+from services.api.media.places.place import picture_name
 from services.api.media.records import MediaRecords
 from shared.entries import EntryId
 from shared.events import Event

@@ -2,7 +2,7 @@
 
 from services.api.delivery.worker import DeliveryWorker, WorkerMetrics
 from services.api.kept.catalog import ModelListing
-from services.api.media.folder import EventFolder
+from services.api.media.places.opening import API_SECONDS, place_of
 from services.api.settings import DeliverySettings
 from shared.service.lifecycle import run_service, stop_on_signals
 from shared.service.logs import configure_logging
@@ -25,8 +25,8 @@ def main() -> int:
     serve_metrics(metrics.registry, settings, lambda: tenancy.is_heard)
     client = connect(settings.redis_url.get_secret_value())
     vault = Vault(settings.secret_key.get_secret_value())
-    catalog, folder = ModelListing(settings.models_dir), EventFolder(settings.events_dir)
-    DeliveryWorker(client, tenancy, settings.receivers, catalog, metrics, stop, vault, folder).run()
+    catalog, place = ModelListing(settings.models_dir), place_of(settings.events_dir, API_SECONDS)
+    DeliveryWorker(client, tenancy, settings.receivers, catalog, metrics, stop, vault, place).run()
     return 0
 
 

@@ -9,7 +9,7 @@ import redis
 
 from services.api.delivery.outbox import Letter
 from services.api.media.cutting.frames import frames_between
-from services.api.media.folder import EventFolder, picture_name
+from services.api.media.places.place import MediaPlace, MediaUnavailable, picture_name
 from services.api.media.records import MediaRecords
 from shared.errors import StoreUnavailable
 from shared.store.client import translated
@@ -21,7 +21,6 @@ LOOK_SECONDS: Final = 0.25
 YOUNG_SECONDS: Final = 60.0
 """Of an event that was told of before, whatever is to come is there."""
 NEAR_MS: Final = 1000
-MAX_BYTES: Final = 8_000_000
 NONE: Final = "no picture of its opening was there"
 
 
@@ -33,10 +32,10 @@ class FoundPicture(NamedTuple):
 
 
 class Pictures:
-    """Looks in the queue, where a recorder holds an event's frames while it happens, and in the recorder's folder."""
+    """Looks in the queue, where a recorder holds an event's frames while it happens, then where it puts files."""
 
-    def __init__(self, client: redis.Redis, folder: EventFolder) -> None:
-        self._client, self._folder = client, folder
+    def __init__(self, client: redis.Redis, place: MediaPlace) -> None:
+        self._client, self._place = client, place
         self._records = MediaRecords(client)
 
     async def opening(self, letter: Letter) -> FoundPicture:
@@ -45,7 +44,7 @@ class Pictures:
         while True:
             try:
                 found, is_to_come = await asyncio.to_thread(self._look, letter)
-            except (StoreUnavailable, OSError):
+            except (StoreUnavailable, MediaUnavailable):
                 return FoundPicture(b"", "pictures cannot be read now")
             if found.jpeg or not is_to_come or time.monotonic() >= deadline:
                 return found
@@ -54,7 +53,7 @@ class Pictures:
     def _look(self, letter: Letter) -> tuple[FoundPicture, bool]:
         """What there is, and whether more may come."""
         event = json.loads(letter.event)
-        if jpeg := self._kept(event["id"]) or self._queued(letter.stream_id, event["started_at_ms"]):
+        if jpeg := self._queued(letter.stream_id, event["started_at_ms"]) or self._kept(event["id"]):
             return FoundPicture(jpeg), False
         record = self._records.get([event["id"]]).get(event["id"])
         has_recorder = self._has_recorder(letter.stream_id)
@@ -67,11 +66,9 @@ class Pictures:
 
     def _kept(self, event_id: str) -> bytes:
         try:
-            with self._folder.file(event_id, picture_name("opening")).open("rb") as file:
-                jpeg = file.read(MAX_BYTES + 1)
-        except (FileNotFoundError, NotADirectoryError):
+            return self._place.read(event_id, picture_name("opening"))
+        except FileNotFoundError:
             return b""
-        return jpeg if len(jpeg) <= MAX_BYTES else b""
 
     def _queued(self, stream_id: str, at_ms: int) -> bytes:
         frames = frames_between(self._client, stream_id, at_ms, at_ms + NEAR_MS)

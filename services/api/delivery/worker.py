@@ -15,7 +15,7 @@ from services.api.delivery.targets import TargetBook
 from services.api.followers.cursors import Cursors
 from services.api.followers.follower import Follower, FollowerMetrics
 from services.api.kept.catalog import ModelListing
-from services.api.media.folder import EventFolder
+from services.api.media.places.place import MediaPlace
 from shared.network.addresses import AddressPolicy
 from shared.service.lease_metrics import LeaseMetrics
 from shared.service.metrics_server import new_registry
@@ -44,7 +44,7 @@ class DeliveryWorker:
     metrics: WorkerMetrics
     stop: threading.Event
     vault: Vault
-    folder: EventFolder
+    place: MediaPlace
 
     def run(self) -> None:
         """Works until stopped."""
@@ -52,7 +52,7 @@ class DeliveryWorker:
 
     async def _run(self) -> None:
         outbox, book = Outbox(self.client), TargetBook(self.client, self.vault)
-        post = Posts(self.policy, Pictures(self.client, self.folder))
+        post = Posts(self.policy, Pictures(self.client, self.place))
         sender = Sender(outbox, book, post, self.metrics.delivery)
         fanout = Fanout(self.client, outbox, sender)
         cursors = Cursors(self.client, "delivery")

@@ -16,7 +16,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-from services.api.media.places.place import REPLACED, MediaFacts, MediaUnavailable, Sizes, kind_of
+from services.api.media.places.place import MAX_READ_BYTES, REPLACED, MediaFacts, MediaUnavailable, Sizes, kind_of
 from shared.errors import SettingsInvalid
 
 if TYPE_CHECKING:
@@ -73,7 +73,10 @@ class EventBucket:
     def read(self, event_id: str, name: str) -> bytes:
         """All of an object; raises FileNotFoundError."""
         with _translated():
-            return bytes(obstore.get(self._store, _key(event_id, name)).bytes())
+            found = obstore.get(self._store, _key(event_id, name))
+            if found.meta["size"] > MAX_READ_BYTES:
+                raise FileNotFoundError(name)
+            return bytes(found.bytes())
 
     def delete(self, event_id: str, name: str) -> None:
         """Removes an object, if it is there."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from starlette.concurrency import run_in_threadpool
 
-from services.api.media.places.place import REPLACED, MediaFacts, MediaUnavailable, Sizes
+from services.api.media.places.place import MAX_READ_BYTES, REPLACED, MediaFacts, MediaUnavailable, Sizes
 
 UNFINISHED: Final = ".part"
 
@@ -46,8 +46,11 @@ class EventFolder:
 
     def read(self, event_id: str, name: str) -> bytes:
         """All of a file; raises FileNotFoundError."""
-        with _translated():
-            return self.path(event_id, name).read_bytes()
+        with _translated(), self.path(event_id, name).open("rb") as file:
+            content = file.read(MAX_READ_BYTES + 1)
+        if len(content) > MAX_READ_BYTES:
+            raise FileNotFoundError(name)
+        return content
 
     def delete(self, event_id: str, name: str) -> None:
         """Removes a file, if it is there."""

@@ -9,6 +9,7 @@ from shared.errors import AfterimageError
 CLIP: Final = "clip.mp4"
 TIMES: Final = "times.json"
 KINDS: Final = {"jpg": "image/jpeg", "mp4": "video/mp4", "json": "application/json"}
+MAX_READ_BYTES: Final = 8_000_000
 REPLACED: Final = "the file has just given way to another"
 
 Sizes = Mapping[str, int]
@@ -39,7 +40,7 @@ class MediaPlace(Protocol):
         """Writes a file, or what lies at a path; who looks sees all of it or what was there before."""
 
     def read(self, event_id: str, name: str) -> bytes:
-        """All of a file; raises FileNotFoundError."""
+        """All of a file, up to MAX_READ_BYTES; raises FileNotFoundError, also where it is larger."""
 
     def delete(self, event_id: str, name: str) -> None:
         """Removes a file, if it is there."""
