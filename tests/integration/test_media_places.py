@@ -16,7 +16,7 @@ from studio import LARGE, OPENS, Studio
 
 from services.api.media.cutting.bench import CuttingBench
 from services.api.media.places.opening import place_of
-from services.api.media.places.place import CLIP, TIMES, MediaPlace, MediaUnavailable
+from services.api.media.places.place import CLIP, MAX_READ_BYTES, TIMES, MediaPlace, MediaUnavailable
 from services.api.media.records import MediaRecords
 from services.api.settings import ApiSettings, RecorderSettings
 from shared.errors import SettingsInvalid
@@ -63,8 +63,10 @@ def test_files_are_found_by_event_and_stream(place: MediaPlace) -> None:
         place.delete(EVENT, TIMES)
         place.remove("cam-2.moved.1")
     assert (list(place.streams()), place.files("cam")) in (([], {}), (["cam"], {EVENT: {}}))
-    with pytest.raises(FileNotFoundError):
-        place.read(EVENT, TIMES)
+    place.put(EVENT, CLIP, bytes(MAX_READ_BYTES + 1))
+    for name in (TIMES, CLIP):  # there is none, and one that nobody takes into memory
+        with pytest.raises(FileNotFoundError):
+            place.read(EVENT, name)
 
 
 def test_what_has_been_replaced_is_not_mixed(place: MediaPlace) -> None:
@@ -163,6 +165,8 @@ def test_no_other_place_is_taken(where: str, monkeypatch: pytest.MonkeyPatch) ->
         with pytest.raises(SettingsInvalid, match=r"AFTERIMAGE_EVENTS_DIR: .*s3://BUCKET/PREFIX") as caught:
             read_settings(kind)
         assert "pass" not in str(caught.value)
+    with pytest.raises(SettingsInvalid, match=r"AFTERIMAGE_EVENTS_DIR: .*s3://BUCKET/PREFIX"):
+        place_of(where, 5)  # as `media check` is given it: a folder of that name would have nothing
 
 
 def test_a_login_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,10 @@ def checked_place(where: str) -> str:
 
 def place_of(where: str, timeout_seconds: float) -> MediaPlace:
     """The place, where no request takes longer than that; raises SettingsInvalid. Nothing is asked of it yet."""
-    found = BUCKET.fullmatch(where)
+    try:
+        found = BUCKET.fullmatch(checked_place(where))
+    except ValueError as err:
+        raise SettingsInvalid(f"AFTERIMAGE_EVENTS_DIR: {err}") from None
     if not found:
         return EventFolder(Path(where))
     try:
