@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -11,9 +10,7 @@ from films import render
 
 from shared.errors import DatasetUnusable
 from training.datasets.dataset import Dataset
-from training.datasets.fingerprint import fingerprint
 from training.datasets.reading import read_dataset
-from training.footage import read_video
 from training.truth import Interval
 
 SECONDS, FPS = 2.0, 10
@@ -68,29 +65,6 @@ def test_labels_keep_the_order_that_the_annotations_state(folder: Path) -> None:
     file.write_text(json.dumps({"labels": ["Walk", "Fall-Down", "bend"], "database": videos}))
     assert read_dataset(file).labels == ("walk", "fall_down", "bend")
     assert read_dataset(file, labels=["bend", "Walk"]).labels == ("bend", "walk")
-
-
-def test_a_video_may_be_judged_in_part(folder: Path) -> None:
-    file = folder / "annotations.json"
-    walk, sit = {"label": "walk", "segment": [0, 0.5]}, {"label": "sit", "segment": [1, 1.5]}
-    database = {"a": {"annotations": [walk], "judged": [sit]}, "b": {"annotations": [walk]}}
-    file.write_text(json.dumps({"labels": ["sit", "walk"], "database": database}))
-    dataset = read_dataset(file)
-    assert dataset.problems == ()
-    part, whole = dataset.videos
-    assert (part.intervals, part.judged) == (
-        (Interval("walk", 0, 0.5),),
-        (Interval("walk", 0, 0.5), Interval("sit", 1, 1.5)),
-    )
-    assert whole.judged is None
-    known = [read_video(video, dataset.labels, FPS, 48, 64).weights.T.tolist() for video in dataset.videos]
-    assert known == [[[0.0] * 10 + [1.0] * 5 + [0.0] * 5, [1.0] * 5 + [0.0] * 15], [[1.0] * 20] * 2]
-    assert fingerprint(dataset) != fingerprint(replace(dataset, videos=(replace(part, judged=None), whole)))
-    file.write_text(json.dumps({"database": {"a": {"judged": walk}, "b": {"judged": [{"label": "walk"}]}}}))
-    assert [str(each).partition(": ")[2] for each in read_dataset(file).problems] == [
-        "video 'a': judged are not a list",
-        "video 'b': annotation without segment",
-    ]
 
 
 def test_csv(folder: Path) -> None:

@@ -20,7 +20,7 @@ from training.augment import Augmentation, other_colours
 from training.datasets.dataset import Dataset
 from training.datasets.reading import read_dataset
 from training.evaluate import evaluate_on_dataset
-from training.fit import FitConfig, _shares, train_on_dataset
+from training.fit import FitConfig, train_on_dataset
 from training.frames import decoded
 from training.loop import Learner, LoopConfig, _confusion
 from training.mirror import may_mirror
@@ -243,20 +243,6 @@ def test_frames_at_a_videos_own_ends_count(tmp_path: Path) -> None:
     assert cut.weights[:, LABELS.index("leftwards")].all()
     assert not cut.weights[int(FPS), LABELS.index("rightwards")]
     assert cut.images.shape[1:] == (48, 64, 3)
-
-
-def test_what_nobody_judged_counts_neither_way(tmp_path: Path) -> None:
-    dataset = crossings(tmp_path / "videos", 1)
-    first = replace(dataset.videos[0], intervals=(Interval("rightwards", 0.0, 1.0),))
-    part = replace(first, judged=(*first.intervals, Interval("leftwards", 1.0, 1.5)))
-    parts, spec = replace(dataset, videos=(part,)), InputSpec(height=48, width=64)
-    [cut] = decoded(parts, FPS, spec, tmp_path, show_progress=False)
-    right, left = (np.flatnonzero(cut.weights[:, LABELS.index(label)]) / FPS for label in ("rightwards", "leftwards"))
-    assert 0 < right.min() < right.max() < 1, "not near its own start and end"
-    assert (left.min(), left.max()) == (1.0, pytest.approx(1.5 - 1 / FPS, abs=1e-6))
-    assert _shares(parts, [cut]).tolist() == [0.0, 1.0]
-    [whole] = decoded(replace(dataset, videos=(first,)), FPS, spec, tmp_path, show_progress=False)
-    assert _shares(replace(dataset, videos=(first,)), [whole]).tolist() == whole.targets.mean(axis=0).tolist()
 
 
 def test_optical_flow_points_where_things_go() -> None:
