@@ -7,12 +7,14 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Final, Literal, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: Final[tuple[Day, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MAX_HOURS: Final = 28
 MAX_SECONDS: Final = 86_400
+AS_LIST: Final = Strict(False)  # noqa: FBT003
+"""Of a tuple: a list is taken for it, as JSON has no other."""
 
 Severity = Literal["alert", "notice"]
 Withheld = Literal["maintenance", "schedule", "cooldown", "too_short"]
@@ -36,10 +38,18 @@ class Wish(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Hours(Wish):
+class WishPart(Wish):
+    """Takes no value of another type: it comes as it is in a request."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class Hours(WishPart):
     """Hours of some days, by the clock on the wall; those that end no later than they begin run past midnight."""
 
-    days: tuple[Day, ...] = Field(default=DAYS, min_length=1, max_length=len(DAYS), description="on which they begin")
+    days: Annotated[tuple[Day, ...], AS_LIST] = Field(
+        default=DAYS, min_length=1, max_length=len(DAYS), description="on which they begin"
+    )
     begin: ClockTime = Field(default="00:00", description="HH:MM")
     end: ClockTime = Field(default="00:00", description="HH:MM; that itself is outside")
 
@@ -52,11 +62,11 @@ class Hours(Wish):
         return (today and clock >= begin) or (yesterday and clock < end)
 
 
-class Schedule(Wish):
+class Schedule(WishPart):
     """When events are delivered: those that begin in any of these hours."""
 
     time_zone: ZoneName = "UTC"
-    hours: tuple[Hours, ...] = Field(min_length=1, max_length=MAX_HOURS)
+    hours: Annotated[tuple[Hours, ...], AS_LIST] = Field(min_length=1, max_length=MAX_HOURS)
 
     def holds(self, at_ms: int) -> bool:
         """Whether events that begin then are delivered."""
@@ -64,7 +74,7 @@ class Schedule(Wish):
         return any(hours.hold(at) for hours in self.hours)
 
 
-class LabelDelivery(Wish):
+class LabelDelivery(WishPart):
     """How events of one label are delivered."""
 
     severity: Severity = "alert"

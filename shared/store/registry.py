@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FENCED = 2
 TURN_SECONDS = 0.25
 ADD: Final = lua("stream_add")
-REPLACE: Final = lua("stream_replace")
+REPLACE: Final = lua("replace")
 REMOVE: Final = WRONG + EVENTS + lua("stream_remove")
 SET_IF_CURRENT: Final = OWNS + WRONG + lua("stream_set_if_current")
 
@@ -158,15 +158,25 @@ class Registry:
             pipeline.hlen(keys.streams)
         return [reply if isinstance(reply, int) else 0 for reply in replies_of(pipeline)]
 
-    def remove(self, stream_id: str) -> None:
-        """Removes a stream and all its keys; the feed tells that its open events closed. Raises StreamUnknown."""
+    def remove(self, stream_id: str, check: Callable[[StreamSpec], object] | None = None) -> StreamSpec:
+        """Removes a stream and all its keys, and returns what was asked of it; the feed tells that its open events
+        closed. Raises StreamUnknown.
+
+        `check` is given the very spec that goes, and raises where that must stay.
+        """
         keys = keys_of(stream_id)
         hashes = [keys.open, keys.progress, keys.status, keys.inference, keys.published, keys.state, keys.memory]
         named = [keys.streams, keys.changes, keys.feed, keys.kept, *hashes, *keys.own(stream_id)]
-        with translated():
-            known = Script(self._client, REMOVE)(named, [stream_id, OFFLINE, MAX_FEED_ENTRIES])
-        if not known:
-            raise StreamUnknown(f"no stream has the id {stream_id!r}")
+        while found := self._parts([stream_id]):
+            _, parts = found[0]
+            spec = StreamRecord.parse(stream_id, parts, self._vault).spec
+            if check:
+                check(spec)
+            stored = parts[0] if isinstance(parts[0], bytes) else b""  # Redis says what is wrong
+            with translated():
+                if Script(self._client, REMOVE)(named, [stream_id, OFFLINE, MAX_FEED_ENTRIES, stored]):
+                    return spec
+        raise StreamUnknown(f"no stream has the id {stream_id!r}")
 
     def get(self, stream_id: str) -> StreamRecord:
         """One stream; raises StreamUnknown."""
@@ -177,6 +187,11 @@ class Registry:
 
     def records(self, stream_ids: Iterable[str]) -> list[StreamRecord]:
         """Those of the streams that exist, in the given order; what cannot be read of one is said in its record."""
+        found = self._parts(stream_ids)
+        return [StreamRecord.parse(stream_id, parts, self._vault) for stream_id, parts in found]
+
+    def _parts(self, stream_ids: Iterable[str]) -> list[tuple[str, list[Any]]]:
+        """What Redis has of those that exist, as StreamRecord reads it."""
         wanted = list(stream_ids)
         pipeline = self._client.pipeline(transaction=False)
         for stream_id in wanted:
@@ -186,7 +201,7 @@ class Registry:
         replies = replies_of(pipeline)
         rows = [replies[start : start + 5] for start in range(0, len(replies), 5)]
         return [
-            StreamRecord.parse(stream_id, row, self._vault)
+            (stream_id, row)
             for stream_id, row in zip(wanted, rows, strict=True)
             if row[0] is not None and row[2] is not None
         ]

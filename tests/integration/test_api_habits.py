@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import redis
 from api_server import BASE_MS, CAMERA, RunningApi, an_event, publish, running_api, write_event
 from films import render
 
+from services.api.protocol.preconditions import Preconditions
 from shared.store.registry import Registry
+from shared.streams import StreamSpec
 from training.datasets.reading import read_dataset
 
 ONE = "/v1/streams/one"
@@ -95,6 +98,24 @@ def test_who_has_not_seen_the_last_change_is_refused(api: RunningApi) -> None:
     assert newest != etag
     assert api.http.patch(ONE, json={"fps": 3}).headers["ETag"] == newest
     assert api.http.delete(ONE, headers={"If-Match": newest}).status_code == 204
+
+
+@pytest.mark.parametrize(("method", "path"), [("DELETE", ONE), ("PATCH", ONE), ("POST", f"{ONE}/pause")])
+def test_a_change_between_the_look_and_the_write_is_not_lost(
+    api: RunningApi, monkeypatch: pytest.MonkeyPatch, method: str, path: str
+) -> None:
+    api.add("one")
+    look = Preconditions.check
+
+    def look_and_let_another_write(seen: Preconditions, spec: StreamSpec | None) -> None:
+        look(seen, spec)
+        if seen.if_match:
+            httpx.patch(f"{api.url}{ONE}", json={"fps": 3}, trust_env=False).raise_for_status()
+
+    monkeypatch.setattr(Preconditions, "check", look_and_let_another_write)
+    headers = {"If-Match": api.http.get(ONE).headers["ETag"]}
+    assert api.error(412, method, path, headers=headers, json={"fps": 5})["field"] == "If-Match"
+    assert (api.http.get(ONE).json()["fps"], api.http.get(ONE).json()["paused"]) == (3, False)
 
 
 def test_pausing_twice_is_pausing(api: RunningApi) -> None:
@@ -240,12 +261,15 @@ def test_head_is_get_without_its_body(api: RunningApi, path: str) -> None:
         (ONE, "DELETE, GET, HEAD, PATCH, PUT"),
         ("/v1/streams", "GET, HEAD, POST"),
         ("/v1/streams/probe", "POST"),
+        ("/v1/events/export", "GET, HEAD"),
+        ("/v1/events/live", "GET, HEAD"),
         (f"{ONE}/pause", "POST"),
     ],
 )
 def test_what_is_not_allowed_says_what_is(api: RunningApi, path: str, allowed: str) -> None:
-    reply = api.http.request("TRACE", path)
-    assert (reply.status_code, reply.headers["Allow"]) == (405, allowed)
+    for method in {"TRACE", "GET", "POST", "PUT", "PATCH", "DELETE"} - set(allowed.split(", ")):
+        reply = api.http.request(method, path, params={"text": "a"}, json={})
+        assert (reply.status_code, reply.headers.get("Allow")) == (405, allowed), method
 
 
 def test_long_answers_are_compressed_for_who_wants_that(api: RunningApi, written: None) -> None:

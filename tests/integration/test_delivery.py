@@ -5,6 +5,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import redis
 from api_server import an_event, running_api, write_event
@@ -13,9 +14,11 @@ from patience import eventually
 from standardwebhooks import Webhook, WebhookVerificationError
 from web_server import Handler, web_server
 
+from services.api.delivery import routes
 from services.api.delivery.channels.webhooks import body_of
 from services.api.delivery.outbox import Letter
-from services.api.delivery.targets import new_secret
+from services.api.delivery.targets import TargetKind, new_secret
+from services.api.schemas.targets import check_url
 from shared.entries import EntryId
 from shared.errors import SourceFailed
 from shared.network.addresses import AddressPolicy
@@ -70,6 +73,28 @@ def test_targets_are_made_shown_without_secrets_changed_tested_and_removed(
         assert refusal["field"] == "secret"
         assert "hush" not in str(refusal)
     assert receiver.forged == []
+
+
+def test_who_changes_a_target_undoes_nothing_that_another_does_meanwhile(
+    redis_url: str, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others: list[tuple[str, Any]] = [("PATCH", {"labels": ["fell"]})]
+    look = check_url
+
+    def look_and_let_another_write(kind: TargetKind, url: str) -> None:
+        look(kind, url)
+        if others and url.endswith("mine"):
+            method, body = others.pop(0)
+            httpx.request(method, f"{api.url}/v1/targets/hook", json=body, trust_env=False).raise_for_status()
+
+    with running_api(redis_url) as api:
+        api.http.post("/v1/targets", json={"id": "hook", "url": "http://a.invalid/"}).raise_for_status()
+        monkeypatch.setattr(routes, "check_url", look_and_let_another_write)
+        changed = api.http.patch("/v1/targets/hook", json={"url": "http://b.invalid/mine"}).json()
+        assert (changed["url"], changed["labels"]) == ("http://b.invalid/mine", ["fell"])
+        others.append(("DELETE", None))
+        assert api.error(404, "PATCH", "/v1/targets/hook", json={"url": "http://c.invalid/mine"})["code"]
+        assert api.http.get("/v1/targets").json()["items"] == []
 
 
 def test_a_letter_that_cannot_be_delivered_dies_and_is_replayed(

@@ -1,15 +1,17 @@
 import re
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from fastapi.routing import iter_route_contexts
 from openapi_spec_validator import validate
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from services.api.app import create_app
 from services.api.protocol.errors import ProblemBody
 from services.api.schemas import history, keys, probes, service, session, streams, targets
 from services.api.settings import ApiSettings
 from shared.events import Event
+from shared.life.delivery_rules import LabelDelivery
 
 MODELS: dict[str, type[BaseModel]] = {
     **{
@@ -86,3 +88,36 @@ def test_the_document_is_valid_and_tidy(document: dict[str, Any]) -> None:
 
 def test_the_document_tells_nothing_of_the_settings(document: dict[str, Any]) -> None:
     assert "s3cret" not in str(document)
+
+
+def models_in(annotation: Any) -> set[type[BaseModel]]:
+    """Those that a value of this type is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return {annotation}.union(*(models_in(each.annotation) for each in annotation.model_fields.values()))
+    return set().union(*map(models_in, get_args(annotation)))
+
+
+def test_a_body_takes_no_value_of_another_type_than_documented() -> None:
+    routes = iter_route_contexts(create_app(ApiSettings()).routes)
+    bodies = [getattr(each.original_route, "body_field", None) for each in routes]
+    models = set().union(*(models_in(body.field_info.annotation) for body in bodies if body))
+    assert {keys.KeyCreate, targets.TargetPatch, LabelDelivery} <= models
+    assert {each for each in models if not each.model_config.get("strict")} == set()
+    assert {each for each in models if each.model_config.get("extra") != "forbid"} == set()
+
+
+@pytest.mark.parametrize(
+    ("model", "field", "values"),
+    [
+        (keys.KeyCreate, "expires_at_ms", (str(1 << 50), True)),
+        (targets.TargetCreate, "enabled", (0, "true")),
+        (targets.TargetPatch, "enabled", (1, "no")),
+        (streams.StreamCreate, "delivery", ({"moved": {"cooldown_seconds": True}}, {"moved": {"min_seconds": "1"}})),
+    ],
+)
+def test_a_number_is_no_word_and_a_truth_is_no_number(model: type[BaseModel], field: str, values: tuple[Any]) -> None:
+    example = model.model_json_schema()["examples"][0]
+    model.model_validate(example)
+    for value in values:
+        with pytest.raises(ValidationError, match=field):
+            model.model_validate({**example, field: value})

@@ -59,17 +59,18 @@ def show_target(target_id: TargetIdPath, context: Context) -> TargetView:
 def change_target(target_id: TargetIdPath, wanted: TargetPatch, context: Context, changes: ChangesOf) -> TargetView:
     """Changes one; while it is not enabled, what waits for it goes on waiting, and nothing is added."""
     given = {name: value for name, value in wanted if value is not None or name == "severity"}
-    changed = {name: given[name] for name in given.keys() & wanted.model_fields_set}
+    given = {name: given[name] for name in given.keys() & wanted.model_fields_set}
 
     def change(target: Target) -> Target:
+        fields = dict(given)  # of each attempt its own
         if wanted.url == TargetView.of(target).url and not target.is_locked:  # as it was shown: it stays what it is
-            changed.pop("url", None)
+            fields.pop("url", None)
         else:
             _check(target.kind, wanted.url)
         if target.is_locked and target.kind != "webhook":
-            changed.setdefault("secret", new_secret())  # which nobody needs
-        gone = None if changed.get("enabled") else target.gone
-        return Target(**{**target.model_dump(), **changed, "gone": gone})
+            fields.setdefault("secret", new_secret())  # which nobody needs
+        gone = None if fields.get("enabled") else target.gone
+        return Target(**{**target.model_dump(), **fields, "gone": gone})
 
     before, target = context.targets.book.change(target_id, change)
     changes.note(TargetView.of(before), TargetView.of(target))

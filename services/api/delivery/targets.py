@@ -109,7 +109,7 @@ class TargetBook:
         self._client = client
         self._vault = vault
         self._time = Script(client, lua("time_of"))
-        self._replace = Script(client, lua("stream_replace"))
+        self._replace = Script(client, lua("replace"))
         self._seen: Any = ()
         self._targets: dict[str, Target] = {}
         self._tell_at = 0.0

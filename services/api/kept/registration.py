@@ -13,7 +13,6 @@ import redis
 from services.api.kept.catalog import ModelListing
 from services.api.kept.frames import last_published_ms
 from services.api.protocol.errors import ApiError, refused
-from services.api.protocol.preconditions import Preconditions
 from services.api.schemas.streams import StreamChange, StreamCreate, StreamPut
 from services.api.settings import ApiSettings
 from shared.clock import now_ms
@@ -27,14 +26,13 @@ from shared.words.redaction import MASK, shown_source
 
 MAX_ATTEMPTS = 8
 MAX_SLUG = 56
-UNCONDITIONAL = Preconditions()
 OWN_PATHS = frozenset({"probe"})
 """What follows /v1/streams/ and is no stream."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """What came of a PUT: the stream as it was (None: it is new) and is, and which of its fields are others."""
+    """What came of a PUT or a change: the stream as it was (None: it is new) and is, and which fields are others."""
 
     before: StreamSpec | None
     record: StreamRecord
@@ -90,31 +88,33 @@ class Registrar:
                 return Placed(before, self._registry.get(stream_id), changed)
         raise _in_conflict(stream_id)
 
-    def change(
-        self, stream_id: str, wanted: StreamChange, preconditions: Preconditions = UNCONDITIONAL
-    ) -> StreamRecord:
+    def change(self, stream_id: str, wanted: StreamChange, check: Callable[[StreamSpec], object]) -> Placed:
         """Changes a stream as it is at this moment, whoever else changes it; raises StreamUnknown.
 
-        A source that comes back as it is shown stays what it is; any other with the mask in it is refused.
+        A source that comes back as it is shown stays what it is; any other with the mask in it is refused. `check` is
+        given what is replaced, and raises where that must stay.
         """
         changes = {name: getattr(wanted, name) for name in wanted.model_fields_set}
-        return self._replaced(stream_id, lambda seen: self._changed(seen, changes), preconditions)
+        return self._replaced(stream_id, lambda seen: self._changed(seen, changes), check)
 
     def forget(self, stream_id: str) -> StreamRecord:
         """Asks inference to empty a stream's memory; raises StreamUnknown."""
-        return self._replaced(stream_id, lambda seen: seen.spec.model_copy(update={"forgets": seen.spec.forgets + 1}))
+        asked = self._replaced(stream_id, lambda seen: seen.spec.model_copy(update={"forgets": seen.spec.forgets + 1}))
+        return asked.record
 
     def _replaced(
         self,
         stream_id: str,
         make: Callable[[StreamRecord], StreamSpec],
-        preconditions: Preconditions = UNCONDITIONAL,
-    ) -> StreamRecord:
+        check: Callable[[StreamSpec], object] | None = None,
+    ) -> Placed:
         for _ in range(MAX_ATTEMPTS):
             seen = self._registry.get(stream_id)
-            preconditions.check(seen.spec)
-            if self._store(seen, _made(seen, make)):
-                return self._registry.get(stream_id)
+            if check:
+                check(seen.spec)
+            spec = _made(seen, make)
+            if self._store(seen, spec):
+                return Placed(seen.spec, self._registry.get(stream_id), _differing(seen.spec, spec))
         raise _in_conflict(stream_id)
 
     def _find(self, stream_id: str) -> StreamRecord | None:

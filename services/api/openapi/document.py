@@ -1,16 +1,19 @@
 """The OpenAPI document: what FastAPI finds in the routes, and what all of them have in common."""
 
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
 from services.api.protocol.errors import ProblemBody
 from services.api.protocol.middleware import HEADER
+from services.api.security.policy import asked
 
 DESCRIPTION: Final = """Streaming video analytics with memory: register cameras and files, read what happened in them,
 or listen as it happens. Times are in milliseconds since 1970. Every error is RFC 9457's `application/problem+json`,
@@ -42,10 +45,15 @@ def describe(app: FastAPI, prefix: str) -> None:
 
 
 async def known_parameters(connection: HTTPConnection) -> None:
-    """Refuses a request with a query parameter that its path does not document."""
+    """Refuses a request with a query parameter that its path does not document, and one of which another path that is
+    documented only seems to be the id (405: `DELETE /v1/events/export`).
+    """
     scope = connection.scope
-    operations = connection.app.openapi()["paths"].get(getattr(scope.get("route"), "path", ""), {})
-    operation = operations.get(scope.get("method", "").lower())
+    paths, route_path = connection.app.openapi()["paths"], getattr(scope.get("route"), "path", "")
+    method, asked_path = asked(scope)
+    if asked_path != route_path and asked_path in paths:
+        raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
+    operation = paths.get(route_path, {}).get(method.lower())
     if operation is None:
         return
     known = [each["name"] for each in operation.get("parameters", ()) if each["in"] == QUERY]

@@ -133,13 +133,16 @@ def change_stream(
     A new source goes on after the last frame of the old one: `base_ms` moves forward unless it is given. A model takes
     over with an empty memory once it is loaded; naming the model that is set takes up a new version of it.
     """
-    before = context.registry.get(stream_id).spec
-    if "groups" in wanted.model_fields_set:
-        check_groups(caller, wanted.groups or (), before.groups)
-    changed = context.registrar.change(stream_id, wanted, preconditions)
-    changes.note(before, changed.spec)
+
+    def check(seen: StreamSpec) -> None:
+        if "groups" in wanted.model_fields_set:
+            check_groups(caller, wanted.groups or (), seen.groups)
+        preconditions.check(seen)
+
+    changed = context.registrar.change(stream_id, wanted, check)
+    changes.note(changed.before, changed.record.spec)
     _log("changed", stream_id)
-    return _shown(changed, response)
+    return _shown(changed.record, response)
 
 
 @router.post("/{stream_id}/pause", responses=with_headers(200, ETAG) | errors(404, 409, 412, 503))
@@ -176,9 +179,7 @@ def forget_stream(stream_id: StreamIdPath, context: Context, response: Response)
 @router.delete("/{stream_id}", status_code=204, responses=errors(404, 412, 503))
 def remove_stream(stream_id: StreamIdPath, context: Context, changes: ChangesOf, preconditions: SeenOf) -> None:
     """Removes a stream with everything that is kept of it: frames, scores, events."""
-    before = context.registry.get(stream_id).spec
-    preconditions.check(before)
-    context.registry.remove(stream_id)
+    before = context.registry.remove(stream_id, preconditions.check)
     changes.note(before, None)
     _log("removed", stream_id)
 
@@ -199,10 +200,9 @@ def _in_states(
 def _set_paused(
     context: ApiContext, stream_id: str, preconditions: Preconditions, changes: Changes, *, paused: bool
 ) -> StreamRecord:
-    before = context.registry.get(stream_id).spec
-    after = context.registrar.change(stream_id, StreamChange(paused=paused), preconditions)
-    changes.note(before, after.spec)
-    return after
+    placed = context.registrar.change(stream_id, StreamChange(paused=paused), preconditions.check)
+    changes.note(placed.before, placed.record.spec)
+    return placed.record
 
 
 def _location(context: ApiContext, stream_id: str) -> str:

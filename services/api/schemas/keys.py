@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from services.api.schemas import examples
 from services.api.security.keys import MAX_GROUPS, AccessRole, KeyRecord
 from shared.clock import now_ms
+from shared.life.delivery_rules import AS_LIST
 from shared.streams import Group
 from shared.words.redaction import redact
 
@@ -28,13 +29,15 @@ def _plain(name: str) -> str:
 class KeyCreate(BaseModel):
     """A key to make."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [examples.KEY_CREATE]})
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, json_schema_extra={"examples": [examples.KEY_CREATE]}
+    )
 
     name: Annotated[str, AfterValidator(_plain)] = Field(min_length=1, max_length=100, description="whose, or what for")
     role: AccessRole = Field(
         default="viewer", description="viewer: reads; operator: changes streams, too; admin: makes keys, too"
     )
-    groups: tuple[Group, ...] = Field(
+    groups: Annotated[tuple[Group, ...], AS_LIST] = Field(
         default=(), max_length=MAX_GROUPS, description="it is for streams of these groups alone; empty: for all"
     )
     expires_at_ms: Annotated[int, AfterValidator(_in_future)] | None = Field(

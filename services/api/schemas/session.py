@@ -9,7 +9,9 @@ from services.api.security.keys import AccessRole, Caller
 class SessionCreate(BaseModel):
     """A key to log in with."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [examples.SESSION_CREATE]})
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, json_schema_extra={"examples": [examples.SESSION_CREATE]}
+    )
 
     key: SecretStr = Field(min_length=1, max_length=200, description="as it was shown when it was made")
 

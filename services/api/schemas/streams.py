@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from annotated_types import GroupedMetadata
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from services.api.schemas import examples
-from shared.life.delivery_rules import LabelDelivery, Schedule
+from shared.life.delivery_rules import AS_LIST, LabelDelivery, Schedule
 from shared.manifest import Label
 from shared.records import StreamRecord
 from shared.streams import Group, RtspTransport, StreamId, StreamSpec, StreamState, Tag, ThresholdOverride
@@ -91,7 +91,7 @@ class StreamOptions(BaseModel):
         description="how long a camera may give no picture before it is connected anew; default: ingest's setting, or "
         "three pictures' time at fps where that is longer",
     )
-    tags: Annotated[tuple[Tag, ...], AsInSpec("tags"), AfterValidator(_once_each), Strict(False)] | None = Field(  # noqa: FBT003
+    tags: Annotated[tuple[Tag, ...], AsInSpec("tags"), AfterValidator(_once_each), AS_LIST] | None = Field(
         default=None, description="words to find it by: `outdoor`, `floor:2`"
     )
     paused: bool | None = Field(
@@ -113,7 +113,7 @@ class StreamOptions(BaseModel):
     base_ms: Annotated[int, AsInSpec("base_ms")] | None = Field(
         default=None, description="when a file's recording began, in ms since 1970; default: now"
     )
-    groups: Annotated[tuple[Group, ...], AsInSpec("groups"), AfterValidator(_once_each), Strict(False)] | None = Field(  # noqa: FBT003
+    groups: Annotated[tuple[Group, ...], AsInSpec("groups"), AfterValidator(_once_each), AS_LIST] | None = Field(
         default=None, description="what it has in common with others, such as a site; keys may be for some groups alone"
     )
 

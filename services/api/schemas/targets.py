@@ -64,6 +64,7 @@ class TargetCreate(TargetWish):
 
     model_config = ConfigDict(
         extra="forbid",
+        strict=True,
         hide_input_in_errors=True,
         json_schema_extra={"examples": [examples.NEW_TARGET]},
     )
@@ -78,7 +79,7 @@ class TargetPatch(BaseModel):
     """What changes of a target; what is left out stays."""
 
     model_config = ConfigDict(
-        extra="forbid", hide_input_in_errors=True, json_schema_extra={"examples": [{"enabled": False}]}
+        extra="forbid", strict=True, hide_input_in_errors=True, json_schema_extra={"examples": [{"enabled": False}]}
     )
 
     url: TargetUrl | None = None
@@ -203,7 +204,9 @@ class DeadLetterList(BaseModel):
 class Replay(BaseModel):
     """Which dead letters are to be tried again."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"ids": ["3.1753516400190-0"]}]})
+    model_config = ConfigDict(
+        extra="forbid", strict=True, json_schema_extra={"examples": [{"ids": ["3.1753516400190-0"]}]}
+    )
 
     ids: list[str] | None = Field(default=None, max_length=1000, description="left out: all")
 
