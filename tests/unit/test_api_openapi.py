@@ -9,6 +9,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from services.api.app import create_app
 from services.api.protocol.errors import ProblemBody
 from services.api.schemas import history, keys, probes, service, session, streams, targets
+from services.api.security.policy import rule_for
 from services.api.settings import ApiSettings
 from shared.events import Event
 from shared.life.delivery_rules import LabelDelivery
@@ -84,6 +85,26 @@ def test_the_document_is_valid_and_tidy(document: dict[str, Any]) -> None:
     for operation in operations:
         for response in operation["responses"].values():
             assert "X-Request-ID" in response["headers"], operation["operationId"]
+
+
+def test_the_document_says_of_every_operation_whether_it_asks_for_a_key(document: dict[str, Any]) -> None:
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            is_public = rule_for(method.upper(), path).role is None
+            assert operation["security"] == ([] if is_public else [{"key": []}, {"session": []}]), f"{method} {path}"
+
+
+def keywords(part: Any) -> set[str]:
+    """All names in it."""
+    if isinstance(part, list):
+        return set().union(*map(keywords, part))
+    return set(part).union(*map(keywords, part.values())) if isinstance(part, dict) else set()
+
+
+def test_bounds_are_given_in_words_that_readers_of_a_schema_know(document: dict[str, Any]) -> None:
+    known = keywords(document["components"]["schemas"]) | keywords(document["paths"])
+    assert {"maximum", "minLength", "maxItems"} <= known
+    assert not known & {"le", "lt", "ge", "gt", "multiple_of", "min_length", "max_length"}  # pydantic's own
 
 
 def test_the_document_tells_nothing_of_the_settings(document: dict[str, Any]) -> None:

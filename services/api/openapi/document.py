@@ -81,6 +81,7 @@ def _document_of(app: FastAPI, prefix: str) -> dict[str, Any]:
     _, defined = models_json_schema([(ProblemBody, "serialization")], ref_template=REFS)
     document["components"]["schemas"] |= defined["$defs"]
     for operation in _operations(document):
+        operation.setdefault("security", [])  # none is asked for
         for parameter in operation.get("parameters", ()):
             parameter["schema"] = _not_null(parameter["schema"])
         _add_headers(operation["responses"])

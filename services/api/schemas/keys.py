@@ -40,8 +40,8 @@ class KeyCreate(BaseModel):
     groups: Annotated[tuple[Group, ...], AS_LIST] = Field(
         default=(), max_length=MAX_GROUPS, description="it is for streams of these groups alone; empty: for all"
     )
-    expires_at_ms: Annotated[int, AfterValidator(_in_future)] | None = Field(
-        default=None, le=MAX_MS, description="opens nothing from then on, in ms since 1970; null: until it is revoked"
+    expires_at_ms: Annotated[int, Field(le=MAX_MS), AfterValidator(_in_future)] | None = Field(
+        default=None, description="opens nothing from then on, in ms since 1970; null: until it is revoked"
     )
 
 
