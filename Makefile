@@ -48,7 +48,7 @@ soak: install ## Watch cameras that come and go for 20 minutes. Options: make so
 crowd: install ## What a thousand clients do to the api, with figures. Options: make crowd ARGS="--seconds 10"
 	PYTHONPATH=tests $(BIN)/python -m crowd $(ARGS)
 
-api-fuzz: install ## Ask the api all that its OpenAPI document allows, and more. Options: make api-fuzz ARGS="--max-time 60"
+api-fuzz: install ## Ask the api all that its OpenAPI document allows, and more, as each role. Options: make api-fuzz ARGS="--role viewer"
 	$(PYTHON) -m venv $(VENV)/fuzz && $(VENV)/fuzz/bin/pip install --quiet schemathesis==4.32.5
 	PYTHONPATH=tests $(BIN)/python -m api_fuzz $(VENV)/fuzz/bin/schemathesis $(ARGS)
 
