@@ -14,11 +14,10 @@ from patience import eventually
 from standardwebhooks import Webhook, WebhookVerificationError
 from web_server import Handler, web_server
 
-from services.api.delivery import routes
 from services.api.delivery.channels.webhooks import body_of
 from services.api.delivery.outbox import Letter
-from services.api.delivery.targets import TargetKind, new_secret
-from services.api.schemas.targets import check_url
+from services.api.delivery.targets import Target, new_secret
+from services.api.schemas.targets import TargetView
 from shared.entries import EntryId
 from shared.errors import SourceFailed
 from shared.network.addresses import AddressPolicy
@@ -78,22 +77,24 @@ def test_targets_are_made_shown_without_secrets_changed_tested_and_removed(
 def test_who_changes_a_target_undoes_nothing_that_another_does_meanwhile(
     redis_url: str, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    others: list[tuple[str, Any]] = [("PATCH", {"labels": ["fell"]})]
-    look = check_url
+    others: list[tuple[str, Any]] = []
+    look = TargetView.of
 
-    def look_and_let_another_write(kind: TargetKind, url: str) -> None:
-        look(kind, url)
-        if others and url.endswith("mine"):
-            method, body = others.pop(0)
+    def look_and_let_another_write(target: Target, **told: Any) -> TargetView:
+        view = look(target, **told)
+        if others:
+            method, body = others.pop()
             httpx.request(method, f"{api.url}/v1/targets/hook", json=body, trust_env=False).raise_for_status()
+        return view
 
+    monkeypatch.setattr(TargetView, "of", look_and_let_another_write)
     with running_api(redis_url) as api:
         api.http.post("/v1/targets", json={"id": "hook", "url": "http://a.invalid/"}).raise_for_status()
-        monkeypatch.setattr(routes, "check_url", look_and_let_another_write)
-        changed = api.http.patch("/v1/targets/hook", json={"url": "http://b.invalid/mine"}).json()
-        assert (changed["url"], changed["labels"]) == ("http://b.invalid/mine", ["fell"])
+        others.append(("PATCH", {"url": "http://b.invalid/", "labels": ["fell"]}))
+        changed = api.http.patch("/v1/targets/hook", json={"url": "http://a.invalid/"}).json()
+        assert (changed["url"], changed["labels"]) == ("http://a.invalid/", ["fell"])
         others.append(("DELETE", None))
-        assert api.error(404, "PATCH", "/v1/targets/hook", json={"url": "http://c.invalid/mine"})["code"]
+        assert api.error(404, "PATCH", "/v1/targets/hook", json={"enabled": False})["code"] == "target_unknown"
         assert api.http.get("/v1/targets").json()["items"] == []
 
 
