@@ -249,6 +249,26 @@ def test_keys_are_bounded_and_useless_ones_make_room(
     assert first.id in ring.records()
 
 
+def test_two_admins_that_revoke_each_other_leave_one(
+    redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    redis_client.delete(ACCESS_KEYS)
+    ring = Keyring(redis_client, None)
+    others: list[str] = []
+
+    def now_that_the_other_is_quicker() -> int:
+        if others:
+            ring.revoke(others.pop())
+        return now_ms()
+
+    first, second = (ring.create(name, "admin")[1] for name in "ab")
+    monkeypatch.setattr(keyring, "now_ms", now_that_the_other_is_quicker)
+    others.append(second.id)
+    with pytest.raises(ApiError, match="last admin key"):
+        ring.revoke(first.id)
+    assert [each.id for each in ring.records().values() if each.revoked_at_ms is None] == [first.id]
+
+
 def test_live_pictures_are_those_of_ones_groups(api: RunningApi) -> None:
     for stream_id, group in (("door", "north"), ("shed", "south")):
         with suppress(StreamExists):

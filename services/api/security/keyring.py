@@ -11,8 +11,10 @@ from services.api.security.keys import AccessRole, ApiKey, KeyRecord
 from shared.clock import now_ms
 from shared.store.client import translated
 from shared.store.keys import ACCESS_KEYS, ACCESS_USED
+from shared.store.scripts import Script, lua
 
 MAX_KEYS: Final = 1000
+REVOKE: Final = lua("key_revoke")
 
 
 class Keyring:
@@ -83,11 +85,19 @@ class Keyring:
         record = self.record(key_id)
         if record.revoked_at_ms is not None:
             return record
-        others = [each for each in self.records().values() if each.id != key_id and each.role == "admin"]
-        if record.role == "admin" and not any(each.why_not(now_ms()) is None for each in others):
+        revoked = record.model_copy(update={"revoked_at_ms": now_ms()})
+        if record.role != "admin":
+            self._put(revoked)
+        elif not self._revoke_admin(revoked):
             raise ApiError(409, "last_admin", "it is the last admin key: make another first, or nobody could")
-        self._put(record.model_copy(update={"revoked_at_ms": now_ms()}))
         return record
+
+    def _revoke_admin(self, revoked: KeyRecord) -> bool:
+        """Whether it may be: of two that revoke each other at the same time, one stays."""
+        named = self._first.id if self._first else ""
+        arguments = [revoked.id, revoked.model_dump_json(), now_ms(), named]
+        with translated():
+            return bool(Script(self._client, REVOKE)([ACCESS_KEYS], arguments))
 
     def _make_room(self, records: list[KeyRecord]) -> None:
         useless = [each for each in records if each.why_not(now_ms()) and each.created_at_ms is not None]
