@@ -3,8 +3,8 @@
 import math
 import re
 import struct
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Final, Literal, NamedTuple, Self
 
 MAX_NUMBER: Final = (1 << 63) - 1
@@ -45,8 +45,7 @@ class EntryId(NamedTuple):
         return f"{self.ms}-{self.number}"
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """A frame on its way from ingest to inference or, where `jpeg` is None, the end of its source right after it.
 
     `captured_at_ms` is its identity; `due_at_ms` the wall-clock time at which it left the decoder or, of a file that is
@@ -74,12 +73,12 @@ class Frame:
     @property
     def entry(self) -> EntryId:
         """The Redis id of the frame; an end's comes before that of any frame that could follow."""
-        return EntryId(self.captured_at_ms, int(self.jpeg is None))
+        return EntryId(self.captured_at_ms, 0 if self.jpeg is not None else 1)
 
     @property
     def entry_id(self) -> str:
         """The same as text."""
-        return str(self.entry)
+        return f"{self.captured_at_ms}-0" if self.jpeg is not None else f"{self.captured_at_ms}-1"
 
     def fields(self) -> list[Any]:
         """Field names and values, in turn; raises ValueError for figures that do not fit."""
@@ -95,20 +94,22 @@ class Frame:
     @classmethod
     def parse(cls, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Self:
         """An entry of the queue as Redis gives it; raises KeyError or ValueError on anything else."""
-        frame = cls(
-            captured_at_ms=EntryId.parse(entry_id).ms,
-            due_at_ms=int(fields.get(b"w", 0)),
-            epoch=int(fields.get(b"e", 0)),
-            media_seconds=float(fields.get(b"m", 0)),
-            jpeg=fields.get(b"j"),
-            damaged=fields.get(b"d") == b"1",
-            figures=unpack_figures(fields.get(b"x", b"")),
-            sequence=int(fields[b"n"]),
-            ending=None if b"j" in fields else _ending(fields.get(b"end")),
-        )
-        if frame.entry_id.encode() != entry_id:
+        value = fields.get
+        jpeg, packed = value(b"j"), value(b"x")
+        at_ms = int(entry_id.partition(b"-")[0])
+        if at_ms > MAX_NUMBER or b"%d-%d" % (at_ms, jpeg is None) != entry_id:
             raise ValueError(f"{entry_id!r} is not the id of such an entry")
-        return frame
+        return cls(
+            at_ms,
+            int(value(b"w", 0)),
+            int(value(b"e", 0)),
+            float(value(b"m", 0)),
+            jpeg,
+            value(b"d") == b"1",
+            unpack_figures(packed) if packed else None,
+            int(fields[b"n"]),
+            None if jpeg is not None else _ending(value(b"end")),
+        )
 
 
 def _ending(told: bytes | None) -> Ending:
@@ -146,9 +147,14 @@ def labels_field(labels: Sequence[str]) -> str:
     return ",".join(labels)
 
 
-def scores_text(scores: Iterable[float]) -> str:
+def scores_text(scores: Sequence[float]) -> str:
     """What it holds: a score per label, to five decimals."""
-    return ",".join(f"{score:.{SCORE_DECIMALS}f}" for score in scores)
+    return _pattern(len(scores)) % tuple(scores)
+
+
+@cache
+def _pattern(num_scores: int) -> str:
+    return ",".join([f"%.{SCORE_DECIMALS}f"] * num_scores)
 
 
 def parse_scores(fields: Mapping[bytes, bytes]) -> dict[str, float]:

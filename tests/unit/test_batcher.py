@@ -10,7 +10,7 @@ def filled(max_size: int, *keys: str, deadline_seconds: float = 1.0) -> Batcher[
     batcher: Batcher[str, tuple[str, int]] = Batcher(max_size, deadline_seconds)
     counts: dict[str, int] = defaultdict(int)
     for key in keys:
-        batcher.put(key, (key, counts[key]), now=0.0)
+        batcher.put(key, [(key, counts[key])], now=0.0)
         counts[key] += 1
     return batcher
 

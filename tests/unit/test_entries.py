@@ -2,7 +2,6 @@
 
 import math
 import struct
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -45,7 +44,7 @@ def test_a_frame_without_either_takes_no_more_room_than_before() -> None:
 
 def test_the_end_of_a_source_has_neither() -> None:
     end = Frame.parse(b"1000-1", {b"n": b"7", b"end": b"1"})
-    assert end == replace(Frame.end(1000), sequence=7)
+    assert end == Frame.end(1000)._replace(sequence=7)
     assert (end.jpeg, end.damaged, end.figures) == (None, False, None)
 
 

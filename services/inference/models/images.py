@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -47,16 +47,15 @@ def decode_image(jpeg: bytes, height: int, width: int) -> NDArray[np.uint8]:
     return np.asarray(picture, dtype=np.uint8)
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(NamedTuple):
     """A picture that is being decoded, one of a part."""
 
     part: Future[list[NDArray[np.uint8] | FrameUnreadable]]
-    index: int
+    place: int
 
     def result(self) -> NDArray[np.uint8]:
         """The picture's planes, [3, height, width], RGB, uint8, once they are there; raises FrameUnreadable."""
-        decoded = self.part.result()[self.index]
+        decoded = self.part.result()[self.place]
         if isinstance(decoded, FrameUnreadable):
             raise decoded
         return decoded
@@ -71,7 +70,7 @@ def begin_decoding(
     for start in range(0, len(jpegs), size):
         jpegs_of_part = jpegs[start : start + size]
         part = decoders.submit(_decode_part, jpegs_of_part, height, width)
-        pending += [Pending(part, index) for index in range(len(jpegs_of_part))]
+        pending += [Pending(part, place) for place in range(len(jpegs_of_part))]
     return pending
 
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Reset = Literal["first", "gap"]
 
 
-@dataclass(frozen=True, slots=True)
-class Elapsed:
+class Elapsed(NamedTuple):
     """Seconds since the stream's previous frame, and why the memory is emptied before this one, if it is."""
 
     dt_seconds: float

@@ -1,7 +1,7 @@
 """Which waiting frames make the next batch: pure policy, no clock, no Redis, no torch."""
 
 from collections import deque
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
@@ -35,10 +35,10 @@ class Batcher(Generic[Key, Item]):
         """Whether frames of that stream wait here."""
         return key in self._lines
 
-    def put(self, key: Key, item: Item, now: float) -> None:
-        """Adds a stream's next frame; `now` in monotonic seconds."""
-        self._lines.setdefault(key, deque()).append(item)
-        self._num_waiting += 1
+    def put(self, key: Key, items: Collection[Item], now: float) -> None:
+        """Adds a stream's next frames, one or more; `now` in monotonic seconds."""
+        self._lines.setdefault(key, deque()).extend(items)
+        self._num_waiting += len(items)
         if self._started_at is None:
             self._started_at = now
 

@@ -120,10 +120,17 @@ class Intake:
         for stream_id, frames in found.items():
             place = self._open[stream_id]
             place.position = frames[-1].entry_id
-            for frame in frames:
-                picture = None if frame.jpeg is None else next(pictures)
-                item = Item(place.stream, frame, picture, place.is_replay(frame.entry))
-                batcher.put(place.stream, item, now)
+            begins_known = place.is_replay(frames[0].entry)
+            items = [
+                Item(
+                    place.stream,
+                    frame,
+                    None if frame.jpeg is None else next(pictures),
+                    begins_known and place.is_replay(frame.entry),
+                )
+                for frame in frames
+            ]
+            batcher.put(place.stream, items, now)
         empty = (
             place
             for stream_id, place in self._open.items()

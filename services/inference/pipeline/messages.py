@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,8 +91,7 @@ class Closing:
     stream: Stream
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """An entry read from a stream's queue; `picture` decodes to [3, H, W] uint8, None for the end of a source.
 
     Of one that `is_replay` everything is known already but what it left in the memory.
@@ -111,8 +111,7 @@ class Batch:
     items: Sequence[Item]
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(NamedTuple):
     """An entry after the model: `scores` per label, None where there was nothing to score; `reset` says why the
     memory was emptied before it, or by it."""
 
