@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -220,12 +221,12 @@ class Compute:
         moved = [(item, memories[item.stream].advance(item, picture)) for item, picture in pairs]
         seen = [(item, passed) for item, passed in moved if isinstance(passed, Elapsed)]
         due = {stream: known for stream, known in memories.items() if known.is_due(self._often)}
-        facts = [told(item.frame.figures, damaged=item.frame.damaged) for item, _ in seen]
+        facts = chain.from_iterable(told(item.frame.figures, damaged=item.frame.damaged) for item, _ in seen)
         frames = ToScore(
             [picture for picture in pictures if picture is not None],
             [memories[item.stream].row for item, _ in seen],
             [passed for _, passed in seen],
-            np.array(facts, np.float32).reshape(-1, NUM_TOLD),
+            np.fromiter(facts, np.float32, len(seen) * NUM_TOLD).reshape(-1, NUM_TOLD),
         )
         outcome = attempt(runner, frames, [known.row for known in due.values()])
         refused = list(self._refused(memories, outcome.faults)) if outcome.faults else []
@@ -248,11 +249,16 @@ class Compute:
                 yield Refused(stream, f"{stream.runner.manifest.reference} fails on its frames: {words_of(fault)}")
 
 
+def rounded(scores: NDArray[np.float32]) -> list[list[float]]:
+    """As they are stored: a float32 times 100,000 is exact in a float64, so each is what `round` gives."""
+    decimals: list[list[float]] = np.round(scores.astype(np.float64), SCORE_DECIMALS).tolist()
+    return decimals
+
+
 def _entries(moved: Sequence[tuple[Item, Elapsed | CloseReason | None]], computed: Computed) -> Iterator[Scored]:
-    rows = iter(computed.scores.tolist())
+    rows = iter(rounded(computed.scores))
     for item, passed in moved:
         if isinstance(passed, Elapsed):
-            scores = [round(score, SCORE_DECIMALS) for score in next(rows)]
-            yield Scored(item.frame, scores, "gap" if passed.reset == "gap" else None)
+            yield Scored(item.frame, next(rows), "gap" if passed.reset == "gap" else None)
         else:
             yield Scored(item.frame, None, passed)
