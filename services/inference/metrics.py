@@ -1,13 +1,17 @@
 """What the inference service counts and times."""
 
+import math
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
+import numpy as np
 import pynvml
 import torch
+from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from shared.service.lease_metrics import LeaseMetrics
 from shared.service.metrics_server import new_registry
@@ -34,13 +38,8 @@ class InferenceMetrics:
         self.batch_size = Histogram(
             "afterimage_batch_frames", "Frames in a batch", buckets=BATCH_BUCKETS, registry=self.registry
         )
-        self.latency = Histogram(
-            "afterimage_decode_to_commit_seconds",
-            "From the decoder (for a file that is played live: from when a frame was due) to the commit",
-            ["pace"],
-            buckets=LATENCY_BUCKETS,
-            registry=self.registry,
-        )
+        self.latency = Latencies()
+        self.registry.register(self.latency)
         self.events = Counter(
             "afterimage_events_total", "Events opened", ["stream_id", "label"], registry=self.registry
         )
@@ -60,6 +59,8 @@ class InferenceMetrics:
             "afterimage_streams_damaged", "Streams of which nothing can be stored: see the log", registry=self.registry
         )
         self.streams = Gauge("afterimage_streams_owned", "Streams that this worker serves", registry=self.registry)
+        self._processed: dict[str, Counter] = {}
+        """Each stream's child of `frames_processed`, which the library looks for anew each time it is asked."""
         self._labels: dict[str, set[str]] = {}
         """The labels that a stream has series for: the library has no other way to find them but to search them all."""
 
@@ -108,7 +109,7 @@ class InferenceMetrics:
 
     def add_stream(self, stream_id: str, labels: Iterable[str]) -> None:
         """A stream is admitted: its counters begin at 0, so that a first count shows as a rise."""
-        self.frames_processed.labels(stream_id)
+        self._processed[stream_id] = self.frames_processed.labels(stream_id)
         self.frames_dropped.labels(stream_id, "queue_full")
         for reason in UNREADABLE:
             self.frames_unreadable.labels(stream_id, reason)
@@ -117,12 +118,17 @@ class InferenceMetrics:
         for label in known:
             self.events.labels(stream_id, label)
 
+    def count_processed(self, stream_id: str, num_frames: int) -> None:
+        """Frames of a stream that was added are committed."""
+        self._processed[stream_id].inc(num_frames)
+
     def loaded(self, model: str, seconds: float) -> None:
         """A model was loaded and warmed up."""
         self.model_load.labels(model).set(seconds)
 
     def forget_stream(self, stream_id: str) -> None:
         """Removes the series of a stream that is gone."""
+        del self._processed[stream_id]
         self.frames_processed.remove(stream_id)
         self.frames_dropped.remove(stream_id, "queue_full")
         for reason in UNREADABLE:
@@ -131,6 +137,33 @@ class InferenceMetrics:
         for label in self._labels.pop(stream_id, ()):
             self.events.remove(stream_id, label)
         self.scores.forget(stream_id)
+
+
+class Latencies(Collector):
+    """A histogram of how late frames are committed, for each pace; a batch's are noted in one go."""
+
+    def __init__(self) -> None:
+        self._by_pace: dict[str, tuple[NDArray[np.int64], float]] = {}
+
+    def note(self, pace: str, seconds: Sequence[float]) -> None:
+        """Frames were committed so late. For one thread."""
+        size = len(LATENCY_BUCKETS) + 1
+        counts, total = self._by_pace.get(pace, (np.zeros(size, np.int64), 0.0))
+        places = np.searchsorted(LATENCY_BUCKETS, seconds)
+        self._by_pace[pace] = counts + np.bincount(places, minlength=size), total + sum(seconds)
+
+    def collect(self) -> Iterable[HistogramMetricFamily]:
+        """One histogram a pace."""
+        family = HistogramMetricFamily(
+            "afterimage_decode_to_commit_seconds",
+            "From the decoder (for a file that is played live: from when a frame was due) to the commit",
+            labels=["pace"],
+        )
+        for pace, (counts, total) in list(self._by_pace.items()):
+            counted = np.cumsum(counts).tolist()
+            buckets = zip(map(floatToGoString, (*LATENCY_BUCKETS, math.inf)), counted, strict=True)
+            family.add_metric([pace], list(buckets), total)
+        return [family]
 
 
 class NewestScores(Collector):

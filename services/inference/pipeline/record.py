@@ -1,6 +1,7 @@
 """The third stage: scores to events, and everything into one commit."""
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -28,7 +29,7 @@ from shared.events import CloseReason, Event, event_id
 from shared.store.commit import CommitOutcome, Committer, StreamCommit, StreamOutcome
 from shared.store.errors import Damaged
 from shared.store.leases import Lease
-from shared.streams import StreamSpec
+from shared.streams import Progress, StreamSpec
 
 REMEMBERED_MS: Final = 120_000
 """A frame of a live stream waits no longer: its queue is full by then."""
@@ -55,8 +56,7 @@ class Course:
     def change(self, spec: StreamSpec) -> None:
         """Follows what the user wants."""
         self._spec = spec
-        self._tracker.thresholds = spec.thresholds_for(self._manifest)
-        self._tracker.frame_ms = 1000 / spec.fps
+        self._tracker.follow(spec.thresholds_for(self._manifest), 1000 / spec.fps)
 
     def is_moved_by(self, result: StreamResult) -> bool:
         """Whether there is anything to store of a part of a batch."""
@@ -66,9 +66,8 @@ class Course:
         """What a part of a batch adds; from here on the tracker has seen it."""
         transitions = self._closed(result.closed) if result.closed else []
         expected = self._progress
-        for entry in result.entries:
-            self._pass(entry)
-            transitions += [(each.kind, self._event(each)) for each in self._tracked(entry)]
+        if result.entries:
+            transitions += self._pass(result.entries)
         memory = self._checkpoint(result.memory) if result.memory else b""
         return StreamCommit(
             stream_id=self._stream.id,
@@ -97,26 +96,34 @@ class Course:
         saved = SavedMemory(self._manifest.reference, passed.cursor, passed.frames_processed, memory, forgets)
         return saved.to_bytes()
 
-    def _pass(self, entry: Scored) -> None:
-        """Moves the progress past an entry; a hole in the frames' numbers is noted for the next event.
+    def _pass(self, entries: Sequence[Scored]) -> list[tuple[str, Event]]:
+        """Moves the progress past entries; returns what opened or closed by them.
 
-        They go back where somebody took the counter of frames published away: nothing was missed then.
+        A hole in the frames' numbers is noted for the next event. They go back where somebody took the counter of
+        frames published away: nothing was missed then.
         """
-        frame, passed = entry.frame, self._progress
-        is_frame = frame.jpeg is not None
-        self._tracker.note_missed(max(0, frame.sequence - passed.sequence - is_frame))
-        processed = passed.frames_processed + is_frame
-        self._progress = passed._replace(cursor=frame.entry_id, sequence=frame.sequence, frames_processed=processed)
-
-    def _tracked(self, entry: Scored) -> list[Transition]:
-        tracker, frame = self._tracker, entry.frame
-        transitions = []
-        if entry.reset:
-            transitions = tracker.close_all(entry.reset)
-            tracker.note_reset(entry.reset)
-        if entry.scores is not None:
-            transitions += tracker.update(frame.captured_at_ms, frame.media_seconds, frame.epoch, entry.scores)
+        transitions: list[tuple[str, Event]] = []
+        generation, _, sequence, processed, checkpoint = self._progress
+        for entry in entries:
+            frame = entry.frame
+            is_frame = frame.jpeg is not None
+            if (missed := frame.sequence - sequence - is_frame) > 0:
+                self._tracker.note_missed(missed)
+            sequence = frame.sequence
+            processed += is_frame
+            transitions += [(each.kind, self._event(each)) for each in self._tracked(entry)]
+        self._progress = Progress(generation, entries[-1].frame.entry_id, sequence, processed, checkpoint)
         return transitions
+
+    def _tracked(self, entry: Scored) -> Sequence[Transition]:
+        tracker, frame = self._tracker, entry.frame
+        closed = []
+        if entry.reset:
+            closed = tracker.close_all(entry.reset)
+            tracker.note_reset(entry.reset)
+        if entry.scores is None:
+            return closed
+        return closed + tracker.update(frame.captured_at_ms, frame.media_seconds, frame.epoch, entry.scores)
 
     def _closed(self, reason: CloseReason) -> list[tuple[str, Event]]:
         """Closes what is open; what comes is found by the stream's model."""
@@ -171,6 +178,8 @@ class Lateness:
     def seconds(self, due_at_ms: int, now_ms: int) -> float:
         """From when a frame was due until now; 0 where it was dated by the clock of another host that is ahead."""
         late_ms = now_ms - due_at_ms
+        if not self._step_ms:
+            return max(0, late_ms) / 1000
         return min((each for each in (late_ms, late_ms - self._step_ms) if each >= 0), default=0.0) / 1000
 
 
@@ -229,12 +238,20 @@ class Recorder:
             outcomes = self._until_stored("commit", partial(self._committer.commit, commits))
         at_ms = now_ms()
         self._lateness.look(wall_offset_ms(), steady_ms())
+        late: dict[str, list[float]] = defaultdict(list)
         for result, commit in zip(results, commits, strict=True):
             outcome = outcomes[commit.stream_id]
             if outcome is CommitOutcome.COMMITTED:
                 self._count(result, commit, at_ms)
+                late[result.stream.spec.pace] += self._late_seconds(result, at_ms)
             else:
                 self._refused(result.stream, outcome)
+        for pace, seconds in late.items():
+            self._metrics.latency.note(pace, seconds)
+
+    def _late_seconds(self, result: StreamResult, at_ms: int) -> list[float]:
+        late = self._lateness.seconds
+        return [late(entry.frame.due_at_ms, at_ms) for entry in result.entries if entry.frame.jpeg is not None]
 
     def _refused(self, stream: Stream, outcome: StreamOutcome) -> None:
         del self._courses[stream]
@@ -255,7 +272,7 @@ class Recorder:
         metrics, stream_id = self._metrics, commit.stream_id
         processed = commit.wanted.frames_processed - commit.expected.frames_processed
         dropped = commit.wanted.sequence - commit.expected.sequence - processed
-        metrics.frames_processed.labels(stream_id).inc(processed)
+        metrics.count_processed(stream_id, processed)
         if commit.memory:
             metrics.checkpointed_at.labels(stream_id).set(at_ms / 1000)
         if dropped > 0:
@@ -263,10 +280,7 @@ class Recorder:
         scored = next((entry.scores for entry in reversed(result.entries) if entry.scores is not None), None)
         if scored is not None:
             metrics.scores.note(stream_id, commit.labels, scored)
-        latency = metrics.latency.labels(result.stream.spec.pace)
         for entry in result.entries:
-            if entry.frame.jpeg is not None:
-                latency.observe(self._lateness.seconds(entry.frame.due_at_ms, at_ms))
             if entry.reset:
                 metrics.state_resets.labels(entry.reset).inc()
         for kind, event in commit.transitions:

@@ -7,6 +7,7 @@ detection (Cances et al., 2019). A track begins where a score reaches `enter`; i
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import gt
 from typing import Literal, NamedTuple
 
 from shared.events import CloseReason
@@ -76,14 +77,21 @@ class Tracker:
         self, labels: Sequence[str], thresholds: Mapping[str, Thresholds], state: TrackerState, frame_ms: float
     ) -> None:
         self._labels = tuple(labels)
-        self.thresholds = thresholds
         self.state = state
-        self.frame_ms = frame_ms
+        self.follow(thresholds, frame_ms)
+
+    def follow(self, thresholds: Mapping[str, Thresholds], frame_ms: float) -> None:
+        """Judges what comes by these."""
+        self.thresholds = thresholds
+        self._enters = tuple(thresholds[label].enter for label in self._labels)
+        self._frame_ms = frame_ms
 
     def update(self, at_ms: int, media_seconds: float, epoch: int, scores: Sequence[float]) -> list[Transition]:
         """Takes one frame's scores, in the order of the labels; returns what opened or closed by it."""
-        transitions = []
+        transitions: list[Transition] = []
         tracks = self.state.tracks
+        if not tracks and all(map(gt, self._enters, scores)):  # as it is with most frames
+            return transitions
         for label, score in zip(self._labels, scores, strict=True):
             track, thresholds = tracks.get(label), self.thresholds[label]
             if track and self._is_over(track, at_ms, thresholds):
@@ -111,7 +119,7 @@ class Tracker:
         """Whether so long has passed that what comes now is another."""
         longest_ms = thresholds.merge_seconds * 1000
         if not track.in_gap:
-            longest_ms = max(longest_ms, HOLE_FRAMES * self.frame_ms)
+            longest_ms = max(longest_ms, HOLE_FRAMES * self._frame_ms)
         return at_ms - track.last_above_ms >= longest_ms
 
     def close_all(self, reason: CloseReason) -> list[Transition]:
