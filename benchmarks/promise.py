@@ -67,7 +67,7 @@ class PlainRecorder:
                 pipeline.xadd(keys_of(stream_id).scores(stream_id), fields, id=entry.frame.entry_id)
         pipeline.execute()
         for result in results:
-            self._metrics.frames_processed.labels(result.stream.id).inc(len(result.entries))
+            self._metrics.latency.note(result.stream.spec.pace, [0.0] * len(result.entries))
 
 
 @dataclass(frozen=True, slots=True)
