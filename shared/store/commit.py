@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cache, lru_cache
 from typing import Any, Final
 
 import redis
@@ -22,6 +23,7 @@ from shared.store.leases import OWNS, Lease
 from shared.store.scripts import EVENTS, IS_AFTER, MAX_FEED_ENTRIES, WRONG, Script, lua
 from shared.streams import Progress
 
+MAX_STREAMS_KNOWN: Final = 8192
 COMMIT: Final = lua("commit")
 LOAD: Final = lua("stream_load")
 
@@ -117,22 +119,24 @@ class Committer:
         return outcomes
 
     def _call(self, lease: Lease, group: Sequence[StreamCommit]) -> tuple[list[str], list[Any]]:
-        keys = PARTITIONS[lease.partition]
-        all_keys = [
-            *keys.ownership("inference"),
-            keys.progress,
-            keys.state,
-            keys.memory,
-            keys.feed,
-            keys.open,
-            keys.kept,
-            keys.held,
-        ]
+        all_keys = [*_shared_keys(lease.partition)]
         arguments: list[Any] = [str(lease), MAX_FEED_ENTRIES, *self._retention.milliseconds()]
         for commit in group:
-            all_keys += keys.own(commit.stream_id)
+            all_keys += _own_keys(commit.stream_id)
             arguments += commit.arguments()
         return all_keys, arguments
+
+
+@cache
+def _shared_keys(partition: int) -> list[str]:
+    keys = PARTITIONS[partition]
+    written = [keys.progress, keys.state, keys.memory, keys.feed, keys.open, keys.kept, keys.held]
+    return [*keys.ownership("inference"), *written]
+
+
+@lru_cache(MAX_STREAMS_KNOWN)
+def _own_keys(stream_id: str) -> list[str]:
+    return keys_of(stream_id).own(stream_id)
 
 
 Left = tuple[bytes | None, bytes | None, bytes | None]
