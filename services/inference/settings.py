@@ -24,7 +24,9 @@ class InferenceSettings(ServiceSettings):
     )
     batch_deadline_seconds: float = Field(default=0.01, ge=0, le=1, description="a batch waits so long for more")
     torch_threads: int = Field(default=0, ge=0, le=256, description="threads of one operator; 0: half the cores")
-    decode_threads: int = Field(default=0, ge=0, le=64, description="threads that decode JPEGs; 0: all cores, most 8")
+    decode_threads: int = Field(
+        default=0, ge=0, le=64, description="threads that decode JPEGs; 0: all but one core, most 8"
+    )
     checkpoint_frames: int = Field(default=16, ge=1, le=256, description="a memory is stored after so many frames")
     checkpoint_seconds: float = Field(default=2.0, ge=0, le=60, description="or so many seconds, whichever comes first")
     keep_frames_seconds: float = Field(default=10, ge=1, le=600, description="frames, once looked at")
@@ -38,8 +40,8 @@ class InferenceSettings(ServiceSettings):
         return self.torch_threads or max(1, (os.cpu_count() or 1) // 2)
 
     def num_decode_threads(self) -> int:
-        """Threads that decode JPEGs."""
-        return self.decode_threads or min(os.cpu_count() or 1, 8)
+        """Threads that decode JPEGs; one core is left to the thread that runs the model, which all others wait for."""
+        return self.decode_threads or min(max(1, (os.cpu_count() or 1) - 1), 8)
 
     def batch_for(self, device_type: str) -> int:
         """The most frames in a batch on that kind of device."""
