@@ -143,13 +143,14 @@ class Latencies(Collector):
     """A histogram of how late frames are committed, for each pace; a batch's are noted in one go."""
 
     def __init__(self) -> None:
+        self._bounds = np.array(LATENCY_BUCKETS)
         self._by_pace: dict[str, tuple[NDArray[np.int64], float]] = {}
 
     def note(self, pace: str, seconds: Sequence[float]) -> None:
         """Frames were committed so late. For one thread."""
         size = len(LATENCY_BUCKETS) + 1
         counts, total = self._by_pace.get(pace, (np.zeros(size, np.int64), 0.0))
-        places = np.searchsorted(LATENCY_BUCKETS, seconds)
+        places = self._bounds.searchsorted(seconds)
         self._by_pace[pace] = counts + np.bincount(places, minlength=size), total + sum(seconds)
 
     def collect(self) -> Iterable[HistogramMetricFamily]:
