@@ -20,9 +20,10 @@ from afterimage.show import clock, event_line
 from afterimage.stack import Stack, StackOptions
 from afterimage.watch import Watch, Watched
 from shared.service.quantiles import buckets_of, quantile
+from shared.streams import DEFAULT_MODEL
+from training.choosing import choose
 from training.metrics import Matches, match
 from training.scenes.clips import render_demo_clip
-from training.scenes.footage import Footage
 from training.scenes.incidents import FAULTS
 from training.truth import Interval
 
@@ -64,13 +65,13 @@ class DemoClip:
         }
 
 
-def run_demo(options: StackOptions, labels: Sequence[str], console: Console, footage: Footage | None = None) -> int:
+def run_demo(options: StackOptions, labels: Sequence[str], console: Console, footage: Sequence[Path] = ()) -> int:
     """Renders the clips, plays them, prints events and a closing table; returns 0 where every frame was processed.
 
-    With footage the faults befall cameras that filmed it, too.
+    With footage, files and folders of it, the faults befall cameras that filmed it, too.
     Raises StackFailed, ApiUnavailable, SourceRefused for footage that is not there, SourceFailed where it is of no use.
     """
-    groups = footage.aside() if footage else {}
+    groups = footage_for(options.models / DEFAULT_MODEL, footage)
 
     def say(line: str) -> None:
         console.print(line, markup=False, soft_wrap=True)
@@ -95,6 +96,13 @@ def run_demo(options: StackOptions, labels: Sequence[str], console: Console, foo
     for line in failed:
         say(f"error: {line}")
     return 1 if failed or request.stop.is_set() else 0
+
+
+def footage_for(model: Path, footage: Sequence[Path]) -> Mapping[str, Sequence[Path]]:
+    """What is new to the model of files and folders, by group; all where nothing is."""
+    if not footage:
+        return {}
+    return choose(model, footage).groups or choose(model, footage, whole=True).groups
 
 
 def _play(stack: Stack, clips: Sequence[DemoClip], console: Console) -> list[Watched]:

@@ -1,5 +1,7 @@
 """What can be known to be wrong before anything is started."""
 
+import os
+import tempfile
 from pathlib import Path
 
 from shared.errors import ModelUnusable, SettingsInvalid
@@ -29,3 +31,16 @@ def check_media_root(media_root: Path) -> Path:
     if not media_root.is_dir():
         raise SettingsInvalid(f"media root {media_root}: no such folder")
     return media_root.resolve()
+
+
+def check_writable(folder: Path, option: str) -> None:
+    """Raises SettingsInvalid where a folder that an option names cannot be made or written into; makes none."""
+    whole = Path(os.path.abspath(folder))  # noqa: PTH100  (what a link leads to is left to who opens it)
+    there = next(each for each in (whole, *whole.parents) if os.path.lexists(each))
+    if not there.is_dir():
+        raise SettingsInvalid(f"{option} {folder}: {there} is no folder")
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as err:
+        raise SettingsInvalid(f"{option} {folder}: nothing can be written in {there}: {err.strerror}") from err

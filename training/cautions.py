@@ -29,14 +29,23 @@ def floor_words(evaluation: Evaluation) -> tuple[str, ...]:
     return (f"The floor, by file size, resolution, rate and duration alone: {said}.",) if said else ()
 
 
+def learned_words(learned_from: int, tuned_on: int, count: int, what: str) -> str | None:
+    """What must be said of figures on so many videos or files, of which a model knows some."""
+    if not learned_from:
+        flatter = f"{tuned_on} of these {count} {what} chose the model's epoch and thresholds: the figures flatter."
+        return flatter if tuned_on else None
+    others = f", and {tuned_on} more chose its epoch and thresholds" if tuned_on else ""
+    return (
+        f"The model has learned from {learned_from} of these {count} {what}{others}: "
+        f"these are not the figures of new {what}."
+    )
+
+
 def _learned_words(evaluation: Evaluation) -> str | None:
+    """Nothing of videos held out, that only chose epoch and thresholds: a note says so."""
     if not evaluation.learned_from:
         return None
-    others = f", and {evaluation.tuned_on} more chose its epoch and thresholds" if evaluation.tuned_on else ""
-    return (
-        f"The model has learned from {evaluation.learned_from} of these {evaluation.num_videos} videos{others}: "
-        "these are not the figures of new videos."
-    )
+    return learned_words(evaluation.learned_from, evaluation.tuned_on or 0, evaluation.num_videos, "videos")
 
 
 def _near_words(evaluation: Evaluation) -> str | None:
@@ -52,5 +61,5 @@ def _near_words(evaluation: Evaluation) -> str | None:
         return None
     return (
         f"The files' size, resolution, rate and duration alone come to {alone:.3f} ({what}), the model to "
-        f"{result:.3f}: the data may let a model cheat."
+        f"{result:.3f}, no more than {NEAR:g} above: the data may let a model cheat."
     )

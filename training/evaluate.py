@@ -21,7 +21,7 @@ from training.evaluation import Evaluation
 from training.floor import floor_scores
 from training.footage import read_video
 from training.judging import Judge, ScoredVideo
-from training.learned import read_learned
+from training.learned import UNKNOWN_PAST, read_learned
 from training.metrics import MAX_ONSET_SECONDS
 from training.scenes.footage import Footage
 from training.scenes.incidents import LABELS
@@ -33,7 +33,6 @@ from training.sequences import Sequence8Bit
 Item = TypeVar("Item")
 
 SPECS_PER_SEED = 100_000
-UNKNOWN_PAST = "the model's folder does not say which videos it learned from: these may be among them"
 
 
 def evaluate_on_dataset(
@@ -108,23 +107,24 @@ def evaluate_on_scenes(
 
 
 def held_out_specs(
-    folder: Path, count: int, *, seed: int = 0, seconds: float = 30.0, backdrops: Sequence[Path] = ()
+    folder: Path, count: int, *, seed: int = 0, seconds: float = 30.0, backdrops: Footage | None = None
 ) -> list[SequenceSpec]:
     """Rendered clips that no training and no tuning sees, of the size of a model's input.
 
-    `backdrops` are files and folders of real video to show incidents in; only those kept aside are used.
+    `backdrops` are real videos to show incidents in: all of them, so that who calls chooses what the model knows not.
     """
     spec = read_manifest(folder).input
-    return plan_specs(
+    specs = plan_specs(
         Split.EVALUATION,
         count,
         seed=0,
         seconds=seconds,
         height=spec.height,
         width=spec.width,
-        footage=Footage(tuple(backdrops)) if backdrops else None,
+        footage=backdrops,
         first=seed * SPECS_PER_SEED,
     )
+    return [replace(each, split=None) for each in specs]
 
 
 class _Evaluator:

@@ -18,8 +18,11 @@ from training.datasets.dataset import LabelledVideo
 from training.datasets.fingerprint import video_fingerprint
 
 LEARNED_FILE: Final = "learned.json"
+UNKNOWN_PAST: Final = "the model's folder does not say which videos it learned from: these may be among them"
 MAX_BYTES: Final = 64 << 20
 
+Use = Literal["learned", "tuned"]
+"""tuned: held out of learning, to choose the epoch and the thresholds"""
 Figure = Annotated[float, Field(ge=0, le=1e15)]
 
 
@@ -27,8 +30,7 @@ class LearnedVideo(Closed):
     """A video that a model has learned from."""
 
     fingerprint: str = Field(pattern=r"^[0-9a-f]{32}$")
-    use: Literal["learned", "tuned"]
-    """tuned: held out of learning, to choose the epoch and the thresholds"""
+    use: Use
     facts: tuple[Figure, Figure, Figure, Figure] | None = None
     """bytes, pixels, frames per second, seconds"""
     labels: dict[Label, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
@@ -41,12 +43,17 @@ class Learned(Closed):
     version: Literal[1] = 1
     videos: tuple[LearnedVideo, ...] = Field(max_length=MAX_VIDEOS)
 
-    def counts(self, fingerprints: Iterable[str]) -> tuple[int, int]:
-        """How many of the videos it learned from, and how many of the others it was tuned on."""
-        known: dict[str, str] = {}
+    def uses(self) -> dict[str, Use]:
+        """What each fingerprint served; learning, where both."""
+        known: dict[str, Use] = {}
         for video in self.videos:
             if known.get(video.fingerprint) != "learned":
                 known[video.fingerprint] = video.use
+        return known
+
+    def counts(self, fingerprints: Iterable[str]) -> tuple[int, int]:
+        """How many of the videos it learned from, and how many of the others it was tuned on."""
+        known = self.uses()
         found = [known.get(each) for each in fingerprints]
         return found.count("learned"), found.count("tuned")
 
@@ -80,7 +87,7 @@ def read_learned(folder: Path) -> Learned | None:
         raise ModelUnusable(f"{path}: {err.strerror}") from err
 
 
-def _video(video: LabelledVideo, use: Literal["learned", "tuned"]) -> LearnedVideo:
+def _video(video: LabelledVideo, use: Use) -> LearnedVideo:
     facts = None if video.facts is None else astuple(video.facts)
     return LearnedVideo(fingerprint=video_fingerprint(video.path), use=use, facts=facts, labels=_shares(video))
 

@@ -36,7 +36,7 @@ def write_report(evaluation: Evaluation, out: Path) -> Path:
         "## Precision and recall",
         f"![precision-recall curves]({CURVES_FILE})",
         "## Scores beside the truth",
-        *(f"![{_escaped(strip.name)}]({name})" for strip, name in zip(evaluation.strips, strips, strict=True)),
+        *(f"![{escaped(strip.name)}]({name})" for strip, name in zip(evaluation.strips, strips, strict=True)),
     ]
     path = out / REPORT_FILE
     path.write_text("\n\n".join(parts) + "\n")
@@ -143,5 +143,6 @@ def remarks(evaluation: Evaluation) -> list[str]:
     return [*(f"**{caution}**" for caution in cautions(evaluation)), *notes]
 
 
-def _escaped(name: str) -> str:
+def escaped(name: str) -> str:
+    """A file's name, or words with one, for Markdown."""
     return name.replace("[", "(").replace("]", ")").replace("\n", " ")

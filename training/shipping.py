@@ -9,6 +9,7 @@ from services.inference.models.runner import choose_device
 from shared.manifest import check_name
 from training.camera_card import camera_facts
 from training.card import CardFacts, data_facts, write_card
+from training.choosing import choose
 from training.datasets.dataset import Dataset
 from training.evaluate import evaluate_on_dataset, evaluate_on_scenes, held_out_specs
 from training.evaluation import Evaluation
@@ -88,7 +89,8 @@ def ship_from_scenes(order: Order, config: TrainingConfig, num_workers: int) -> 
         num_threads=order.num_threads,
         stock=order.stock,
     )
-    specs = held_out_specs(order.out, NUM_CLIPS_MEASURED, backdrops=config.footage)
+    backdrops = choose(order.out, config.footage).footage if config.footage else None
+    specs = held_out_specs(order.out, NUM_CLIPS_MEASURED, backdrops=backdrops)
     found = evaluate_on_scenes(order.out, specs, device=order.device, num_workers=num_workers)
     write_card(order.out, camera_facts(config, report, order.command, order.device_words), found)
     return found

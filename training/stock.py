@@ -49,7 +49,8 @@ class ClipOrder:
         if isinstance(self.source, Path):
             name, content = f"untouched-{self.source.stem}", [str(self.source), self.source.stat().st_mtime_ns]
         else:
-            name, content = f"{self.source.split.name.lower()}-{self.source.seed}", [repr(self.source)]
+            part = "all" if self.source.split is None else self.source.split.name.lower()
+            name, content = f"{part}-{self.source.seed}", [repr(self.source)]
         senses = [self.network.get(key) for key in SENSED_BY]
         told = json.dumps([EDITION, content, senses, self.height, self.width])
         return self.folder / f"{name}-{hashlib.blake2b(told.encode(), digest_size=6).hexdigest()}.safetensors"

@@ -1,6 +1,7 @@
 """Results as tables for the terminal, none wider than 80 columns for usual labels."""
 
 import math
+from collections.abc import Sequence
 
 from rich.console import Group
 from rich.table import Table
@@ -32,7 +33,12 @@ def evaluation_tables(evaluation: Evaluation) -> Group:
 
 def caution_lines(evaluation: Evaluation) -> list[Text]:
     """What must be said before the figures, in red."""
-    return [Text(caution, style="bold red") for caution in cautions(evaluation)]
+    return red(cautions(evaluation))
+
+
+def red(sentences: Sequence[str]) -> list[Text]:
+    """Sentences that nobody is to miss."""
+    return [Text(sentence, style="bold red") for sentence in sentences]
 
 
 def shown(value: float, decimals: int = 3) -> str:

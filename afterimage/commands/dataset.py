@@ -62,8 +62,10 @@ def order(
     `afterimage train --data data/order/annotations.json --out data/models/order --epochs 12` and
     `afterimage evaluate --model data/models/order --data data/order/annotations.json`.
     """
+    from afterimage.preflight import check_writable
     from training.order import ANNOTATIONS_FILE, write_order_task
 
+    check_writable(folder, "folder")
     num_validation = max(1, 2 * pairs // 3)
     with progress("writing clips") as show:
         for done in write_order_task(folder, num_training=pairs, num_validation=num_validation, seed=seed):

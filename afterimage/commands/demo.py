@@ -29,10 +29,8 @@ def demo(
     from afterimage.preflight import check_model
     from afterimage.stack import StackOptions
     from shared.streams import DEFAULT_MODEL
-    from training.scenes.footage import Footage
 
     manifest = check_model(models / DEFAULT_MODEL)
     folder = data.absolute()
     options = StackOptions(data=folder, media_root=folder / "clips", models=models, device=device)
-    real = Footage(tuple(footage)) if footage else None
-    raise typer.Exit(run_demo(options, manifest.labels, Console(highlight=False), real))
+    raise typer.Exit(run_demo(options, manifest.labels, Console(highlight=False), footage or ()))

@@ -85,6 +85,7 @@ def train(
     from training.shipping import Order, ship_from_dataset, ship_from_scenes
     from training.tables import evaluation_tables
 
+    _check_places(out, stock)
     order = Order(out, _command(), device, threads or (2 if data else 1), resume, stock)
     if data:
         dataset, name = read_subset(data, videos, subset, ("training",))
@@ -100,6 +101,16 @@ def train(
         found = ship_from_scenes(order, scenes, workers)
     Console().print(evaluation_tables(found))
     typer.echo(f"{out}: model, card (README.md) and pictures written")
+
+
+def _check_places(out: Path, stock: Path | None) -> None:
+    from afterimage.preflight import check_writable
+    from shared.manifest import check_name
+
+    check_name(out)
+    check_writable(out, "--out")
+    if stock is not None:
+        check_writable(stock, "--stock")
 
 
 def _with_labels(dataset: "Dataset", labels: str) -> "Dataset":

@@ -16,6 +16,7 @@ from patience import TOOL_SECONDS, unavailable
 from services.inference.network.network import build_network
 from services.inference.network.weights import save_model
 from shared.manifest import InputSpec
+from training.cautions import NEAR
 from training.scenes.footage import Footage
 from training.scenes.seeds import Split
 
@@ -131,22 +132,81 @@ def test_incidents_are_staged_on_footage_kept_aside_and_untouched_footage_is_wat
         clip["delay_seconds"] is None or clip["inside"] + clip["outside"] != [] for clip in line["incidents"]["clips"]
     )
     assert len(list(out.glob("strip-*.png"))) == wrong + line["untouched"]["kinds"]["all"]["false"]
-    assert "95 % bound" in (out / "report.md").read_text()
+    assert line["untouched"]["left_out"] == line["untouched"]["learned_from"] == line["untouched"]["tuned_on"] == 0
+    assert line["incidents"]["left_out"] == len(Footage((rooms,)).names) - len(kept_aside)
+    report = (out / "report.md").read_text()
+    assert "95 % bound" in report
+    assert "162 files are left out: the model has learned from" in report
 
 
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
         (["--incidents"], "--incidents: needs real videos"),
-        (["--untouched", "."], "none is kept out of training; --split all takes them all"),
+        (["--untouched", "empty"], "error: no video in "),
+        (["--untouched", "notes"], "error: no video in "),
+        (["--incidents", "--backdrops", "empty"], "error: no video in "),
+        (["--backdrops", "notes"], "error: no video in "),
         (["--untouched", ".", "--data", "a.json"], "--data: labelled videos"),
+        (["--keep", "."], "--keep: goes with --incidents, not with rendered clips"),
+        (["--untouched", ".", "--keep", "."], "--keep: goes with --incidents, not with --untouched"),
+        (["--split", "all"], "--split: goes with --incidents or --untouched, not with rendered clips"),
+        (["--data", "a.json", "--split", "all"], "--split: goes with --incidents or --untouched, not with --data"),
+        (["--data", "a.json", "--backdrops", "."], "--backdrops: goes with --incidents or rendered clips"),
+        (["--untouched", ".", "--backdrops", "."], "--backdrops: goes with --incidents or rendered clips"),
+        (["--data", "a.json", "--clips", "3"], "--clips: goes with --incidents or rendered clips"),
+        (["--data", "a.json", "--workers", "1"], "--workers: goes with rendered clips"),
+        (["--videos", "."], "--videos: goes with --data"),
+        (["--subset", "all"], "--subset: goes with --data"),
+        (["--untouched", ".", "--tolerance", "1"], "--tolerance: goes with --data or rendered clips"),
+        (["--untouched", ".", "--seed", "0"], "--seed: goes with --data or --incidents or rendered clips"),
+        (["--report", "file"], "error: --report "),
+        (["--report", "file/deeper"], "file is no folder"),
+        (["--report", "/proc/x"], "--report /proc/x: nothing can be written in /proc: "),
+        (["--report", "dangling"], "dangling is no folder"),
+        (["--incidents", "--backdrops", ".", "--keep", "/proc/x"], "--keep /proc/x: nothing can be written in /proc: "),
     ],
 )
 def test_what_the_bench_lacks_is_one_clear_line(
     in_process: InProcess, tmp_path: Path, arguments: list[str], why: str
 ) -> None:
-    given = ("--device", "cpu", *(str(tmp_path) if each == "." else each for each in arguments))
-    ran = in_process("evaluate", *given)
+    (tmp_path / "file").touch()
+    (tmp_path / "dangling").symlink_to(tmp_path / "gone")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "notes" / "README.md").write_text("none")
+    own = {".", "file", "file/deeper", "notes", "dangling", "empty"}
+    ran = in_process(
+        "evaluate", "--device", "cpu", *(str(tmp_path / each) if each in own else each for each in arguments)
+    )
     assert ran.code == 2
     assert why in ran.errors
-    assert "Traceback" not in ran.errors
+    assert ran.errors.count("error: ") == ran.errors.count("\n") == 1
+    assert ran.output == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (("train", "--clips", "1", "--epochs", "1", "--out"), "--out"),
+        (("train", "--clips", "1", "--epochs", "1", "--out", "mine", "--stock"), "--stock"),
+        (("dataset", "order"), "folder"),
+    ],
+    ids=["train", "stock", "order"],
+)
+@pytest.mark.parametrize(("place", "why"), [("file", "is no folder"), ("/proc/x", "nothing can be written in /proc: ")])
+def test_what_cannot_be_written_is_refused_before_the_work(
+    in_process: InProcess, tmp_path: Path, arguments: tuple[str, ...], option: str, place: str, why: str
+) -> None:
+    (tmp_path / "file").touch()
+    given = [str(tmp_path / each) if each == "mine" else each for each in arguments]
+    ran = in_process(*given, place if place.startswith("/") else str(tmp_path / place))
+    assert ran.code == 2
+    assert ran.errors.startswith(f"error: {option} ")
+    assert why in ran.errors
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_help_says_when_a_floor_is_near(in_process: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    assert f"score within {NEAR:g} of it" in in_process("evaluate", "--help").output

@@ -16,8 +16,9 @@ from shared.errors import DatasetUnusable, ModelUnusable, SourceFailed
 from shared.manifest import InputSpec
 from training.datasets.dataset import Dataset, LabelledVideo
 from training.datasets.reading import read_dataset
-from training.evaluate import UNKNOWN_PAST, evaluate_on_dataset, evaluate_on_scenes, held_out_specs
+from training.evaluate import evaluate_on_dataset, evaluate_on_scenes, held_out_specs
 from training.footage import read_video, unlabelled
+from training.learned import UNKNOWN_PAST
 from training.scenes.incidents import LABELS, SHIPPED
 from training.scenes.seeds import Split, clip_seed
 from training.scoring import served_scores, shuffled

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,8 +16,8 @@ from training.bench.strips import Viewing, draw_viewing
 from training.bench.untouched import UntouchedReport
 from training.evaluation import known
 from training.events import Detection
-from training.report import METRICS_FILE, REPORT_FILE, markdown_table
-from training.tables import shown
+from training.report import METRICS_FILE, REPORT_FILE, escaped, markdown_table
+from training.tables import red, shown
 from training.truth import Interval
 
 HOW: Final = (
@@ -26,6 +26,8 @@ HOW: Final = (
     "or more than 3 s after is false outside; between, the return of the usual picture is news, counted apart and "
     "not false. The delay runs from the start to the frame by which the alarm opened."
 )
+MAX_UNREADABLE: Final = 1000
+"""So many are named for machines."""
 KIND_HEADINGS: Final = ("kind", "found", "F1", "false inside", "outside", "at return", "delay s")
 RATE_HEADINGS: Final = ("kind", "false alarms", "a camera and day", "95 % bound")
 
@@ -34,6 +36,7 @@ def incidents_json(report: IncidentReport) -> dict[str, Any]:
     """Every figure by kind and manner, and every clip."""
     return {
         "model": report.model,
+        **(report.choice.as_json() if report.choice else {}),
         "all": _kind_json(report.all_kinds()),
         "kinds": {score.kind: _kind_json(score) for score in report.kinds()},
         "manners": [
@@ -58,7 +61,15 @@ def untouched_json(report: UntouchedReport) -> dict[str, Any]:
         {"file": each.file, "seconds": round(each.seconds, 3), "alarms": [*map(_alarm_json, each.alarms)]}
         for each in report.files
     ]
-    return {"model": report.model, "hours": round(report.seconds / 3600, 4), "kinds": rates, "files": files}
+    return {
+        "model": report.model,
+        **(report.choice.as_json() if report.choice else {}),
+        "hours": round(report.seconds / 3600, 4),
+        "kinds": rates,
+        "files": files,
+        "unreadable": list(report.unreadable[:MAX_UNREADABLE]),
+        "notes": list(report.notes),
+    }
 
 
 def incident_tables(report: IncidentReport) -> Group:
@@ -71,16 +82,27 @@ def incident_tables(report: IncidentReport) -> Group:
         for (kind, manner), (found, staged) in report.manners().items()
         if found < staged
     ]
-    return Group(table, *(Text(words) for words in ("not always found:", *missed) if missed))
+    cautions, notes = incident_words(report)
+    return Group(
+        *red(cautions),
+        table,
+        *(Text(words) for words in ("not always found:", *missed) if missed),
+        *(Text(f"note: {note}") for note in notes),
+    )
 
 
-def untouched_table(report: UntouchedReport) -> Table:
+def untouched_tables(report: UntouchedReport) -> Group:
     """False alarms by kind."""
     title = f"{report.model}: {len(report.files)} untouched files, {report.seconds / 3600:.2f} hours"
     table = Table(*RATE_HEADINGS, title=title)
     for row in _rate_rows(report):
         table.add_row(*row)
-    return table
+    return Group(*red(report.cautions), table, *(Text(f"note: {note}") for note in report.notes))
+
+
+def incident_words(report: IncidentReport) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What must be said in red of the backdrops, and what besides."""
+    return (report.choice.cautions(), report.choice.notes()) if report.choice else ((), ())
 
 
 def write_bench_report(
@@ -112,7 +134,8 @@ def _incident_parts(out: Path, report: IncidentReport, wrong: Mapping[str, Viewi
     ]
     parts = [
         f"# Incidents: {report.model}",
-        f"{len(report.clips)} clips made with FFmpeg on footage that is kept out of training. {HOW}",
+        *_remarks(*incident_words(report)),
+        f"{len(report.clips)} clips made with FFmpeg on real footage. {HOW}",
         markdown_table(KIND_HEADINGS, _kind_rows(report)),
         markdown_table(("kind", "manner", "found"), manners),
     ]
@@ -131,6 +154,7 @@ def _incident_parts(out: Path, report: IncidentReport, wrong: Mapping[str, Viewi
 def _untouched_parts(out: Path, report: UntouchedReport, wrong: Mapping[str, Viewing]) -> list[str]:
     parts = [
         f"# Untouched footage: {report.model}",
+        *_remarks(report.cautions, report.notes),
         f"{len(report.files)} files, {report.seconds / 3600:.2f} hours in which nobody touched the camera. The bound "
         "is the rate that is exceeded with a chance of 5 % only (3 over the time watched where nothing was raised).",
         markdown_table(RATE_HEADINGS, _rate_rows(report)),
@@ -144,6 +168,12 @@ def _untouched_parts(out: Path, report: UntouchedReport, wrong: Mapping[str, Vie
             draw_viewing(viewing, words, at, None, out / name)
             parts += [words, f"![{file}]({name})"]
     return parts
+
+
+def _remarks(cautions: Sequence[str], notes: Sequence[str]) -> list[str]:
+    """As Markdown."""
+    lines = "\n".join(f"- {escaped(note)}" for note in notes)
+    return [*(f"**{caution}**" for caution in cautions), *([lines] if notes else [])]
 
 
 def _verdict(clip: ClipScore) -> str:
@@ -173,8 +203,8 @@ def _rate_rows(report: UntouchedReport) -> list[list[str]]:
 
 
 def _kinds(report: UntouchedReport) -> dict[str, tuple[str, ...]]:
-    """The kinds that were raised, and all."""
-    return {kind: (kind,) for kind in KINDS if report.count(kind)} | {"all": KINDS}
+    """The kinds that the model knows, and all."""
+    return {kind: (kind,) for kind in report.kinds} | {"all": KINDS}
 
 
 def _kind_json(score: KindScore) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from statistics import median
 from typing import Final
 
 from training.bench.staging.takes import KINDS, Truth
+from training.choosing import Selection
 from training.evaluation import NAN
 from training.events import Detection
 from training.metrics import Matches
@@ -80,6 +81,8 @@ class IncidentReport:
 
     model: str
     clips: tuple[ClipScore, ...]
+    choice: Selection | None = None
+    """how the backdrops were chosen"""
 
     def kinds(self) -> list[KindScore]:
         """Kind by kind, as far as they were staged or named."""

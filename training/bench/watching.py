@@ -13,7 +13,8 @@ from shared.errors import DatasetUnusable, ModelUnusable, SourceFailed
 from training.bench.scoring import IncidentReport, scored
 from training.bench.staging.takes import KINDS, Truth
 from training.bench.strips import Viewing
-from training.bench.untouched import Untouched, UntouchedReport
+from training.bench.untouched import Untouched, UntouchedReport, named
+from training.choosing import Selection
 from training.events import detections_of
 from training.footage import read_video, unlabelled
 from training.scoring import served_scores
@@ -51,7 +52,7 @@ class Watcher:
 
 
 def watch_incidents(
-    watcher: Watcher, clips: Path, truths: Sequence[Truth], *, show_progress: bool = True
+    watcher: Watcher, clips: Path, truths: Sequence[Truth], choice: Selection, *, show_progress: bool = True
 ) -> tuple[IncidentReport, dict[str, Viewing]]:
     """Judges a model on the clips of a folder; with it, by file, how it saw those in which it was wrong."""
     scores, wrong = [], {}
@@ -61,28 +62,31 @@ def watch_incidents(
         scores.append(score)
         if score.false or not score.is_found:
             wrong[truth.file] = viewing
-    return IncidentReport(watcher.manifest.reference, tuple(scores)), wrong
+    return IncidentReport(watcher.manifest.reference, tuple(scores), choice), wrong
 
 
 def watch_untouched(
-    watcher: Watcher, files: Sequence[Path], *, show_progress: bool = True
+    watcher: Watcher, choice: Selection, *, show_progress: bool = True
 ) -> tuple[UntouchedReport, dict[str, Viewing]]:
-    """Counts a model's alarms in files; with it, by file, how it saw those in which it raised any.
+    """Counts a model's alarms in the files chosen; with it, by file, how it saw those in which it raised any.
 
-    Files that do not read are left out; raises DatasetUnusable where none is left.
+    Files that do not read are left out, and named; raises DatasetUnusable where none is left.
     """
-    found, wrong = [], {}
-    for file in shown(files, "watching untouched footage", show_progress=show_progress):
+    found, wrong, unreadable = [], {}, []
+    for file in shown(choice.files, "watching untouched footage", show_progress=show_progress):
         try:
             viewing = watcher.watch(file)
         except SourceFailed:
+            unreadable.append(file.name)
             continue
         found.append(Untouched(file.name, viewing.seconds, viewing.alarms))
         if viewing.alarms:
             wrong[file.name] = viewing
     if not found:
-        raise DatasetUnusable(f"untouched footage: of {len(files)} files none reads")
-    return UntouchedReport(watcher.manifest.reference, tuple(found)), wrong
+        raise DatasetUnusable(f"untouched footage: of {len(unreadable)} files none reads: {named(unreadable)}")
+    kinds = tuple(kind for kind in KINDS if kind in watcher.manifest.labels)
+    reference = watcher.manifest.reference
+    return UntouchedReport(reference, tuple(found), kinds, tuple(unreadable), choice), wrong
 
 
 def shown(items: Sequence[Item], words: str, *, show_progress: bool) -> Iterator[Item]:

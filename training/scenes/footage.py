@@ -51,25 +51,20 @@ class Footage:
 
     paths: tuple[Path, ...]
 
-    def files(self, split: Split) -> dict[str, tuple[Path, ...]]:
-        """The split's files by group, the same for the same names; raises SourceRefused for a path that is not there.
+    def files(self, split: Split | None = None) -> dict[str, tuple[Path, ...]]:
+        """The split's files by group, all where None is named; the same for the same names.
 
         Files of one group are about the same scene and never on both sides. A folder whose `index.csv` has a column
         `scene` is grouped by it. Of others group and split stand in `footage_split.csv`; a name that does not is
         grouped by its first word. Where no row names the split, a hash of the group decides, 3 : 1 : 1.
+        Raises SourceRefused for a path that is not there or holds no video.
         """
         groups: dict[str, list[Path]] = {}
         for file in sorted(self._all(), key=lambda file: (file.name, str(file))):
             group, part = group_and_split(file)
-            if part is split:
+            if split is None or part is split:
                 groups.setdefault(group, []).append(file)
         return {group: tuple(files) for group, files in sorted(groups.items())}
-
-    def aside(self) -> dict[str, tuple[Path, ...]]:
-        """What training never sees, by group; of footage that has no such part, all."""
-        return self.files(Split.EVALUATION) or {
-            group: files for split in Split for group, files in self.files(split).items()
-        }
 
     @property
     def names(self) -> list[str]:
@@ -82,7 +77,10 @@ class Footage:
             if not path.exists():
                 raise SourceRefused(f"{path}: no such file or folder of footage")
             inside = path.rglob("*") if path.is_dir() else [path]
-            found |= {file.resolve() for file in inside if file.is_file() and file.suffix.lower() not in NOT_VIDEOS}
+            videos = {file.resolve() for file in inside if file.is_file() and file.suffix.lower() not in NOT_VIDEOS}
+            if not videos:
+                raise SourceRefused(f"no video in {path}")
+            found |= videos
         return found
 
 

@@ -51,8 +51,8 @@ class SequenceSpec:
     seconds: float
     height: int
     width: int
-    split: Split = Split.TRAINING
-    """which part of the footage it may show"""
+    split: Split | None = Split.TRAINING
+    """which part of the footage it may show; None: all"""
     footage: Footage | None = None
     """None: painted scenes alone"""
     labels: tuple[str, ...] = LABELS
@@ -90,7 +90,7 @@ def render_sequence(spec: SequenceSpec) -> Sequence8Bit:
 
 
 @cache
-def _files(footage: Footage, split: Split) -> dict[str, tuple[Path, ...]]:
+def _files(footage: Footage, split: Split | None) -> dict[str, tuple[Path, ...]]:
     return footage.files(split)
 
 
