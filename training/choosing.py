@@ -14,7 +14,7 @@ from training.scenes.seeds import Split
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class ChosenFootage:
     """The files taken of some footage, and what the model knows of the others."""
 
     groups: Mapping[str, tuple[Path, ...]]
@@ -67,7 +67,7 @@ class Selection:
         }
 
 
-def choose(model: Path, paths: Sequence[Path], *, whole: bool = False) -> Selection:
+def choose(model: Path, paths: Sequence[Path], *, whole: bool = False) -> ChosenFootage:
     """What of video files and folders a model folder is measured on: `whole` all, else what it does not know.
 
     It knows files again by what they hold (learned.json), whatever they are called, but no other encoding of them. Of
@@ -79,17 +79,17 @@ def choose(model: Path, paths: Sequence[Path], *, whole: bool = False) -> Select
     num_files = sum(map(len, groups.values()))
     learned = read_learned(model)
     if learned is None:
-        return Selection(groups if whole else footage.files(Split.EVALUATION), num_files, None, None, whole)
+        return ChosenFootage(groups if whole else footage.files(Split.EVALUATION), num_files, None, None, whole)
     uses = learned.uses()
     known = {file: uses.get(_fingerprint(file)) for files in groups.values() for file in files}
     if not whole:
         new = {group: tuple(file for file in files if known[file] is None) for group, files in groups.items()}
         groups = {group: files for group, files in new.items() if files}
     found = list(known.values())
-    return Selection(groups, num_files, found.count("learned"), found.count("tuned"), whole)
+    return ChosenFootage(groups, num_files, found.count("learned"), found.count("tuned"), whole)
 
 
-def choose_some(model: Path, paths: Sequence[Path], *, whole: bool = False, advice: str = "") -> Selection:
+def choose_some(model: Path, paths: Sequence[Path], *, whole: bool = False, advice: str = "") -> ChosenFootage:
     """As `choose`; raises DatasetUnusable, with advice, where nothing is left to take."""
     choice = choose(model, paths, whole=whole)
     if choice.groups:

@@ -12,7 +12,7 @@ from training.bench.report import incident_tables, untouched_json, untouched_tab
 from training.bench.running import BenchOrder, run_bench
 from training.bench.scoring import IncidentReport
 from training.bench.untouched import Untouched, UntouchedReport
-from training.choosing import Selection, choose, choose_some
+from training.choosing import ChosenFootage, choose, choose_some
 from training.datasets.dataset import LabelledVideo
 from training.footage import unlabelled
 from training.learned import learned_from, write_learned
@@ -59,7 +59,7 @@ def printed(what: object) -> str:
     return shown.get()
 
 
-def watched(choice: Selection, seconds: float = 1.0, unreadable: tuple[str, ...] = ()) -> UntouchedReport:
+def watched(choice: ChosenFootage, seconds: float = 1.0, unreadable: tuple[str, ...] = ()) -> UntouchedReport:
     files = tuple(Untouched(file.name, seconds, ()) for file in choice.files)
     return UntouchedReport("model@1", files, ("covered", "moved"), unreadable, choice)
 
@@ -82,8 +82,8 @@ def test_what_a_model_knows_is_said_in_red_where_all_is_taken(model: Path, renam
     report, incidents = watched(choice), IncidentReport("model@1", (), choice)
     for table in (untouched_tables(report), incident_tables(incidents)):
         assert f"\x1b[1;31m{KNOWN}" in printed(table)
-    for some in ((None, (report, {})), ((incidents, {}), None)):
-        assert f"**{KNOWN}" in write_bench_report(tmp_path / "out", *some).read_text()
+    assert f"**{KNOWN}" in write_bench_report(tmp_path / "out", None, (report, {})).read_text()
+    assert f"**{KNOWN}" in write_bench_report(tmp_path / "out", (incidents, {}), None).read_text()
     found = untouched_json(report)
     assert (found["left_out"], found["learned_from"], found["tuned_on"]) == (0, 2, 1)
     tuned = choose(model, [renamed / "yard-2.mp4", renamed / "yard-3.mp4"], whole=True)

@@ -13,7 +13,7 @@ from training.bench.staging.plan import planned
 from training.bench.staging.takes import Take
 from training.bench.untouched import UntouchedReport
 from training.bench.watching import Watcher, shown, watch_incidents, watch_untouched
-from training.choosing import Selection, choose_some
+from training.choosing import ChosenFootage, choose_some
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +69,13 @@ def run_bench(order: BenchOrder, report: Path | None = None) -> BenchResult:
     return BenchResult(incidents and incidents[0], untouched and untouched[0], written)
 
 
-def _chosen(order: BenchOrder, paths: Sequence[Path]) -> Selection | None:
+def _chosen(order: BenchOrder, paths: Sequence[Path]) -> ChosenFootage | None:
     if not paths:
         return None
     return choose_some(order.model, paths, whole=order.whole, advice="; --split all takes them all")
 
 
-def _planned(order: BenchOrder, backdrops: Selection, kinds: Collection[str]) -> list[Take]:
+def _planned(order: BenchOrder, backdrops: ChosenFootage, kinds: Collection[str]) -> list[Take]:
     """The incidents of the kinds that a model knows."""
     require_ffmpeg()
     return planned(backdrops.groups, kinds, order.count, order.seed)

@@ -6,7 +6,7 @@ from statistics import median
 from typing import Final
 
 from training.bench.staging.takes import KINDS, Truth
-from training.choosing import Selection
+from training.choosing import ChosenFootage
 from training.evaluation import NAN
 from training.events import Detection
 from training.metrics import Matches
@@ -81,7 +81,7 @@ class IncidentReport:
 
     model: str
     clips: tuple[ClipScore, ...]
-    choice: Selection | None = None
+    choice: ChosenFootage | None = None
     """how the backdrops were chosen"""
 
     def kinds(self) -> list[KindScore]:

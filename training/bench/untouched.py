@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from training.bench.staging.takes import KINDS
-from training.choosing import Selection
+from training.choosing import ChosenFootage
 from training.evaluation import SECONDS_PER_HOUR
 from training.events import Detection
 
@@ -36,7 +36,7 @@ class UntouchedReport:
     """that the model knows"""
     unreadable: tuple[str, ...] = ()
     """files that did not read"""
-    choice: Selection | None = None
+    choice: ChosenFootage | None = None
     """how the files were chosen"""
 
     @property

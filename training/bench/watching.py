@@ -14,7 +14,7 @@ from training.bench.scoring import IncidentReport, scored
 from training.bench.staging.takes import KINDS, Truth
 from training.bench.strips import Viewing
 from training.bench.untouched import Untouched, UntouchedReport, named
-from training.choosing import Selection
+from training.choosing import ChosenFootage
 from training.events import detections_of
 from training.footage import read_video, unlabelled
 from training.scoring import served_scores
@@ -52,7 +52,7 @@ class Watcher:
 
 
 def watch_incidents(
-    watcher: Watcher, clips: Path, truths: Sequence[Truth], choice: Selection, *, show_progress: bool = True
+    watcher: Watcher, clips: Path, truths: Sequence[Truth], choice: ChosenFootage, *, show_progress: bool = True
 ) -> tuple[IncidentReport, dict[str, Viewing]]:
     """Judges a model on the clips of a folder; with it, by file, how it saw those in which it was wrong."""
     scores, wrong = [], {}
@@ -66,7 +66,7 @@ def watch_incidents(
 
 
 def watch_untouched(
-    watcher: Watcher, choice: Selection, *, show_progress: bool = True
+    watcher: Watcher, choice: ChosenFootage, *, show_progress: bool = True
 ) -> tuple[UntouchedReport, dict[str, Viewing]]:
     """Counts a model's alarms in the files chosen; with it, by file, how it saw those in which it raised any.
 
