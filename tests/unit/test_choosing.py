@@ -7,6 +7,7 @@ import pytest
 from films import render
 from rich.console import Console
 
+from afterimage.demo import footage_for
 from shared.errors import DatasetUnusable, SourceRefused
 from training.bench.report import incident_tables, untouched_json, untouched_tables, write_bench_report
 from training.bench.running import BenchOrder, run_bench
@@ -100,6 +101,14 @@ def test_where_nothing_is_new_or_there_is_no_video_it_is_said(model: Path, renam
     for taker in (choose, choose_some):
         with pytest.raises(SourceRefused, match=f"^no video in {empty}$"):
             taker(model, [renamed, empty])
+
+
+def test_the_demo_shows_faults_on_what_is_new_to_the_model_or_on_all(model: Path, renamed: Path) -> None:
+    new = [file.name for files in footage_for(model, [renamed]).values() for file in files]
+    assert new == ["yard-3.mp4", "yard-4.mp4"]
+    known = footage_for(model, [renamed / "yard-0.mp4"])
+    assert [file.name for files in known.values() for file in files] == ["yard-0.mp4"]
+    assert footage_for(model, ()) == {}
 
 
 def test_a_model_without_a_record_is_measured_on_what_trainings_rule_keeps_aside(films: Path, tmp_path: Path) -> None:
