@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +17,6 @@ from shared.errors import SettingsInvalid
 if TYPE_CHECKING:
     from training.bench.running import BenchResult
     from training.evaluation import Evaluation
-    from training.scenes.footage import Footage
 
 
 class Part(StrEnum):
@@ -129,18 +129,36 @@ def evaluate(
         order = BenchOrder(folder, staged_on, tuple(untouched or ()), split is Part.ALL, clips, seed, keep, device)
         _tell_bench(run_bench(order, report), as_json=as_json)
         return
-    from training.evaluate import evaluate_on_dataset, evaluate_on_scenes, held_out_specs
-
     if data:
+        from training.evaluate import evaluate_on_dataset
+
         dataset, name = read_subset(data, videos, subset, ("validation", "testing"))
         found = evaluate_on_dataset(folder, dataset, device=device, tolerance_seconds=tolerance, seed=seed, data=name)
     else:
-        footage = _new_backdrops(folder, staged_on)
-        specs = held_out_specs(folder, clips or DEFAULT_RENDERED_CLIPS, seed=seed, backdrops=footage)
-        found = evaluate_on_scenes(
-            folder, specs, device=device, tolerance_seconds=tolerance, seed=seed, num_workers=workers
-        )
+        found = _on_rendered_clips(folder, staged_on, clips, seed, workers, tolerance, device)
     _tell(found, report, as_json=as_json)
+
+
+def _on_rendered_clips(
+    model: Path,
+    backdrops: Sequence[Path],
+    clips: int | None,
+    seed: int,
+    workers: int,
+    tolerance_seconds: float,
+    device: str,
+) -> "Evaluation":
+    """Measured on clips that no training saw, with what is new to the model of real videos."""
+    from training.choosing import choose_some
+    from training.evaluate import evaluate_on_scenes, held_out_specs
+
+    chosen = choose_some(model, backdrops) if backdrops else None
+    footage, notes = (chosen.footage, chosen.notes()) if chosen else (None, ())
+    specs = held_out_specs(model, clips or DEFAULT_RENDERED_CLIPS, seed=seed, backdrops=footage)
+    found = evaluate_on_scenes(
+        model, specs, device=device, tolerance_seconds=tolerance_seconds, seed=seed, num_workers=workers
+    )
+    return replace(found, notes=(*notes, *found.notes))
 
 
 def _check_options(
@@ -165,22 +183,6 @@ def _check_folders(folders: Mapping[str, Path | None]) -> None:
     for option, folder in folders.items():
         if folder is not None:
             check_writable(folder, option)
-
-
-def _new_backdrops(model: Path, paths: Sequence[Path]) -> "Footage | None":
-    """What is new to the model of real videos, None where none are given; what is left out is said."""
-    if not paths:
-        return None
-    from training.choosing import choose_some
-
-    choice = choose_some(model, paths)
-    _note(choice.notes())
-    return choice.footage
-
-
-def _note(notes: Sequence[str]) -> None:
-    for note in notes:
-        sys.stderr.write(f"note: {note}\n")
 
 
 def _model_folder(model: str, models: Path) -> Path:
@@ -236,7 +238,7 @@ def _tell_bench(found: "BenchResult", *, as_json: bool) -> None:
         typer.echo(json.dumps(line))
         for cautions, notes in said:
             Console(stderr=True).print(*red(cautions), sep="\n", end="\n" if cautions else "")
-            _note(notes)
+            sys.stderr.writelines(f"note: {note}\n" for note in notes)
     else:
         console = Console()
         if found.incidents:

@@ -111,6 +111,25 @@ def test_without_data_it_is_measured_on_rendered_clips() -> None:
     assert (line["videos"], line["seconds"]) == (1, 30)
 
 
+def test_rendered_clips_have_backdrops_that_are_new_to_the_model(
+    in_process: InProcess, tmp_path: Path, reference_data: Path
+) -> None:
+    signs, renamed = reference_data / "asl", tmp_path / "renamed"
+    renamed.mkdir()
+    for number, sign in enumerate(("again.mkv", "book.mkv")):
+        shutil.copy(signs / sign, renamed / f"yard-{number}.mkv")
+    given = ("evaluate", "--device", "cpu", "--clips", "1", "--workers", "0", "--backdrops", str(renamed))
+    ran = in_process(*given, "--report", str(tmp_path / "out"))
+    assert ran.code == 0, ran.errors
+    note = "1 of 2 files are left out: the model has learned from 1, and 0 chose its epoch and thresholds"
+    assert note in " ".join(ran.output.split())
+    assert note in (tmp_path / "out" / "report.md").read_text()
+    (renamed / "yard-1.mkv").unlink()
+    ran = in_process(*given)
+    assert ran.code == 2
+    assert "no file is new to the model: of 1 it has learned from 1, and 0 chose" in ran.errors
+
+
 def test_incidents_are_staged_on_footage_kept_aside_and_untouched_footage_is_watched(
     tmp_path: Path, reference_data: Path
 ) -> None:

@@ -88,6 +88,15 @@ def test_footage_that_is_not_there_is_refused(tmp_path: Path) -> None:
         Footage((tmp_path / "gone.mp4",)).files(Split.TRAINING)
 
 
+def test_footage_without_a_video_is_refused(tmp_path: Path, video_file: VideoFile) -> None:
+    film, empty = video_file("film.mp4", seconds=1), tmp_path / "empty"
+    empty.mkdir()
+    (empty / "index.csv").touch()
+    for path in (empty, empty / "index.csv"):
+        with pytest.raises(SourceRefused, match=f"^no video in {path}$"):
+            Footage((film, path)).files()
+
+
 def test_what_does_not_decode_or_shows_nothing_is_no_film(tmp_path: Path, video_file: VideoFile) -> None:
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"nothing")
