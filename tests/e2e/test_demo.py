@@ -29,5 +29,5 @@ def test_it_shows_what_it_finds_beside_the_truth_and_writes_in_its_folder_only(
     num_fast = 12 if on_footage else 6
     assert re.search(rf"{num_fast} fast streams: {160 * num_fast} frames in [\d.]+ s, \d+ frames/s", text)
     assert re.search(r"decode to commit: p50 \d+ ms, p99 \d+ ms", text)
-    assert {path.name for path in data.iterdir()} == {"clips", "lock", "logs", "redis"}
+    assert {path.name for path in data.iterdir()} == {"clips", "lock", "logs", "redis", "secret.key"}
     assert [path.name for path in data.parent.iterdir()] == ["demo"]
