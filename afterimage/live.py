@@ -57,11 +57,12 @@ def follow_feed(
 ) -> Iterator[Message]:
     """Openings and closings as they happen, until `ended`; goes on after the last one when the connection breaks.
 
-    `connected` is set once nothing that happens from now on can be missed; `tell` gets, in a line, what has been missed
-    and that there is no place; `filters` as the API names them. Raises ApiUnavailable where the first connection fails,
-    RequestRefused.
+    `connected` is set once nothing that happens from now on can be missed; `tell` gets, in a line, what has been
+    missed, that there is no place, and that the connection is lost; `filters` as the API names them. Raises
+    ApiUnavailable where the first connection fails, RequestRefused.
     """
     position: str | None = None
+    is_lost = False
     while not ended.is_set():
         wait_seconds = RETRY_SECONDS
         try:
@@ -71,14 +72,18 @@ def follow_feed(
                     tell(f"{message.event['reason']}; again in {wait_seconds:g} s")
                     continue
                 connected.set()
+                is_lost = False
                 position = message.position or position
                 if message.kind == "gap":
                     tell(_missed(message.event))
                 elif message.kind:
                     yield message
-        except ApiUnavailable:
+        except ApiUnavailable as err:
             if not connected.is_set():
                 raise
+            if not is_lost:
+                tell(f"{err}; trying again until it is back")
+            is_lost = True
         ended.wait(wait_seconds)
 
 

@@ -128,7 +128,8 @@ class HttpConnection(TakenInTime, H11Protocol):
         if before is h11.IDLE and not self._arriving.is_set:
             self._arriving.start(HEAD_SECONDS)
         super().data_received(data)
-        self._watch_arrival(before)
+        if self._has_place:  # it is no WebSocket now, whose bytes come to that
+            self._watch_arrival(before)
 
     def on_response_complete(self) -> None:
         """Goes on with the next request, which may be here in part."""

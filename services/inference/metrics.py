@@ -128,7 +128,7 @@ class InferenceMetrics:
 
     def forget_stream(self, stream_id: str) -> None:
         """Removes the series of a stream that is gone."""
-        del self._processed[stream_id]
+        self._processed.pop(stream_id, None)
         self.frames_processed.remove(stream_id)
         self.frames_dropped.remove(stream_id, "queue_full")
         for reason in UNREADABLE:

@@ -168,6 +168,7 @@ def test_a_key_for_some_groups_sees_and_makes_nothing_else(api: RunningApi, keys
     assert asked("other group", "PUT", "/v1/streams/put", **CAMERA, groups=["south"])[0] == 201
     assert asked("other group", "DELETE", "/v1/streams/put")[0] == 204
     assert asked("other group", "PATCH", "/v1/streams/both", groups=["north"])[0] == 422
+    assert asked("other group", "PATCH", "/v1/streams/both", groups=["south"])[0] == 422, "north is not its own"
     assert asked("other group", "PATCH", "/v1/streams/both", groups=None)[0] == 422
     assert asked("other group", "PATCH", "/v1/streams/both", groups=["south", "north"])[0] == 200
     assert asked("other group", "POST", "/v1/streams", **CAMERA, id="new", groups=["south"])[0] == 201

@@ -11,6 +11,7 @@ import pytest
 import redis
 from api_server import BASE_MS, NUM_LABELS, RunningApi, add_scores, running_api
 from patience import eventually
+from websockets.sync.client import connect
 
 from services.api import connections, server
 from services.api.protocol import middleware
@@ -69,6 +70,16 @@ def test_a_request_that_does_not_arrive_loses_its_connection(
 ) -> None:
     assert heard(caller(api, sent)) == answer
     eventually(lambda: api.context.metrics.registry.get_sample_value("afterimage_api_connections") == 0, "it is gone")
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("path", ["/v1/events/live", "/v1/live"])
+def test_a_socket_that_is_silent_stays(api: RunningApi, path: str) -> None:
+    with connect(f"{api.url.replace('http', 'ws', 1)}{path}", proxy=None) as made:
+        assert heard(caller(api)) == (408, "request_timeout")  # it came later, and had no longer to wait
+        body = b"POST /v1/streams HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"
+        assert heard(caller(api, body)) == (408, "request_timeout")
+        assert made.ping().wait(timeout=60)
 
 
 @pytest.mark.usefixtures("hasty")

@@ -1,6 +1,6 @@
 """The OpenAPI document: what FastAPI finds in the routes, and what all of them have in common."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -50,13 +50,20 @@ async def known_parameters(connection: HTTPConnection) -> None:
     """
     scope = connection.scope
     paths, route_path = connection.app.openapi()["paths"], getattr(scope.get("route"), "path", "")
+    if scope["type"] == "websocket":  # those are in no document
+        _refuse_others(connection, [each.alias for each in scope["route"].dependant.query_params])
+        return
     method, asked_path = asked(scope)
     if asked_path != route_path and asked_path in paths:
         raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
     operation = paths.get(route_path, {}).get(method.lower())
     if operation is None:
         return
-    known = [each["name"] for each in operation.get("parameters", ()) if each["in"] == QUERY]
+    _refuse_others(connection, [each["name"] for each in operation.get("parameters", ()) if each["in"] == QUERY])
+
+
+def _refuse_others(connection: HTTPConnection, known: Collection[str]) -> None:
+    """Raises RequestValidationError with each query parameter that is none of the known ones."""
     allowed = ", ".join(known) or "none"
     unknown = dict.fromkeys(name for name in connection.query_params if name not in known)
     if unknown:

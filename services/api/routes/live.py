@@ -34,6 +34,7 @@ async def watch_stream(
     stream_id: StreamIdPath,
     request: Request,
     context: Context,
+    caller: CallerOf,
     is_head: IsHead,
     fps: Annotated[float, Query(ge=MIN_RATE, le=MAX_RATE, description="pictures a second at most")] = 8.0,
 ) -> Response:
@@ -48,7 +49,7 @@ async def watch_stream(
     except TilesFull as err:
         raise ApiError(503, "tiles_full", str(err)) from err
     context.tiles.show(viewer, {stream_id: fps})
-    return MjpegResponse(context.tiles, viewer)
+    return MjpegResponse(context.tiles, viewer, FeedSight(caller, context.doorkeeper))
 
 
 @sockets.websocket("/live")

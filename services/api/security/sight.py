@@ -10,11 +10,13 @@ from shared.store.registry import Registry
 
 
 def check_groups(caller: Caller, wanted: Collection[str], present: Collection[str] = ()) -> None:
-    """Refuses (422) what would take a stream out of a caller's sight, or put it into groups that are not its own."""
-    strangers = set(wanted) - caller.groups - set(present)
+    """Refuses (422) what would take a stream out of a caller's sight, or put it into groups that are not its own, or
+    out of such.
+    """
+    strangers = (set(wanted) ^ set(present)) - caller.groups
     if caller.groups and (strangers or not caller.sees(wanted)):
         own = ", ".join(sorted(caller.groups))
-        problem = f"this key is for some groups: name one of them at least, and no other; allowed are {own}"
+        problem = f"this key is for some groups: name one of them at least, change no other; allowed are {own}"
         raise refused("groups", next(iter(sorted(strangers)), None), problem)
 
 

@@ -118,6 +118,8 @@ class TileReader:
                 self._newest[tile.stream_id] = tile
                 for viewer in self._viewers:
                     viewer.offer(tile)
+            if not self._viewers:  # the last one left meanwhile: what was read would be old for the next
+                self._forget_all_but(())
 
     def _forget_all_but(self, stream_ids: Iterable[str]) -> None:
         kept = set(stream_ids)

@@ -13,6 +13,7 @@ from services.api.protocol.sockets import NOT_ALLOWED, RESTARTING, Farewell, con
 from services.api.security.sight import FeedSight
 from services.api.tiles.reader import TileReader
 from services.api.tiles.viewer import MAX_RATE, MAX_TILES, MIN_RATE, Tile, Viewer
+from shared.errors import StoreUnavailable
 from shared.streams import StreamId
 from shared.words.validation import first_problem
 
@@ -32,12 +33,12 @@ class TilesWanted(BaseModel):
 
 
 class MjpegResponse(StreamingResponse):
-    """Streams a viewer's pictures until the client goes, none came for IDLE_SECONDS, or the api stops."""
+    """Streams a viewer's pictures until the client goes or may see no more, none comes for long, or the api stops."""
 
     media_type = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
 
-    def __init__(self, reader: TileReader, viewer: Viewer) -> None:
-        super().__init__(_parts(viewer), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+    def __init__(self, reader: TileReader, viewer: Viewer, sight: FeedSight) -> None:
+        super().__init__(_parts(viewer, sight), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         self._reader = reader
         self._watcher = viewer
 
@@ -49,9 +50,14 @@ class MjpegResponse(StreamingResponse):
             self._reader.leave(self._watcher)
 
 
-async def _parts(viewer: Viewer) -> AsyncGenerator[bytes]:
+async def _parts(viewer: Viewer, sight: FeedSight) -> AsyncGenerator[bytes]:
     while tiles := await viewer.take(IDLE_SECONDS):
         for tile in tiles:
+            try:
+                if not await sight.sees(tile.stream_id):
+                    return
+            except StoreUnavailable:  # it ends: the client comes again
+                return
             head = f"Content-Length: {len(tile.jpeg)}\r\nX-Captured-At-Ms: {tile.captured_at_ms}"
             yield f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\n{head}\r\n\r\n".encode() + tile.jpeg + b"\r\n"
 
