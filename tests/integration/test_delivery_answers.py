@@ -16,6 +16,7 @@ from service_process import service_process
 from web_server import Handler, WebServer, web_server
 
 from services.api.delivery.channels.webhooks import MAX_RETRY_AFTER_SECONDS, retry_after
+from shared.clock import now_ms
 from shared.store.keys import keys_of
 
 STREAMS = [f"camera-{number}" for number in range(6)]
@@ -156,3 +157,31 @@ def test_a_receiver_says_how_long_it_is_to_be_left_alone(said: Any, low: float, 
 
 
 pytestmark = pytest.mark.timeout(120)
+
+
+def test_to_whom_the_opening_went_the_end_goes_though_it_is_dated_back(
+    redis_url: str, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    with web_server() as server, running_api(redis_url, deliver_private=True) as api:
+        desk = Desk(server)
+        api.add("a", delivery={"moved": {"min_seconds": 1}})
+        assert api.http.post("/v1/targets", json={"id": "desk", "url": desk.url}).status_code == 201
+        with service_process("api.delivery", redis_url, tmp_path / "log", {}, SETTINGS):
+
+            def tell(at_ms: int, state: str) -> None:
+                write_event(redis_client, an_event("a", at_ms, state=state))
+
+            def told(count: int) -> list[tuple[str, int]]:
+                eventually(lambda: len(desk.said) == count, f"{count} messages")
+                return [(each["type"], each["data"]["started_at_ms"]) for each in desk.said[-2:]]
+
+            first = now_ms()
+            tell(first, "open")
+            told(1)
+            tell(first, "closed")  # after half a second, as a gap says that began then
+            assert told(2) == [("event.opened", first), ("event.closed", first)]
+            short = now_ms()
+            for state in ("open", "closed"):
+                tell(short, state)
+            tell(short - 5000, "open")
+            assert told(3)[-1] == ("event.opened", short - 5000), "nothing of the one that was too short"

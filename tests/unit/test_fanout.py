@@ -72,6 +72,26 @@ def test_what_people_do_is_told_to_those_who_ask() -> None:
     assert delivered == {"door moved": AT_MS + 60_000}
 
 
+@pytest.mark.parametrize(
+    ("wish", "lasts_ms", "due_at_ms"),
+    [
+        (ALL, 5000, 0),
+        (DeliveryWish(maintenance=True), 5000, 0),
+        (QUIET, 5000, 0),
+        (QUIET, 500, AT_MS + 2000),  # the sender knows whether the opening went
+    ],
+)
+@pytest.mark.parametrize("kind", ["closed", "deleted"])
+def test_to_whom_an_event_opened_it_ends_whatever_is_wished_by_then(
+    wish: DeliveryWish, lasts_ms: int, due_at_ms: int, kind: str
+) -> None:
+    delivered: dict[str, int] = {}
+    to = [target(updates=True)]
+    assert letters_of(entry(), ALL, (), to, delivered)
+    [letter] = letters_of(entry(kind, ended_at_ms=AT_MS + lasts_ms), wish, (), to, delivered)
+    assert letter.due_at_ms == due_at_ms
+
+
 def test_a_cooldown_counts_from_what_was_delivered() -> None:
     delivered: dict[str, int] = {}
 

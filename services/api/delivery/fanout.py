@@ -6,7 +6,7 @@ from typing import Final
 import redis
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from services.api.delivery.outbox import Letter, Outbox
+from services.api.delivery.outbox import ENDS, Letter, Outbox
 from services.api.delivery.sender import Sender
 from services.api.delivery.targets import COURSE, Target, TargetBook
 from services.api.followers.entries import FeedEntry
@@ -82,11 +82,13 @@ def letters_of(
     name = f"{entry.stream_id} {entry.label}"
     before_ms = delivered.get(name)
     told = verdict(event, wish, None if before_ms == event.started_at_ms else before_ms)
-    if told.withheld:
+    has_opened = entry.kind in ENDS and before_ms == event.started_at_ms
+    if told.withheld and not has_opened:  # to whom it opened it ends, whatever is wished by now
         return []
     if entry.kind in COURSE:
         delivered[name] = max(event.started_at_ms, before_ms or 0)
-    due_at_ms = told.due_at_ms if event.ended_at_ms is None and told.due_at_ms > event.started_at_ms else 0
+    is_early = (event.started_at_ms if event.ended_at_ms is None else event.ended_at_ms) < told.due_at_ms
+    due_at_ms = told.due_at_ms if is_early else 0
     message_id = f"{entry.partition}.{entry.entry_id}"
     return [
         Letter(

@@ -20,6 +20,9 @@ MAX_WAITING: Final = 4_000
 MAX_DEAD: Final = 500
 DEAD_LETTER_DAYS: Final = 30
 PAGE: Final = 500
+ENDS: Final = frozenset({"closed", "deleted"})
+VOID: Final = b" void "
+"""Between target and stream, in what is known to be delivered: of which event the opening did not go."""
 KNOWN_MS: Final = 2 * 86_400_000
 """Longer than any cooldown."""
 
@@ -36,7 +39,7 @@ class Letter:
     event: str
     message_id: str
     due_at_ms: int = 0
-    """Not before; whether the event lasted long enough is known then."""
+    """Not before; whether the event lasted long enough is known then. Of an end: it goes to whom the opening went."""
     why: str = ""
     """Of a dead letter, why it could not be delivered."""
 
@@ -81,15 +84,23 @@ class Outbox:
         """Stream and label → start of the newest event that was to be delivered."""
         with translated():
             stored: Any = self._client.hgetall(PARTITIONS[partition].delivered)
-        return {name.decode(): int(at_ms) for name, at_ms in stored.items()}
+        return {name.decode(): int(at_ms) for name, at_ms in stored.items() if VOID not in name}
 
     def is_void(self, letter: Letter) -> bool:
-        """Whether the event ended before the letter was due."""
+        """Whether a letter that was to be due is for nobody: the event had ended before, and its opening did not go."""
         event = json.loads(letter.event)
+        keys = PARTITIONS[letter.partition]
+        name = f"{letter.target_id}{VOID.decode()}{letter.stream_id} {event['label']}"
+        started_at_ms = str(event["started_at_ms"]).encode()
         with translated():
-            stored: Any = self._client.hget(PARTITIONS[letter.partition].event_data(letter.stream_id), event["id"])
-        ended_at_ms = json.loads(stored).get("ended_at_ms") if stored else None
-        return ended_at_ms is not None and ended_at_ms < letter.due_at_ms
+            if letter.kind in ENDS:
+                return bool(self._client.hget(keys.delivered, name) == started_at_ms)
+            stored: Any = self._client.hget(keys.event_data(letter.stream_id), event["id"])
+            ended_at_ms = json.loads(stored).get("ended_at_ms") if stored else None
+            is_void = ended_at_ms is not None and ended_at_ms < letter.due_at_ms
+            if is_void:
+                self._client.hset(keys.delivered, name, started_at_ms)
+        return is_void
 
     def read(self, after: Mapping[int, EntryId]) -> list[Letter]:
         """Letters of partitions that come after an entry of each, in their order."""

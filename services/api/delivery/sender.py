@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client import Counter as CountMetric
 
 from services.api.delivery.channels.webhooks import DeliveryFailed, TargetGone
-from services.api.delivery.outbox import MAX_WAITING, Letter, Outbox
+from services.api.delivery.outbox import ENDS, MAX_WAITING, Letter, Outbox
 from services.api.delivery.targets import Target, TargetBook, TargetLocked, TargetRefused, TargetUnknown
 from shared.entries import EntryId
 from shared.errors import StoreUnavailable
@@ -169,7 +169,8 @@ class Sender:
         if not target.enabled and target.gone is None:
             await asyncio.sleep(POLL_SECONDS)
             return None
-        if letter.due_at_ms and target.enabled and not await self._is_due(letter):
+        is_early = letter.due_at_ms and letter.kind not in ENDS
+        if is_early and target.enabled and not await self._is_due(letter):
             return None
         if letter.due_at_ms and await self._stored(partial(self._outbox.is_void, letter)):
             return ""
