@@ -17,7 +17,8 @@ from redis_cluster import free_port
 from web_server import Handler, WebServer, web_server
 
 from services.api.delivery.channels.guard import guarded
-from services.api.delivery.channels.posts import send_once
+from services.api.delivery.channels.posts import Posts
+from services.api.delivery.channels.webhooks import DeliveryFailed
 from services.api.delivery.outbox import Letter
 from services.api.delivery.targets import Target, TargetKind
 from shared.entries import EntryId
@@ -56,7 +57,18 @@ def sent(kind: TargetKind, url: str, policy: AddressPolicy) -> str:
     """Why a letter to a URL was not taken; "" where it was."""
     target = Target(id="one", kind=kind, url=url, secret="whsec_" + "A" * 44, created_at_ms=0)
     letter = Letter(0, EntryId(5), "one", "a", "opened", an_event("a", 5).model_dump_json(), "0.5-0")
-    return asyncio.run(send_once(policy, target, letter)) or ""
+
+    async def send() -> str:
+        post = Posts(policy)
+        try:
+            await post.send(target, letter)
+        except DeliveryFailed as err:
+            return str(err)
+        finally:
+            await post.close()
+        return ""
+
+    return asyncio.run(send())
 
 
 def certificate(folder: Path, name: str) -> Path:

@@ -5,7 +5,8 @@ from typing import Final
 
 import redis
 
-from services.api.delivery.channels.posts import send_once
+from services.api.delivery.channels.posts import Posts
+from services.api.delivery.channels.webhooks import DeliveryFailed
 from services.api.delivery.outbox import Letter, Outbox
 from services.api.delivery.targets import Target, TargetBook
 from shared.clock import now_ms
@@ -29,7 +30,14 @@ class TargetDesk:
         at_ms = now_ms()
         event = json.dumps({"target": target.id, "test": True})
         letter = Letter(0, EntryId(at_ms), target.id, "", TEST_KIND, event, f"test.{at_ms}-0")
-        return await send_once(self._policy, target, letter)
+        post = Posts(self._policy)
+        try:
+            await post.send(target, letter)
+        except DeliveryFailed as err:
+            return str(err)
+        finally:
+            await post.close()
+        return None
 
     def dead_letters(self, target_id: str) -> list[Letter]:
         """A target's, the oldest first."""

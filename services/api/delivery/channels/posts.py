@@ -55,18 +55,6 @@ class Posts:
         await self.mqtt.close()
 
 
-async def send_once(policy: AddressPolicy, target: Target, letter: Letter) -> str | None:
-    """Sends one letter and no other; why it was not taken, or nothing."""
-    posts = Posts(policy)
-    try:
-        await posts.send(target, letter)
-    except DeliveryFailed as err:
-        return str(err)
-    finally:
-        await posts.close()
-    return None
-
-
 class Announcer:
     """Tells brokers of all streams and their models' labels, so every worker tells the same."""
 
