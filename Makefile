@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 MINUTES ?= 6
 OUT ?= data/gpu
 
-.PHONY: help install demo test check lint types chaos delivery recordings soak crowd api-fuzz bench gpu gpu-train env e2e clean
+.PHONY: help install demo test check lint types chaos delivery recordings soak crowd api-fuzz bench gpu gpu-train env e2e vendor clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -66,6 +66,9 @@ env: ## Write .env, the settings of docker-compose.yml, with new passwords and t
 
 e2e: install ## Build the images and try docker-compose.yml; needs a Docker engine with Compose
 	AFTERIMAGE_TRY_COMPOSE=1 $(BIN)/python -m pytest tests/e2e/test_compose_up.py --timeout 3600
+
+vendor: install ## Take the page's libraries anew from npm, at the versions that tests/vendor_page.py names
+	$(BIN)/python tests/vendor_page.py
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info data

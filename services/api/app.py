@@ -28,6 +28,7 @@ from services.api.routes import (
     live,
     marks,
     models,
+    page,
     probes,
     scores,
     streams,
@@ -95,7 +96,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
 
 
 def _include_routes(app: FastAPI) -> None:
-    for open_to_all in (health.router, docs.router, session.entrance):
+    for open_to_all in (page.router, health.router, docs.router, session.entrance):
         app.include_router(open_to_all)
     for module in (
         streams,
@@ -115,6 +116,7 @@ def _include_routes(app: FastAPI) -> None:
         app.include_router(module.router, dependencies=SHOWN, responses=errors(401, 403, 429))
     for module in (events, live):
         app.include_router(module.sockets)  # in no document
+    app.mount("/page", page.PageFiles())
 
 
 def _add_middleware(app: FastAPI, settings: ApiSettings, context: ApiContext) -> None:

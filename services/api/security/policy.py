@@ -12,9 +12,9 @@ from starlette.types import Scope
 
 from services.api.security.keys import AccessRole
 
-PUBLIC: Final = frozenset({"/healthz", "/readyz", "/openapi.json", "/docs"})
-DOCS: Final = "/docs/"
-"""Below it lie the files that the documentation is shown with."""
+PUBLIC: Final = frozenset({"/", "/healthz", "/readyz", "/openapi.json", "/docs"})
+FILES: Final = ("/docs/", "/page/")
+"""Below them lie the files that the documentation and the web page are shown with."""
 SESSION: Final = "/v1/session"
 ADMINS: Final = re.compile(r"/v1/(?:keys|secrets|targets)(?:/.*)?", re.DOTALL)
 OF_STREAM: Final = re.compile(r"/v1/streams/(?P<id>(?!probe$)[A-Za-z0-9_-]+)(?:/.*)?", re.DOTALL)
@@ -53,7 +53,7 @@ class Rule:
 def rule_for(method: str, path: str) -> Rule:
     """The rule for a path as routes name it, without a prefix that a proxy adds."""
     method = "GET" if method == "HEAD" else method
-    if path in PUBLIC or path.startswith(DOCS) or (method, path) == ("POST", SESSION):
+    if path in PUBLIC or path.startswith(FILES) or (method, path) == ("POST", SESSION):
         return Rule(None)
     found = OF_STREAM.fullmatch(path) or OF_EVENT.fullmatch(path)
     stream_id = found["id"] if found else None

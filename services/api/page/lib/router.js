@@ -1,0 +1,36 @@
+/* Where the viewer is, in the address's hash: `#/camera/yard?tab=live` → {path: ["camera", "yard"], query}. */
+import { signal } from "./html.js";
+
+export const route = signal(read());
+addEventListener("hashchange", () => { route.value = read(); });
+
+/* The hash for a place; ids are encoded. */
+export function to(path, query = {}) {
+  const search = new URLSearchParams(Object.entries(query).flatMap(([name, value]) => (
+    (Array.isArray(value) ? value : [value]).filter((each) => each !== null && each !== undefined && each !== "").map((each) => [name, each])
+  )));
+  return `#/${path.map(encodeURIComponent).join("/")}${search.size ? `?${search}` : ""}`;
+}
+
+export function go(path, query = {}) {
+  location.hash = to(path, query);
+}
+
+/* Changes the query of the place without a new entry in the history: for filters. */
+export function narrow(query) {
+  history.replaceState(null, "", to(route.value.path, query));
+  route.value = read();
+}
+
+function read() {
+  const [path, search = ""] = location.hash.replace(/^#\/?/, "").split("?");
+  return { path: path.split("/").filter(Boolean).map(decoded), query: new URLSearchParams(search) };
+}
+
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}

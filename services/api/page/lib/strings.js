@@ -1,0 +1,57 @@
+/* Every word of the page that is shown in more than a heading's place, by name; `{0}` is the first value given.
+   Each view has its own file of them beside it and adds them here, so that a translation is one object. */
+const WORDS = {
+  seconds: "{0} s",
+  minutes: "{0} min",
+  hours: "{0} h",
+  days: "{0} d",
+  ago: "{0} ago",
+
+  wall: "Wall",
+  review: "Review",
+  add: "Add camera",
+  system: "System",
+  signOut: "Sign out",
+  skip: "Skip to content",
+  asRole: "{0} ({1})",
+  light: "Light",
+  dark: "Dark",
+  theme: "Theme: {0}",
+
+  signIn: "Sign in",
+  key: "Key",
+  keyHint: "It reads afi_… and was shown once when it was made. `afterimage up` and `make env` say where the first one lies.",
+  sessionEnded: "The session has ended. Sign in again; you will be where you were.",
+  connecting: "Connecting…",
+
+  away: "The API does not answer. What is shown is as it was; it is asked again every few seconds.",
+  store: "The API has lost Redis, where everything is kept. Cameras go on as soon as it is back; it is asked again every few seconds.",
+  feedConnecting: "The live feed is interrupted; events that happen now show once it is back.",
+  feedFull: "The API has no place for one more listener; events show when the page is read anew.",
+  clockOff: "This machine's clock is {0} {1}; times here are the API's.",
+  ahead: "ahead",
+  behind: "behind",
+
+  loading: "Loading…",
+  failed: "That did not work: {0}",
+  again: "Try again",
+  cancel: "Cancel",
+  close: "Close",
+  save: "Save",
+  remove: "Remove",
+  nothing: "There is nothing here.",
+  notFound: "There is no such page.",
+  crashed: "This view has failed: {0}. The others are not touched.",
+};
+
+/* Adds a view's words. */
+export function addWords(words) {
+  Object.assign(WORDS, words);
+}
+
+/* The words of a name. */
+export function text(name, ...values) {
+  const words = WORDS[name];
+  if (words === undefined) throw new Error(`no words for ${name}`);
+  return words.replace(/\{(\d)\}/g, (_, at) => values[at]);
+}

@@ -1,0 +1,6 @@
+import { html } from "../../lib/html.js";
+import { text } from "../../lib/strings.js";
+
+export function Wall() {
+  return html`<p class="empty">${text("nothing")}</p>`;
+}
