@@ -48,6 +48,7 @@ MATRIX: dict[str, tuple[str, str]] = {
     "DELETE /v1/events/{event_id}/keep": (WRITE, "hidden"),
     "POST /v1/streams/{stream_id}/forget": (WRITE, "hidden"),
     "GET /v1/models": (READ, "own part"),
+    "GET /v1/models/{model_name}/card": (READ, "own part"),
     "GET /v1/version": (READ, "own part"),
     "GET /v1/workers": (READ, "own part"),
     "POST /v1/session": (ALL, "own part"),
@@ -74,6 +75,7 @@ HIDDEN = {
     "{event_id}": EVENT,
     "{key_id}": "0123456789abcdef",
     "{target_id}": "home",
+    "{model_name}": "camera-events",
     "{name}": "swagger-ui.css",
     "{kind}": "peak",
 }

@@ -31,6 +31,32 @@ class ModelList(BaseModel):
     items: list[ModelView]
 
 
+class LabelMemory(BaseModel):
+    """What memory is worth to a label, as the model's card has it: the same weights with it and without."""
+
+    label: str
+    ap_with_memory: float | None = Field(description="average precision over frames; null: not measured")
+    ap_one_frame: float | None = Field(description="with the memory emptied before every frame")
+    ap_shuffled: float | None = Field(description="with memory, over the frames of each video in a random order")
+    f1_with_memory: float | None = Field(description="of events")
+    f1_one_frame: float | None = Field(description="of events, with the memory emptied before every frame")
+    needs: str = Field(description="what the card says that it needs: `memory and order`, `one frame is enough`, …")
+    words: str | None = Field(description="the same in a sentence")
+
+
+class ModelCard(BaseModel):
+    """What a model is, in its makers' words."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CARD]})
+
+    name: str
+    reference: str | None = Field(description="name@first 8 hex digits of the weights' SHA-256")
+    sha256: str | None = Field(description="of the weights; null where the folder does not say")
+    card: str | None = Field(description="the README.md of its folder, Markdown; null where there is none")
+    is_cut: bool = Field(description="whether the card is longer than what is shown of it, 256 KiB")
+    memory: list[LabelMemory] = Field(description="its table of what memory is for; empty where it has none")
+
+
 class SecretsRotated(BaseModel):
     """What became of sources and targets when they were encrypted anew."""
 
