@@ -51,6 +51,7 @@ MATRIX: dict[str, tuple[str, str]] = {
     "GET /v1/models/{model_name}/card": (READ, "own part"),
     "GET /v1/version": (READ, "own part"),
     "GET /v1/workers": (READ, "own part"),
+    "GET /v1/system": (WRITE, "refused"),
     "POST /v1/session": (ALL, "own part"),
     "GET /v1/session": (READ, "own part"),
     "DELETE /v1/session": (READ, "own part"),
@@ -105,4 +106,6 @@ def expected_of_request(route: str, caller: str) -> str:
     role = "operator" if caller.endswith("group") else caller
     if role not in may.split():
         return "role_too_low"
+    if caller.endswith("group") and of_groups == "refused":
+        return "not_for_groups"
     return "stream_unknown" if caller == "other group" and of_groups == "hidden" else "through"

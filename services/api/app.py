@@ -24,7 +24,6 @@ from services.api.protocol.visitors import Visitors
 from services.api.routes import (
     docs,
     events,
-    health,
     live,
     marks,
     models,
@@ -32,9 +31,9 @@ from services.api.routes import (
     probes,
     scores,
     streams,
-    workers,
 )
 from services.api.routes.access import keys, secrets, session
+from services.api.routes.operations import health, system, workers
 from services.api.security.access import Access
 from services.api.security.audit import Audit
 from services.api.security.revocations import Revocations
@@ -109,6 +108,7 @@ def _include_routes(app: FastAPI) -> None:
         models,
         targets,
         workers,
+        system,
         secrets,
         keys,
         session,

@@ -22,7 +22,7 @@ WORDS: Final = re.compile(r"- `([^`]+)`: (.{1,500}?)\.?")
 
 @dataclass(frozen=True, slots=True)
 class LabelFigures:
-    """What a label is found with memory, by one frame alone, and with memory over shuffled frames; None: not measured."""
+    """How well a label is found with memory, by one frame alone, and over shuffled frames; None: not measured."""
 
     label: str
     ap_with_memory: float | None

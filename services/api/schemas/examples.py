@@ -193,6 +193,25 @@ WORKER: dict[str, Any] = {
     "num_streams": 23,
 }
 
+SYSTEM: dict[str, Any] = {
+    "version": "0.1.0",
+    "redis": [
+        {
+            "node": "redis",
+            "version": "8.10.2",
+            "used_bytes": 183_500_800,
+            "limit_bytes": 1_073_741_824,
+            "policy": "noeviction",
+            "persists": "log",
+            "is_writing_well": True,
+        }
+    ],
+    "num_streams": 24,
+    "max_streams": 10_000,
+    "streams": {"live": 22, "waiting": 2},
+    "media": {"used_bytes": 1_287_344_000, "limit_bytes": 10_000_000_000},
+}
+
 TARGET: dict[str, Any] = {
     "id": "home",
     "kind": "webhook",

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.api.schemas import examples
 from shared.manifest import InputSpec, Thresholds
 from shared.store.keys import Role
+from shared.streams import StreamState
 
 
 class ModelView(BaseModel):
@@ -84,6 +85,40 @@ class WorkerList(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [{"items": [examples.WORKER]}]})
 
     items: list[WorkerView]
+
+
+class RedisView(BaseModel):
+    """A Redis server: how full it is, and whether what it holds outlives it."""
+
+    node: str
+    version: str
+    used_bytes: int
+    limit_bytes: int | None = Field(description="at which it refuses writes; null: it has no limit of its own")
+    policy: str = Field(description="what it does at its limit; only `noeviction` loses nothing")
+    persists: Literal["log", "snapshots", "nothing"] | None = Field(
+        description="log: what was written a second ago is on its disk; null: it does not say"
+    )
+    is_writing_well: bool = Field(description="whether its last write to disk went well")
+
+
+class MediaRoom(BaseModel):
+    """What events' pictures and clips take."""
+
+    used_bytes: int
+    limit_bytes: int | None = Field(description="at which the oldest go; null: no recorder has ever run")
+
+
+class SystemView(BaseModel):
+    """How the system stands."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.SYSTEM]})
+
+    version: str
+    redis: list[RedisView] = Field(description="the one server, or each master of a cluster")
+    num_streams: int
+    max_streams: int = Field(description="how many may be registered")
+    streams: dict[StreamState, int] = Field(description="how many are in which state; none: left out")
+    media: MediaRoom
 
 
 class Version(BaseModel):

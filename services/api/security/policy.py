@@ -17,6 +17,7 @@ FILES: Final = ("/docs/", "/page/")
 """Below them lie the files that the documentation and the web page are shown with."""
 SESSION: Final = "/v1/session"
 ADMINS: Final = re.compile(r"/v1/(?:keys|secrets|targets)(?:/.*)?", re.DOTALL)
+OPERATORS: Final = "/v1/system"
 OF_STREAM: Final = re.compile(r"/v1/streams/(?P<id>(?!probe$)[A-Za-z0-9_-]+)(?:/.*)?", re.DOTALL)
 OF_EVENT: Final = re.compile(r"/v1/events/(?P<id>[A-Za-z0-9_-]+)\.[^/]*(?:/.*)?", re.DOTALL)
 OF_MODEL: Final = re.compile(r"/v1/models/[a-z0-9_-]+/card")
@@ -79,4 +80,4 @@ def asked(scope: Scope) -> tuple[str, str]:
 def _role(method: str, path: str) -> AccessRole:
     if ADMINS.fullmatch(path):
         return "admin"
-    return "viewer" if method in SAFE or path == SESSION else "operator"
+    return "viewer" if path != OPERATORS and (method in SAFE or path == SESSION) else "operator"

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from services.api.context import Context
-from services.api.metrics.store import full_nodes
+from services.api.metrics.servers import full_nodes
 from services.api.openapi.docs import errors
 from services.api.protocol.errors import ApiError
 from services.api.schemas.service import Health, Readiness

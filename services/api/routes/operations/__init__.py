@@ -1,0 +1,1 @@
+"""Is it alive, who works, how full is it."""
