@@ -28,9 +28,10 @@ export class Problem extends Error {
     this.retryAfterSeconds = retryAfterSeconds;
   }
 
-  /* What is wrong with a field, in words, or null. */
+  /* What is wrong with a field, or with a part of it (`groups.0`), in words, or null. */
   of(field) {
-    return this.errors.filter((each) => each.field === field).map((each) => each.message).join("; ") || null;
+    const own = this.errors.filter((each) => each.field === field || each.field?.startsWith(`${field}.`));
+    return own.map((each) => each.message.replace(`${field}: `, "")).join("; ") || null;
   }
 }
 
