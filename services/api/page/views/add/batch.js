@@ -10,7 +10,7 @@ export async function runThrough(lines, common, { dryRun, abort, said, waits }) 
     said(line, { standing: "busy" });
     try {
       const view = await patiently(() => place(line.id, bodyOf({ ...common, ...line }), { dryRun, abort }), abort, waits);
-      said(line, { standing: dryRun ? "good" : "done", shown: view.source, words: null });
+      said(line, { standing: dryRun ? "good" : "done", seen: view.source, words: null });
     } catch (problem) {
       if (abort.aborted) return;
       said(line, { standing: "bad", words: reasonOf(problem) });
@@ -27,7 +27,12 @@ async function patiently(act, abort, waits) {
     } catch (problem) {
       if (abort.aborted || !LATER.includes(problem.status)) { waits(false); throw problem; }
       waits(true);
-      await new Promise((resolve) => { setTimeout(resolve, Math.max(wait, (problem.retryAfterSeconds ?? 0) * 1000)); });
+      await pause(Math.max(wait, (problem.retryAfterSeconds ?? 0) * 1000), abort);
     }
   }
 }
+
+const pause = (ms, abort) => new Promise((resolve) => {
+  setTimeout(resolve, ms);
+  abort.addEventListener("abort", resolve, { once: true });
+});

@@ -17,7 +17,7 @@ export function useModels() {
 
 /* The groups that there are already, to choose from. */
 export function useGroups() {
-  const read = useAsked("/v1/streams", { limit: 1000 });
+  const read = useAsked("/v1/streams", { limit: 500 });
   return useMemo(() => [...new Set((read.data?.items ?? []).flatMap((each) => each.groups))].sort(), [read.data]);
 }
 

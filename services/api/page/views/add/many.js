@@ -61,6 +61,8 @@ function useBatch(box, setBox, common) {
     });
     setRunning(null);
     setWaiting(false);
+    const idle = kind === "judge" ? "waiting" : "good"; /* of what was stopped */
+    setRows((before) => before.map((row) => (row.standing === "busy" ? { ...row, standing: idle } : row)));
     return told;
   };
 
@@ -111,7 +113,7 @@ const Rows = ({ rows }) => html`<div class="scroll"><table class="add-rows">
     <td class="number">${row.number}</td>
     <td><bdi>${row.name}</bdi></td>
     <td class="mono">${row.standing === "done" ? html`<a href=${to(["camera", row.id])}>${row.id}</a>` : row.id}</td>
-    <td class="mono">${row.shown}</td>
+    <td class="mono">${row.seen ?? row.shown}</td>
     <td class=${LOOKS[row.standing] ?? "faint"}>${row.words ?? text(VERDICTS[row.standing])}</td>
   </tr>`)}</tbody>
 </table></div>`;
