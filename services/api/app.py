@@ -27,13 +27,13 @@ from services.api.routes import (
     live,
     marks,
     models,
+    operations,
     page,
     probes,
     scores,
     streams,
 )
 from services.api.routes.access import keys, secrets, session
-from services.api.routes.operations import health, system, workers
 from services.api.security.access import Access
 from services.api.security.audit import Audit
 from services.api.security.revocations import Revocations
@@ -95,7 +95,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
 
 
 def _include_routes(app: FastAPI) -> None:
-    for open_to_all in (page.router, health.router, docs.router, session.entrance):
+    for open_to_all in (page.router, operations.health, docs.router, session.entrance):
         app.include_router(open_to_all)
     for module in (
         streams,
@@ -107,8 +107,7 @@ def _include_routes(app: FastAPI) -> None:
         media,
         models,
         targets,
-        workers,
-        system,
+        operations,
         secrets,
         keys,
         session,

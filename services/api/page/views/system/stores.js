@@ -11,6 +11,7 @@ import { Bar } from "./bars.js";
 const EVERY_MS = 5000;
 const FULL = 0.9, NEARLY = 0.75;
 const STATES = ["live", "connecting", "waiting", "failed", "paused", "ended", "pending"];
+const UNTOLD = "unknown";
 const LOOKS = { waiting: "warn", failed: "bad" };
 
 export function Stores() {
@@ -38,7 +39,7 @@ function Server({ server, isAlone }) {
   return html`<h3>${isAlone ? text("sysMemory") : html`<span class="mono">${server.node}</span>`} <span class="faint small">${server.version}</span></h3>
     <${Room} used=${server.used_bytes} limit=${server.limit_bytes} name=${text("sysMemory")} otherwise="sysUsedAlone" />
     ${share > FULL && html`<p class="bad">${text("sysNearlyFull")}</p>`}
-    <p class=${server.persists === "nothing" ? "warn" : "faint"}>${text(`sysPersists_${server.persists ?? "unknown"}`)}</p>
+    <p class=${server.persists === "nothing" ? "warn" : "faint"}>${text(`sysPersists_${server.persists ?? UNTOLD}`)}</p>
     ${server.policy !== "noeviction" && server.limit_bytes && html`<p class="bad">${text("sysPolicy", server.policy)}</p>`}
     ${!server.is_writing_well && html`<p class="bad">${text("sysWritingBadly")}</p>`}`;
 }

@@ -1,1 +1,0 @@
-"""Is it alive, who works, how full is it."""
