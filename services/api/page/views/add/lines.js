@@ -39,7 +39,7 @@ function masked(source) {
 
 /* The lines of a box: [{number, name, id, source, shown, words}], where `words` say why one cannot be meant so. */
 export function linesOf(box, remembered) {
-  const lines = [], ids = new Set(), sources = new Map();
+  const lines = [], ids = new Set(), sources = new Set();
   for (const [at, raw] of box.split("\n").entries()) {
     const line = raw.trim();
     if (!line || line.startsWith("#")) continue;
@@ -47,9 +47,8 @@ export function linesOf(box, remembered) {
     const source = remembered.reveal(typed);
     const name = given || nameOf(typed);
     const id = freeId(idOf(name) || "stream", ids);
-    const twin = source === null ? undefined : sources.get(source);
-    if (source !== null && !twin) sources.set(source, at + 1);
-    const words = source === null ? text("addForgotten") : twin ? text("addTwice", twin) : null;
+    const words = source === null ? text("addForgotten") : sources.has(source) ? text("addTwice") : null;
+    sources.add(source);
     lines.push({ number: at + 1, given, name, id, source, shown: source === null ? typed : remembered.hide(source), words });
   }
   return lines;

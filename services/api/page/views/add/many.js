@@ -75,9 +75,10 @@ function useBatch(box, setBox, common) {
   };
   const apply = async () => {
     const told = await run("apply", rows.filter((row) => row.standing === "good"));
-    const isDone = (row) => told.get(row.number)?.standing === "done";
-    const left = rows.filter((row) => !isDone(row));
+    const left = rows.filter((row) => told.get(row.number)?.standing !== "done");
+    const places = new Map(left.map((row, at) => [row.number, at + 1]));
     setBox(left.map(asLine).join("\n"));
+    setRows((before) => before.map((row) => ({ ...row, line: places.get(row.number) ?? "" })));
     setOutcome({ done: rows.length - left.length, left: left.length });
   };
   return {
@@ -110,7 +111,7 @@ function Outcome({ batch: { outcome } }) {
 const Rows = ({ rows }) => html`<div class="scroll"><table class="add-rows">
   <thead><tr>${["addLine", "addName", "addId", "addSource", "addVerdict"].map((name) => html`<th scope="col">${text(name)}</th>`)}</tr></thead>
   <tbody>${rows.map((row) => html`<tr key=${row.number}>
-    <td class="number">${row.number}</td>
+    <td class="number">${row.line ?? row.number}</td>
     <td><bdi>${row.name}</bdi></td>
     <td class="mono">${row.standing === "done" ? html`<a href=${to(["camera", row.id])}>${row.id}</a>` : row.id}</td>
     <td class="mono">${row.seen ?? row.shown}</td>

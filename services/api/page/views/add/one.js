@@ -33,7 +33,7 @@ export function One() {
   const submit = (event) => { event.preventDefault(); setChanged(new Set()); saving.run(); };
   useEffect(() => { if (saving.problem) ref.current.querySelector("[aria-invalid=true]")?.focus(); }, [saving.problem]);
   const others = saving.problem && !isTaken(saving.problem) && !FIELDS.some((field) => saving.problem.of(field)) ? saving.problem : null;
-  return html`<form class="panel" ref=${ref} onSubmit=${submit} noValidate=${false} autocomplete="off">
+  return html`<form class="panel" ref=${ref} onSubmit=${submit} autocomplete="off">
     <div class="add-pair">
       <${Field} label=${text("addName")} hint=${text("addNameHint")} error=${fault("name")}>
         ${(given) => html`<input ...${given} name="name" required maxlength="200" dir="auto" value=${form.name} onInput=${set("name")} />`}

@@ -72,7 +72,8 @@ function Hours({ events, since }) {
       const words = text("sysHour", timeOf(since + hour * HOUR_MS), count);
       return html`<li title=${words}><i style=${{ height: `${(count / most) * 100}%` }} /><span class="sys-unseen">${words}</span></li>`;
     })}
-  </ol>`;
+  </ol>
+  <p class="sys-ends faint small" aria-hidden="true"><span>${text("sysDayAgo")}</span><span>${text("sysNow")}</span></p>`;
 }
 
 function Trouble() {

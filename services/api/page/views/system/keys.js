@@ -36,7 +36,7 @@ function Lists({ keys, revoke }) {
 }
 
 const Table = ({ keys, revoke }) => html`<div class="scroll"><table>
-  <thead><tr>${["sysKeyName", "sysRole", "sysGroups", "sysLastUsed", "sysExpires", "sysActions"].map((name) => html`<th scope="col">${text(name)}</th>`)}</tr></thead>
+  <thead><tr>${["sysKeyName", "sysRole", "sysGroups", "sysLastUsed", "sysExpires", ...(revoke ? ["sysActions"] : [])].map((name) => html`<th scope="col">${text(name)}</th>`)}</tr></thead>
   <tbody>${keys.map((key) => html`<tr key=${key.id}>
     <td><bdi>${key.name}</bdi> ${key.id === session.value.key_id && html`<span class="tag good">${text("sysOwn")}</span>`}
       <br /><span class="mono faint">${key.id}</span> ${key.created_at_ms === null && html`<span class="faint small">${text("sysOfSettings")}</span>`}</td>
@@ -44,7 +44,7 @@ const Table = ({ keys, revoke }) => html`<div class="scroll"><table>
     <td>${key.groups.join(", ") || text("sysAllGroups")}</td>
     <td>${key.last_used_at_ms ? html`<${Age} ms=${key.last_used_at_ms} />` : text("sysUnused")}</td>
     <td><${End} of=${key} /></td>
-    <td>${revoke && html`<button type="button" class="danger" onClick=${() => revoke(key)}>${text("sysRevoke")}</button>`}</td>
+    ${revoke && html`<td><button type="button" class="danger" onClick=${() => revoke(key)}>${text("sysRevoke")}</button></td>`}
   </tr>`)}</tbody>
 </table></div>`;
 

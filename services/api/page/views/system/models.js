@@ -61,8 +61,10 @@ const Memory = ({ rows }) => html`<section class="panel">
   </div>`)}</div>
 </section>`;
 
+const FIGURES = new Intl.NumberFormat(undefined, { minimumFractionDigits: 3, maximumFractionDigits: 3 });
+
 function Figure({ label, name, value, look }) {
-  const shown = value === null ? text("sysUnmeasured") : numberOf(value, 3);
+  const shown = value === null ? text("sysUnmeasured") : FIGURES.format(value);
   return html`<p class="sys-figure"><span class="small faint">${text(name)}</span>
     <${Bar} share=${value ?? 0} look=${look} words=${text("sysBar", label, text(name), shown)} /> <span class="number">${shown}</span></p>`;
 }
