@@ -1,4 +1,4 @@
-"""Debian's own Chromium, and all that a page in it complains of. Nothing is fetched: Playwright brings no browser here."""
+"""Debian's own Chromium, and all that a page in it complains of; Playwright fetches no browser."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from patience import PATIENCE_SECONDS, unavailable
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 TELL_VIOLATIONS: Final = """
 addEventListener("securitypolicyviolation", (event) => console.error(

@@ -46,8 +46,7 @@ def test_one_that_stays_goes_on_and_says_where_it_is_seen(tmp_path: Path) -> Non
             reply = httpx.get(f"{url}v1/events?state=open", headers=demo.headers, timeout=60).raise_for_status()
             return {event["label"] for event in reply.json()["items"]}
 
-        seen: set[str] = set()
-        eventually(lambda: seen.update(open_labels()) or len(seen) >= 3, "faults that are open now")
+        eventually(lambda: len(open_labels()) >= 2, "faults that are open now")
         demo.interrupt()
         assert demo.wait(60) == 0, demo.errors
         assert demo.alive() == {}

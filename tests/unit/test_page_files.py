@@ -98,7 +98,9 @@ def test_nothing_needs_a_weaker_content_policy(path: Path) -> None:
 
 def words_defined() -> set[str]:
     texts = [without_comments(path) for path in MODULES if path.name in {"strings.js", "words.js"}]
-    return {first or second for text in texts for first, second in re.findall(r"""(?:(\w+)|"([^"]+)"):\s*["'`]""", text)}
+    return {
+        first or second for text in texts for first, second in re.findall(r"""(?:(\w+)|"([^"]+)"):\s*["'`]""", text)
+    }
 
 
 def asked_in(text: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The web page, from the files that lie in `page/`: everybody may have them, and they ask the api as any client does."""
+"""The web page, from the files in `page/`: everybody may have them, and they ask the api as any client does."""
 
 from pathlib import Path
 from typing import Final

@@ -63,9 +63,7 @@ class House:
 
     def live(self, stream_id: str) -> None:
         """Waits until its pictures are looked at."""
-        eventually(
-            lambda: self.ask("GET", f"/v1/streams/{stream_id}")["frames_processed"], f"{stream_id} is looked at"
-        )
+        eventually(lambda: self.ask("GET", f"/v1/streams/{stream_id}")["frames_processed"], f"{stream_id} is looked at")
 
     def event(self, stream_id: str, **query: Any) -> dict[str, Any]:
         """Its newest event, waited for; `state="closed"` and so on say of which kind."""

@@ -43,7 +43,9 @@ def people(house: House) -> None:
         (house.media / name).write_bytes((FOOTAGE / "rooms" / name).read_bytes())
         house.play(f"room-{number}", name, name=f"Room {number}", groups=["south"])
     for label in SHIPPED:
-        house.play(label.replace("_", "-"), house.render(label), name=f"Demo: {label.replace('_', ' ')}", groups=["demo"])
+        house.play(
+            label.replace("_", "-"), house.render(label), name=f"Demo: {label.replace('_', ' ')}", groups=["demo"]
+        )
 
 
 if __name__ == "__main__":

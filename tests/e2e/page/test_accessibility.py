@@ -19,9 +19,7 @@ def places(house: House) -> Mapping[str, str]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("view", VIEWS)
-def test_nobody_is_shut_out(
-    open_tab: OpenTab, house: House, places: Mapping[str, str], view: str, scheme: str
-) -> None:
+def test_nobody_is_shut_out(open_tab: OpenTab, house: House, places: Mapping[str, str], view: str, scheme: str) -> None:
     page = show(house, open_tab(scheme=scheme), places, view)
     found = Axe().run(page, options={"runOnly": {"type": "tag", "values": LEVELS}})
     assert found.response["passes"]
