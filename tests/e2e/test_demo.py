@@ -38,6 +38,8 @@ def test_it_shows_what_it_finds_beside_the_truth_and_writes_in_its_folder_only(
 def test_one_that_stays_goes_on_and_says_where_it_is_seen(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with running("demo", "--stay", "--data", str(tmp_path / "demo"), "--device", "cpu", home=home) as demo:
+        for part in ("starting ingest", "registered at", "fast streams:"):  # each may take a while
+            demo.line(part)
         url = demo.line("page   ").split()[1]
         assert Path(demo.line("its login").split()[-1]).read_text().strip() in demo.headers["Authorization"]
         assert httpx.get(url, timeout=60).raise_for_status().headers["Content-Type"].startswith("text/html")
