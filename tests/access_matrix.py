@@ -14,6 +14,8 @@ ALL = " ".join(CALLERS)
 MATRIX: dict[str, tuple[str, str]] = {
     # route: who is let through, and what becomes of a key for another group's streams: it is let through (own part),
     # told that there is no such thing (hidden), or refused
+    "GET /": (ALL, "own part"),
+    "GET /page/{path:path}": (ALL, "own part"),
     "GET /healthz": (ALL, "own part"),
     "GET /readyz": (ALL, "own part"),
     "POST /v1/streams": (WRITE, "own part"),
@@ -75,6 +77,7 @@ HIDDEN = {
     "{key_id}": "0123456789abcdef",
     "{target_id}": "home",
     "{name}": "swagger-ui.css",
+    "{path:path}": "app.js",
     "{kind}": "peak",
 }
 UNKNOWN = {"no key": "key_missing", "wrong": "key_wrong", "cut": "key_malformed"} | {

@@ -116,7 +116,6 @@ def _include_routes(app: FastAPI) -> None:
         app.include_router(module.router, dependencies=SHOWN, responses=errors(401, 403, 429))
     for module in (events, live):
         app.include_router(module.sockets)  # in no document
-    app.mount("/page", page.PageFiles())
 
 
 def _add_middleware(app: FastAPI, settings: ApiSettings, context: ApiContext) -> None:

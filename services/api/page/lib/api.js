@@ -1,5 +1,5 @@
 /* Asks the api. What goes wrong is a Problem, with the api's own words for each field. */
-import { signal } from "./html.js";
+import { batch, signal } from "./html.js";
 import { heard } from "./clock.js";
 
 /* Where the api is: the page lies at `page/` below it, whatever prefix a proxy adds. */
@@ -55,14 +55,14 @@ export function socketAddress(path, query = {}) {
 /* Asks, and gives the answer's JSON, or null where there is none. Throws a Problem; of what was given up, an AbortError. */
 export async function ask(method, path, { body, query, headers = {}, abort } = {}) {
   const answer = await send(method, address(path, query), body, headers, abort);
-  if (!answer.ok) throw await problemOf(answer, path);
+  if (!answer.ok) throw await problemOf(answer);
   return answer.status === 204 ? null : answer.json();
 }
 
 /* The same with what the answer's head says: {body, headers}. For ETag, X-Changed and so on. */
 export async function askWithHead(method, path, { body, query, headers = {}, abort } = {}) {
   const answer = await send(method, address(path, query), body, headers, abort);
-  if (!answer.ok) throw await problemOf(answer, path);
+  if (!answer.ok) throw await problemOf(answer);
   return { body: answer.status === 204 ? null : await answer.json(), headers: answer.headers };
 }
 
@@ -82,9 +82,10 @@ export async function logIn(key) {
   hasEnded.value = false;
 }
 
+/* Where the api is away one stays who one is, and `trouble` says so. */
 export async function logOut() {
-  await ask("DELETE", "/v1/session");
-  session.value = null;
+  const done = await ask("DELETE", "/v1/session").then(() => true, (problem) => problem.status === 401);
+  if (done) batch(() => { session.value = null; hasEnded.value = false; });
 }
 
 /* Learns who asks; where that cannot be told, `trouble` says why, and it is asked again by whoever called. */
@@ -118,13 +119,10 @@ async function send(method, url, body, headers, abort) {
   return answer;
 }
 
-async function problemOf(answer, path) {
+async function problemOf(answer) {
   const body = await answer.json().catch(() => ({}));
   const problem = new Problem(answer.status, body, Number(answer.headers.get("Retry-After")) || null);
-  if (answer.status === 401 && session.value && path !== "/v1/session") {
-    session.value = null;
-    hasEnded.value = true;
-  }
+  if (answer.status === 401 && session.value) batch(() => { session.value = null; hasEnded.value = true; });
   const isStore = answer.status === 503 && problem.code === "store_unavailable";
   trouble.value = isStore ? "store" : [502, 504].includes(answer.status) ? "away" : trouble.value;
   return problem;

@@ -21,6 +21,7 @@ const WORDS = {
   signIn: "Sign in",
   key: "Key",
   keyHint: "It reads afi_… and was shown once when it was made. `afterimage up` and `make env` say where the first one lies.",
+  keyCut: "That is not a whole key.",
   sessionEnded: "The session has ended. Sign in again; you will be where you were.",
   connecting: "Connecting…",
 
