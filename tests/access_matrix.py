@@ -50,8 +50,10 @@ MATRIX: dict[str, tuple[str, str]] = {
     "DELETE /v1/events/{event_id}/keep": (WRITE, "hidden"),
     "POST /v1/streams/{stream_id}/forget": (WRITE, "hidden"),
     "GET /v1/models": (READ, "own part"),
+    "GET /v1/models/{model_name}/card": (READ, "own part"),
     "GET /v1/version": (READ, "own part"),
     "GET /v1/workers": (READ, "own part"),
+    "GET /v1/system": (WRITE, "refused"),
     "POST /v1/session": (ALL, "own part"),
     "GET /v1/session": (READ, "own part"),
     "DELETE /v1/session": (READ, "own part"),
@@ -76,6 +78,7 @@ HIDDEN = {
     "{event_id}": EVENT,
     "{key_id}": "0123456789abcdef",
     "{target_id}": "home",
+    "{model_name}": "camera-events",
     "{name}": "swagger-ui.css",
     "{path:path}": "app.js",
     "{kind}": "peak",
@@ -106,4 +109,6 @@ def expected_of_request(route: str, caller: str) -> str:
     role = "operator" if caller.endswith("group") else caller
     if role not in may.split():
         return "role_too_low"
+    if caller.endswith("group") and of_groups == "refused":
+        return "not_for_groups"
     return "stream_unknown" if caller == "other group" and of_groups == "hidden" else "through"

@@ -24,15 +24,14 @@ from services.api.protocol.visitors import Visitors
 from services.api.routes import (
     docs,
     events,
-    health,
     live,
     marks,
     models,
+    operations,
     page,
     probes,
     scores,
     streams,
-    workers,
 )
 from services.api.routes.access import keys, secrets, session
 from services.api.security.access import Access
@@ -96,7 +95,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
 
 
 def _include_routes(app: FastAPI) -> None:
-    for open_to_all in (page.router, health.router, docs.router, session.entrance):
+    for open_to_all in (page.router, operations.health, docs.router, session.entrance):
         app.include_router(open_to_all)
     for module in (
         streams,
@@ -108,7 +107,7 @@ def _include_routes(app: FastAPI) -> None:
         media,
         models,
         targets,
-        workers,
+        operations,
         secrets,
         keys,
         session,

@@ -119,7 +119,7 @@ class MediaRecorder:
             if page.has_news(time.monotonic()):
                 self._write(page)
         self._bench.tidy({event_id for page in self.ledger.pages.values() for event_id in page.under_way})
-        self._total.tell(self.ledger.used_by_partition())
+        self._total.tell(self.ledger.used_by_partition(), self._limits.num_bytes)
         self._metrics.away.set(self._shelf.is_away)
         self._metrics.under_way.set(self.ledger.num_under_way)
         self._metrics.kept_bytes.set(self.ledger.used_bytes)

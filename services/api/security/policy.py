@@ -17,8 +17,10 @@ FILES: Final = ("/docs/", "/page/")
 """Below them lie the files that the documentation and the web page are shown with."""
 SESSION: Final = "/v1/session"
 ADMINS: Final = re.compile(r"/v1/(?:keys|secrets|targets)(?:/.*)?", re.DOTALL)
+OPERATORS: Final = "/v1/system"
 OF_STREAM: Final = re.compile(r"/v1/streams/(?P<id>(?!probe$)[A-Za-z0-9_-]+)(?:/.*)?", re.DOTALL)
 OF_EVENT: Final = re.compile(r"/v1/events/(?P<id>[A-Za-z0-9_-]+)\.[^/]*(?:/.*)?", re.DOTALL)
+OF_MODEL: Final = re.compile(r"/v1/models/[a-z0-9_-]+/card")
 FOR_GROUPS: Final = frozenset(
     {
         ("GET", "/v1/streams"),
@@ -57,7 +59,8 @@ def rule_for(method: str, path: str) -> Rule:
         return Rule(None)
     found = OF_STREAM.fullmatch(path) or OF_EVENT.fullmatch(path)
     stream_id = found["id"] if found else None
-    return Rule(_role(method, path), stream_id, stream_id is not None or (method, path) in FOR_GROUPS)
+    for_groups = (method, path) in FOR_GROUPS or (method == "GET" and OF_MODEL.fullmatch(path) is not None)
+    return Rule(_role(method, path), stream_id, stream_id is not None or for_groups)
 
 
 def is_write(scope: Scope) -> bool:
@@ -77,4 +80,4 @@ def asked(scope: Scope) -> tuple[str, str]:
 def _role(method: str, path: str) -> AccessRole:
     if ADMINS.fullmatch(path):
         return "admin"
-    return "viewer" if method in SAFE or path == SESSION else "operator"
+    return "viewer" if path != OPERATORS and (method in SAFE or path == SESSION) else "operator"

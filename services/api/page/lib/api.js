@@ -1,6 +1,7 @@
 /* Asks the api. What goes wrong is a Problem, with the api's own words for each field. */
 import { batch, signal } from "./html.js";
 import { heard } from "./clock.js";
+import { text } from "./strings.js";
 
 /* Where the api is: the page lies at `page/` below it, whatever prefix a proxy adds. */
 const BASE = new URL("../../", import.meta.url);
@@ -28,11 +29,15 @@ export class Problem extends Error {
     this.retryAfterSeconds = retryAfterSeconds;
   }
 
-  /* What is wrong with a field, in words, or null. */
+  /* What is wrong with a field, or with a part of it (`groups.0`), in words, or null. */
   of(field) {
-    return this.errors.filter((each) => each.field === field).map((each) => each.message).join("; ") || null;
+    const own = this.errors.filter((each) => each.field === field || each.field?.startsWith(`${field}.`));
+    return own.map((each) => plain(each.message.replace(`${each.field}: `, ""))).join("; ") || null;
   }
 }
+
+/* A pattern says nothing to people: the field's hint has what is allowed. */
+const plain = (words) => words.replace(/^String should match pattern '.*'(?: \(got (.*)\))?$/s, (_, got) => text("pattern", got ?? ""));
 
 /* The address of something of the api, with a query: values that are null or "" are left out, lists are repeated. */
 export function address(path, query = {}) {

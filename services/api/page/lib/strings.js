@@ -35,6 +35,7 @@ const WORDS = {
 
   loading: "Loading…",
   failed: "That did not work: {0}",
+  pattern: "{0} is not allowed here; see below what is.",
   again: "Try again",
   cancel: "Cancel",
   close: "Close",
