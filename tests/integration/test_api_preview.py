@@ -151,17 +151,15 @@ def test_a_viewer_may_try_and_no_audit_line_tells_of_it(
 def test_the_picture_of_a_moment_is_the_kept_frame_nearest_to_it(api: RunningApi, redis_client: redis.Redis) -> None:
     path = "/v1/streams/cam/frames.jpg"
     error = api.error(404, "GET", path, params={"at_ms": at(1)})
-    assert (error["code"], error["message"].rpartition(": ")[2]) == ("no_frame", "none is kept right now")
+    assert (error["code"], error["message"].rpartition(" ")[2]) == ("no_frame", "pending")
     lease = lease_of(redis_client, "ingest", "cam")
     writer = FrameWriter(redis_client, "cam", Registry(redis_client).get("cam").spec.generation, "live", lease)
     writer.publish([Frame(at(second), at(second), 1, 0.0, b"jpeg %d" % second) for second in range(4)])
     writer.publish([Frame.end(at(3))])
-    for moment, second in ((0, 0), (0.4, 0), (0.6, 1), (1, 1), (2.9, 3), (3, 3), (5, 3), (-2, 0)):
+    for moment, second in ((0, 0), (0.4, 0), (0.6, 1), (1, 1), (2.9, 3), (3, 3), (500, 3), (-2, 0)):
         reply = api.http.get(path, params={"at_ms": at(moment)})
         assert (reply.status_code, reply.content) == (200, b"jpeg %d" % second), moment
         assert reply.headers["X-Captured-At-Ms"] == str(at(second))
         assert (reply.headers["Content-Type"], reply.headers["Cache-Control"]) == ("image/jpeg", "no-store")
-    error = api.error(404, "GET", path, params={"at_ms": at(5.1)})
-    assert f"kept are those from {at(0)} to {at(3)}" in error["message"]
     assert api.error(422, "GET", path)["field"] == "at_ms"
     assert api.error(404, "GET", "/v1/streams/nobody/frames.jpg?at_ms=1")["code"] == "stream_unknown"

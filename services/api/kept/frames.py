@@ -10,8 +10,6 @@ from shared.store.client import translated
 from shared.store.frame_queue import known_frames
 from shared.store.keys import keys_of
 
-NEAR_MS: Final = 2_000
-"""A frame that was captured so long before or after a moment still shows it."""
 WITH_END: Final = 2
 """Entries among which is a frame: beside it there may be the end of its source."""
 
@@ -23,23 +21,14 @@ def newest_frame(client: redis.Redis, stream_id: str) -> Frame | None:
     return next((frame for frame in known_frames(newest) if frame.jpeg is not None), None)
 
 
-def frame_near(client: redis.Redis, stream_id: str, at_ms: int) -> Frame | None:
-    """The kept frame nearest to a time, where one is within NEAR_MS of it. Raises StoreUnavailable."""
+def nearest_frame(client: redis.Redis, stream_id: str, at_ms: int) -> Frame | None:
+    """The frame nearest to a time, of those that are still kept. Raises StoreUnavailable."""
     key = keys_of(stream_id).frames(stream_id)
     with translated():
-        before: Any = client.xrevrange(key, f"{at_ms}-0", f"{max(0, at_ms - NEAR_MS)}-0", count=WITH_END)
-        after: Any = client.xrange(key, f"({at_ms}-0", f"{at_ms + NEAR_MS}-0", count=WITH_END)
+        before: Any = client.xrevrange(key, f"{at_ms}-0", count=WITH_END)
+        after: Any = client.xrange(key, f"({at_ms}-0", count=WITH_END)
     frames = [frame for frame in known_frames([*before, *after]) if frame.jpeg is not None]
     return min(frames, key=lambda frame: abs(frame.captured_at_ms - at_ms), default=None)
-
-
-def kept_span_ms(client: redis.Redis, stream_id: str) -> tuple[int, int] | None:
-    """When the oldest and the newest of the kept entries were captured; None: none is kept. Raises StoreUnavailable."""
-    key = keys_of(stream_id).frames(stream_id)
-    with translated():
-        first: Any = client.xrange(key, count=1)
-        last: Any = client.xrevrange(key, count=1)
-    return (EntryId.parse(first[0][0]).ms, EntryId.parse(last[0][0]).ms) if first and last else None
 
 
 def last_published_ms(client: redis.Redis, record: StreamRecord) -> int:

@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from services.api.context import ApiContext, Context
-from services.api.kept.frames import NEAR_MS, frame_near, kept_span_ms, newest_frame
+from services.api.kept.frames import nearest_frame, newest_frame
 from services.api.openapi.docs import Responses, errors
 from services.api.protocol.errors import ApiError, refused
 from services.api.protocol.parameters import MAX_MS, LabelsQuery, SinceMs, StreamIdPath, UntilMs
@@ -80,31 +80,23 @@ async def preview_thresholds(stream_id: StreamIdPath, wanted: PreviewAsked, cont
 
 @router.get("/frames.jpg", response_class=Response, responses=JPEG | errors(404, 503))
 def show_frame(stream_id: StreamIdPath, context: Context, at_ms: AtMs) -> Response:
-    """The kept frame nearest to a time, within 2 s of it. Frames stay for `AFTERIMAGE_KEEP_FRAMES_SECONDS` (10) or so; of
-    events, pictures and clips do for longer.
+    """The frame nearest to a time, of those that are kept: `X-Captured-At-Ms` says how near.
+
+    They are for `AFTERIMAGE_KEEP_FRAMES_SECONDS` (10), and longer where a recorder needs them.
     """
-    context.registry.get(stream_id)
-    frame = frame_near(context.client, stream_id, at_ms)
-    if frame is None:
-        span_ms = kept_span_ms(context.client, stream_id)
-        kept = f"kept are those from {span_ms[0]} to {span_ms[1]}" if span_ms else "none is kept right now"
-        problem = f"no frame of stream {stream_id!r} is kept within {NEAR_MS / 1000:g} s of {at_ms}: {kept}"
-        raise ApiError(404, "no_frame", problem)
-    return _picture(frame)
+    return _picture(nearest_frame(context.client, stream_id, at_ms), context.registry.get(stream_id))
 
 
 @router.get("/snapshot.jpg", response_class=Response, responses=JPEG | errors(404, 503))
 def show_snapshot(stream_id: StreamIdPath, context: Context) -> Response:
     """The newest frame, as the model gets to see it."""
-    record = context.registry.get(stream_id)
-    frame = newest_frame(context.client, stream_id)
+    return _picture(newest_frame(context.client, stream_id), context.registry.get(stream_id))
+
+
+def _picture(frame: Frame | None, record: StreamRecord) -> Response:
     if frame is None or frame.jpeg is None:
-        state = StreamView.of(record).state
+        stream_id, state = record.spec.id, StreamView.of(record).state
         raise ApiError(404, "no_frame", f"no frame of stream {stream_id!r} is kept right now; its state is {state}")
-    return _picture(frame)
-
-
-def _picture(frame: Frame) -> Response:
     headers = {"Cache-Control": "no-store", "X-Captured-At-Ms": str(frame.captured_at_ms)}
     return Response(frame.jpeg, media_type="image/jpeg", headers=headers)
 

@@ -140,7 +140,7 @@ class Previewer:
             newest: Any = self._client.xrevrange(keys_of(spec.id).scores(spec.id), count=1)
         if not newest:
             return None
-        span_ms = int(MAX_FRAMES * 1000 / spec.fps)
+        span_ms = int((MAX_FRAMES - 1) * 1000 / spec.fps)
         return f"{max(since_ms, EntryId.parse(newest[0][0]).ms - span_ms, 0)}-0"
 
     def _piece(self, stream_id: str, rehearsal: _Rehearsal, start: str, count: int) -> str | None:
