@@ -144,7 +144,7 @@ def test_a_viewer_may_try_and_no_audit_line_tells_of_it(
         assert api.error(403, "POST", PATH, json={"thresholds": {}}, headers=foreign)["code"] == "origin_foreign"
         assert api.http.post("/v1/streams/cam/pause", headers=admins).status_code == 200
     assert [record.message.split("POST ")[1] for record in caplog.records if "audit" in record.message] == [
-        "/v1/streams/cam/pause: 200; paused False → True; revision 0 → 1"
+        "/v1/streams/cam/pause: 200; paused False → True"
     ]
 
 
