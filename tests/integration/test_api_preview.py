@@ -92,6 +92,7 @@ def test_it_is_the_tracker_itself_that_finds_them(api: RunningApi, redis_client:
     for wanted in (MOVED, {**MOVED, "merge_seconds": 0.5}, {**MOVED, "min_seconds": 2.5}, {**MOVED, "exit": 0.05}):
         tracker = Tracker(["moved"], {"moved": Thresholds(**wanted)}, TrackerState(), FRAME_MS)
         passed = [each for time_ms, score in scores for each in tracker.update(time_ms, 0, 0, [score])]
+        tracks: list[tuple[int, int | None]]
         tracks = [(each.track.started_at_ms, each.track.last_above_ms) for each in passed if each.kind == "closed"]
         tracks += [(each.started_at_ms, None) for each in tracker.state.tracks.values() if each.is_event]
         found = asked(api, {"moved": wanted})["labels"]["moved"]["wanted"]["events"]

@@ -44,15 +44,15 @@ function LabelLimits({ label, limits, own, set, reset, error }) {
     aria-label=${text("cameraPartOf", text(`cameraPart_${part}`), label)} onInput=${(event) => set(part, event.target.valueAsNumber)} />`;
   const slider = (part) => html`<input type="range" min="0.01" max="0.99" step="0.01" value=${limits[part]}
     aria-label=${text("cameraSliderOf", text(`cameraPart_${part}`), label)} onInput=${(event) => set(part, event.target.valueAsNumber)} />`;
-  return html`<fieldset class=${error ? "wrong" : ""}>
-    <legend><${Tag} label=${label} /></legend>
+  return html`<div role="group" aria-label=${label} class=${`limit ${error ? "wrong" : ""}`}>
+    <${Tag} label=${label} />
     <div class="part wide"><span>${text("cameraPart_enter")}</span>${slider("enter")}${number("enter", 1, "any")}</div>
     <div class="part wide"><span>${text("cameraPart_exit")}</span>${slider("exit")}${number("exit", 1, "any")}</div>
     <div class="part"><span>${text("cameraPart_min_seconds")}</span>${number("min_seconds", 600, "any")}</div>
     <div class="part"><span>${text("cameraPart_merge_seconds")}</span>${number("merge_seconds", 600, "any")}</div>
     ${!same(limits, own) && html`<button type="button" class="quiet small" onClick=${reset} aria-label=${text("cameraModelsOwnOf", label)}>${text("cameraModelsOwn")}</button>`}
     ${error && html`<p class="error" role="alert">${error}</p>`}
-  </fieldset>`;
+  </div>`;
 }
 
 /* Asks what the wanted thresholds would have given, once they have rested for a moment; `trial` holds the answer. */
