@@ -32,6 +32,8 @@ MATRIX: dict[str, tuple[str, str]] = {
     "POST /v1/streams/probe": (WRITE, "own part"),
     "GET /v1/streams/{stream_id}/scores": (READ, "hidden"),
     "GET /v1/streams/{stream_id}/snapshot.jpg": (READ, "hidden"),
+    "GET /v1/streams/{stream_id}/frames.jpg": (READ, "hidden"),
+    "POST /v1/streams/{stream_id}/thresholds/preview": (READ, "hidden"),
     "GET /v1/events": (READ, "own part"),
     "GET /v1/events/export": (READ, "own part"),
     "GET /v1/events/live": (READ, "own part"),

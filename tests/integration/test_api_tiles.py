@@ -18,7 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 from services.api import connections
 from services.api.tiles import showing
 from services.inference.pipeline.saved_state import SavedTracks
-from services.inference.pipeline.tracker import Track, TrackerState
+from shared.life.tracker import Track, TrackerState
 from shared.store.keys import keys_of
 
 TRACK = Track(BASE_MS, 0.0, 1, BASE_MS, 0.9, 0.9, 1)

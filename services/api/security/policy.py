@@ -38,6 +38,9 @@ FOR_GROUPS: Final = frozenset(
     }
 )
 SAFE: Final = frozenset({"GET", "OPTIONS"})
+READ_WITH_BODY: Final = re.compile(r"/v1/streams/[A-Za-z0-9_-]+/thresholds/preview")
+"""What is asked with a body and only reads: viewers may, and no audit line tells of it. A page of another site may not,
+as it is work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,11 @@ def is_write(scope: Scope) -> bool:
     return scope["type"] == "http" and scope["method"] not in SAFE and scope["method"] != "HEAD"
 
 
+def is_told(scope: Scope) -> bool:
+    """Whether a request is one for the audit log."""
+    return is_write(scope) and not READ_WITH_BODY.fullmatch(asked(scope)[1])
+
+
 def asked(scope: Scope) -> tuple[str, str]:
     """A connection's method and path as routes name it; a WebSocket is read."""
     path: str = scope["path"]
@@ -80,4 +88,5 @@ def asked(scope: Scope) -> tuple[str, str]:
 def _role(method: str, path: str) -> AccessRole:
     if ADMINS.fullmatch(path):
         return "admin"
-    return "viewer" if path != OPERATORS and (method in SAFE or path == SESSION) else "operator"
+    reads = method in SAFE or path == SESSION or (method == "POST" and READ_WITH_BODY.fullmatch(path))
+    return "viewer" if reads and path != OPERATORS else "operator"
