@@ -33,20 +33,25 @@ function count() {
   return { all: all.length, live: all.filter(({ state }) => state === "live").length, troubled: all.filter(({ isTroubled }) => isTroubled).length };
 }
 
+/* On a phone all but the search are behind a button. */
 export function Bar() {
+  const [isOpen, setOpen] = useState(false);
   const { state, label, group, order, size } = wanted.value;
   const labels = [...new Set([...labelsOpen.value, ...(label && label !== ALERT ? [label] : [])])];
-  const inGroups = groups.value;
+  const inGroups = [...new Set([...groups.value, ...(group ? [group] : [])])];
   return html`<div class="bar wall-bar" role="search">
     <${Search} />
-    <${Choice} name="state" words="wallState" value=${state}
-      choices=${[["", text("wallEveryState")], [TROUBLE, text("wallTrouble")], ...STATES.map((each) => [each, text(`state_${each}`)])]} />
-    <${Choice} name="label" words="wallLabel" value=${label}
-      choices=${[["", text("wallAnyOrNone")], [ALERT, text("wallAnyAlert")], ...labels.map((each) => [each, each])]} />
-    ${(inGroups.length > 0 || group) && html`<${Choice} name="group" words="wallGroup" value=${group}
-      choices=${[["", text("wallEveryGroup")], ...new Set([...inGroups, group].filter(Boolean))].map((each) => (Array.isArray(each) ? each : [each, each]))} />`}
-    <${Choice} name="order" words="wallOrder" value=${order} choices=${named(ORDERS, ["wallByName", "wallByAttention", "wallByGroup"])} />
-    <${Choice} name="size" words="wallSize" value=${size} choices=${named(SIZES, ["wallSmall", "wallMiddle", "wallLarge"])} />
+    <button type="button" class="filters" aria-expanded=${isOpen} onClick=${() => setOpen(!isOpen)}>${text("wallFilters")}</button>
+    <div class=${`bar choices ${isOpen ? "" : "closed"}`}>
+      <${Choice} name="state" words="wallState" value=${state}
+        choices=${[["", text("wallEveryState")], [TROUBLE, text("wallTrouble")], ...STATES.map((each) => [each, text(`wallIs_${each}`)])]} />
+      <${Choice} name="label" words="wallLabel" value=${label}
+        choices=${[["", text("wallAnyOrNone")], [ALERT, text("wallAnyAlert")], ...labels.map((each) => [each, each])]} />
+      ${inGroups.length > 0 && html`<${Choice} name="group" words="wallGroup" value=${group}
+        choices=${[["", text("wallEveryGroup")], ...inGroups.map((each) => [each, each])]} />`}
+      <${Choice} name="order" words="wallOrder" value=${order} choices=${named(ORDERS, ["wallByName", "wallByAttention", "wallByGroup"])} />
+      <${Choice} name="size" words="wallSize" value=${size} choices=${named(SIZES, ["wallSmall", "wallMiddle", "wallLarge"])} />
+    </div>
   </div>`;
 }
 

@@ -7,7 +7,7 @@ export const SIGNS = { live: "●", connecting: "◐", waiting: "◔", pending: 
 export const TONES = { live: "good", connecting: "warn", waiting: "warn", pending: "faint", failed: "bad", ended: "faint", paused: "faint" };
 
 const TAKEN_UP_MS = 15_000;
-const LAG_MS = 30_000;
+const LAG_MS = 30_000; /* who reads as fast as can be always has a full queue */
 
 /* {standing, seen}: what a tile shows of a stream, and what the next look is compared with. `before` is the `seen` of the
    last one, or undefined; times are the api's. */
@@ -30,9 +30,10 @@ export function lookedAt(view, before, nowMs) {
     lagMs: view.state === "live" ? lagMs : 0,
     nextAttemptAtMs: view.next_attempt_at_ms,
     silentSinceMs: silentSince(view, seen, isFile, nowMs),
+    isBehind: view.state === "live" && view.pace === "live" && lagMs > LAG_MS,
     pendingSinceMs: view.state === "pending" && nowMs - seen.stateSinceMs > TAKEN_UP_MS ? seen.stateSinceMs : null,
   };
-  return { standing: { ...standing, isTroubled: isTroubled(standing, view.pace) }, seen };
+  return { standing: { ...standing, isTroubled: isTroubled(standing) }, seen };
 }
 
 function seenOf(view, before, nowMs) {
@@ -65,10 +66,9 @@ function silentSince(view, seen, isFile, nowMs) {
   return nowMs - since > 1000 * (view.offline_seconds + 2 / view.fps) ? since : null;
 }
 
-/* Whether somebody should look after it. Who reads as fast as can be always has a full queue. */
-function isTroubled(standing, pace) {
-  const { state, reason, nextAttemptAtMs, silentSinceMs, pendingSinceMs, lagMs } = standing;
+/* Whether somebody should look after it. */
+function isTroubled({ state, reason, nextAttemptAtMs, silentSinceMs, pendingSinceMs, isBehind }) {
   if (state === "failed" || state === "waiting") return true;
   if (state === "connecting" || state === "pending") return Boolean(reason || nextAttemptAtMs || pendingSinceMs);
-  return state === "live" && Boolean(reason || silentSinceMs || (pace === "live" && lagMs > LAG_MS));
+  return state === "live" && Boolean(reason || silentSinceMs || isBehind);
 }

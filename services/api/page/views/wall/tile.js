@@ -10,7 +10,7 @@ import { seenAtMs, useLast, usePicture } from "./picture.js";
 import { SIGNS, TONES } from "./standing.js";
 import { near } from "./streams.js";
 
-const MAX_TAGS = 3;
+const MAX_TAGS = 3, LATE_MS = 10_000;
 
 /* `news` is the signal of the stream's standing. */
 export function Tile({ news }) {
@@ -33,8 +33,11 @@ export function Tile({ news }) {
       <span class=${`view ${isDim ? "dim" : ""}`}>
         <canvas ref=${canvas} aria-hidden="true" hidden=${!hasPicture} width="16" height="9"></canvas>
         ${!hasPicture && html`<${NoPicture} standing=${standing} />`}
-        ${opened.length > 0 && html`<${Opened} opened=${opened} />`}
-        ${isDim && html`<${PictureAge} picture=${last} standing=${standing} />`}
+        <span class="over">
+          ${opened.length > 0 && html`<${Opened} opened=${opened} />`}
+          ${standing.maintenance && html`<span class="tag" title=${text("wallMaintenanceInFull")}>${text("wallMaintenance")}</span>`}
+          ${isDim && html`<${PictureAge} picture=${last} standing=${standing} />`}
+        </span>
         ${hasPicture && html`<${Why} standing=${standing} />`}
       </span>
       <span class="about">
@@ -56,7 +59,7 @@ function Opened({ opened }) {
 /* In the place of a picture: why there is none. */
 function NoPicture({ standing }) {
   return html`<span class="none"><span class=${`sign ${TONES[standing.state]}`} aria-hidden="true">${SIGNS[standing.state]}</span>
-    <span class="words">${whyOf(standing) ?? text(standing.state === "live" ? "wallNoPicture" : `state_${standing.state}`)}</span></span>`;
+    <span class="words">${whyOf({ ...standing, isBehind: false }) ?? text(standing.state === "live" ? "wallNoPicture" : `wallIs_${standing.state}`)}</span></span>`;
 }
 
 function Why({ standing }) {
@@ -65,9 +68,10 @@ function Why({ standing }) {
 }
 
 /* What there is to say of how it stands, or null. */
-function whyOf({ reason, silentSinceMs, pendingSinceMs }) {
+function whyOf({ reason, silentSinceMs, pendingSinceMs, isBehind, lagMs }) {
   if (reason) return reason;
   if (silentSinceMs) return text("wallSilent", durationOf(now.value - silentSinceMs));
+  if (isBehind) return text("wallBehind", durationOf(lagMs));
   return pendingSinceMs ? text("wallNotTakenUp", durationOf(now.value - pendingSinceMs)) : null;
 }
 
@@ -81,12 +85,11 @@ function Standing({ standing }) {
   const { state, looksAtFps, lagFrames, lagMs, isTroubled } = standing;
   const frames = text(lagFrames === 1 ? "wallFrame" : "wallFrames", numberOf(lagFrames));
   return html`<span class="standing">
-    <span class=${isTroubled && state === "live" ? "warn" : TONES[state]}><span aria-hidden="true">${SIGNS[state]}</span> ${text(`state_${state}`)}</span>
-    ${standing.maintenance && html`<span class="warn" title=${text("wallMaintenanceInFull")}>${text("wallMaintenance")}</span>`}
+    <span class=${isTroubled && state === "live" ? "warn" : TONES[state]}><span aria-hidden="true">${SIGNS[state]}</span> ${text(`wallIs_${state}`)}</span>
     <span class="figures">
       ${standing.nextAttemptAtMs && html`<${Retry} atMs=${standing.nextAttemptAtMs} />`}
       ${looksAtFps !== null && html`<span title=${text("wallFpsInFull", numberOf(standing.fps, 2))}>${text("wallFps", numberOf(looksAtFps, 1))}</span>`}
-      ${lagFrames > 0 && html`<span class=${lagMs > 10_000 ? "warn" : ""} title=${text("wallLagInFull", frames)}>${text("wallLag", durationOf(lagMs))}</span>`}
+      ${lagFrames > 0 && html`<span class=${lagMs > LATE_MS ? "warn" : ""} title=${text("wallLagInFull", frames)}>${text("wallLag", durationOf(lagMs))}</span>`}
     </span>
   </span>`;
 }
