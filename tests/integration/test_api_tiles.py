@@ -85,6 +85,18 @@ def test_a_socket_shows_the_newest_of_each_stream_that_it_asks_for(api: RunningA
             assert shown(later)[0] == head
 
 
+def test_asking_anew_brings_no_picture_again(api: RunningApi, redis_client: redis.Redis) -> None:
+    for stream_id in ("a", "b"):
+        publish(redis_client, stream_id, BASE_MS)
+    with watching(api) as socket:
+        wants(socket, a=15)
+        assert shown(socket)[0]["id"] == "a"
+        wants(socket, a=1, b=15)
+        assert shown(socket)[0]["id"] == "b"
+        publish(redis_client, "b", BASE_MS + 1)
+        assert (head := shown(socket)[0])["id"] == "b", head
+
+
 def test_a_rate_is_kept_and_the_newest_wins(api: RunningApi, redis_client: redis.Redis) -> None:
     ended = threading.Event()
 
