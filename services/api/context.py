@@ -14,6 +14,7 @@ from services.api.kept.history import History
 from services.api.kept.known import KnownStreams
 from services.api.kept.probing import Prober
 from services.api.kept.registration import Registrar
+from services.api.kept.reviews import Reviews
 from services.api.kept.scores import ScoreReader
 from services.api.live.feed import LiveFeed
 from services.api.media.places.opening import API_SECONDS, place_of
@@ -53,6 +54,7 @@ class ApiContext:
     media: MediaRecords
     event_files: MediaPlace
     scores: ScoreReader
+    reviews: Reviews
     desk: EventDesk
     catalog: ModelListing
     listeners: Door
@@ -93,6 +95,7 @@ def build_context(settings: ApiSettings) -> ApiContext:
         media=MediaRecords(client),
         event_files=place_of(settings.events_dir, API_SECONDS),
         scores=ScoreReader(client),
+        reviews=Reviews(client),
         desk=EventDesk(client),
         catalog=catalog,
         listeners=listeners,

@@ -19,13 +19,17 @@ SESSION: Final = "/v1/session"
 ADMINS: Final = re.compile(r"/v1/(?:keys|secrets|targets)(?:/.*)?", re.DOTALL)
 OF_STREAM: Final = re.compile(r"/v1/streams/(?P<id>(?!probe$)[A-Za-z0-9_-]+)(?:/.*)?", re.DOTALL)
 OF_EVENT: Final = re.compile(r"/v1/events/(?P<id>[A-Za-z0-9_-]+)\.[^/]*(?:/.*)?", re.DOTALL)
+REVIEWED: Final = re.compile(r"/v1/events/(?:[^/]+/)?reviewed", re.DOTALL)
+"""The caller's own matter, which changes nothing for others: a viewer writes it, too."""
 FOR_GROUPS: Final = frozenset(
     {
         ("GET", "/v1/streams"),
         ("POST", "/v1/streams"),
         ("POST", "/v1/streams/probe"),
         ("GET", "/v1/events"),
+        ("GET", "/v1/events/counts"),
         ("GET", "/v1/events/export"),
+        ("POST", "/v1/events/reviewed"),
         ("GET", "/v1/events/live"),
         ("GET", "/v1/live"),
         ("GET", "/v1/models"),
@@ -65,6 +69,11 @@ def is_write(scope: Scope) -> bool:
     return scope["type"] == "http" and scope["method"] not in SAFE and scope["method"] != "HEAD"
 
 
+def is_told(scope: Scope) -> bool:
+    """Whether a request is one for the audit log: a write, but not of what is seen by the caller alone."""
+    return is_write(scope) and not REVIEWED.fullmatch(asked(scope)[1])
+
+
 def asked(scope: Scope) -> tuple[str, str]:
     """A connection's method and path as routes name it; a WebSocket is read."""
     path: str = scope["path"]
@@ -77,4 +86,4 @@ def asked(scope: Scope) -> tuple[str, str]:
 def _role(method: str, path: str) -> AccessRole:
     if ADMINS.fullmatch(path):
         return "admin"
-    return "viewer" if method in SAFE or path == SESSION else "operator"
+    return "viewer" if method in SAFE or path == SESSION or REVIEWED.fullmatch(path) else "operator"
