@@ -14,6 +14,7 @@ from services.api.kept.history import History
 from services.api.kept.known import KnownStreams
 from services.api.kept.probing import Prober
 from services.api.kept.registration import Registrar
+from services.api.kept.reviews import Reviews
 from services.api.kept.scores.pages import ScoreReader
 from services.api.kept.scores.preview import Previewer
 from services.api.live.feed import LiveFeed
@@ -55,6 +56,7 @@ class ApiContext:
     event_files: MediaPlace
     scores: ScoreReader
     previewer: Previewer
+    reviews: Reviews
     desk: EventDesk
     catalog: ModelListing
     listeners: Door
@@ -96,6 +98,7 @@ def build_context(settings: ApiSettings) -> ApiContext:
         event_files=place_of(settings.events_dir, API_SECONDS),
         scores=ScoreReader(client),
         previewer=Previewer(client),
+        reviews=Reviews(client),
         desk=EventDesk(client),
         catalog=catalog,
         listeners=listeners,

@@ -40,8 +40,10 @@ EVENT: dict[str, Any] = {
     "kept": None,
 }
 
+LISTED: dict[str, Any] = {**EVENT, "reviewed": True}
+
 WHY: dict[str, Any] = {
-    **EVENT,
+    **LISTED,
     "model_sha256": "872a3d55" + 56 * "0",
     "scores": [{"at_ms": 1753430000000, "score": 0.12}, {"at_ms": 1753430000125, "score": 0.71}],
 }

@@ -21,13 +21,17 @@ OPERATORS: Final = "/v1/system"
 OF_STREAM: Final = re.compile(r"/v1/streams/(?P<id>(?!probe$)[A-Za-z0-9_-]+)(?:/.*)?", re.DOTALL)
 OF_EVENT: Final = re.compile(r"/v1/events/(?P<id>[A-Za-z0-9_-]+)\.[^/]*(?:/.*)?", re.DOTALL)
 OF_MODEL: Final = re.compile(r"/v1/models/[a-z0-9_-]+/card")
+REVIEWED: Final = re.compile(r"/v1/events/(?:[^/]+/)?reviewed", re.DOTALL)
+"""The caller's own matter, which changes nothing for others: a viewer writes it, too."""
 FOR_GROUPS: Final = frozenset(
     {
         ("GET", "/v1/streams"),
         ("POST", "/v1/streams"),
         ("POST", "/v1/streams/probe"),
         ("GET", "/v1/events"),
+        ("GET", "/v1/events/counts"),
         ("GET", "/v1/events/export"),
+        ("POST", "/v1/events/reviewed"),
         ("GET", "/v1/events/live"),
         ("GET", "/v1/live"),
         ("GET", "/v1/models"),
@@ -72,8 +76,8 @@ def is_write(scope: Scope) -> bool:
 
 
 def is_told(scope: Scope) -> bool:
-    """Whether a request is one for the audit log."""
-    return is_write(scope) and not READ_WITH_BODY.fullmatch(asked(scope)[1])
+    """Whether a request is one for the audit log: a write, but not of what is seen by the caller alone."""
+    return is_write(scope) and not _is_own(asked(scope)[1])
 
 
 def asked(scope: Scope) -> tuple[str, str]:
@@ -88,5 +92,10 @@ def asked(scope: Scope) -> tuple[str, str]:
 def _role(method: str, path: str) -> AccessRole:
     if ADMINS.fullmatch(path):
         return "admin"
-    reads = method in SAFE or path == SESSION or (method == "POST" and READ_WITH_BODY.fullmatch(path))
+    reads = method in SAFE or path == SESSION or _is_own(path)
     return "viewer" if reads and path != OPERATORS else "operator"
+
+
+def _is_own(path: str) -> bool:
+    """Whether nothing is changed there for others, whatever is sent."""
+    return bool(READ_WITH_BODY.fullmatch(path) or REVIEWED.fullmatch(path))
