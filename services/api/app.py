@@ -30,6 +30,7 @@ from services.api.routes import (
     operations,
     page,
     probes,
+    reviews,
     scores,
     streams,
 )
@@ -102,6 +103,7 @@ def _include_routes(app: FastAPI) -> None:
         live,
         probes,
         scores,
+        reviews,
         events,
         marks,
         media,

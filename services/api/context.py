@@ -14,7 +14,9 @@ from services.api.kept.history import History
 from services.api.kept.known import KnownStreams
 from services.api.kept.probing import Prober
 from services.api.kept.registration import Registrar
-from services.api.kept.scores import ScoreReader
+from services.api.kept.reviews import Reviews
+from services.api.kept.scores.pages import ScoreReader
+from services.api.kept.scores.preview import Previewer
 from services.api.live.feed import LiveFeed
 from services.api.media.places.opening import API_SECONDS, place_of
 from services.api.media.places.place import MediaPlace
@@ -53,6 +55,8 @@ class ApiContext:
     media: MediaRecords
     event_files: MediaPlace
     scores: ScoreReader
+    previewer: Previewer
+    reviews: Reviews
     desk: EventDesk
     catalog: ModelListing
     listeners: Door
@@ -93,6 +97,8 @@ def build_context(settings: ApiSettings) -> ApiContext:
         media=MediaRecords(client),
         event_files=place_of(settings.events_dir, API_SECONDS),
         scores=ScoreReader(client),
+        previewer=Previewer(client),
+        reviews=Reviews(client),
         desk=EventDesk(client),
         catalog=catalog,
         listeners=listeners,

@@ -40,6 +40,15 @@ def sessions_key(key_id: str) -> str:
     return f"{{access}}:sessions:{key_id}"
 
 
+def reviewed_key(name: str) -> str:
+    """Sorted set: ids of the events that an API key has reviewed, by its id."""
+    return f"{{access}}:reviewed:{name}"
+
+
+REVIEWERS = "{access}:reviewers"
+"""Sorted set: ids of the API keys that have reviewed any event."""
+
+
 PROBES_OPEN = "{probes}:open"
 """Sorted set: id of a probe that is waited for → until when, in ms."""
 

@@ -96,7 +96,7 @@ def test_an_event_is_shown_as_it_was_written(api: RunningApi, redis_client: redi
     api.add("a")
     opened = an_event("a", BASE_MS, state="open")
     write_event(redis_client, opened)
-    unmarked = EventMarks().model_dump() | {"media": None}
+    unmarked = EventMarks().model_dump() | {"media": None, "reviewed": False}
     assert api.http.get("/v1/events").json() == {"items": [opened.model_dump() | unmarked], "next": None}
     why: dict[str, Any] = {"model_sha256": None, "scores": []}
     closed = an_event("a", BASE_MS)

@@ -192,7 +192,7 @@ def test_events_are_exported_as_they_are_listed(api: RunningApi, written: None) 
     assert api.http.put(judged, json={"verdict": "wrong"}).status_code == 200
     listed = api.http.get("/v1/events").json()["items"]
     lines = api.http.get("/v1/events/export")
-    assert [json.loads(line) | {"media": None} for line in lines.text.splitlines()] == listed
+    assert [json.loads(line) | {"media": None, "reviewed": False} for line in lines.text.splitlines()] == listed
     assert lines.headers["Content-Disposition"] == 'attachment; filename="events.jsonl"'
     rows = list(csv.DictReader(io.StringIO(api.http.get("/v1/events/export?format=csv").text)))
     assert [row["id"] for row in rows] == [event["id"] for event in listed]

@@ -1,7 +1,7 @@
 """Reading events back, in pages whose cost does not grow with what is stored."""
 
 import heapq
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,8 @@ Place = tuple[int, str]
 class EventQuery:
     """Which events: `since_ms` <= start < `until_ms`, those that are `wanted`, and only those that come after `after`.
 
-    `wanted` is asked of a stream's id and a label; `fits` of an event itself, with its marks: None means that all do.
+    `wanted` is asked of a stream's id and a label; `picks` gives, of the ids of many, those that do; `fits` is asked of
+    an event itself, with its marks: None means that all do.
 
     The order is newest start first, and descending ids among equal starts; a Place is (start in ms, event id).
     """
@@ -36,6 +37,7 @@ class EventQuery:
     limit: int
     after: Place | None = None
     wanted: Callable[[str, str], bool] = lambda _stream_id, _label: True
+    picks: Callable[[Sequence[str]], Collection[str]] | None = None
     fits: Callable[[MarkedEvent], bool] | None = None
 
     @property
@@ -125,7 +127,10 @@ class History:
         return sum(len(reply) for reply in replies)
 
     def _fitting(self, places: Sequence[Place], query: EventQuery) -> set[Place]:
-        """Those whose event fits, which only the event itself tells."""
+        """Those that are picked, and whose event fits, which only the event itself tells."""
+        if query.picks is not None:
+            picked = query.picks([event_id for _, event_id in places])
+            places = [place for place in places if place[1] in picked]
         if query.fits is None:
             return set(places)
         return {(marked.event.started_at_ms, marked.event.id) for marked in self._load(places) if query.fits(marked)}

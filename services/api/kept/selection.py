@@ -1,6 +1,6 @@
 """Which streams a list is about: some ids, groups, tags, or those whose id or name holds a text."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -37,6 +37,11 @@ SeveritiesQuery = Annotated[
 FeedbackQuery = Annotated[
     list[Judgement | Literal["none"]] | None,
     Query(alias="feedback", max_length=3, description="judged so; `none`: by nobody"),
+]
+
+
+ReviewedQuery = Annotated[
+    bool | None, Query(alias="reviewed", description="those that the caller has reviewed, or has not")
 ]
 
 
@@ -91,6 +96,7 @@ def _event_search(  # noqa: PLR0913  (a request's parameters)
     state: EventStatesQuery = None,
     severity: SeveritiesQuery = None,
     feedback: FeedbackQuery = None,
+    reviewed: ReviewedQuery = None,
     group: GroupsQuery = None,
     tag: TagsQuery = None,
     text: TextQuery = None,
@@ -111,8 +117,19 @@ def _event_search(  # noqa: PLR0913  (a request's parameters)
         is_so_urgent = severity is None or event.severity in severity
         return is_judged_so and is_so_urgent and (state is None or event.state in state)
 
+    def picks(event_ids: Sequence[str]) -> Collection[str]:
+        done = context.reviews.among(caller, event_ids)
+        return done if reviewed else set(event_ids) - done
+
     asks_more = state or severity or feedback
-    query = EventQuery(since_ms, until_ms, 1, wanted=is_wanted, fits=fits if asks_more else None)
+    query = EventQuery(
+        since_ms,
+        until_ms,
+        1,
+        wanted=is_wanted,
+        picks=None if reviewed is None else picks,
+        fits=fits if asks_more else None,
+    )
     return EventSearch(stream_ids, query)
 
 

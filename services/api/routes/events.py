@@ -22,7 +22,7 @@ from services.api.protocol.paging import bad_cursor, cursor_of, parts_of
 from services.api.protocol.parameters import Cursor, EventIdPath, IsHead, LabelsQuery, StreamIdsQuery
 from services.api.protocol.sockets import NO_PLACE, NOT_ALLOWED, Farewell, turn_away
 from services.api.schemas import examples
-from services.api.schemas.history import EventDetail, EventPage, EventView
+from services.api.schemas.history import EventDetail, EventPage, ReviewedEvent
 from services.api.security.access import CallerOf
 from services.api.security.sight import FeedSight
 
@@ -50,6 +50,7 @@ sockets = APIRouter(prefix=router.prefix)
 @router.get("", responses=errors(404, 503))
 def list_events(
     context: Context,
+    caller: CallerOf,
     found: EventSearchOf,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     cursor: Cursor = None,
@@ -60,8 +61,12 @@ def list_events(
     """
     query = replace(found.query, limit=limit, after=_place(cursor) if cursor else None)
     events, place = context.history.events(found.stream_ids, query)
-    media = context.media.get(marked.event.id for marked in events)
-    views = [EventView.of(marked, media.get(marked.event.id)) for marked in events]
+    ids = [marked.event.id for marked in events]
+    media, reviewed = context.media.get(ids), context.reviews.among(caller, ids)
+    views = [
+        ReviewedEvent(**dict(event), **dict(marks), media=media.get(event.id), reviewed=event.id in reviewed)
+        for event, marks in events
+    ]
     return EventPage(items=views, next=cursor_of(*place) if place else None)
 
 
@@ -132,7 +137,7 @@ async def follow_events_on_socket(
 
 
 @router.get("/{event_id}", responses=errors(404, 503))
-def show_event(event_id: EventIdPath, context: Context) -> EventDetail:
+def show_event(event_id: EventIdPath, context: Context, caller: CallerOf) -> EventDetail:
     """One event, and why it fired: scores around it, its thresholds and model, frames missed, memory resets."""
     marked = context.desk.get(event_id)
     event = marked.event
@@ -140,6 +145,7 @@ def show_event(event_id: EventIdPath, context: Context) -> EventDetail:
         **dict(event),
         **dict(marked.marks),
         media=context.media.get([event_id]).get(event_id),
+        reviewed=bool(context.reviews.among(caller, [event_id])),
         model_sha256=context.catalog.sha256(event.model),
         scores=context.history.scores_around(event),
     )

@@ -70,6 +70,7 @@ def delete_event(event_id: EventIdPath, context: Context, changes: ChangesOf) ->
     """Deletes the event; one that is open stays deleted when it closes."""
     changes.note(context.desk.get(event_id).event, None)
     context.desk.delete(event_id)
+    context.reviews.forget_event(event_id)
     log.info("event %s: deleted", event_id, extra={"stream_id": event_id.partition(".")[0]})
 
 

@@ -180,6 +180,7 @@ def forget_stream(stream_id: StreamIdPath, context: Context, response: Response)
 def remove_stream(stream_id: StreamIdPath, context: Context, changes: ChangesOf, preconditions: SeenOf) -> None:
     """Removes a stream with everything that is kept of it: frames, scores, events."""
     before = context.registry.remove(stream_id, preconditions.check)
+    context.reviews.forget_stream(stream_id)
     changes.note(before, None)
     _log("removed", stream_id)
 

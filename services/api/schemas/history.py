@@ -1,12 +1,18 @@
 """What the api gives of the past: events and scores, in pages."""
 
+from typing import Annotated, Final
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.media.records import MediaRecord
+from services.api.protocol.parameters import EVENT_ID_PATTERN
 from services.api.schemas import examples
 from shared.events import Event
 from shared.life.event_desk import MarkedEvent
 from shared.life.marks import Feedback, Judgement, Mark, Note, Who
+
+MAX_TOGETHER: Final = 500
+EventId = Annotated[str, Field(pattern=EVENT_ID_PATTERN)]
 
 
 class EventView(Event):
@@ -25,6 +31,48 @@ class EventView(Event):
         return cls(**dict(marked.event), **dict(marked.marks), media=media)
 
 
+class ReviewedEvent(EventView):
+    """The event as it is shown to who asks."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.LISTED]})
+
+    reviewed: bool = Field(description="whether the caller's key has reviewed it")
+
+
+class EventIds(BaseModel):
+    """Some events by their ids."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"event_ids": [examples.EVENT["id"]]}]})
+
+    event_ids: list[EventId] = Field(max_length=MAX_TOGETHER)
+
+
+class ReviewedGiven(EventIds):
+    """Whether the caller has reviewed some events."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        json_schema_extra={"examples": [{"event_ids": [examples.EVENT["id"]], "reviewed": True}]},
+    )
+
+    reviewed: bool = Field(default=True, description="false takes it back")
+
+
+class EventCounts(BaseModel):
+    """How many events there are."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"alerts": 12, "notices": 3, "open": 1, "is_whole": True}]}
+    )
+
+    alerts: int
+    notices: int
+    open: int = Field(description="of both")
+    is_whole: bool = Field(description="false: only the newest are counted, 2,000 of them or so; there are more")
+
+
 class LabelScore(BaseModel):
     """A frame's score of one label."""
 
@@ -32,7 +80,7 @@ class LabelScore(BaseModel):
     score: float
 
 
-class EventDetail(EventView):
+class EventDetail(ReviewedEvent):
     """An event, and why it fired."""
 
     model_config = ConfigDict(extra="ignore", json_schema_extra={"examples": [examples.WHY]})
@@ -64,9 +112,9 @@ class FeedbackGiven(Said):
 class EventPage(BaseModel):
     """Events, newest first."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [examples.EVENT], "next": examples.CURSOR}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [examples.LISTED], "next": examples.CURSOR}]})
 
-    items: list[EventView]
+    items: list[ReviewedEvent]
     next: str | None = Field(
         description="cursor of the next page, null on the last; a page can hold fewer than `limit` before the last"
     )

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.api.protocol.errors import MAX_PATH
 from services.api.security.keys import Caller
-from services.api.security.policy import asked, is_write, rule_for
+from services.api.security.policy import asked, is_told, rule_for
 from shared.streams import StreamSpec
 from shared.words.plain_words import is_plain
 from shared.words.redaction import redact, shown_source
@@ -51,7 +51,7 @@ class Audit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one connection."""
-        if not is_write(scope):
+        if not is_told(scope):
             await self._app(scope, receive, send)
             return
         state = scope.setdefault("state", {})

@@ -10,7 +10,7 @@ from services.api.protocol.errors import ApiError, refused
 from services.api.security.keys import AccessRole, ApiKey, KeyRecord
 from shared.clock import now_ms
 from shared.store.client import translated
-from shared.store.keys import ACCESS_KEYS, ACCESS_USED
+from shared.store.keys import ACCESS_KEYS, ACCESS_USED, REVIEWERS, reviewed_key
 from shared.store.scripts import Script, lua
 
 MAX_KEYS: Final = 1000
@@ -90,6 +90,9 @@ class Keyring:
             self._put(revoked)
         elif not self._revoke_admin(revoked):
             raise ApiError(409, "last_admin", "it is the last admin key: make another first, or nobody could")
+        with translated():
+            self._client.delete(reviewed_key(key_id))
+            self._client.zrem(REVIEWERS, key_id)
         return record
 
     def _revoke_admin(self, revoked: KeyRecord) -> bool:

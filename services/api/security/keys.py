@@ -114,11 +114,12 @@ class Caller:
     """those whose streams it is for; empty: all streams"""
     session: Session | None = None
     """where a browser's cookie stands for the key"""
+    expires_at_ms: int | None = None
 
     @classmethod
     def of(cls, record: KeyRecord, session: Session | None = None) -> Self:
         """Whoever has this key."""
-        return cls(record.id, record.name, record.role, frozenset(record.groups), session)
+        return cls(record.id, record.name, record.role, frozenset(record.groups), session, record.expires_at_ms)
 
     def may(self, needed: AccessRole) -> bool:
         """Whether its role is that or a higher one."""

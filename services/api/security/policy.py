@@ -21,13 +21,17 @@ OPERATORS: Final = "/v1/system"
 OF_STREAM: Final = re.compile(r"/v1/streams/(?P<id>(?!probe$)[A-Za-z0-9_-]+)(?:/.*)?", re.DOTALL)
 OF_EVENT: Final = re.compile(r"/v1/events/(?P<id>[A-Za-z0-9_-]+)\.[^/]*(?:/.*)?", re.DOTALL)
 OF_MODEL: Final = re.compile(r"/v1/models/[a-z0-9_-]+/card")
+REVIEWED: Final = re.compile(r"/v1/events/(?:[^/]+/)?reviewed", re.DOTALL)
+"""The caller's own matter, which changes nothing for others: a viewer writes it, too."""
 FOR_GROUPS: Final = frozenset(
     {
         ("GET", "/v1/streams"),
         ("POST", "/v1/streams"),
         ("POST", "/v1/streams/probe"),
         ("GET", "/v1/events"),
+        ("GET", "/v1/events/counts"),
         ("GET", "/v1/events/export"),
+        ("POST", "/v1/events/reviewed"),
         ("GET", "/v1/events/live"),
         ("GET", "/v1/live"),
         ("GET", "/v1/models"),
@@ -38,6 +42,9 @@ FOR_GROUPS: Final = frozenset(
     }
 )
 SAFE: Final = frozenset({"GET", "OPTIONS"})
+READ_WITH_BODY: Final = re.compile(r"/v1/streams/[A-Za-z0-9_-]+/thresholds/preview")
+"""What is asked with a body and only reads: viewers may, and no audit line tells of it. A page of another site may not,
+as it is work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,11 @@ def is_write(scope: Scope) -> bool:
     return scope["type"] == "http" and scope["method"] not in SAFE and scope["method"] != "HEAD"
 
 
+def is_told(scope: Scope) -> bool:
+    """Whether a request is one for the audit log: a write, but not of what is seen by the caller alone."""
+    return is_write(scope) and not _is_own(asked(scope)[1])
+
+
 def asked(scope: Scope) -> tuple[str, str]:
     """A connection's method and path as routes name it; a WebSocket is read."""
     path: str = scope["path"]
@@ -80,4 +92,10 @@ def asked(scope: Scope) -> tuple[str, str]:
 def _role(method: str, path: str) -> AccessRole:
     if ADMINS.fullmatch(path):
         return "admin"
-    return "viewer" if path != OPERATORS and (method in SAFE or path == SESSION) else "operator"
+    reads = method in SAFE or path == SESSION or _is_own(path)
+    return "viewer" if reads and path != OPERATORS else "operator"
+
+
+def _is_own(path: str) -> bool:
+    """Whether nothing is changed there for others, whatever is sent."""
+    return bool(READ_WITH_BODY.fullmatch(path) or REVIEWED.fullmatch(path))

@@ -71,9 +71,9 @@ export async function askWithHead(method, path, { body, query, headers = {}, abo
   return { body: answer.status === 204 ? null : await answer.json(), headers: answer.headers };
 }
 
-/* Every page of a list, one after the other: an async iterator of items. */
+/* Every page of a list, one after the other, from the query's `cursor` on if it has one: an async iterator of items. */
 export async function* pagesOf(path, query = {}, abort = undefined) {
-  let cursor = null;
+  let cursor = query.cursor ?? null;
   do {
     const page = await ask("GET", path, { query: { ...query, cursor }, abort });
     yield page.items;

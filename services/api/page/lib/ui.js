@@ -57,7 +57,7 @@ export function Dialog({ title, onClose, children }) {
 /* The colour of a label, the same everywhere: a class of base.css. */
 export function hueOf(label) {
   let sum = 0;
-  for (const character of label) sum = (sum * 31 + character.charCodeAt(0)) % 997;
+  for (const character of label) sum = (sum * 63 + character.charCodeAt(0)) % 499; /* apart for the shipped labels */
   return `hue-${sum % 8}`;
 }
 

@@ -1,6 +1,104 @@
-import { html } from "../../lib/html.js";
+/* One event: what was seen, why it fired, and what people say of it. */
+import { html, useEffect, useRef, useState } from "../../lib/html.js";
+import { ask, may } from "../../lib/api.js";
+import { durationOf, timeInFull } from "../../lib/clock.js";
+import { follow } from "../../lib/live.js";
+import { go, to } from "../../lib/router.js";
 import { text } from "../../lib/strings.js";
+import { useAction, useKeys, useRead } from "../../lib/use.js";
+import { Empty, Shown, Tag, Time, Trouble } from "../../lib/ui.js";
+import { ACTS, mayDo, remove, setReviewed } from "./acts.js";
+import { AskDelete } from "./bulk.js";
+import { placeOf } from "./card.js";
+import { isComing } from "./freshen.js";
+import { Memory } from "./memory.js";
+import { streamOf } from "./names.js";
+import { neighbours } from "./neighbours.js";
+import { People } from "./people.js";
+import { filtersOf } from "./query.js";
+import { ScoreChart } from "./scores.js";
+import { Film, Large } from "./sights.js";
+import { Why } from "./why.js";
+import "./event_words.js";
+import "./words.js";
 
-export function EventPage() {
-  return html`<p class="empty">${text("nothing")}</p>`;
+const SOON_MS = 2500, LATER_MS = 15_000;
+
+export function EventPage({ path: [id], query }) {
+  const [everyMs, setEvery] = useState(0);
+  const read = useRead((abort) => ask("GET", `/v1/events/${encodeURIComponent(id)}`, { abort }), [id], everyMs);
+  const event = read.data?.id === id ? read.data : undefined;
+  useEffect(() => { if (event) setEvery(event.state === "open" || isComing(event) === "soon" ? SOON_MS : isComing(event) ? LATER_MS : 0); }, [event]);
+  useEffect(() => follow((kind, told) => { if (!told || told.id === id) read.again(); }), [id]);
+  useEffect(() => scrollTo(0, 0), [id]);
+  useMarkReviewed(event);
+  const isGone = read.problem?.status === 404 || read.problem?.status === 422;
+  if (isGone) return html`<${Empty}><p>${text("eventGone")}</p><p><a href=${backTo(query)}>${text("eventBack")}</a></p><//>`;
+  return html`<${Shown} of=${{ ...read, data: event }}>${(shown) => html`<${Whole} event=${shown} query=${query} again=${read.again} />`}<//>`;
+}
+
+/* Who looks at an event has reviewed it. */
+function useMarkReviewed(event) {
+  const marked = useRef(null);
+  useEffect(() => {
+    if (!event || marked.current === event.id) return;
+    marked.current = event.id;
+    if (!event.reviewed) setReviewed(event, true).catch(() => { marked.current = null; });
+  }, [event]);
+}
+
+const backTo = (query) => to(["review"], Object.fromEntries([...new Set(query.keys())].map((name) => [name, query.getAll(name)])));
+
+function Whole({ event, query, again }) {
+  const stream = streamOf(event.stream_id), search = useRef(query);
+  search.current = query;
+  const acting = useAction(async (name) => { await ACTS[name](event); again(); });
+  const beside = useRead((abort) => neighbours(event, filtersOf(search.current), abort), [event.id, String(query)]).data;
+  const move = (other) => other && (location.hash = placeOf(other, search.current));
+  const act = (name) => () => mayDo(name) && acting.run(name);
+  useKeys({
+    j: () => move(beside?.older), ArrowRight: () => move(beside?.older), k: () => move(beside?.newer), ArrowLeft: () => move(beside?.newer),
+    r: act("right"), w: act("wrong"), a: act("acknowledge"), s: act("keep"), v: act("reviewed"), Escape: () => { location.hash = backTo(query); },
+  });
+  return html`<div class="event-page">
+    <${Head} event=${event} stream=${stream} query=${query} beside=${beside} />
+    <${Trouble} problem=${acting.problem} />
+    <div class="columns">
+      <div>
+        <section class="panel"><header><h2>${text("eventSeen")}</h2></header><${Large} event=${event} stream=${stream} /></section>
+        <section class="panel"><header><h2>${text("eventClip")}</h2></header><${Film} event=${event} stream=${stream} /></section>
+        <section class="panel"><header><h2>${text("eventScores")}</h2></header><${ScoreChart} event=${event} /></section>
+      </div>
+      <div>
+        <section class="panel"><header><h2>${text("eventPeople")}</h2></header><${People} event=${event} acting=${acting} again=${again} /></section>
+        <section class="panel"><header><h2>${text("eventWhy")}</h2></header><${Why} event=${event} stream=${stream} /></section>
+        <${Memory} event=${event} />
+        ${may("operator") && html`<${Delete} event=${event} onGone=${() => (beside?.older ? move(beside.older) : go(["review"]))} />`}
+      </div>
+    </div>
+  </div>`;
+}
+
+function Head({ event, stream, query, beside }) {
+  const beforeMs = event.state === "open" ? text("eventOpen") : durationOf(event.ended_at_ms - event.started_at_ms);
+  const link = (other, words) => (other ? html`<a class="button" href=${placeOf(other, query)}>${text(words)}</a>`
+    : html`<span class="button faint" aria-disabled="true">${text(words)}</span>`);
+  return html`<div class="bar">
+    <h1><${Tag} label=${event.label} /> <bdi>${stream.name}</bdi></h1>
+    <span title=${timeInFull(event.started_at_ms, stream.zone)}><${Time} ms=${event.started_at_ms} zone=${stream.zone} /></span>
+    <span class=${event.state === "open" ? "is-open" : "faint"}>${beforeMs}</span>
+    ${event.severity === "notice" && html`<span class="faint">${text("eventNotice")}</span>`}
+    <span class="grow"></span>
+    ${link(beside?.newer, "eventNewer")} ${link(beside?.older, "eventOlder")}
+    <a class="button" href=${to(["camera", event.stream_id], { at: event.started_at_ms })}>${text("eventCamera")}</a>
+    <a class="button" href=${backTo(query)}>${text("eventBack")}</a>
+  </div>`;
+}
+
+function Delete({ event, onGone }) {
+  const [isAsked, setAsked] = useState(false);
+  const deleting = useAction(async () => { await remove(event); onGone(); });
+  return html`<p><button type="button" class="danger" onClick=${() => setAsked(true)}>${text("actDelete")}</button></p>
+    <${Trouble} problem=${deleting.problem} />
+    ${isAsked && html`<${AskDelete} num=${1} onClose=${() => setAsked(false)} onSure=${() => { setAsked(false); deleting.run(); }} />`}`;
 }

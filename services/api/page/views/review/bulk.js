@@ -1,0 +1,33 @@
+/* What is done to all that are selected, while any is. */
+import { html, useState } from "../../lib/html.js";
+import { may } from "../../lib/api.js";
+import { numberOf } from "../../lib/clock.js";
+import { text } from "../../lib/strings.js";
+import { Dialog } from "../../lib/ui.js";
+import { mayDo } from "./acts.js";
+
+const ACTS = [["right", "actRight"], ["wrong", "actWrong"], ["acknowledge", "actAcknowledge"], ["keep", "actKeep"], ["reviewed", "actReviewed"]];
+
+export function Bulk({ room }) {
+  const num = room.chosen.value.size, said = room.said.value, isActing = room.isActing.value;
+  const [isAsked, ask] = useState(false);
+  if (!num && !said) return null;
+  return html`<div class="bulk">
+    ${num > 0 && html`<strong>${text("reviewChosen", numberOf(num))}</strong>
+      ${ACTS.filter(([name]) => mayDo(name)).map(([name, words]) => html`<button type="button" disabled=${isActing} onClick=${() => room.actOnChosen(name)}>${text(words)}</button>`)}
+      ${may("operator") && html`<button type="button" class="danger" disabled=${isActing} onClick=${() => ask(true)}>${text("actDelete")}</button>`}
+      <button type="button" class="quiet" onClick=${room.chooseAll}>${text("reviewChooseAll", numberOf(room.count()))}</button>
+      <button type="button" class="quiet" onClick=${room.chooseNone}>${text("reviewChooseNone")}</button>`}
+    <span class=${said?.isBad ? "bad" : "faint"} role="status">${said?.words}</span>
+    ${isAsked && html`<${AskDelete} num=${num} onClose=${() => ask(false)} onSure=${() => { ask(false); room.actOnChosen("delete"); }} />`}
+  </div>`;
+}
+
+/* Asks before events go. */
+export function AskDelete({ num, onClose, onSure }) {
+  return html`<${Dialog} title=${num === 1 ? text("deleteTitle") : text("deleteMany", numberOf(num))} onClose=${onClose}>
+    <p>${text("deleteWords")}</p>
+    <p class="bar end"><button type="button" autofocus onClick=${onClose}>${text("cancel")}</button>
+      <button type="button" class="danger" onClick=${onSure}>${text("actDelete")}</button></p>
+  <//>`;
+}
