@@ -47,6 +47,8 @@ addWords({
   cameraEvent: "{0}, {1}, {2}",
   cameraStillOpen: "still open",
   cameraNoEvents: "Nothing happened in this time.",
+  cameraList: "List of these {0} events",
+  cameraListOne: "List of this event",
   cameraEventsCut: "More than {0} events happened in this time; the newest are shown.",
   cameraWouldBe: "With the thresholds below: {0}",
 
