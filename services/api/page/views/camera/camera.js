@@ -21,11 +21,12 @@ import { Thresholds } from "./thresholds.js";
 const EVERY_MS = 2000;
 const MODELS_MS = 60_000;
 
-export function Camera({ path, query }) {
-  const id = path[0] ?? "";
+export const Camera = ({ path, query }) => html`<${OneCamera} key=${path[0]} id=${path[0] ?? ""} tab=${query.get("tab")} />`;
+
+function OneCamera({ id, tab }) {
   const asked = useKnown(id);
   if (asked.problem?.status === 404) return html`<${Empty}>${text("cameraUnknown", id)} <a href=${to(["wall"])}>${text("wall")}</a><//>`;
-  return html`<${Shown} of=${asked}>${(known) => html`<${CameraPage} key=${id} known=${known} take=${asked.take} tab=${query.get("tab")} />`}<//>`;
+  return html`<${Shown} of=${asked}>${(known) => html`<${CameraPage} known=${known} take=${asked.take} tab=${tab} />`}<//>`;
 }
 
 /* The camera with its ETag, read every two seconds; `take(answer)` takes in what a change was answered with. */
