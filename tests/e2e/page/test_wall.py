@@ -107,7 +107,7 @@ def test_only_what_is_near_is_asked_for_and_what_is_pointed_at_is_live(
     page.on("websocket", lambda socket: socket.on("framesent", hear))
     house.enter(page)
     expect(page.locator(".tile")).to_have_count(NUM_PAUSED + 2)
-    page.wait_for_function("document.querySelectorAll('.tile').length > 60")
+    page.wait_for_function("() => document.querySelectorAll('.tile').length > 60")
 
     def asked() -> dict[str, float]:
         page.wait_for_timeout(100)
