@@ -38,7 +38,7 @@ export function Tile({ news }) {
           ${standing.maintenance && html`<span class="tag" title=${text("wallMaintenanceInFull")}>${text("wallMaintenance")}</span>`}
           ${isDim && html`<${PictureAge} picture=${last} standing=${standing} />`}
         </span>
-        ${hasPicture && html`<${Why} standing=${standing} />`}
+        ${hasPicture && html`<${Why} standing=${isDim ? { ...standing, silentSinceMs: null } : standing} />`}
       </span>
       <span class="about">
         <span class="name" dir="auto" title=${standing.name}><bdi>${standing.name}</bdi></span>
@@ -85,7 +85,7 @@ function Standing({ standing }) {
   const { state, looksAtFps, lagFrames, lagMs, isTroubled } = standing;
   const frames = text(lagFrames === 1 ? "wallFrame" : "wallFrames", numberOf(lagFrames));
   return html`<span class="standing">
-    <span class=${isTroubled && state === "live" ? "warn" : TONES[state]}><span aria-hidden="true">${SIGNS[state]}</span> ${text(`wallIs_${state}`)}</span>
+    <span class=${isTroubled && state === "live" ? "warn" : TONES[state]}><span aria-hidden="true">${isTroubled && state === "live" ? "!" : SIGNS[state]}</span> ${text(`wallIs_${state}`)}</span>
     <span class="figures">
       ${standing.nextAttemptAtMs && html`<${Retry} atMs=${standing.nextAttemptAtMs} />`}
       ${looksAtFps !== null && html`<span title=${text("wallFpsInFull", numberOf(standing.fps, 2))}>${text("wallFps", numberOf(looksAtFps, 1))}</span>`}

@@ -1,0 +1,217 @@
+"""The wall: a tile for every stream, pictures for those that are seen, and what needs somebody found at a glance."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from patience import eventually
+from playwright.sync_api import Locator, Page, WebSocketRoute, expect
+
+from page.conftest import OpenTab
+from page.house import House
+
+ARABIC = ("كاميرا " * 19)[:128].strip()
+NUM_PAUSED = 60
+NOBODY = "rtsp://127.0.0.1:9/main"
+STANDINGS = """async (looks) => {
+  const { lookedAt } = await import("/page/views/wall/standing.js");
+  let seen, standing;
+  for (const [nowMs, view] of looks) ({ standing, seen } = lookedAt(view, seen, nowMs));
+  return standing;
+}"""
+VIEW = {
+    "id": "a", "name": "A", "groups": [], "tags": [], "state": "live", "reason": None, "maintenance": False, "fps": 5.0,
+    "pace": "live", "duration_seconds": None, "offline_seconds": 30.0, "next_attempt_at_ms": None, "lag_frames": 0,
+    "frames_processed": 100, "last_frame_at_ms": 1_000_000,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def paused(house: House) -> Iterator[None]:
+    """More streams than a screen holds, of which none costs anything."""
+    for number in range(NUM_PAUSED):
+        house.play(f"store-{number:02}", "vtest.avi", name=f"Store {number:02}", groups=["stores"], paused=True)
+    yield
+    for number in range(NUM_PAUSED):
+        house.ask("DELETE", f"/v1/streams/store-{number:02}")
+
+
+def tile(page: Page, name: str) -> Locator:
+    return page.locator(".tile").filter(has=page.locator(".name", has_text=re.compile(f"^{re.escape(name)}$")))
+
+
+def names(page: Page) -> list[str]:
+    return page.locator(".tile .name").all_inner_texts()
+
+
+def test_a_tile_has_a_picture_and_leads_to_its_camera(page: Page) -> None:
+    yard = tile(page, "Yard")
+    expect(yard.locator("canvas")).to_be_visible()
+    expect(yard.locator(".standing")).to_contain_text("Live")
+    expect(yard.locator(".figures")).to_contain_text("fps")
+    eventually(lambda: yard.locator("canvas").evaluate("canvas => canvas.width > 16"), "a picture is drawn")
+    expect(page.locator(".summary")).to_contain_text("2 live")
+    yard.focus()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("#/camera/yard$"))
+
+
+def test_who_is_away_says_why_and_comes_first_where_that_is_wanted(page: Page, house: House) -> None:
+    house.ask("PUT", "/v1/streams/away", {"name": "Zone 9", "source": NOBODY, "offline_seconds": 5})
+    away = tile(page, "Zone 9")
+    expect(away.locator(".none")).to_contain_text("connection refused")
+    expect(away.locator(".standing")).to_contain_text("Waiting")
+    expect(away.locator(".tag")).to_have_text("▲ offline")
+    expect(away).to_have_class(re.compile("open alert hue-"))
+    assert names(page)[-1] == "Zone 9"
+    page.get_by_label("Order").select_option("What needs attention first")
+    expect(page.locator(".tile .name").first).to_have_text("Zone 9")
+    page.get_by_role("button", name="in trouble").click()
+    expect(page.locator(".tile")).to_have_count(1)
+    page.get_by_role("button", name="in trouble").click()
+    page.get_by_label("Open event").select_option("offline")
+    expect(page).to_have_url(re.compile("label=offline"))
+    expect(page.locator(".tile")).to_have_count(1)
+    house.ask("DELETE", "/v1/streams/away")
+    expect(page.get_by_text("No stream is like that.")).to_be_visible()
+    page.get_by_role("button", name="Show all").click()
+    expect(tile(page, "Yard")).to_be_visible()
+
+
+def test_what_is_looked_for_stands_in_the_address(page: Page, paused: None) -> None:
+    page.keyboard.press("/")
+    page.keyboard.type("store 1")
+    expect(page.locator(".tile")).to_have_count(10)
+    page.get_by_label("Group").select_option("stores")
+    page.get_by_label("Tiles").select_option("Small")
+    expect(page).to_have_url(re.compile(r"#/wall\?text=store\+1&group=stores&size=small$"))
+    page.reload()
+    expect(page.locator(".tile")).to_have_count(10)
+    expect(page.get_by_label("Search")).to_have_value("store 1")
+    page.get_by_label("Search").fill("")
+    page.get_by_label("Group").select_option("Every group")
+    page.get_by_label("Order").select_option("By group")
+    expect(page.locator("main h2")).to_have_text([re.compile(f"^{name} ") for name in ("north", "south", "stores")])
+
+
+def test_only_what_is_near_is_asked_for_and_what_is_pointed_at_is_live(
+    open_tab: OpenTab, house: House, paused: None
+) -> None:
+    page, said = open_tab(width=800, height=600), list[dict[str, float]]()
+
+    def hear(text: str | bytes) -> None:
+        said.append(json.loads(text)["streams"])
+
+    page.on("websocket", lambda socket: socket.on("framesent", hear))
+    house.enter(page)
+    expect(page.locator(".tile")).to_have_count(NUM_PAUSED + 2)
+    page.wait_for_function("() => document.querySelectorAll('.tile').length > 60")
+
+    def asked() -> dict[str, float]:
+        page.wait_for_timeout(100)
+        return said[-1] if said else {}
+
+    eventually(
+        lambda: {"store-00": 0.1}.items() <= asked().items(), "the first are asked for, seldom as they are paused"
+    )
+    assert not {"yard", "store-59"} & asked().keys()
+    tile(page, "Yard").scroll_into_view_if_needed()
+    eventually(lambda: {"yard", "store-59"} <= asked().keys() and "store-00" not in asked(), "others now")
+    tile(page, "Yard").hover()
+    eventually(lambda: asked()["yard"] == 8, "live under the pointer")
+    page.mouse.move(1, 1)
+    eventually(lambda: asked()["yard"] < 8, "and then not")
+
+
+def test_a_picture_that_is_too_old_says_so(open_tab: OpenTab, house: House) -> None:
+    page, sockets = open_tab(), list[WebSocketRoute]()
+    page.route_web_socket("**/v1/live", lambda route: sockets.append(route.connect_to_server()))
+    yard = tile(house.enter(page), "Yard")
+    expect(yard.locator("canvas")).to_be_visible()
+    yard.hover()
+    expect(yard.locator(".age")).to_have_count(0)
+    sockets[0].on_message(lambda _: None)
+    expect(yard.locator(".age")).to_contain_text(re.compile(r"picture \d.* s old"))
+
+
+def test_a_stream_that_pauses_and_goes_on_is_told_without_a_reload(page: Page, house: House) -> None:
+    room = tile(page, "Room")
+    expect(room.locator("canvas")).to_be_visible()
+    house.ask("POST", "/v1/streams/room/pause")
+    expect(room.locator(".standing")).to_contain_text("Paused")
+    expect(room.locator(".age")).to_be_visible()
+    house.ask("POST", "/v1/streams/room/resume")
+    expect(room.locator(".standing")).to_contain_text("Live")
+
+
+def test_a_long_name_of_another_script_takes_no_more_room(page: Page, house: House) -> None:
+    house.play("arabic", "vtest.avi", name=ARABIC, paused=True)
+    arabic = tile(page, ARABIC)
+    expect(arabic).to_be_visible()
+    size, other = arabic.bounding_box(), tile(page, "Yard").bounding_box()
+    assert size
+    assert other
+    assert (size["width"], size["height"]) == (other["width"], other["height"])
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1440
+    house.ask("DELETE", "/v1/streams/arabic")
+
+
+def test_a_key_sees_its_own_groups_and_is_told_where_there_is_nothing(open_tab: OpenTab, house: House) -> None:
+    south = house.enter(open_tab(), house.new_key("viewer", "south")[1])
+    expect(tile(south, "Room")).to_be_visible()
+    assert names(south) == ["Room"]
+    nowhere = house.enter(open_tab(), house.new_key("viewer", "nowhere")[1])
+    expect(nowhere.get_by_text("There is no camera in the groups that this key is for: nowhere.")).to_be_visible()
+    expect(nowhere.get_by_role("link", name="Add the first one")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("looks", "expected"),
+    [
+        ([(1_010_000, {})], {"isTroubled": False, "silentSinceMs": None, "looksAtFps": None}),
+        (
+            [(1_000_000, {}), (1_005_000, {"frames_processed": 120, "last_frame_at_ms": 1_004_900})],
+            {"isTroubled": False, "looksAtFps": 4},
+        ),
+        ([(1_031_000, {})], {"isTroubled": True, "silentSinceMs": 1_000_000}),
+        (
+            [(9_000_000, {"duration_seconds": 20.0}), (9_005_000, {"duration_seconds": 20.0})],
+            {"isTroubled": False, "silentSinceMs": None},
+        ),
+        (
+            [(9_000_000, {"duration_seconds": 20.0}), (9_031_000, {"duration_seconds": 20.0})],
+            {"isTroubled": True, "silentSinceMs": 9_000_000},
+        ),
+        ([(1_000_000, {"lag_frames": 151})], {"isTroubled": True, "isBehind": True, "lagMs": 30_200}),
+        ([(1_000_000, {"lag_frames": 151, "pace": "fast"})], {"isTroubled": False, "isBehind": False}),
+        ([(1_000_000, {"state": "pending"})], {"isTroubled": False, "pendingSinceMs": None}),
+        (
+            [(1_000_000, {"state": "pending"}), (1_016_000, {"state": "pending"})],
+            {"isTroubled": True, "pendingSinceMs": 1_000_000},
+        ),
+        ([(1_000_000, {"state": "connecting"})], {"isTroubled": False}),
+        ([(1_000_000, {"state": "connecting", "reason": "refused"})], {"isTroubled": True}),
+        ([(1_000_000, {"state": "ended", "lag_frames": 9})], {"isTroubled": False, "lagFrames": 0}),
+        ([(1_000_000, {"reason": "no model"})], {"isTroubled": True}),
+    ],
+    ids=[
+        "well",
+        "rate",
+        "silent camera",
+        "file of another time",
+        "silent file",
+        "behind",
+        "fast",
+        "new",
+        "not taken up",
+        "connects",
+        "connects again",
+        "ended",
+        "live with a reason",
+    ],
+)
+def test_who_needs_somebody(page: Page, looks: list[tuple[int, dict[str, Any]]], expected: dict[str, Any]) -> None:
+    standing = page.evaluate(STANDINGS, [[at_ms, VIEW | changed] for at_ms, changed in looks])
+    assert expected.items() <= standing.items()
