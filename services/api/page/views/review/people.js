@@ -14,12 +14,12 @@ export function People({ event, acting, again }) {
   const { acknowledged, kept, reviewed } = event, isOperator = may("operator");
   return html`<dl class="why">
     <dt>${text("peopleJudged")}</dt><dd><${Judged} event=${event} again=${again} /></dd>
-    <dt>${text("peopleAcknowledged")}</dt><dd>${acknowledged ? by(acknowledged) : text("peopleNobody")}
-      ${isOperator && !acknowledged && html`<div class="bar">${button("acknowledge", "peopleAcknowledge")}</div>`}</dd>
-    <dt>${text("peopleKept")}</dt><dd>${kept ? by(kept) : text("peopleNobody")}
-      ${isOperator && html`<div class="bar">${button("keep", kept ? "peopleLetGo" : "peopleKeep")}</div>`}</dd>
-    <dt>${text("peopleReviewed")}</dt><dd>${text(reviewed ? "peopleByYou" : "peopleNotByYou")}
-      <div class="bar">${button("reviewed", reviewed ? "peopleMarkUnreviewed" : "peopleMarkReviewed")}</div></dd>
+    <dt>${text("peopleAcknowledged")}</dt><dd class="line"><span>${acknowledged ? by(acknowledged) : text("peopleNobody")}</span>
+      ${isOperator && !acknowledged && button("acknowledge", "peopleAcknowledge")}</dd>
+    <dt>${text("peopleKept")}</dt><dd class="line"><span>${kept ? by(kept) : text("peopleNobody")}</span>
+      ${isOperator && button("keep", kept ? "peopleLetGo" : "peopleKeep")}</dd>
+    <dt>${text("peopleReviewed")}</dt><dd class="line"><span>${text(reviewed ? "peopleByYou" : "peopleNotByYou")}</span>
+      ${button("reviewed", reviewed ? "peopleMarkUnreviewed" : "peopleMarkReviewed")}</dd>
   </dl>`;
 }
 
