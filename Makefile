@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 MINUTES ?= 6
 OUT ?= data/gpu
 
-.PHONY: help install demo test check lint types chaos delivery recordings soak crowd api-fuzz bench gpu gpu-train env e2e vendor clean
+.PHONY: help install demo test check lint types chaos delivery recordings soak crowd api-fuzz bench gpu gpu-train env e2e page-pictures vendor clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -19,8 +19,8 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all,dev]'
 	@touch $@
 
-demo: install ## Render clips with incidents, run the whole system on them, show found beside true
-	$(BIN)/afterimage demo
+demo: install ## Render clips with incidents, run the whole system on them. Options: make demo ARGS=--stay
+	$(BIN)/afterimage demo $(ARGS)
 
 test: install ## Run all tests, as many at a time as there are cores
 	$(BIN)/python -m pytest --numprocesses logical --dist worksteal
@@ -66,6 +66,9 @@ env: ## Write .env, the settings of docker-compose.yml, with new passwords and t
 
 e2e: install ## Build the images and try docker-compose.yml; needs a Docker engine with Compose
 	AFTERIMAGE_TRY_COMPOSE=1 $(BIN)/python -m pytest tests/e2e/test_compose_up.py --timeout 3600
+
+page-pictures: install ## Pictures of every view of the page, light and dark, wide and narrow; in another folder: ARGS=folder
+	PYTHONPATH=tests:tests/e2e $(BIN)/python -m page.pictures $(or $(ARGS),data/pictures)
 
 vendor: install ## Take the page's libraries anew from npm, at the versions that tests/vendor_page.py names
 	$(BIN)/python tests/vendor_page.py

@@ -1,7 +1,7 @@
 """The demo: one rendered clip for each kind of incident, played through the whole system, compared with the truth."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from afterimage.client import Client
 from afterimage.data_folder import open_data_folder
 from afterimage.interrupts import StopRequest
 from afterimage.live import Message
+from afterimage.own_key import key_file
 from afterimage.show import clock, event_line
 from afterimage.stack import Stack, StackOptions
 from afterimage.watch import Watch, Watched
@@ -65,10 +66,18 @@ class DemoClip:
         }
 
 
-def run_demo(options: StackOptions, labels: Sequence[str], console: Console, footage: Sequence[Path] = ()) -> int:
+def run_demo(
+    options: StackOptions,
+    labels: Sequence[str],
+    console: Console,
+    footage: Sequence[Path] = (),
+    *,
+    stays: bool = False,
+) -> int:
     """Renders the clips, plays them, prints events and a closing table; returns 0 where every frame was processed.
 
-    With footage, files and folders of it, the faults befall cameras that filmed it, too.
+    With footage, files and folders of it, the faults befall cameras that filmed it, too. One that stays then has all of
+    it played over and over until the user wants an end.
     Raises StackFailed, ApiUnavailable, SourceRefused for footage that is not there, SourceFailed where it is of no use.
     """
     groups = footage_for(options.models / DEFAULT_MODEL, footage)
@@ -87,7 +96,15 @@ def run_demo(options: StackOptions, labels: Sequence[str], console: Console, foo
         say(f"{len(clips)} streams, registered at {stack.url}; what happens in them, as it happens:")
         streams = _play(stack, clips, console)
         latency = _latency(stack.metrics_urls["inference"])
-    console.print(_table(clips, streams))
+        console.print(_table(clips, streams))
+        code = 1 if _sum_up(streams, latency, say) or stack.stopping else 0
+        if stays and not stack.stopping:
+            _stay(stack, clips, say)
+    return code
+
+
+def _sum_up(streams: Sequence[Watched], latency: str, say: Callable[[str], None]) -> bool:
+    """Says how fast it was, and what failed; returns whether anything did."""
     fast = [stream for stream in streams if stream.wanted["pace"] == "fast"]
     frames, seconds = sum(stream.num_frames for stream in fast), max(stream.seconds for stream in fast)
     say(f"{len(fast)} fast streams: {frames} frames in {seconds:.1f} s, {frames / max(seconds, 0.001):.0f} frames/s")
@@ -95,7 +112,20 @@ def run_demo(options: StackOptions, labels: Sequence[str], console: Console, foo
     failed = [f"{stream.id}: {stream.failure}" for stream in streams if stream.failure]
     for line in failed:
         say(f"error: {line}")
-    return 1 if failed or request.stop.is_set() else 0
+    return bool(failed)
+
+
+def _stay(stack: Stack, clips: Sequence[DemoClip], say: Callable[[str], None]) -> None:
+    """Plays the clips as cameras would, and says where that is to be seen."""
+    with Client(stack.url, stack.key.text) as client:
+        for clip in clips:
+            client.remove_stream(clip.stream_id)
+            client.add_stream({"id": clip.stream_id, "name": clip.name, "source": str(clip.path), "loop": True})
+    say("the clips go on as cameras, over and over, until Ctrl-C")
+    say(f"page         {stack.url}/")
+    say(f"its login    the admin key in {key_file()}")
+    while stack.wait(0.2):
+        pass
 
 
 def footage_for(model: Path, footage: Sequence[Path]) -> Mapping[str, Sequence[Path]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
-from services.inference.pipeline.tracker import Tracker, TrackerState
+from shared.life.tracker import Tracker, TrackerState
 from shared.manifest import Thresholds
 
 MARGIN_MS: Final = 2_000

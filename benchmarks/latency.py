@@ -94,14 +94,15 @@ def as_json(row: LatencyRow) -> dict[str, Any]:
 class _System:
     """A running `afterimage up`."""
 
-    def __init__(self, url: str, metrics_urls: list[str]) -> None:
+    def __init__(self, url: str, key: str, metrics_urls: list[str]) -> None:
         self._url = url
+        self._headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
         self._metrics_urls = metrics_urls
 
     def call(self, method: str, path: str, body: Any) -> None:  # noqa: ANN401
         """Asks the API for something; raises HTTPError where it refuses."""
-        headers = {"content-type": "application/json"}
-        request = urllib.request.Request(self._url + path, json.dumps(body).encode(), headers, method=method)  # noqa: S310
+        content = json.dumps(body).encode()
+        request = urllib.request.Request(self._url + path, content, self._headers, method=method)  # noqa: S310
         with urllib.request.urlopen(request, timeout=30):  # noqa: S310  (its own)
             pass
 
@@ -135,16 +136,16 @@ def _system(folder: Path, models_dir: Path) -> Iterator[_System]:
     command = [sys.executable, "-m", "afterimage", "up", "--port", "0", "--device", "cpu", *places]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
-            urls: dict[str, list[str]] = {}
+            said: dict[str, str] = {}
             lines = iter(process.stdout or ())
-            while "metrics" not in urls:
+            while "metrics" not in said:
                 line = next(lines, None)
                 if line is None:
                     raise RuntimeError("afterimage up ended before it was ready")
-                word, *rest = line.split() or [""]
-                urls[word] = rest
+                name, _, rest = line.strip().partition("  ")
+                said[name] = rest.partition("  (")[0].strip()
             threading.Thread(target=_drain, args=(lines,), daemon=True).start()
-            yield _System(urls["ready"][0], urls["metrics"])
+            yield _System(said["ready"], Path(said["admin key"]).read_text().strip(), said["metrics"].split())
         finally:
             process.terminate()
 

@@ -14,6 +14,8 @@ ALL = " ".join(CALLERS)
 MATRIX: dict[str, tuple[str, str]] = {
     # route: who is let through, and what becomes of a key for another group's streams: it is let through (own part),
     # told that there is no such thing (hidden), or refused
+    "GET /": (ALL, "own part"),
+    "GET /page/{path:path}": (ALL, "own part"),
     "GET /healthz": (ALL, "own part"),
     "GET /readyz": (ALL, "own part"),
     "POST /v1/streams": (WRITE, "own part"),
@@ -30,6 +32,8 @@ MATRIX: dict[str, tuple[str, str]] = {
     "POST /v1/streams/probe": (WRITE, "own part"),
     "GET /v1/streams/{stream_id}/scores": (READ, "hidden"),
     "GET /v1/streams/{stream_id}/snapshot.jpg": (READ, "hidden"),
+    "GET /v1/streams/{stream_id}/frames.jpg": (READ, "hidden"),
+    "POST /v1/streams/{stream_id}/thresholds/preview": (READ, "hidden"),
     "GET /v1/events": (READ, "own part"),
     "GET /v1/events/export": (READ, "own part"),
     "GET /v1/events/counts": (READ, "own part"),
@@ -52,8 +56,10 @@ MATRIX: dict[str, tuple[str, str]] = {
     "DELETE /v1/events/{event_id}/keep": (WRITE, "hidden"),
     "POST /v1/streams/{stream_id}/forget": (WRITE, "hidden"),
     "GET /v1/models": (READ, "own part"),
+    "GET /v1/models/{model_name}/card": (READ, "own part"),
     "GET /v1/version": (READ, "own part"),
     "GET /v1/workers": (READ, "own part"),
+    "GET /v1/system": (WRITE, "refused"),
     "POST /v1/session": (ALL, "own part"),
     "GET /v1/session": (READ, "own part"),
     "DELETE /v1/session": (READ, "own part"),
@@ -78,7 +84,9 @@ HIDDEN = {
     "{event_id}": EVENT,
     "{key_id}": "0123456789abcdef",
     "{target_id}": "home",
+    "{model_name}": "camera-events",
     "{name}": "swagger-ui.css",
+    "{path:path}": "app.js",
     "{kind}": "peak",
 }
 UNKNOWN = {"no key": "key_missing", "wrong": "key_wrong", "cut": "key_malformed"} | {
@@ -107,4 +115,6 @@ def expected_of_request(route: str, caller: str) -> str:
     role = "operator" if caller.endswith("group") else caller
     if role not in may.split():
         return "role_too_low"
+    if caller.endswith("group") and of_groups == "refused":
+        return "not_for_groups"
     return "stream_unknown" if caller == "other group" and of_groups == "hidden" else "through"

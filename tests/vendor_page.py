@@ -33,7 +33,7 @@ ADDED: Final = {"uplot.js": "\nexport default uPlot;\n"}
 
 def main() -> int:
     """Writes all of them."""
-    told = {}
+    told: dict[str, dict[str, str]] = {}
     with tempfile.TemporaryDirectory() as name:
         for package, files in PACKAGES.items():
             command = ["npm", "pack", "--silent", package]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.inference.models.steps import elapsed
-from services.inference.pipeline.tracker import Tracker, TrackerState, Transition
+from shared.life.tracker import Tracker, TrackerState, Transition
 from shared.manifest import Thresholds
 from shared.streams import StreamSpec
 from training.metrics import MAX_ONSET_SECONDS, Matches, matched_pairs

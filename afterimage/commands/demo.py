@@ -1,11 +1,12 @@
 """`afterimage demo`: see it work."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from afterimage.commands.options import DEFAULT_MODELS, Device, Models
+from afterimage.commands.options import DEFAULT_MODELS, Device, Models, own_key
 
 
 def demo(
@@ -18,6 +19,9 @@ def demo(
     ] = None,
     device: Device = "auto",
     models: Models = DEFAULT_MODELS,
+    stay: Annotated[
+        bool, typer.Option("--stay", help="Then play the clips as cameras, over and over, to be seen on the page.")
+    ] = False,
 ) -> None:
     """Render one clip for each kind of incident, play all of them at once, and compare what is found with the truth.
 
@@ -33,4 +37,6 @@ def demo(
     manifest = check_model(models / DEFAULT_MODEL)
     folder = data.absolute()
     options = StackOptions(data=folder, media_root=folder / "clips", models=models, device=device)
-    raise typer.Exit(run_demo(options, manifest.labels, Console(highlight=False), footage or ()))
+    if stay:
+        options = replace(options, key=own_key(), records=True)
+    raise typer.Exit(run_demo(options, manifest.labels, Console(highlight=False), footage or (), stays=stay))

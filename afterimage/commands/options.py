@@ -1,10 +1,13 @@
 """Options that several commands share, and their defaults."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import platformdirs
 import typer
+
+if TYPE_CHECKING:
+    from services.api.security.keys import ApiKey
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,3 +36,15 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 def user_data() -> Path:
     """The platform's folder for this program's data."""
     return platformdirs.user_data_path("afterimage")
+
+
+def own_key() -> "ApiKey":
+    """The admin key of whoever uses this machine, made where there is none; raises SettingsInvalid."""
+    from afterimage.own_key import kept_key, key_file
+    from services.api.security.keys import ApiKey
+    from shared.errors import SettingsInvalid
+
+    key = ApiKey.parse(kept_key(lambda: ApiKey.new().text))
+    if key is None:
+        raise SettingsInvalid(f"{key_file()}: holds no whole key; put it right, or remove it and have another made")
+    return key

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from afterimage.commands.options import DEFAULT_MODELS, Device, Models, user_data
+from afterimage.commands.options import DEFAULT_MODELS, Device, Models, own_key, user_data
 
 if TYPE_CHECKING:
     from afterimage.stack import StackOptions
-    from services.api.security.keys import ApiKey
 
 MAX_PORT = 65535
 NUM_OTHERS = 3
@@ -59,21 +58,10 @@ def up(
         device=device,
         redis_max_memory_mb=redis_memory_mb,
         inference_workers=inference_workers,
-        key=_own_key(),
+        key=own_key(),
         records=True,
     )
     _serve(options, [manifest.reference for manifest in found])
-
-
-def _own_key() -> "ApiKey":
-    from afterimage.own_key import kept_key, key_file
-    from services.api.security.keys import ApiKey
-    from shared.errors import SettingsInvalid
-
-    key = ApiKey.parse(kept_key(lambda: ApiKey.new().text))
-    if key is None:
-        raise SettingsInvalid(f"{key_file()}: holds no whole key; put it right, or remove it and have another made")
-    return key
 
 
 def _serve(options: "StackOptions", model_names: list[str]) -> None:
@@ -88,6 +76,7 @@ def _serve(options: "StackOptions", model_names: list[str]) -> None:
     with Stack(options, request, say=_say, echo=_echo) as stack:
         if not stack.stopping:
             _say(f"ready        {stack.url}  (API: {stack.url}/docs)")
+            _say(f"page         {stack.url}/  (its login is the admin key)")
             _say(f"admin key    {key_file()}  (commands here send it; so does `curl --oauth2-bearer $(cat FILE)`)")
             _say(f"models       {', '.join(model_names)}")
             _say(f"media root   {options.media_root}")

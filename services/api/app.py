@@ -24,16 +24,15 @@ from services.api.protocol.visitors import Visitors
 from services.api.routes import (
     docs,
     events,
-    health,
     live,
     marks,
     models,
+    operations,
     page,
     probes,
     reviews,
     scores,
     streams,
-    workers,
 )
 from services.api.routes.access import keys, secrets, session
 from services.api.security.access import Access
@@ -97,7 +96,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
 
 
 def _include_routes(app: FastAPI) -> None:
-    for open_to_all in (page.router, health.router, docs.router, session.entrance):
+    for open_to_all in (page.router, operations.health, docs.router, session.entrance):
         app.include_router(open_to_all)
     for module in (
         streams,
@@ -110,7 +109,7 @@ def _include_routes(app: FastAPI) -> None:
         media,
         models,
         targets,
-        workers,
+        operations,
         secrets,
         keys,
         session,
@@ -118,7 +117,6 @@ def _include_routes(app: FastAPI) -> None:
         app.include_router(module.router, dependencies=SHOWN, responses=errors(401, 403, 429))
     for module in (events, live):
         app.include_router(module.sockets)  # in no document
-    app.mount("/page", page.PageFiles())
 
 
 def _add_middleware(app: FastAPI, settings: ApiSettings, context: ApiContext) -> None:

@@ -15,7 +15,8 @@ from services.api.kept.known import KnownStreams
 from services.api.kept.probing import Prober
 from services.api.kept.registration import Registrar
 from services.api.kept.reviews import Reviews
-from services.api.kept.scores import ScoreReader
+from services.api.kept.scores.pages import ScoreReader
+from services.api.kept.scores.preview import Previewer
 from services.api.live.feed import LiveFeed
 from services.api.media.places.opening import API_SECONDS, place_of
 from services.api.media.places.place import MediaPlace
@@ -54,6 +55,7 @@ class ApiContext:
     media: MediaRecords
     event_files: MediaPlace
     scores: ScoreReader
+    previewer: Previewer
     reviews: Reviews
     desk: EventDesk
     catalog: ModelListing
@@ -95,6 +97,7 @@ def build_context(settings: ApiSettings) -> ApiContext:
         media=MediaRecords(client),
         event_files=place_of(settings.events_dir, API_SECONDS),
         scores=ScoreReader(client),
+        previewer=Previewer(client),
         reviews=Reviews(client),
         desk=EventDesk(client),
         catalog=catalog,

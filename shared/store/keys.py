@@ -79,6 +79,9 @@ def target_locked_key(target_id: str) -> str:
 MEDIA_BYTES = "media:bytes"
 """Hash: partition → bytes that its events' pictures and clips take."""
 
+MEDIA_LIMIT = "media:limit"
+"""String: bytes that those of all partitions may take, as the recorder has it that started last."""
+
 
 @dataclass(frozen=True)
 class PartitionKeys:

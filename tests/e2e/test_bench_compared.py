@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import device, gpu
+from benchmarks import device, gpu, latency
 from benchmarks.per_camera import run_bench
 from benchmarks.runs import Runs, speeds_before
 from shared.service.settings import PROJECT_ROOT
+from training.scenes.clips import render_demo_clip
 
 MODELS = PROJECT_ROOT / "models"
 
@@ -25,6 +26,18 @@ def test_a_script_and_the_system_watch_the_same_files(tmp_path: Path) -> None:
     assert row.script_fps > 0
     assert row.ratio == pytest.approx(row.system_fps / row.script_fps, rel=0.02)
     assert steps == [(done, len(steps)) for done in range(1, len(steps) + 1)]
+
+
+def test_the_system_whose_latency_is_measured_lets_the_bench_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "a home"))
+    render_demo_clip("moved", 0, tmp_path / "film.mp4")
+    with latency._system(tmp_path, MODELS) as system:
+        system.call("POST", "/v1/streams", latency.OPTIONS | {"id": "camera-0", "name": "camera-0"})
+        system.call("PATCH", "/v1/streams/camera-0", {"fps": 4.0})
+        system.wait_for_frames()
+        assert system.histograms()[latency.LATENCY][-1][1] > 0
 
 
 def test_another_checkout_is_measured_by_its_own_bench() -> None:

@@ -3,7 +3,9 @@
 import re
 from pathlib import Path
 
+import httpx
 import pytest
+from patience import eventually
 from running import running
 
 LABELS = ("covered", "defocused", "moved", "frozen", "lights_out", "glitch", "activity")
@@ -31,3 +33,22 @@ def test_it_shows_what_it_finds_beside_the_truth_and_writes_in_its_folder_only(
     assert re.search(r"decode to commit: p50 \d+ ms, p99 \d+ ms", text)
     assert {path.name for path in data.iterdir()} == {"clips", "lock", "logs", "redis", "secret.key"}
     assert [path.name for path in data.parent.iterdir()] == ["demo"]
+
+
+def test_one_that_stays_goes_on_and_says_where_it_is_seen(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with running("demo", "--stay", "--data", str(tmp_path / "demo"), "--device", "cpu", home=home) as demo:
+        for part in ("starting ingest", "registered at", "fast streams:"):  # each may take a while
+            demo.line(part)
+        url = demo.line("page   ").split()[1]
+        assert Path(demo.line("its login").split()[-1]).read_text().strip() in demo.headers["Authorization"]
+        assert httpx.get(url, timeout=60).raise_for_status().headers["Content-Type"].startswith("text/html")
+
+        def open_labels() -> set[str]:
+            reply = httpx.get(f"{url}v1/events?state=open", headers=demo.headers, timeout=60).raise_for_status()
+            return {event["label"] for event in reply.json()["items"]}
+
+        eventually(lambda: len(open_labels()) >= 2, "faults that are open now")
+        demo.interrupt()
+        assert demo.wait(60) == 0, demo.errors
+        assert demo.alive() == {}

@@ -119,6 +119,7 @@ def test_it_works_stops_in_order_on_ctrl_c_and_has_kept_everything_next_time(tmp
         key = Path(system.line("admin key").split()[2])
         assert (key, key.stat().st_mode & 0o777) == (tmp_path / "afterimage" / "admin.key", 0o600)
         assert httpx.get(f"{system.url}/v1/streams").status_code == 401
+        assert "<title>Afterimage</title>" in httpx.get(system.line("page   ").split()[1]).raise_for_status().text
         for url in system.line("metrics  ").split()[1:]:
             assert "afterimage_" in httpx.get(url, timeout=10).raise_for_status().text
         before = scores(system, "kept")

@@ -71,3 +71,30 @@ def test_where_models_are_on_another_machine_the_rate_stays(
         assert fps_after(api, {"model": "other"}) == 4
         assert fps_after(api, {"fps": None}) == 8
     assert Registry(redis_client).get("cam").spec.model_asks == 1
+
+
+def test_a_card_is_shown_with_its_memory_table_as_figures(redis_url: str, redis_client: redis.Redis) -> None:
+    with running_api(redis_url) as api:
+        shown = api.http.get("/v1/models/camera-events/card").json()
+        (model,) = api.http.get("/v1/models").json()["items"]
+    assert shown["card"].startswith("# camera-events\n")
+    assert not shown["is_cut"]
+    assert shown["reference"] == model["reference"] == f"camera-events@{shown['sha256'][:8]}"
+    assert [each["label"] for each in shown["memory"]] == model["labels"]
+    assert all(each["ap_with_memory"] > each["ap_one_frame"] and each["words"] for each in shown["memory"])
+
+
+def test_a_card_is_bounded_and_need_not_be_there(api: RunningApi, tmp_path: Path) -> None:
+    plain = api.http.get("/v1/models/camera-events/card").json()
+    assert (plain["card"], plain["is_cut"], plain["memory"], len(plain["sha256"])) == (None, False, [], 64)
+    card = tmp_path / "camera-events" / "README.md"
+    card.write_bytes(b"\xff" + b"x" * (1 << 20))
+    long = api.http.get("/v1/models/camera-events/card").json()
+    assert (len(long["card"]), long["is_cut"]) == (256 << 10, True)
+    card.unlink()
+    card.mkdir()
+    assert api.http.get("/v1/models/camera-events/card").json()["card"] is None
+    (tmp_path / "slow" / "model.json").write_text("{")
+    assert api.http.get("/v1/models/slow/card").json()["sha256"] is None
+    assert api.error(404, "GET", "/v1/models/none/card")["code"] == "model_unknown"
+    assert api.error(422, "GET", "/v1/models/..slow/card")["field"] == "model_name"

@@ -18,7 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 from services.api import connections
 from services.api.tiles import showing
 from services.inference.pipeline.saved_state import SavedTracks
-from services.inference.pipeline.tracker import Track, TrackerState
+from shared.life.tracker import Track, TrackerState
 from shared.store.keys import keys_of
 
 TRACK = Track(BASE_MS, 0.0, 1, BASE_MS, 0.9, 0.9, 1)
@@ -83,6 +83,18 @@ def test_a_socket_shows_the_newest_of_each_stream_that_it_asks_for(api: RunningA
         with watching(api) as later:
             wants(later, b=1)
             assert shown(later)[0] == head
+
+
+def test_asking_anew_brings_no_picture_again(api: RunningApi, redis_client: redis.Redis) -> None:
+    for stream_id in ("a", "b"):
+        publish(redis_client, stream_id, BASE_MS)
+    with watching(api) as socket:
+        wants(socket, a=15)
+        assert shown(socket)[0]["id"] == "a"
+        wants(socket, a=1, b=15)
+        assert shown(socket)[0]["id"] == "b"
+        publish(redis_client, "b", BASE_MS + 1)
+        assert (head := shown(socket)[0])["id"] == "b", head
 
 
 def test_a_rate_is_kept_and_the_newest_wins(api: RunningApi, redis_client: redis.Redis) -> None:

@@ -91,6 +91,21 @@ def test_an_event_has_pictures_and_a_clip(stage: Stage, studio: Studios, jpegs: 
     assert recording.files(event) == ["before.jpg", CLIP, "opening.jpg", "peak.jpg", TIMES]
 
 
+def test_what_a_dead_recorder_left_half_goes_before_anything_is_counted(
+    stage: Stage, studio: Studios, jpegs: Sequence[bytes]
+) -> None:
+    cast, first = stage.stream("cam", jpegs), studio()
+    [event] = cast.film(OPENS + 50, opens=[OPENS])
+    first.look()
+    first.place.put(event.id, f".{picture_name('peak')}.0{UNFINISHED}", b"half")
+    second = studio()
+    cast.film(40, closes=[(OPENS, CLOSES)])
+    second.look()
+    record, sizes = second.record(event), second.place.sizes(event.id)
+    assert (record.state, sorted(sizes)) == ("kept", ["before.jpg", CLIP, "opening.jpg", "peak.jpg", TIMES])
+    assert record.num_bytes == sum(sizes.values())
+
+
 def test_frames_are_held_while_they_are_needed(stage: Stage, studio: Studios, jpegs: Sequence[bytes]) -> None:
     cast, recording = stage.stream("fast", jpegs), studio()
     events = cast.film(800, opens=[OPENS, 400], closes=[(OPENS, CLOSES), (400, 420)])

@@ -8,7 +8,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from services.api.app import create_app
 from services.api.protocol.errors import ProblemBody
-from services.api.schemas import history, keys, probes, service, session, streams, targets
+from services.api.schemas import history, keys, previews, probes, service, session, streams, targets
 from services.api.security.policy import rule_for
 from services.api.settings import ApiSettings
 from shared.events import Event
@@ -17,7 +17,7 @@ from shared.life.delivery_rules import LabelDelivery
 MODELS: dict[str, type[BaseModel]] = {
     **{
         name: kind
-        for module in (streams, history, service, probes, keys, session, targets)
+        for module in (streams, history, previews, service, probes, keys, session, targets)
         for name, kind in vars(module).items()
         if isinstance(kind, type) and issubclass(kind, BaseModel)
     },

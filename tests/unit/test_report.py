@@ -10,6 +10,7 @@ import pytest
 import torch
 from judged import LABELS, evaluation_of, scored
 
+from services.api.kept.cards import read_card
 from services.inference.network.network import build_network
 from services.inference.network.weights import load_model, save_model
 from shared.manifest import InputSpec
@@ -17,6 +18,7 @@ from training.card import CardFacts, DataFacts, data_facts, network_size, write_
 from training.datasets.dataset import Dataset, LabelledVideo
 from training.datasets.fingerprint import fingerprint
 from training.evaluation import Evaluation
+from training.memory_use import verdicts
 from training.report import write_report
 from training.truth import Interval
 
@@ -102,6 +104,23 @@ def test_the_card_tells_a_stranger_what_the_model_is(evaluation: Evaluation, fol
     assert "/home/" not in text
     assert all((folder / name).read_bytes().startswith(PNG) for name in pictures(text))
     assert load_model(folder, torch.device("cpu")).manifest.name == "given", "the model still loads"
+
+
+def test_the_api_reads_the_memory_table_off_the_card(evaluation: Evaluation, folder: Path) -> None:
+    write_card(folder, CardFacts("Tells.", "afterimage train", 1, "2 CPU cores", data=()), evaluation)
+    card = read_card(folder)
+    assert card is not None
+    assert [each.label for each in card.memory] == list(evaluation.labels)
+    fall, walk = card.memory
+    with_memory, alone = evaluation.with_memory, evaluation.without_memory
+    assert fall.ap_with_memory == pytest.approx(with_memory.average_precision["fall"], abs=5e-4)
+    assert fall.ap_one_frame == pytest.approx(alone.average_precision["fall"], abs=5e-4)
+    assert fall.ap_shuffled == pytest.approx(evaluation.shuffled.average_precision["fall"], abs=5e-4)
+    assert fall.f1_one_frame == pytest.approx(alone.events["fall"].f1, abs=5e-4)
+    assert [(each.needs, each.words) for each in card.memory] == [
+        (each.need.value, each.words) for each in verdicts(evaluation)
+    ]
+    assert walk.ap_with_memory is None, "it does not occur, so nothing is known of it"
 
 
 def test_the_size_of_a_network_is_counted(folder: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from services.inference.pipeline.messages import Remembered
 from services.inference.pipeline.saved_state import SavedMemory, SavedTracks, StateUnreadable
-from services.inference.pipeline.tracker import Track, TrackerState
+from shared.life.tracker import Track, TrackerState
 
 TRACK = Track(1_000, 1.0, 2, 1_500, 0.9, 2.4, 3, in_gap=True, is_event=True, frames_missed=4, memory_reset="gap")
 TRACKS = SavedTracks("m@12345678", TrackerState({"frozen": TRACK}, 5, "gap"))

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.inference.pipeline.tracker import Track, Tracker, TrackerState, Transition
+from shared.life.tracker import Track, Tracker, TrackerState, Transition
 from shared.manifest import Thresholds
 
 FRAME_MS = 125

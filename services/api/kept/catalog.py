@@ -13,9 +13,14 @@ MAX_MODELS = 256
 class Model:
     """A model folder: its manifest, or why it is not usable (one of the two at least is there)."""
 
-    name: str
+    folder: Path
     manifest: Manifest | None
     reason: str | None
+
+    @property
+    def name(self) -> str:
+        """What streams call it."""
+        return self.folder.name
 
 
 class ModelListing:
@@ -37,6 +42,10 @@ class ModelListing:
         folders = sorted(path for path in self._models_dir.iterdir() if path.is_dir() and path.name[0] not in "._")
         return [self._read(folder) for folder in folders[:MAX_MODELS]]
 
+    def named(self, name: str) -> Model | None:
+        """The one of that name, where it is here."""
+        return next((model for model in self.models() if model.name == name), None)
+
     def sha256(self, reference: str | None) -> str | None:
         """Of the weights that a reference (`name@hash8`) names, where they are here."""
         manifests = (model.manifest for model in self.models() if model.manifest)
@@ -57,5 +66,5 @@ def _judge(folder: Path) -> Model:
         manifest = read_manifest(folder)
         verified_weights(folder, manifest)
     except ModelUnusable as err:
-        return Model(folder.name, manifest, str(err))
-    return Model(folder.name, manifest, None)
+        return Model(folder, manifest, str(err))
+    return Model(folder, manifest, None)

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Final
 
 import redis
@@ -91,6 +92,8 @@ class MediaRecorder:
     def work(self) -> int:
         """Cuts what is due, a few at a time, and writes what has become of it; returns how many were cut."""
         now, num_cut = time.monotonic(), 0
+        with suppress(MediaUnavailable):
+            self._shelf.count(self.ledger.pages.values())
         waiting = [(page, each) for page in self.ledger.pages.values() for each in page.under_way.values()]
         cursors = self._surroundings.cursors({each.event.stream_id for _, each in waiting})
         for page, under_way in waiting:
@@ -116,7 +119,7 @@ class MediaRecorder:
             if page.has_news(time.monotonic()):
                 self._write(page)
         self._bench.tidy({event_id for page in self.ledger.pages.values() for event_id in page.under_way})
-        self._total.tell(self.ledger.used_by_partition())
+        self._total.tell(self.ledger.used_by_partition(), self._limits.num_bytes)
         self._metrics.away.set(self._shelf.is_away)
         self._metrics.under_way.set(self.ledger.num_under_way)
         self._metrics.kept_bytes.set(self.ledger.used_bytes)
@@ -197,10 +200,10 @@ class MediaRecorder:
             with self._metrics.cutting.time():
                 drafts[event_id] = cut(self._client, under_way, self._bench.folder(event_id))
         draft = drafts[event_id]
+        self._shelf.count(self.ledger.pages.values())
         with self._shelf.asked() as place:
             if under_way.is_inherited and (record := whole_record(place, event_id)):
                 return record
-        self._shelf.count(self.ledger.pages.values())
         more_bytes = draft.record.num_bytes - under_way.record.num_bytes
         if draft.pictures and not self._make_room(max(0, more_bytes), event_id):
             return MediaRecord(state="recording", reason=TOO_SMALL, recorded_at_ms=draft.record.recorded_at_ms)

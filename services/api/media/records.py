@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.errors import Fenced
 from shared.store.client import replies_of, translated
-from shared.store.keys import MEDIA_BYTES, PARTITIONS, keys_of
+from shared.store.keys import MEDIA_BYTES, MEDIA_LIMIT, PARTITIONS, keys_of
 from shared.store.leases import OWNS, Lease
 from shared.store.scripts import WRONG, Script, lua
 
@@ -134,9 +134,14 @@ class TotalBytes:
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
         self._told: dict[int, int] = {}
+        self._limit_told = 0
 
-    def tell(self, used: Mapping[int, int]) -> None:
-        """What partitions of this recorder take, where that has changed."""
+    def tell(self, used: Mapping[int, int], limit_bytes: int) -> None:
+        """What partitions of this recorder take, and all of them may, where that has changed."""
+        if limit_bytes != self._limit_told:
+            with translated():
+                self._client.set(MEDIA_LIMIT, limit_bytes)
+            self._limit_told = limit_bytes
         news = {partition: num_bytes for partition, num_bytes in used.items() if self._told.get(partition) != num_bytes}
         if news:
             with translated():
@@ -149,3 +154,9 @@ class TotalBytes:
             stored: Any = self._client.hgetall(MEDIA_BYTES)
         others = {int(each): int(num_bytes) for each, num_bytes in stored.items()}
         return sum((others | dict(used)).values())
+
+    def told(self) -> tuple[int, int | None]:
+        """What all take as they were told last, and what they may; None: no recorder has said."""
+        with translated():
+            limit: Any = self._client.get(MEDIA_LIMIT)
+        return self.of({}), int(limit) if limit else None

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 from services.api.media.ledger import LedgerPage
+from services.api.media.places.folder import UNFINISHED
 from services.api.media.places.place import MediaPlace, MediaUnavailable
 from shared.waiting import Backoff
 
@@ -53,12 +54,15 @@ class Shelf:
         self._backoff.reset()
 
     def count(self, pages: Iterable[LedgerPage]) -> None:
-        """Notes what recorders that died had put of events, before their records said so. Raises MediaUnavailable."""
+        """Notes what recorders that died had put of events, before their records said so; what they left half goes.
+
+        Raises MediaUnavailable.
+        """
         for page in pages:
             for event_id, under_way in page.under_way.items():
                 if not under_way.is_counted:
                     with self.asked() as place:
-                        num_bytes = sum(place.sizes(event_id).values())
+                        num_bytes = _finished_bytes(place, event_id)
                     page.write(event_id, under_way.record.model_copy(update={"num_bytes": num_bytes}))
                     under_way.is_counted = True
 
@@ -74,3 +78,12 @@ class Shelf:
             with self.asked() as place:
                 place.remove(event_id)
             self._going.discard(event_id)
+
+
+def _finished_bytes(place: MediaPlace, event_id: str) -> int:
+    """What an event's files take, once those are gone that were not finished."""
+    sizes = place.sizes(event_id)
+    halves = {name for name in sizes if name.endswith(UNFINISHED)}
+    for name in halves:
+        place.delete(event_id, name)
+    return sum(sizes[name] for name in sizes.keys() - halves)

@@ -1,23 +1,20 @@
 """What Prometheus sees of the streams, the workers and Redis: asked of Redis at the moment of the scrape."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast, get_args
+from collections.abc import Iterable, Sequence
+from typing import get_args
 
 import redis
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
-from redis.cluster import RedisCluster
 
+from services.api.metrics.servers import memory_by_node
 from services.api.schemas.streams import StreamView
-from shared.entries import MAX_JPEG_BYTES
 from shared.errors import StoreUnavailable
 from shared.store.client import translated
 from shared.store.keys import Role, keys_of
 from shared.store.leases import living_workers
 from shared.store.registry import Registry
 from shared.streams import StreamState
-
-ONE_SERVER = "redis"
 
 
 class StoreCollector(Collector):
@@ -76,34 +73,12 @@ class StoreCollector(Collector):
         used = _gauge("afterimage_redis_memory_bytes", "Memory that Redis uses.", "node")
         limit = _gauge("afterimage_redis_memory_limit_bytes", "Memory at which Redis refuses writes.", "node")
         with translated():
-            for node, info in _memory_by_node(self._client).items():
+            for node, info in memory_by_node(self._client).items():
                 used.add_metric([node], info["used_memory"])
                 if info["maxmemory"]:
                     limit.add_metric([node], info["maxmemory"])
         return [used, limit]
 
 
-def full_nodes(client: redis.Redis) -> list[str]:
-    """The Redis servers that take no more frames: the largest that there can be would not fit below `maxmemory`.
-
-    What a command brings along counts, so a server refuses frames before the last byte is used. Raises
-    StoreUnavailable.
-    """
-    with translated():
-        found = _memory_by_node(client)
-    return [node for node, info in found.items() if _is_full(info["used_memory"], info["maxmemory"])]
-
-
-def _is_full(used_bytes: int, limit_bytes: int) -> bool:
-    return bool(limit_bytes) and used_bytes > limit_bytes - min(MAX_JPEG_BYTES, limit_bytes // 64)
-
-
 def _gauge(name: str, meaning: str, *labels: str) -> GaugeMetricFamily:
     return GaugeMetricFamily(name, meaning, labels=labels)
-
-
-def _memory_by_node(client: redis.Redis) -> Mapping[str, Mapping[str, Any]]:
-    """Of a cluster every master's, of anything else the one server's."""
-    if isinstance(client, RedisCluster):
-        return {node.name: client.info("memory", target_nodes=node) for node in client.get_primaries()}
-    return {ONE_SERVER: cast(Mapping[str, Any], client.info("memory"))}

@@ -25,10 +25,16 @@ function App() {
   if (session.value === null) return html`<${LogIn} hasEnded=${hasEnded.value} />`;
   const [name = "wall", ...path] = route.value.path;
   return html`
-    <a class="skip" href="#main">${text("skip")}</a>
+    <a class="skip" href="#main" onClick=${skip}>${text("skip")}</a>
     <${Head} name=${name} />
     <${Notices} />
     <main id="main" tabindex="-1"><${View} key=${name} name=${name} path=${path} query=${route.value.query} /></main>`;
+}
+
+/* Goes on to the content, not to a place of that name. */
+function skip(event) {
+  event.preventDefault();
+  document.getElementById("main").focus();
 }
 
 /* Asked until it is known; and where the session came to its end by the clock, it is told without a request. */

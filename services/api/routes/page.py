@@ -1,13 +1,13 @@
-"""The web page, from the files that lie in `page/`: everybody may have them, and they ask the api as any client does."""
+"""The web page, from the files in `page/`: everybody may have them, and they ask the api as any client does."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from fastapi import APIRouter
-from fastapi.responses import FileResponse, Response
+from fastapi import APIRouter, Request, Response
 from starlette.staticfiles import StaticFiles
 
 OWN: Final = Path(__file__).resolve().parents[1] / "page"
+FILES: Final = StaticFiles(directory=OWN)
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -19,19 +19,16 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/")
-def show_page() -> FileResponse:
+async def show_page(request: Request) -> Response:
     """The page."""
-    return FileResponse(OWN / "index.html", headers={"Content-Security-Policy": POLICY} | FRESH)
+    response = await FILES.get_response("index.html", request.scope)
+    response.headers.update({"Content-Security-Policy": POLICY} | FRESH)
+    return response
 
 
-class PageFiles(StaticFiles):
+@router.get("/page/{path:path}")
+async def show_part(path: str, request: Request) -> Response:
     """What the page is made of."""
-
-    def __init__(self) -> None:
-        super().__init__(directory=OWN)
-
-    def file_response(self, *given: Any, **named: Any) -> Response:  # noqa: ANN401  (as the class above has it)
-        """A file, or that it has not changed."""
-        response = super().file_response(*given, **named)
-        response.headers.update(FRESH)
-        return response
+    response = await FILES.get_response(path, request.scope)
+    response.headers.update(FRESH)
+    return response

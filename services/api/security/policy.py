@@ -17,8 +17,10 @@ FILES: Final = ("/docs/", "/page/")
 """Below them lie the files that the documentation and the web page are shown with."""
 SESSION: Final = "/v1/session"
 ADMINS: Final = re.compile(r"/v1/(?:keys|secrets|targets)(?:/.*)?", re.DOTALL)
+OPERATORS: Final = "/v1/system"
 OF_STREAM: Final = re.compile(r"/v1/streams/(?P<id>(?!probe$)[A-Za-z0-9_-]+)(?:/.*)?", re.DOTALL)
 OF_EVENT: Final = re.compile(r"/v1/events/(?P<id>[A-Za-z0-9_-]+)\.[^/]*(?:/.*)?", re.DOTALL)
+OF_MODEL: Final = re.compile(r"/v1/models/[a-z0-9_-]+/card")
 REVIEWED: Final = re.compile(r"/v1/events/(?:[^/]+/)?reviewed", re.DOTALL)
 """The caller's own matter, which changes nothing for others: a viewer writes it, too."""
 FOR_GROUPS: Final = frozenset(
@@ -40,6 +42,9 @@ FOR_GROUPS: Final = frozenset(
     }
 )
 SAFE: Final = frozenset({"GET", "OPTIONS"})
+READ_WITH_BODY: Final = re.compile(r"/v1/streams/[A-Za-z0-9_-]+/thresholds/preview")
+"""What is asked with a body and only reads: viewers may, and no audit line tells of it. A page of another site may not,
+as it is work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,8 @@ def rule_for(method: str, path: str) -> Rule:
         return Rule(None)
     found = OF_STREAM.fullmatch(path) or OF_EVENT.fullmatch(path)
     stream_id = found["id"] if found else None
-    return Rule(_role(method, path), stream_id, stream_id is not None or (method, path) in FOR_GROUPS)
+    for_groups = (method, path) in FOR_GROUPS or (method == "GET" and OF_MODEL.fullmatch(path) is not None)
+    return Rule(_role(method, path), stream_id, stream_id is not None or for_groups)
 
 
 def is_write(scope: Scope) -> bool:
@@ -71,7 +77,7 @@ def is_write(scope: Scope) -> bool:
 
 def is_told(scope: Scope) -> bool:
     """Whether a request is one for the audit log: a write, but not of what is seen by the caller alone."""
-    return is_write(scope) and not REVIEWED.fullmatch(asked(scope)[1])
+    return is_write(scope) and not _is_own(asked(scope)[1])
 
 
 def asked(scope: Scope) -> tuple[str, str]:
@@ -86,4 +92,10 @@ def asked(scope: Scope) -> tuple[str, str]:
 def _role(method: str, path: str) -> AccessRole:
     if ADMINS.fullmatch(path):
         return "admin"
-    return "viewer" if method in SAFE or path == SESSION or REVIEWED.fullmatch(path) else "operator"
+    reads = method in SAFE or path == SESSION or _is_own(path)
+    return "viewer" if reads and path != OPERATORS else "operator"
+
+
+def _is_own(path: str) -> bool:
+    """Whether nothing is changed there for others, whatever is sent."""
+    return bool(READ_WITH_BODY.fullmatch(path) or REVIEWED.fullmatch(path))

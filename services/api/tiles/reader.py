@@ -70,11 +70,12 @@ class TileReader:
             self._forget_all_but(())
 
     def show(self, viewer: Viewer, rates: Mapping[str, float]) -> None:
-        """Has the viewer get these streams, at most at these rates, and what is known of them at once."""
+        """Has the viewer get these streams, at most at these rates, and at once what is known of those that are new to it."""
+        seen = viewer.rates
         viewer.ask_for(rates)
         now = asyncio.get_running_loop().time()
         for stream_id, rate in rates.items():
-            if tile := self._newest.get(stream_id):
+            if stream_id not in seen and (tile := self._newest.get(stream_id)):
                 viewer.offer(tile)
             self._due_at[stream_id] = min(self._due_at.get(stream_id, now), now + 1 / rate)
 

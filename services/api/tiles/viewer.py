@@ -35,10 +35,11 @@ class Viewer:
         self._changed = asyncio.Event()
 
     def ask_for(self, rates: Mapping[str, float]) -> None:
-        """Watches these streams from now on, and no others."""
+        """Watches these streams from now on, and no others; of one whose rate stays nothing comes sooner for that."""
+        stay = {stream_id for stream_id, rate in rates.items() if rate == self.rates.get(stream_id)}
         self.rates = dict(rates)
         self._waiting = {stream_id: tile for stream_id, tile in self._waiting.items() if stream_id in rates}
-        self._due_at = {}
+        self._due_at = {stream_id: at for stream_id, at in self._due_at.items() if stream_id in stay}
         self._changed.set()
 
     def offer(self, tile: Tile) -> None:

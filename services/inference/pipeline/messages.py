@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from services.inference.models.images import Pending
 from services.inference.models.runner import Runner
-from services.inference.pipeline.tracker import TrackerState
 from shared.entries import Frame
 from shared.events import CloseReason, Event
+from shared.life.tracker import TrackerState
 from shared.store.leases import Lease
 from shared.streams import Progress, StreamSpec
 

@@ -23,9 +23,9 @@ from services.inference.pipeline.messages import (
     ToRecord,
 )
 from services.inference.pipeline.saved_state import SavedMemory, SavedTracks
-from services.inference.pipeline.tracker import Tracker, TrackerState, Transition
 from shared.clock import ClockSteps, now_ms, steady_ms, wall_offset_ms
 from shared.events import CloseReason, Event, event_id
+from shared.life.tracker import Tracker, TrackerState, Transition
 from shared.store.commit import CommitOutcome, Committer, StreamCommit, StreamOutcome
 from shared.store.errors import Damaged
 from shared.store.leases import Lease

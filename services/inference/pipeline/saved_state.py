@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.inference.pipeline.messages import Remembered
-from services.inference.pipeline.tracker import Track, TrackerState
+from shared.life.tracker import Track, TrackerState
 
 VERSION: Final = 2
 KINDS: Final = get_type_hints(Track)

@@ -1,6 +1,7 @@
 /* Asks the api. What goes wrong is a Problem, with the api's own words for each field. */
-import { signal } from "./html.js";
+import { batch, signal } from "./html.js";
 import { heard } from "./clock.js";
+import { text } from "./strings.js";
 
 /* Where the api is: the page lies at `page/` below it, whatever prefix a proxy adds. */
 const BASE = new URL("../../", import.meta.url);
@@ -28,11 +29,15 @@ export class Problem extends Error {
     this.retryAfterSeconds = retryAfterSeconds;
   }
 
-  /* What is wrong with a field, in words, or null. */
+  /* What is wrong with a field, or with a part of it (`groups.0`), in words, or null. */
   of(field) {
-    return this.errors.filter((each) => each.field === field).map((each) => each.message).join("; ") || null;
+    const own = this.errors.filter((each) => each.field === field || each.field?.startsWith(`${field}.`));
+    return own.map((each) => plain(each.message.replace(`${each.field}: `, ""))).join("; ") || null;
   }
 }
+
+/* A pattern says nothing to people: the field's hint has what is allowed. */
+const plain = (words) => words.replace(/^String should match pattern '.*'(?: \(got (.*)\))?$/s, (_, got) => text("pattern", got ?? ""));
 
 /* The address of something of the api, with a query: values that are null or "" are left out, lists are repeated. */
 export function address(path, query = {}) {
@@ -55,20 +60,20 @@ export function socketAddress(path, query = {}) {
 /* Asks, and gives the answer's JSON, or null where there is none. Throws a Problem; of what was given up, an AbortError. */
 export async function ask(method, path, { body, query, headers = {}, abort } = {}) {
   const answer = await send(method, address(path, query), body, headers, abort);
-  if (!answer.ok) throw await problemOf(answer, path);
+  if (!answer.ok) throw await problemOf(answer);
   return answer.status === 204 ? null : answer.json();
 }
 
 /* The same with what the answer's head says: {body, headers}. For ETag, X-Changed and so on. */
 export async function askWithHead(method, path, { body, query, headers = {}, abort } = {}) {
   const answer = await send(method, address(path, query), body, headers, abort);
-  if (!answer.ok) throw await problemOf(answer, path);
+  if (!answer.ok) throw await problemOf(answer);
   return { body: answer.status === 204 ? null : await answer.json(), headers: answer.headers };
 }
 
-/* Every page of a list, one after the other: an async iterator of items. */
+/* Every page of a list, one after the other, from the query's `cursor` on if it has one: an async iterator of items. */
 export async function* pagesOf(path, query = {}, abort = undefined) {
-  let cursor = null;
+  let cursor = query.cursor ?? null;
   do {
     const page = await ask("GET", path, { query: { ...query, cursor }, abort });
     yield page.items;
@@ -82,9 +87,10 @@ export async function logIn(key) {
   hasEnded.value = false;
 }
 
+/* Where the api is away one stays who one is, and `trouble` says so. */
 export async function logOut() {
-  await ask("DELETE", "/v1/session");
-  session.value = null;
+  const done = await ask("DELETE", "/v1/session").then(() => true, (problem) => problem.status === 401);
+  if (done) batch(() => { session.value = null; hasEnded.value = false; });
 }
 
 /* Learns who asks; where that cannot be told, `trouble` says why, and it is asked again by whoever called. */
@@ -118,13 +124,10 @@ async function send(method, url, body, headers, abort) {
   return answer;
 }
 
-async function problemOf(answer, path) {
+async function problemOf(answer) {
   const body = await answer.json().catch(() => ({}));
   const problem = new Problem(answer.status, body, Number(answer.headers.get("Retry-After")) || null);
-  if (answer.status === 401 && session.value && path !== "/v1/session") {
-    session.value = null;
-    hasEnded.value = true;
-  }
+  if (answer.status === 401 && session.value) batch(() => { session.value = null; hasEnded.value = true; });
   const isStore = answer.status === 503 && problem.code === "store_unavailable";
   trouble.value = isStore ? "store" : [502, 504].includes(answer.status) ? "away" : trouble.value;
   return problem;

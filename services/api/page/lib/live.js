@@ -59,8 +59,7 @@ function later() {
       await ask("GET", "/v1/session");
       begin();
     } catch (problem) {
-      if (problem.status === 401) session.value = null;
-      else later();
+      if (problem.status !== 401) later();
     }
   }, waits * (0.5 + Math.random() / 2));
 }

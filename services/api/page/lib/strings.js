@@ -21,6 +21,7 @@ const WORDS = {
   signIn: "Sign in",
   key: "Key",
   keyHint: "It reads afi_… and was shown once when it was made. `afterimage up` and `make env` say where the first one lies.",
+  keyCut: "That is not a whole key.",
   sessionEnded: "The session has ended. Sign in again; you will be where you were.",
   connecting: "Connecting…",
 
@@ -34,6 +35,7 @@ const WORDS = {
 
   loading: "Loading…",
   failed: "That did not work: {0}",
+  pattern: "{0} is not allowed here; see below what is.",
   again: "Try again",
   cancel: "Cancel",
   close: "Close",

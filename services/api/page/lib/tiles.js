@@ -1,12 +1,14 @@
-/* Pictures of streams, all over one socket: whoever shows a stream says how many a second it wants. */
+/* Pictures of streams, all over one socket: whoever shows a stream says how many a second it wants. Of more than the api
+   gives on one socket, those that want less than one a second take turns. */
 import { session, socketAddress } from "./api.js";
 import { effect } from "./html.js";
 
 const MAX_STREAMS = 64;
 const GATHER_MS = 60;
+const TURN_MS = 5000;
 const LONGEST_MS = 15_000;
 const watchers = new Map(); /* stream id → Set of {fps, show} */
-let socket = null, asked = "", gathering = null, again = null, waits = 500;
+let socket = null, asked = "", gathering = null, again = null, waits = 500, turn = 0, turning = null;
 
 /* Calls `show({id, at_ms, open, scores_at_ms, scores}, jpegBlob)` for the stream's newest pictures, at most `fps` a
    second; the same watcher may be asked to change its rate. Returns {rate(fps), stop()}. */
@@ -35,7 +37,15 @@ function gather() {
 function wanted() {
   if (document.hidden) return {};
   const rates = [...watchers].map(([id, all]) => [id, Math.max(...[...all].map((each) => each.fps))]);
-  return Object.fromEntries(rates.sort((a, b) => b[1] - a[1]).slice(0, MAX_STREAMS));
+  return Object.fromEntries(rates.length > MAX_STREAMS ? inTurns(rates) : rates);
+}
+
+function inTurns(rates) {
+  const eager = rates.filter(([, fps]) => fps >= 1).sort((a, b) => b[1] - a[1]).slice(0, MAX_STREAMS);
+  const others = rates.filter(([, fps]) => fps < 1), room = Math.min(others.length, MAX_STREAMS - eager.length);
+  const first = others.length ? (turn * room) % others.length : 0;
+  turning ??= setTimeout(() => { turning = null; turn += 1; say(); }, TURN_MS);
+  return [...eager, ...[...others, ...others].slice(first, first + room)];
 }
 
 function say() {

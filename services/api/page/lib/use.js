@@ -67,11 +67,23 @@ export function useNear(margin = "200px") {
   const ref = useRef(null);
   const [isNear, setNear] = useState(false);
   useEffect(() => {
-    const observer = new IntersectionObserver(([entry]) => setNear(entry.isIntersecting), { rootMargin: margin });
-    observer.observe(ref.current);
-    return () => observer.disconnect();
+    const { observer, hearers } = observing(margin), element = ref.current;
+    hearers.set(element, setNear);
+    observer.observe(element);
+    return () => { observer.unobserve(element); hearers.delete(element); };
   }, [margin]);
   return [ref, isNear];
+}
+
+/* One observer for all elements of a margin: there may be hundreds. */
+const observers = new Map();
+function observing(margin) {
+  if (!observers.has(margin)) {
+    const hearers = new Map();
+    const tell = (entries) => entries.forEach((entry) => hearers.get(entry.target)?.(entry.isIntersecting));
+    observers.set(margin, { observer: new IntersectionObserver(tell, { rootMargin: margin }), hearers });
+  }
+  return observers.get(margin);
 }
 
 /* Keys of the keyboard while nothing is typed into: {"j": next, " ": play}. */

@@ -9,7 +9,7 @@ export function LogIn({ hasEnded }) {
   const [key, setKey] = useState("");
   const entering = useAction(() => logIn(key.trim()));
   const submit = (event) => { event.preventDefault(); entering.run(); };
-  const problem = entering.problem && (entering.problem.status ? entering.problem.message : text("away"));
+  const problem = entering.problem && wordsOf(entering.problem);
   return html`<main class="door"><form onSubmit=${submit}>
     <h1><img src=${new URL("../icon.svg", import.meta.url)} alt="" width="28" height="28" /> Afterimage</h1>
     ${hasEnded && html`<p class="notice" role="status">${text("sessionEnded")}</p>`}
@@ -19,4 +19,9 @@ export function LogIn({ hasEnded }) {
     <//>
     <button type="submit" disabled=${entering.isRunning}>${text("signIn")}</button>
   </form></main>`;
+}
+
+function wordsOf(problem) {
+  if (problem.code === "key_malformed") return text("keyCut");
+  return problem.status ? problem.message : text("away");
 }

@@ -1,6 +1,98 @@
-import { html } from "../../lib/html.js";
+/* One camera: what it shows, how it was scored, what happened, and what is asked of it. */
+import "./words.js";
+import { html, useCallback, useEffect, useMemo, useSignal, useState } from "../../lib/html.js";
+import { askWithHead, may } from "../../lib/api.js";
+import { narrow, to } from "../../lib/router.js";
 import { text } from "../../lib/strings.js";
+import { Empty, Shown } from "../../lib/ui.js";
+import { useAsked, useRead } from "../../lib/use.js";
+import { Actions } from "./actions.js";
+import { Delivery } from "./delivery.js";
+import { Facts, isFile, State } from "./facts.js";
+import { Happened } from "./happened.js";
+import { History } from "./history.js";
+import { limitsOf } from "./limits.js";
+import { Picture } from "./picture.js";
+import { Scores } from "./scores.js";
+import { Settings } from "./settings.js";
+import { Span } from "./span.js";
+import { Thresholds } from "./thresholds.js";
 
-export function Camera() {
-  return html`<p class="empty">${text("nothing")}</p>`;
+const EVERY_MS = 2000;
+const MODELS_MS = 60_000;
+
+export function Camera({ path, query }) {
+  const id = path[0] ?? "";
+  const asked = useKnown(id);
+  if (asked.problem?.status === 404) return html`<${Empty}>${text("cameraUnknown", id)} <a href=${to(["wall"])}>${text("wall")}</a><//>`;
+  return html`<${Shown} of=${asked}>${(known) => html`<${CameraPage} key=${id} known=${known} take=${asked.take} tab=${query.get("tab")} />`}<//>`;
+}
+
+/* The camera with its ETag, read every two seconds; `take(answer)` takes in what a change was answered with. */
+function useKnown(id) {
+  const [taken, setTaken] = useState(null);
+  const read = useCallback(async (abort) => knownOf(await askWithHead("GET", `/v1/streams/${encodeURIComponent(id)}`, { abort })), [id]);
+  const asked = useRead(read, [id], EVERY_MS);
+  useEffect(() => setTaken(null), [asked.readAt, id]);
+  return { ...asked, data: taken ?? asked.data, take: (answer) => { setTaken(knownOf(answer)); asked.again(); } };
+}
+
+const knownOf = ({ body, headers }) => ({ stream: body, etag: headers.get("ETag") });
+
+function CameraPage({ known, take, tab }) {
+  const { stream } = known;
+  const models = useAsked("/v1/models", {}, MODELS_MS);
+  const trial = useSignal(null), latest = useSignal(stream);
+  latest.value = stream;
+  const { scores, happened, span } = useTime(stream.id, latest);
+  const model = modelOf(models.data?.items ?? [], stream);
+  const limits = useMemo(() => limitsOf(model, stream), [model, JSON.stringify(stream.thresholds)]);
+  const labels = model?.labels ?? [];
+  const zone = stream.schedule?.time_zone ?? null;
+  return html`<article class="camera">
+    <header class="top"><h1><bdi>${stream.name}</bdi></h1><div class="standing"><${State} stream=${stream} /></div>
+      ${may("operator") && html`<${Actions} known=${known} after=${take} />`}</header>
+    <div class="watched">
+      <${Picture} stream=${stream} span=${span} happened=${happened} zone=${zone} />
+      <${History} stream=${stream} scores=${scores} span=${span} happened=${happened} labels=${labels} limits=${limits} trial=${trial} />
+    </div>
+    <div class="asked">
+      <${Asked} known=${known} model=${model} models=${models.data?.items ?? []} labels=${labels} trial=${trial} span=${span} after=${take} tab=${tab} />
+      <${Facts} stream=${stream} zone=${zone} />
+    </div>
+  </article>`;
+}
+
+/* Scores, events and the time that is seen of them, as long as the camera is. */
+function useTime(streamId, latest) {
+  const time = useMemo(() => {
+    const scores = new Scores(streamId);
+    const edge = (nowMs) => {
+      const { last_frame_at_ms: frameMs, base_ms: baseMs } = latest.value;
+      scores.changed.value;
+      return isFile(latest.value) ? Math.max(scores.lastMs ?? 0, frameMs ?? baseMs) : nowMs;
+    };
+    const oldest = () => Math.min(latest.peek().created_at_ms, latest.peek().base_ms);
+    return { scores, happened: new Happened(streamId), span: new Span(edge, oldest) };
+  }, [streamId]);
+  useEffect(() => () => { time.scores.stop(); time.happened.stop(); }, [time]);
+  return time;
+}
+
+/* The model that looks at a camera, or else the one that it asks for. */
+function modelOf(models, stream) {
+  return models.find((each) => each.reference === stream.running_model) ?? models.find((each) => each.name === stream.model && each.reference) ?? null;
+}
+
+/* Forms, one seen at a time: what was typed into another stays there. Whoever may change nothing may still try thresholds. */
+function Asked({ known, model, models, labels, trial, span, after, tab }) {
+  const tabs = ["thresholds", ...(may("operator") ? ["settings", "delivery"] : [])];
+  const shown = tabs.includes(tab) ? tab : "thresholds";
+  return html`<section class="panel forms">
+    <div class="bar tabs" role="group" aria-label=${text("cameraForms")}>${tabs.map((each) => html`<button type="button" key=${each}
+      aria-pressed=${each === shown ? "true" : "false"} onClick=${() => narrow({ tab: each })}>${text(`cameraTab_${each}`)}</button>`)}</div>
+    <div hidden=${shown !== "thresholds"}><${Thresholds} known=${known} model=${model} trial=${trial} span=${span} after=${after} /></div>
+    ${may("operator") && html`<div hidden=${shown !== "settings"}><${Settings} known=${known} models=${models} after=${after} /></div>
+      <div hidden=${shown !== "delivery"}><${Delivery} known=${known} labels=${labels} after=${after} /></div>`}
+  </section>`;
 }

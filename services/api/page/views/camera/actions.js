@@ -1,0 +1,53 @@
+/* What is done with a camera at once: pause and resume, a new usual view, and its removal. */
+import { html, useState } from "../../lib/html.js";
+import { ask, askWithHead } from "../../lib/api.js";
+import { go } from "../../lib/router.js";
+import { text } from "../../lib/strings.js";
+import { Dialog, Field, Trouble } from "../../lib/ui.js";
+import { useAction } from "../../lib/use.js";
+import { pathOf } from "./draft.js";
+
+export function Actions({ known: { stream, etag }, after }) {
+  const [asking, setAsking] = useState(null);
+  const pausing = useAction(() => askWithHead("POST", `${pathOf(stream)}/${stream.paused ? "resume" : "pause"}`));
+  const turn = async () => { const done = await pausing.run(); if (done) after(done); };
+  const close = () => setAsking(null);
+  return html`<div class="bar actions">
+    <button type="button" onClick=${turn} disabled=${pausing.isRunning}>${text(stream.paused ? "cameraResume" : "cameraPause")}</button>
+    <button type="button" onClick=${() => setAsking("forget")}>${text("cameraNewNormal")}</button>
+    <button type="button" class="danger" onClick=${() => setAsking("remove")}>${text("cameraRemove")}</button>
+    <${Trouble} problem=${pausing.problem} />
+    ${asking === "forget" && html`<${Forget} stream=${stream} after=${after} close=${close} />`}
+    ${asking === "remove" && html`<${Remove} stream=${stream} etag=${etag} close=${close} />`}
+  </div>`;
+}
+
+function Forget({ stream, after, close }) {
+  const forgetting = useAction(() => askWithHead("POST", `${pathOf(stream)}/forget`));
+  const run = async () => { const done = await forgetting.run(); if (done) { after(done); close(); } };
+  return html`<${Dialog} title=${text("cameraNewNormal")} onClose=${close}>
+    <p>${text("cameraForgetWhat")}</p><p class="faint">${text("cameraForgetWhen")}</p>
+    <${Trouble} problem=${forgetting.problem} />
+    <div class="bar end"><button type="button" onClick=${close}>${text("cancel")}</button>
+      <button type="button" class="main" onClick=${run} disabled=${forgetting.isRunning}>${text("cameraForget")}</button></div>
+  <//>`;
+}
+
+function Remove({ stream, etag, close }) {
+  const [typed, setTyped] = useState("");
+  const removing = useAction(async () => { await ask("DELETE", pathOf(stream), { headers: { "If-Match": etag } }); return true; });
+  const submit = async (event) => {
+    event.preventDefault();
+    if (typed.trim() === stream.name.trim() && (await removing.run())) go(["wall"]);
+  };
+  return html`<${Dialog} title=${text("cameraRemoveTitle")} onClose=${close}>
+    <form onSubmit=${submit}>
+      <p>${text("cameraRemoveWhat")}</p>
+      <p><strong><bdi>${stream.name}</bdi></strong></p>
+      <${Field} label=${text("cameraTypeName")} error=${removing.problem && (removing.problem.status === 0 ? text("away") : removing.problem.message)}>
+        ${(field) => html`<input ...${field} dir="auto" autocomplete="off" value=${typed} onInput=${(event) => setTyped(event.target.value)} />`}<//>
+      <div class="bar end"><button type="button" onClick=${close}>${text("cancel")}</button>
+        <button type="submit" class="danger" disabled=${typed.trim() !== stream.name.trim() || removing.isRunning}>${text("cameraRemove")}</button></div>
+    </form>
+  <//>`;
+}

@@ -1,0 +1,71 @@
+/* Keys: who may do what, made and revoked here; and what is stored, encrypted anew. */
+import { html, useState } from "../../lib/html.js";
+import { ask, session } from "../../lib/api.js";
+import { numberOf, present } from "../../lib/clock.js";
+import { text } from "../../lib/strings.js";
+import { useAction, useAsked } from "../../lib/use.js";
+import { Age, Shown, Time, Trouble } from "../../lib/ui.js";
+import { KeyForm } from "./key_form.js";
+import { Once, Question } from "./question.js";
+
+export function Keys() {
+  const read = useAsked("/v1/keys");
+  const [shown, setShown] = useState(null); /* {kind: "add" | "made" | "revoke", key} */
+  const close = () => setShown(null);
+  const made = (key) => { read.again(); setShown({ kind: "made", key }); };
+  const key = shown?.key, isOwn = key && key.id === session.value.key_id;
+  return html`<section class="panel">
+      <header><h2>${text("sysKeysTitle")}</h2>
+        <button type="button" class="main" onClick=${() => setShown({ kind: "add" })}>${text("sysAddKey")}</button></header>
+      <${Shown} of=${read}>${({ items }) => html`<${Lists} keys=${items} revoke=${(each) => setShown({ kind: "revoke", key: each })} />`}<//>
+      ${shown?.kind === "add" && html`<${KeyForm} onClose=${close} onMade=${made} />`}
+      ${shown?.kind === "made" && html`<${Once} title=${text("sysKeyMade", key.name)} words=${text("sysKeyMadeWords")} secret=${key.key} onClose=${close} />`}
+      ${shown?.kind === "revoke" && html`<${Question} title=${text("sysRevokeTitle", key.name)} yes=${text("sysRevoke")}
+        words=${isOwn ? `${text("sysRevokeWords")} ${text("sysRevokeOwn")}` : text("sysRevokeWords")}
+        act=${() => ask("DELETE", `/v1/keys/${key.id}`)} onClose=${close} onDone=${() => { close(); read.again(); }} />`}
+    </section>
+    <${Secrets} />`;
+}
+
+/* Those that open something, and folded away those that do not any more. */
+function Lists({ keys, revoke }) {
+  const useless = keys.filter((key) => key.revoked_at_ms || (key.expires_at_ms && key.expires_at_ms <= present()));
+  const living = keys.filter((key) => !useless.includes(key));
+  return html`<${Table} keys=${living} revoke=${revoke} />
+    ${useless.length > 0 && html`<details><summary>${text("sysUseless", numberOf(useless.length))}</summary><${Table} keys=${useless} /></details>`}`;
+}
+
+const Table = ({ keys, revoke }) => html`<div class="scroll"><table>
+  <thead><tr>${["sysKeyName", "sysRole", "sysGroups", "sysLastUsed", "sysExpires", ...(revoke ? ["sysActions"] : [])].map((name) => html`<th scope="col">${text(name)}</th>`)}</tr></thead>
+  <tbody>${keys.map((key) => html`<tr key=${key.id}>
+    <td><bdi>${key.name}</bdi> ${key.id === session.value.key_id && html`<span class="tag good">${text("sysOwn")}</span>`}
+      <br /><span class="mono faint">${key.id}</span> ${key.created_at_ms === null && html`<span class="faint small">${text("sysOfSettings")}</span>`}</td>
+    <td>${key.role}</td>
+    <td>${key.groups.join(", ") || text("sysAllGroups")}</td>
+    <td>${key.last_used_at_ms ? html`<${Age} ms=${key.last_used_at_ms} />` : text("sysUnused")}</td>
+    <td><${End} of=${key} /></td>
+    ${revoke && html`<td><button type="button" class="danger" onClick=${() => revoke(key)}>${text("sysRevoke")}</button></td>`}
+  </tr>`)}</tbody>
+</table></div>`;
+
+function End({ of: key }) {
+  if (key.revoked_at_ms) return html`<span class="bad">${text("sysRevoked")}</span> <${Age} ms=${key.revoked_at_ms} />`;
+  if (!key.expires_at_ms) return text("sysNever");
+  return html`${key.expires_at_ms <= present() && html`<span class="bad">${text("sysExpired")}</span> `}<${Time} ms=${key.expires_at_ms} />`;
+}
+
+function Secrets() {
+  const [result, setResult] = useState(null);
+  const rotating = useAction(() => ask("POST", "/v1/secrets/rotate"));
+  const run = async () => setResult((await rotating.run()) ?? null);
+  const unreadable = [...(result?.unreadable ?? []), ...(result?.unreadable_targets ?? [])];
+  return html`<section class="panel">
+    <header><h2>${text("sysSecrets")}</h2><button type="button" disabled=${rotating.isRunning} onClick=${run}>${text("sysRotate")}</button></header>
+    <p class="faint">${text("sysSecretsWords")}</p>
+    <div aria-live="polite">
+      ${result && html`<p class="good">${text("sysRotated", numberOf(result.num_streams), numberOf(result.num_targets))}</p>`}
+      ${unreadable.length > 0 && html`<p class="bad">${text("sysUnreadable", unreadable.join(", "))}</p>`}
+      <${Trouble} problem=${rotating.problem} />
+    </div>
+  </section>`;
+}

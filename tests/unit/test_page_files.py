@@ -1,0 +1,134 @@
+"""What the web page is made of: small modules, all of them used, whole, and from nobody else's server."""
+
+import gzip
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+from vendor_page import PACKAGES, VENDOR, sha256
+
+PAGE: Final = VENDOR.parent
+MAX_LINES, MAX_STYLE_LINES = 300, 200
+MAX_SENT_BYTES: Final = 150_000
+"""Of all that a browser takes, compressed as the api does it."""
+FILES: Final = sorted(path for path in PAGE.rglob("*") if path.is_file())
+OWN: Final = [path for path in FILES if path.parent != VENDOR]
+MODULES: Final = [path for path in OWN if path.suffix == ".js"]
+IMPORT: Final = re.compile(r"""(?:\bfrom|\bimport|\bimport\()\s*["'](\.[^"'\s]+)["']""")
+ASSET: Final = re.compile(r"""new URL\("([^"]+)", import\.meta\.url\)""")
+LINK: Final = re.compile(r'(?:href|src)="(page/[^"]+)"')
+COMMENT: Final = re.compile(r"/\*.*?\*/", re.DOTALL)
+NAMESPACES: Final = {"www.w3.org"}
+"""Names of SVG and MathML, which nobody asks for."""
+
+
+def named(path: Path) -> str:
+    return path.relative_to(PAGE).as_posix()
+
+
+def without_comments(path: Path) -> str:
+    return COMMENT.sub("", path.read_text())
+
+
+def wanted_by(path: Path) -> Iterator[Path]:
+    """Files that a module needs."""
+    text = without_comments(path)
+    for name in IMPORT.findall(text):
+        yield (path.parent / name).resolve()
+    for name in ASSET.findall(text):
+        if not name.endswith("/"):
+            yield (path.parent / name).resolve()
+
+
+def test_every_file_is_there_and_none_that_nobody_needs() -> None:
+    index = PAGE / "index.html"
+    needed = {index, VENDOR / "vendor.json", *VENDOR.glob("*.LICENSE")}
+    waiting = [(PAGE.parent / link).resolve() for link in LINK.findall(index.read_text())]
+    while waiting:
+        path = waiting.pop()
+        assert path.is_file(), f"{named(path)} is wanted and not there"
+        if path not in needed and path.suffix == ".js":
+            waiting += wanted_by(path)
+        needed.add(path)
+    assert {named(path) for path in FILES} == {named(path) for path in needed}
+
+
+def test_libraries_are_what_was_taken_from_npm() -> None:
+    told = json.loads((VENDOR / "vendor.json").read_text())
+    assert {name: sha256((VENDOR / name).read_bytes()) for name in told} == {
+        name: entry["sha256"] for name, entry in told.items()
+    }
+    assert {name: (entry["package"], entry["file"]) for name, entry in told.items()} == {
+        name: (package, file) for package, files in PACKAGES.items() for name, file in files.items()
+    }
+    assert {entry["licence"] for entry in told.values()} <= {"MIT", "Apache-2.0"}
+    licences = {f"{next(iter(files)).removesuffix('.js')}.LICENSE" for files in PACKAGES.values()}
+    assert {path.name for path in FILES if path.parent == VENDOR} == {*told, *licences, "vendor.json"}
+
+
+def test_all_of_it_is_small() -> None:
+    sent = [path for path in FILES if path.suffix in {".html", ".js", ".css", ".svg"}]
+    sizes = {named(path): len(gzip.compress(path.read_bytes(), 4)) for path in sent}
+    assert sum(sizes.values()) < MAX_SENT_BYTES, sizes
+
+
+@pytest.mark.parametrize("path", OWN, ids=named)
+def test_files_are_small_and_say_what_they_are_for(path: Path) -> None:
+    text = path.read_text()
+    longest = MAX_STYLE_LINES if path.suffix == ".css" else MAX_LINES
+    assert len(text.splitlines()) <= longest
+    if path.suffix in {".js", ".css"}:
+        assert text.startswith("/* "), "no comment on top that says what it is for"
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.suffix in {".html", ".js", ".css", ".svg"}], ids=named)
+def test_nothing_is_fetched_from_elsewhere(path: Path) -> None:
+    assert set(re.findall(r"""(?:https?:|["'(])//([\w.-]+\.\w+)""", without_comments(path))) <= NAMESPACES
+
+
+@pytest.mark.parametrize("path", OWN, ids=named)
+def test_nothing_needs_a_weaker_content_policy(path: Path) -> None:
+    text = without_comments(path)
+    assert not re.search(r"\beval\(|new Function\(|innerHTML|dangerouslySetInnerHTML|data:image", text)
+    assert not re.search(r"""\sstyle=["']|\son[a-z]+=["']|<script>|<style""", text)
+
+
+def words_defined() -> set[str]:
+    texts = [without_comments(path) for path in MODULES if path.name in {"strings.js", "words.js"}]
+    return {
+        first or second for text in texts for first, second in re.findall(r"""(?:(\w+)|"([^"]+)"):\s*["'`]""", text)
+    }
+
+
+def asked_in(text: str) -> Iterator[str]:
+    """What stands in the first argument of `text(`: up to a comma or the end, outside any bracket."""
+    for start in (found.end() for found in re.finditer(r"(?<![\w.])text\(", text)):
+        depth, end = 0, start
+        while depth or text[end] not in ",)":
+            depth += (text[end] in "([{") - (text[end] in ")]}")
+            end += 1
+        yield text[start:end]
+
+
+def words_used(path: Path) -> set[str]:
+    """Words that the module asks for by name; those that it puts together are not told."""
+    asked = (re.sub(r"""[!=]==\s*"[^"]*\"""", "", argument) for argument in asked_in(without_comments(path)))
+    return {word for argument in asked for word in re.findall(r'"([^"]*)"', argument)}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_every_word_that_is_shown_has_its_place(path: Path) -> None:
+    assert words_used(path) <= words_defined()
+
+
+def test_a_word_that_is_missing_is_told() -> None:
+    assert list(asked_in('text("a", f(1)) + text(is(b, 2) ? "c" : "d") + context("e") + text(x)')) == [
+        '"a"',
+        'is(b, 2) ? "c" : "d"',
+        "x",
+    ]
+    assert {"wall", "signOut"} <= words_defined()
+    assert {"skip", "signOut", "loading"} <= words_used(PAGE / "app.js")
