@@ -25,7 +25,8 @@ export function Camera({ path, query }) {
   const id = path[0] ?? "";
   const asked = useKnown(id);
   if (asked.problem?.status === 404) return html`<${Empty}>${text("cameraUnknown", id)} <a href=${to(["wall"])}>${text("wall")}</a><//>`;
-  return html`<${Shown} of=${asked}>${(known) => html`<${CameraPage} key=${id} known=${known} take=${asked.take} tab=${query.get("tab")} />`}<//>`;
+  return html`<${Shown} of=${asked}>${(known) => html`<${CameraPage} key=${id} known=${known} take=${asked.take} tab=${query.get("tab")}
+    atMs=${Number(query.get("at")) || null} />`}<//>`;
 }
 
 /* The camera with its ETag, read every two seconds; `take(answer)` takes in what a change was answered with. */
@@ -39,12 +40,13 @@ function useKnown(id) {
 
 const knownOf = ({ body, headers }) => ({ stream: body, etag: headers.get("ETag") });
 
-function CameraPage({ known, take, tab }) {
+function CameraPage({ known, take, tab, atMs }) {
   const { stream } = known;
   const models = useAsked("/v1/models", {}, MODELS_MS);
   const trial = useSignal(null), latest = useSignal(stream);
   latest.value = stream;
   const { scores, happened, span } = useTime(stream.id, latest);
+  useEffect(() => { if (atMs) span.look(atMs); }, [span, atMs]); /* a link may lead to a moment */
   const model = modelOf(models.data?.items ?? [], stream);
   const limits = useMemo(() => limitsOf(model, stream), [model, JSON.stringify(stream.thresholds)]);
   const labels = model?.labels ?? [];

@@ -32,11 +32,11 @@ function Judged({ event, again }) {
     : text("peopleNobody");
   const say = (verdict) => () => judging.run(verdict, note.trim());
   const button = (verdict, words) => html`<button type="button" disabled=${judging.isRunning} aria-pressed=${String(feedback?.verdict === verdict)}
-    onClick=${say(verdict)}>${text(feedback?.verdict === verdict && feedback.note === note.trim() ? "peopleTakeBack" : words)}</button>`;
+    title=${feedback?.verdict === verdict && feedback.note === note.trim() ? text("peopleTakeBack") : undefined} onClick=${say(verdict)}>${text(words)}</button>`;
   if (!may("operator")) return html`${said}${feedback?.note && html`<p><bdi>${feedback.note}</bdi></p>`}`;
   const problem = judging.problem;
   return html`${said}
     <${Field} label=${text("peopleNote")} hint=${text("peopleNoteHint")} error=${problem && (problem.of("note") ?? (problem.message || text("away")))}>
       ${(given) => html`<textarea ...${given} maxlength="1000" value=${note} onInput=${(typed) => setNote(typed.target.value)}></textarea>`}<//>
-    <div class="bar">${button("right", "peopleSayRight")}${button("wrong", "peopleSayWrong")}</div>`;
+    <div class="bar">${button("right", "actRight")}${button("wrong", "actWrong")}</div>`;
 }
