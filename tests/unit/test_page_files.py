@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-import pytest
 from vendor_page import PACKAGES, VENDOR, sha256
 
 PAGE: Final = VENDOR.parent
@@ -88,25 +87,26 @@ def test_all_of_it_is_small() -> None:
     assert packed(b"".join(path.read_bytes() for path in FILES if path.suffix in SENT)) < MAX_ALL_BYTES
 
 
-@pytest.mark.parametrize("path", OWN, ids=named)
-def test_files_are_small_and_say_what_they_are_for(path: Path) -> None:
-    text = path.read_text()
-    longest = MAX_STYLE_LINES if path.suffix == ".css" else MAX_LINES
-    assert len(text.splitlines()) <= longest
-    if path.suffix in {".js", ".css"}:
-        assert text.startswith("/* "), "no comment on top that says what it is for"
+def test_files_are_small_and_say_what_they_are_for() -> None:
+    for path in OWN:
+        text = path.read_text()
+        longest = MAX_STYLE_LINES if path.suffix == ".css" else MAX_LINES
+        assert len(text.splitlines()) <= longest, named(path)
+        assert path.suffix not in {".js", ".css"} or text.startswith("/* "), f"{named(path)}: no comment on top"
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path.suffix in SENT], ids=named)
-def test_nothing_is_fetched_from_elsewhere(path: Path) -> None:
-    assert set(re.findall(r"""(?:https?:|["'(])//([\w.-]+\.\w+)""", without_comments(path))) <= NAMESPACES
+def test_nothing_is_fetched_from_elsewhere() -> None:
+    for path in FILES:
+        if path.suffix in SENT:
+            hosts = set(re.findall(r"""(?:https?:|["'(])//([\w.-]+\.\w+)""", without_comments(path)))
+            assert hosts <= NAMESPACES, named(path)
 
 
-@pytest.mark.parametrize("path", OWN, ids=named)
-def test_nothing_needs_a_weaker_content_policy(path: Path) -> None:
-    text = without_comments(path)
-    assert not re.search(r"\beval\(|new Function\(|innerHTML|dangerouslySetInnerHTML|data:image", text)
-    assert not re.search(r"""\sstyle=["']|\son[a-z]+=["']|<script>|<style""", text)
+def test_nothing_needs_a_weaker_content_policy() -> None:
+    for path in OWN:
+        text = without_comments(path)
+        assert not re.search(r"\beval\(|new Function\(|innerHTML|dangerouslySetInnerHTML|data:image", text), named(path)
+        assert not re.search(r"""\sstyle=["']|\son[a-z]+=["']|<script>|<style""", text), named(path)
 
 
 def words_defined() -> set[str]:
@@ -132,9 +132,10 @@ def words_used(path: Path) -> set[str]:
     return {word for argument in asked for word in re.findall(r'"([^"]*)"', argument)}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_every_word_that_is_shown_has_its_place(path: Path) -> None:
-    assert words_used(path) <= words_defined()
+def test_every_word_that_is_shown_has_its_place() -> None:
+    defined = words_defined()
+    for path in MODULES:
+        assert words_used(path) <= defined, named(path)
 
 
 def test_a_word_that_is_missing_is_told() -> None:
