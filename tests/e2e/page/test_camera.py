@@ -96,8 +96,10 @@ def test_thresholds_are_tried_on_the_past_before_they_are_saved(gate: Page, hous
     expect(save).to_be_disabled()
     expect(trial).to_have_count(0)
     assert house.ask("GET", f"/v1/streams/{GATE}")["thresholds"][LABEL] == {
-        **{"enter": 0.99, "exit": house.ask("GET", "/v1/models")["items"][0]["thresholds"][LABEL]["exit"]},
-        **{"min_seconds": None, "merge_seconds": None},
+        "enter": 0.99,
+        "exit": house.ask("GET", "/v1/models")["items"][0]["thresholds"][LABEL]["exit"],
+        "min_seconds": None,
+        "merge_seconds": None,
     }
     gate.get_by_role("spinbutton", name=f"Ends below: {LABEL}").fill("0.995")
     expect(gate.get_by_text("An event must end at or below where it opens.")).to_be_visible()
