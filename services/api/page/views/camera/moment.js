@@ -18,6 +18,7 @@ export function useMoment(stream, ms, happened, newestMs) {
       const frame = newestMs() !== null && atMs > oldest.current && (await frameNear(stream.id, atMs, abort.signal, oldest));
       const kept = frame || (await clipAt(happened, atMs));
       if (!abort.signal.aborted) setShown(kept || { kind: "none" });
+      else if (frame) URL.revokeObjectURL(frame.url);
     }, PAUSE_MS);
     return () => { abort.abort(); clearTimeout(timer); };
   }, [stream.id, ms]);
