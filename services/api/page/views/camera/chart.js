@@ -42,7 +42,7 @@ export function Chart({ scores, span, labels, hidden, limits, tried, frameMs }) 
   });
   return html`<div class="chart" ref=${box} tabindex="0" role="group" aria-label=${text("cameraChart")} aria-describedby="chart-keys"
     onKeyDown=${(event) => hearKey(event, span)}></div>
-    <p id="chart-keys" class="faint small keys">${text("cameraChartKeys")}</p>`;
+    <p id="chart-keys" class="faint small keyhint">${text("cameraChartKeys")}</p>`;
 }
 
 function optionsOf(labels, span, given) {
