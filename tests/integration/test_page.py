@@ -13,7 +13,7 @@ from api_server import RunningApi, running_api
 from services.api.routes.page import OWN, POLICY
 from services.api.security.keys import ApiKey
 
-FILES: Final = sorted(path.relative_to(OWN).as_posix() for path in OWN.rglob("*") if path.is_file())
+FILES: Final = ("app.js", "index.html", "icon.svg", "style/base.css", "vendor/uplot.js", "vendor/htm.LICENSE")
 KINDS: Final = {
     ".html": {"text/html"},
     ".js": {"text/javascript", "application/javascript"},

@@ -15,10 +15,12 @@ export const Loading = () => html`<p class="loading" role="status">${text("loadi
 
 export const Empty = ({ children }) => html`<div class="empty">${children}</div>`;
 
-/* What was read (useRead, useAsked): its children are a function of the data. */
+/* What was read (useRead, useAsked): its children are a function of the data. What the page's head says already, that the
+   api or Redis is away, is not said again above data that is there. */
 export function Shown({ of: { data, problem, isLoading, again }, children }) {
   if (data === undefined) return isLoading ? html`<${Loading} />` : html`<${Trouble} problem=${problem} again=${again} />`;
-  return html`${problem && html`<${Trouble} problem=${problem} again=${again} />`}${children(data)}`;
+  const isSaid = problem && ([0, 502, 504].includes(problem.status) || problem.code === "store_unavailable");
+  return html`${problem && !isSaid && html`<${Trouble} problem=${problem} again=${again} />`}${children(data)}`;
 }
 
 /* A time in the viewer's zone; resting on it shows it in full, and in the camera's zone. */
@@ -55,7 +57,7 @@ export function Dialog({ title, onClose, children }) {
 /* The colour of a label, the same everywhere: a class of base.css. */
 export function hueOf(label) {
   let sum = 0;
-  for (const character of label) sum = (sum * 31 + character.charCodeAt(0)) % 997;
+  for (const character of label) sum = (sum * 63 + character.charCodeAt(0)) % 499; /* apart for the shipped labels */
   return `hue-${sum % 8}`;
 }
 

@@ -47,7 +47,7 @@ function Remove({ stream, etag, close }) {
       <${Field} label=${text("cameraTypeName")} error=${removing.problem && (removing.problem.status === 0 ? text("away") : removing.problem.message)}>
         ${(field) => html`<input ...${field} dir="auto" autocomplete="off" value=${typed} onInput=${(event) => setTyped(event.target.value)} />`}<//>
       <div class="bar end"><button type="button" onClick=${close}>${text("cancel")}</button>
-        <button type="submit" class="danger" disabled=${typed.trim() !== stream.name.trim() || removing.isRunning}>${text("cameraRemove")}</button></div>
+        <button type="submit" class="danger" disabled=${typed.trim() !== stream.name.trim() || removing.isRunning}>${text("remove")}</button></div>
     </form>
   <//>`;
 }

@@ -21,11 +21,13 @@ import { Thresholds } from "./thresholds.js";
 const EVERY_MS = 2000;
 const MODELS_MS = 60_000;
 
-export function Camera({ path, query }) {
-  const id = path[0] ?? "";
+export const Camera = ({ path, query }) => html`<${OneCamera} key=${path[0]} id=${path[0] ?? ""}
+  tab=${query.get("tab")} atMs=${Number(query.get("at")) || null} />`;
+
+function OneCamera({ id, tab, atMs }) {
   const asked = useKnown(id);
   if (asked.problem?.status === 404) return html`<${Empty}>${text("cameraUnknown", id)} <a href=${to(["wall"])}>${text("wall")}</a><//>`;
-  return html`<${Shown} of=${asked}>${(known) => html`<${CameraPage} key=${id} known=${known} take=${asked.take} tab=${query.get("tab")} />`}<//>`;
+  return html`<${Shown} of=${asked}>${(known) => html`<${CameraPage} known=${known} take=${asked.take} tab=${tab} atMs=${atMs} />`}<//>`;
 }
 
 /* The camera with its ETag, read every two seconds; `take(answer)` takes in what a change was answered with. */
@@ -39,12 +41,13 @@ function useKnown(id) {
 
 const knownOf = ({ body, headers }) => ({ stream: body, etag: headers.get("ETag") });
 
-function CameraPage({ known, take, tab }) {
+function CameraPage({ known, take, tab, atMs }) {
   const { stream } = known;
   const models = useAsked("/v1/models", {}, MODELS_MS);
   const trial = useSignal(null), latest = useSignal(stream);
   latest.value = stream;
   const { scores, happened, span } = useTime(stream.id, latest);
+  useEffect(() => { if (atMs) span.look(atMs); }, [span, atMs]); /* a link may lead to a moment */
   const model = modelOf(models.data?.items ?? [], stream);
   const limits = useMemo(() => limitsOf(model, stream), [model, JSON.stringify(stream.thresholds)]);
   const labels = model?.labels ?? [];

@@ -8,6 +8,7 @@ import { colour, looksOf } from "./lines.js";
 /* Where the drawing lies in its box, in pixels: the strip below lies likewise (camera.css). */
 const LEFT = 36, RIGHT = 12, HEIGHT = 240;
 const CLICK_PX = 4;
+const NO_ROOM = 0.03; /* so near the right end, of the whole, a time would be cut off */
 const HOLE_FACTOR = 6;
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const CLOCK_SECONDS = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
@@ -19,7 +20,7 @@ export function Chart({ scores, span, labels, hidden, limits, tried, frameMs }) 
   useEffect(() => {
     const plot = new uPlot(optionsOf(labels, span, given), [[], ...labels.map(() => [])], box.current);
     drawn.current = plot;
-    const fit = () => plot.setSize({ width: Math.max(120, box.current.clientWidth), height: HEIGHT });
+    const fit = () => box.current && plot.setSize({ width: Math.max(120, box.current.clientWidth), height: HEIGHT });
     const observer = new ResizeObserver(fit);
     observer.observe(box.current);
     const unhand = takeHand(plot, span);
@@ -53,7 +54,7 @@ function optionsOf(labels, span, given) {
     cursor: { drag: { x: false, y: false }, y: false, points: { show: false } },
     scales: { x: { time: true, range: (_plot, min, max) => [min ?? span.from.peek(), max ?? span.to.peek()] }, y: { range: () => [0, 1] } },
     axes: [
-      { ...axis, size: 26, values: (_plot, splits) => splits.map((ms) => clockOf(ms, splits)) },
+      { ...axis, size: 26, values: (plot, splits) => splits.map((ms) => (plot.scales.x.max - ms < NO_ROOM * (plot.scales.x.max - plot.scales.x.min) ? "" : clockOf(ms, splits))) },
       { ...axis, size: LEFT, values: (_plot, splits) => splits.map((value) => value.toFixed(1)) },
     ],
     series: [{}, ...labels.map((label) => ({

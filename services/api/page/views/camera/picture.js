@@ -62,7 +62,7 @@ function LiveWords({ live, stream }) {
   if (isOver || silentMs > STALE_MS) {
     return html`<span class=${isOver ? "faint" : "warn stale"}>${text(isOver ? "cameraLast" : "cameraStale", durationOf(silentMs))}</span>`;
   }
-  return html`<span class="good">● ${text("cameraLive")}</span>`;
+  return html`<span class="good now">${text("cameraLive")}</span>`;
 }
 
 function Kept({ moment, stream }) {

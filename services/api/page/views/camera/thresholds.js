@@ -30,10 +30,10 @@ function ThresholdsForm({ known, model, trial, span, after }) {
     <p class="faint">${text("cameraThresholdsWhat")}</p>
     <div class="limits">
       ${Object.keys(present).map((label) => html`<${LabelLimits} key=${label} label=${label} limits=${wanted[label]} own=${applied(model.thresholds[label])}
-        set=${(part, value) => draft.set(label, (before) => ({ ...before, [part]: value }))} reset=${() => draft.set(label, applied(model.thresholds[label]))}
+        set=${(given) => draft.set(label, (before) => ({ ...before, ...given }))} reset=${() => draft.set(label, applied(model.thresholds[label]))}
         error=${wrong[label] ? text(wrong[label]) : errorOf(saving.problem, label)} />`)}
     </div>
-    <${Trial} trial=${trial} span=${span} changed=${changed} trying=${trying} stream=${stream} />
+    ${!isWrong && html`<${Trial} trial=${trial} span=${span} changed=${changed} trying=${trying} stream=${stream} />`}
     ${may("operator") ? html`<${Saving} draft=${draft} saving=${saving} disabled=${isWrong || !changed.length} />`
       : draft.isChanged && html`<button type="button" onClick=${draft.reset}>${text("cameraDiscard")}</button>`}
   </form>`;
@@ -41,9 +41,9 @@ function ThresholdsForm({ known, model, trial, span, after }) {
 
 function LabelLimits({ label, limits, own, set, reset, error }) {
   const number = (part, most, step) => html`<input type="number" min="0" max=${most} step=${step} value=${limits[part]} required
-    aria-label=${text("cameraPartOf", text(`cameraPart_${part}`), label)} onInput=${(event) => set(part, event.target.valueAsNumber)} />`;
+    aria-label=${text("cameraPartOf", text(`cameraPart_${part}`), label)} onInput=${(event) => set({ [part]: event.target.valueAsNumber })} />`;
   const slider = (part) => html`<input type="range" min="0.01" max="0.99" step="0.01" value=${limits[part]}
-    aria-label=${text("cameraSliderOf", text(`cameraPart_${part}`), label)} onInput=${(event) => set(part, event.target.valueAsNumber)} />`;
+    aria-label=${text("cameraSliderOf", text(`cameraPart_${part}`), label)} onInput=${(event) => set(slid(limits, part, event.target.valueAsNumber))} />`;
   return html`<div role="group" aria-label=${label} class=${`limit ${error ? "wrong" : ""}`}>
     <${Tag} label=${label} />
     <div class="part wide"><span>${text("cameraPart_enter")}</span>${slider("enter")}${number("enter", 1, "any")}</div>
@@ -54,6 +54,9 @@ function LabelLimits({ label, limits, own, set, reset, error }) {
     ${error && html`<p class="error" role="alert">${error}</p>`}
   </div>`;
 }
+
+/* A slider that is moved past the other pulls it along. */
+const slid = (limits, part, value) => (part === "enter" ? { enter: value, exit: Math.min(limits.exit, value) } : { exit: value, enter: Math.max(limits.enter, value) });
 
 /* Asks what the wanted thresholds would have given, once they have rested for a moment; `trial` holds the answer. */
 function useTrial(stream, overrides, changed, wanted, trial) {

@@ -19,11 +19,12 @@ export function Trial({ trial, span, changed, trying, stream }) {
   </section>`;
 }
 
+/* What would change comes first. */
 function LabelTrial({ label, found: { present, wanted }, span }) {
   const rows = [
     ...wanted.events.map((each) => ({ ...each, kind: present.events.some((other) => meet(each, other)) ? "same" : "new" })),
     ...present.events.filter((each) => !wanted.events.some((other) => meet(each, other))).map((each) => ({ ...each, kind: "gone" })),
-  ].sort((a, b) => b.started_at_ms - a.started_at_ms);
+  ].sort((a, b) => (a.kind === "same") - (b.kind === "same") || b.started_at_ms - a.started_at_ms);
   return html`<div class="labeltrial"><p><${Tag} label=${label} /> <strong>${text("cameraInstead", counted(wanted), counted(present))}</strong></p>
     <ul>${rows.slice(0, MAX_LISTED).map((each) => html`<li key=${each.kind + each.started_at_ms} class=${each.kind}>
       <button type="button" class="quiet" onClick=${() => span.look(each.started_at_ms)}><span class="mark" aria-hidden="true">${{ same: "=", new: "+", gone: "−" }[each.kind]}</span>

@@ -47,6 +47,8 @@ addWords({
   cameraEvent: "{0}, {1}, {2}",
   cameraStillOpen: "still open",
   cameraNoEvents: "Nothing happened in this time.",
+  cameraList: "List of these {0} events",
+  cameraListOne: "List of this event",
   cameraEventsCut: "More than {0} events happened in this time; the newest are shown.",
   cameraWouldBe: "With the thresholds below: {0}",
 
@@ -79,11 +81,11 @@ addWords({
   cameraDiscard: "Discard changes",
 
   cameraModelUnknown: "The model {0} is not on the API's machine, so its thresholds are not known here.",
-  cameraThresholdsWhat: "An event opens where a score reaches the upper line, once it has lasted for the shortest time, and ends below the lower one.",
+  cameraThresholdsWhat: "An event opens where a score reaches the upper line, once it has lasted so long at least, and ends below the lower one; events that come so soon after another are joined to it.",
   cameraPart_enter: "Opens at",
   cameraPart_exit: "Ends below",
-  cameraPart_min_seconds: "Shortest, s",
-  cameraPart_merge_seconds: "Joined within, s",
+  cameraPart_min_seconds: "At least, s",
+  cameraPart_merge_seconds: "Joined, s",
   cameraPartOf: "{0}: {1}",
   cameraSliderOf: "{0}, slider: {1}",
   cameraModelsOwn: "The model's own",

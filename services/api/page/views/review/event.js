@@ -31,19 +31,19 @@ export function EventPage({ path: [id], query }) {
   useEffect(() => { if (event) setEvery(event.state === "open" || isComing(event) === "soon" ? SOON_MS : isComing(event) ? LATER_MS : 0); }, [event]);
   useEffect(() => follow((kind, told) => { if (!told || told.id === id) read.again(); }), [id]);
   useEffect(() => scrollTo(0, 0), [id]);
-  useMarkReviewed(event);
+  useMarkReviewed(event, read.again);
   const isGone = read.problem?.status === 404 || read.problem?.status === 422;
   if (isGone) return html`<${Empty}><p>${text("eventGone")}</p><p><a href=${backTo(query)}>${text("eventBack")}</a></p><//>`;
   return html`<${Shown} of=${{ ...read, data: event }}>${(shown) => html`<${Whole} event=${shown} query=${query} again=${read.again} />`}<//>`;
 }
 
 /* Who looks at an event has reviewed it. */
-function useMarkReviewed(event) {
+function useMarkReviewed(event, again) {
   const marked = useRef(null);
   useEffect(() => {
     if (!event || marked.current === event.id) return;
     marked.current = event.id;
-    if (!event.reviewed) setReviewed(event, true).catch(() => { marked.current = null; });
+    if (!event.reviewed) setReviewed(event, true).then(again, () => { marked.current = null; });
   }, [event]);
 }
 

@@ -94,7 +94,6 @@ function Chips({ filters }) {
 /* The same events as a file. */
 export function Export({ filters }) {
   const links = [["jsonl", "reviewExportJsonl"], ["csv", "reviewExportCsv"]];
-  return html`<details class="export"><summary class="button">${text("reviewExport")}</summary><div class="panel">
-    ${links.map(([format, words]) => html`<a class="button" download href=${address("/v1/events/export", { ...asked(filters), format }).href}>${text(words)}</a>`)}
-  </div></details>`;
+  return html`<span class="export" role="group" aria-label=${text("reviewExport")}><span class="faint">${text("reviewExport")}</span>
+    ${links.map(([format, words]) => html`<a class="button" download href=${address("/v1/events/export", { ...asked(filters), format }).href}>${text(words)}</a>`)}</span>`;
 }

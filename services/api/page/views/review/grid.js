@@ -1,7 +1,7 @@
 /* A grid of which only what is near the window is drawn, however many events there are: rows of one height. */
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../../lib/html.js";
 
-const WIDEST_PX = 330, GAP_PX = 12, WORDS_PX = 118;
+const WIDEST_PX = 330, GAP_PX = 12, WORDS_PX = 104;
 const SPARE_ROWS = 2, MORE_ROWS = 4;
 
 /* `draw(item, at)` gives a card; `onNearEnd` is called when the last rows are near; `hand` is given {reveal(at), columns}. */

@@ -18,7 +18,7 @@ export function Memory({ event }) {
     <p>${row.words ?? row.needs}</p>
     <div class="meter">${figures.map(([words, field]) => html`<span>${text(words)}</span>
       <progress max="1" value=${row[field]} aria-label=${text(words)}></progress><span class="figures">${numberOf(row[field], 2)}</span>`)}</div>
-    <p class="faint small">${text("memoryHint", event.label)} <a href=${to(["system"])}>${text("memoryCard")}</a></p>
+    <p class="faint small">${text("memoryHint", event.label)} <a href=${to(["system", "models", name])}>${text("memoryCard")}</a></p>
   </section>`;
 }
 

@@ -14,12 +14,12 @@ export function People({ event, acting, again }) {
   const { acknowledged, kept, reviewed } = event, isOperator = may("operator");
   return html`<dl class="why">
     <dt>${text("peopleJudged")}</dt><dd><${Judged} event=${event} again=${again} /></dd>
-    <dt>${text("peopleAcknowledged")}</dt><dd>${acknowledged ? by(acknowledged) : text("peopleNobody")}
-      ${isOperator && !acknowledged && html`<div class="bar">${button("acknowledge", "peopleAcknowledge")}</div>`}</dd>
-    <dt>${text("peopleKept")}</dt><dd>${kept ? by(kept) : text("peopleNobody")}
-      ${isOperator && html`<div class="bar">${button("keep", kept ? "peopleLetGo" : "peopleKeep")}</div>`}</dd>
-    <dt>${text("peopleReviewed")}</dt><dd>${text(reviewed ? "peopleByYou" : "peopleNotByYou")}
-      <div class="bar">${button("reviewed", reviewed ? "peopleMarkUnreviewed" : "peopleMarkReviewed")}</div></dd>
+    <dt>${text("peopleAcknowledged")}</dt><dd class="line"><span>${acknowledged ? by(acknowledged) : text("peopleNobody")}</span>
+      ${isOperator && !acknowledged && button("acknowledge", "peopleAcknowledge")}</dd>
+    <dt>${text("peopleKept")}</dt><dd class="line"><span>${kept ? by(kept) : text("peopleNobody")}</span>
+      ${isOperator && button("keep", kept ? "peopleLetGo" : "peopleKeep")}</dd>
+    <dt>${text("peopleReviewed")}</dt><dd class="line"><span>${text(reviewed ? "peopleByYou" : "peopleNotByYou")}</span>
+      ${button("reviewed", reviewed ? "peopleMarkUnreviewed" : "peopleMarkReviewed")}</dd>
   </dl>`;
 }
 
@@ -32,11 +32,11 @@ function Judged({ event, again }) {
     : text("peopleNobody");
   const say = (verdict) => () => judging.run(verdict, note.trim());
   const button = (verdict, words) => html`<button type="button" disabled=${judging.isRunning} aria-pressed=${String(feedback?.verdict === verdict)}
-    onClick=${say(verdict)}>${text(feedback?.verdict === verdict && feedback.note === note.trim() ? "peopleTakeBack" : words)}</button>`;
+    title=${feedback?.verdict === verdict && feedback.note === note.trim() ? text("peopleTakeBack") : undefined} onClick=${say(verdict)}>${text(words)}</button>`;
   if (!may("operator")) return html`${said}${feedback?.note && html`<p><bdi>${feedback.note}</bdi></p>`}`;
   const problem = judging.problem;
   return html`${said}
     <${Field} label=${text("peopleNote")} hint=${text("peopleNoteHint")} error=${problem && (problem.of("note") ?? (problem.message || text("away")))}>
       ${(given) => html`<textarea ...${given} maxlength="1000" value=${note} onInput=${(typed) => setNote(typed.target.value)}></textarea>`}<//>
-    <div class="bar">${button("right", "peopleSayRight")}${button("wrong", "peopleSayWrong")}</div>`;
+    <div class="bar">${button("right", "actRight")}${button("wrong", "actWrong")}</div>`;
 }

@@ -19,6 +19,6 @@ export function Picture({ event, kind, name }) {
     return html`<span class="no-picture" title=${event.media?.reason}>${text(words)}</span>`;
   }
   const src = `${address(`/v1/events/${event.id}/pictures/${kind}.jpg`).href}#${atMs}`;
-  return html`<img src=${src} loading="lazy" decoding="async" alt=${text("pictureOf", pictureName(kind), event.label, name)}
+  return html`<img src=${src} loading="lazy" decoding="async" alt=${text("pictureOf", pictureName(kind), name)}
     onError=${() => setGone(atMs)} />`;
 }

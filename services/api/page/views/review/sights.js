@@ -17,8 +17,11 @@ function fromOpening(ms, event) {
   return text(after > 0 ? "eventAfter" : "eventBefore", durationOf(Math.abs(after)));
 }
 
+/* As its clip is, so that no picture has bars beside it. */
+const aspectOf = ({ media }) => (media?.clip ? { "--aspect": `${media.clip.width} / ${media.clip.height}` } : {});
+
 export function Large({ event, stream }) {
-  return html`<div class="large">${KINDS.map((kind) => {
+  return html`<div class="large" style=${aspectOf(event)}>${KINDS.map((kind) => {
     const atMs = event.media?.pictures?.[kind];
     return html`<figure><div class="frame"><${Picture} event=${event} kind=${kind} name=${stream.name} /></div>
       <figcaption><strong>${pictureName(kind)}</strong>${atMs !== undefined && html` · ${text("eventAt", exactly(atMs), fromOpening(atMs, event))}`}</figcaption></figure>`;
@@ -42,7 +45,7 @@ export function Film({ event, stream }) {
     event.media.reason,
   ].filter(Boolean).join(" · ");
   const shownMs = clip && Math.round(clip.from_ms + seconds * 1000);
-  return html`<div class="film"><${Clip} event=${event} name=${stream.name} controls preload="metadata" ref=${video} /></div>
+  return html`<div class="film" style=${aspectOf(event)}><${Clip} event=${event} name=${stream.name} controls preload="metadata" ref=${video} /></div>
     ${clip && html`<p class="figures">${text("clipShown", exactly(shownMs))} (${fromOpening(shownMs, event)}) · ${facts} ·
       ${" "}<a href=${clipAddress(event)} download=${`${event.id}.mp4`}>${text("clipSave")}</a></p>`}`;
 }

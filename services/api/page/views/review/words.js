@@ -78,7 +78,7 @@ addWords({
   pictureBefore: "before",
   pictureOpening: "opening",
   picturePeak: "peak",
-  pictureOf: "{0}: {1} on {2}",
+  pictureOf: "{0} on {1}",
   pictureComing: "not there yet",
   pictureNone: "no picture",
   pictureGone: "gone",

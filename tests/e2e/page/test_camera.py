@@ -1,0 +1,180 @@
+"""One camera: its picture, its past, thresholds that are tried, and what is asked of it."""
+
+import re
+
+import pytest
+from browser import Complaints
+from patience import eventually
+from playwright.sync_api import Page, expect
+
+from page.conftest import OpenTab
+from page.house import House
+
+GATE = "gate"
+LABEL = "moved"
+SHOWN = "(image) => image.complete && image.naturalWidth > 0"
+
+
+@pytest.fixture
+def gate(page: Page, house: House) -> Page:
+    """A camera that is knocked, in its view."""
+    house.play(GATE, house.render(LABEL), name="Gate", groups=["north"])
+    page.goto(f"{house.url}/#/camera/{GATE}")
+    expect(page.get_by_role("heading", name="Gate")).to_be_visible()
+    return page
+
+
+def asked(house: House, field: str) -> object:
+    return house.ask("GET", f"/v1/streams/{GATE}")[field]
+
+
+def clip_of(house: House) -> dict[str, object]:
+    """Its first event that has one."""
+
+    def found() -> dict[str, object] | None:
+        events = house.ask("GET", "/v1/events", stream_id=GATE)["items"]
+        return next((each for each in reversed(events) if each["media"] and each["media"]["clip"]), None)
+
+    event: dict[str, object] = eventually(found, "an event with its clip")
+    return event
+
+
+def test_it_is_seen_live_with_its_scores_and_as_it_was(gate: Page, house: House) -> None:
+    live = gate.get_by_role("img", name="Live picture of Gate")
+    eventually(lambda: live.evaluate(SHOWN), "the live picture")
+    switch = gate.get_by_role("list", name="Labels").get_by_role("button", name=re.compile(rf"{LABEL} \d\.\d\d"))
+    expect(switch).to_have_attribute("aria-pressed", "true")
+    switch.click()
+    expect(switch).to_have_attribute("aria-pressed", "false")
+    switch.click()
+    drawing = gate.locator(".u-over").bounding_box()
+    assert drawing
+    gate.mouse.move(drawing["x"] + drawing["width"] - 40, drawing["y"] + 60)
+    gate.mouse.move(drawing["x"] + drawing["width"] - 3, drawing["y"] + 60)
+    expect(gate.locator("figcaption")).to_contain_text("Kept frame")
+    moment = gate.get_by_role("img", name="Gate at the moment")
+    eventually(lambda: moment.evaluate(SHOWN), "a kept frame")
+    event = clip_of(house)
+    gate.get_by_text("List of th").click()
+    gate.locator(f".list a[href='#/event/{event['id']}']").focus()
+    expect(gate.locator("figcaption")).to_contain_text("From a clip")
+    eventually(lambda: gate.locator("video").evaluate("(film) => film.readyState >= 2 && film.currentTime > 0"), "it")
+    gate.locator(".strip .bar").first.click()
+    gate.wait_for_url("**/#/event/gate.*")
+
+
+def test_it_is_dragged_and_moved_by_keys_through_time_and_back(gate: Page) -> None:
+    live = gate.get_by_role("button", name="Live", exact=True)
+    expect(live).to_have_attribute("aria-pressed", "true")
+    drawing = gate.locator(".u-over").bounding_box()
+    assert drawing
+    gate.get_by_role("button", name="60 s").click()
+    eventually(lambda: gate.locator(".legend .value").first.inner_text() != "–", "scores")
+    chart = gate.get_by_role("group", name="Scores over time")
+    chart.focus()
+    gate.keyboard.press("ArrowLeft")
+    expect(gate.get_by_role("button", name="Back to live")).to_be_visible()
+    gate.keyboard.press("Escape")
+    expect(gate.get_by_role("button", name="Back to live")).to_have_count(0)
+    gate.mouse.move(drawing["x"] + 100, drawing["y"] + 60)
+    gate.mouse.down()
+    gate.mouse.move(drawing["x"] + 400, drawing["y"] + 60, steps=4)
+    gate.mouse.up()
+    gate.keyboard.press("End")
+    expect(live).to_have_attribute("aria-pressed", "true")
+
+
+def test_thresholds_are_tried_on_the_past_before_they_are_saved(gate: Page, house: House) -> None:
+    house.event(GATE, label=LABEL, state="closed")
+    gate.get_by_role("slider", name=f"Opens at, slider: {LABEL}").fill("0.99")
+    trial = gate.get_by_role("region", name="What these thresholds would have given")
+    expect(trial).to_contain_text(re.compile(r"\d+ events? instead of [1-9]\d* event"))
+    expect(trial.locator("li").first).to_be_visible()
+    assert LABEL not in asked(house, "thresholds")  # type: ignore[operator]
+    save = gate.get_by_role("button", name="Save")
+    save.click()
+    expect(save).to_be_disabled()
+    expect(trial).to_have_count(0)
+    assert house.ask("GET", f"/v1/streams/{GATE}")["thresholds"][LABEL] == {
+        **{"enter": 0.99, "exit": house.ask("GET", "/v1/models")["items"][0]["thresholds"][LABEL]["exit"]},
+        **{"min_seconds": None, "merge_seconds": None},
+    }
+    gate.get_by_role("spinbutton", name=f"Ends below: {LABEL}").fill("0.995")
+    expect(gate.get_by_text("An event must end at or below where it opens.")).to_be_visible()
+    expect(save).to_be_disabled()
+    gate.get_by_role("button", name="Discard changes").click()
+    gate.get_by_role("button", name=f"The model's own thresholds for {LABEL}").click()
+    save.click()
+    eventually(lambda: asked(house, "thresholds") == {}, "the model's own")
+
+
+def test_who_was_slower_is_told_and_changes_nothing(gate: Page, house: House) -> None:
+    gate.get_by_role("button", name="Camera", exact=True).click()
+    gate.get_by_label("Tags").fill("mine")
+    house.ask("PATCH", f"/v1/streams/{GATE}", {"tags": ["theirs"]})
+    conflict = gate.get_by_text("Somebody else changed this camera meanwhile.")
+    expect(conflict).to_be_visible()
+    expect(gate.get_by_role("button", name="Save")).to_be_disabled()
+    gate.get_by_role("button", name="Show what is so now").click()
+    expect(gate.get_by_label("Tags")).to_have_value("theirs")
+    assert asked(house, "tags") == ["theirs"]
+
+
+def test_what_is_refused_stands_beside_its_field(gate: Page, house: House, complaints: Complaints) -> None:
+    complaints.expect(rf"422 .*/v1/streams/{GATE}\)$")
+    gate.get_by_role("button", name="Camera", exact=True).click()
+    gate.get_by_label("Tags").fill("a b!c")
+    gate.get_by_role("button", name="Save").click()
+    expect(gate.locator(".field.wrong .error")).to_contain_text("tags.1")
+    gate.get_by_label("Tags").fill("a, b")
+    gate.get_by_label("Frames per second to look at").fill("4")
+    gate.get_by_role("button", name="Try this source").click()
+    expect(gate.get_by_text("It gives pictures.")).to_be_visible()
+    gate.get_by_role("button", name="Save").click()
+    eventually(lambda: (asked(house, "tags"), asked(house, "fps")) == (["a", "b"], 4), "what was saved")
+
+
+def test_delivery_is_asked_for(gate: Page, house: House) -> None:
+    gate.get_by_role("button", name="Delivery", exact=True).click()
+    gate.get_by_label("Maintenance", exact=True).check()
+    gate.get_by_label("Deliver only what begins in these hours").check()
+    gate.get_by_role("button", name="Sat").click()
+    gate.get_by_label("Severity: glitch").select_option("notice")
+    gate.get_by_label("Rest after one was delivered, seconds: glitch").fill("60")
+    gate.get_by_role("button", name="Save").click()
+    expect(gate.get_by_text("Maintenance: nothing is delivered")).to_be_visible()
+    hours = {"days": ["mon", "tue", "wed", "thu", "fri", "sat"], "begin": "18:00", "end": "07:00"}
+    assert asked(house, "schedule") == {"time_zone": "Europe/Berlin", "hours": [hours]}
+    rule = {"severity": "notice", "cooldown_seconds": 60.0, "min_seconds": 0.0}
+    assert (asked(house, "maintenance"), asked(house, "delivery")) == (True, {"glitch": rule})
+
+
+def test_it_is_paused_forgets_and_goes(gate: Page, house: House) -> None:
+    gate.get_by_role("button", name="Pause").click()
+    expect(gate.get_by_text("● Paused")).to_be_visible()
+    gate.get_by_role("button", name="Resume").click()
+    expect(gate.get_by_text("● Live")).to_be_visible()
+    gate.get_by_role("button", name="New normal").click()
+    gate.get_by_role("button", name="Take this as usual").click()
+    expect(gate.get_by_role("dialog")).to_have_count(0)
+    gate.get_by_role("button", name="Remove…").click()
+    remove = gate.get_by_role("dialog").get_by_role("button", name="Remove", exact=True)
+    expect(remove).to_be_disabled()
+    gate.get_by_label("Type its name to remove it").fill("Gate")
+    remove.click()
+    gate.wait_for_url("**/#/wall")
+    assert GATE not in [each["id"] for each in house.ask("GET", "/v1/streams")["items"]]
+
+
+def test_a_viewer_may_try_thresholds_and_save_none(open_tab: OpenTab, house: House) -> None:
+    page = house.enter(open_tab(width=390), house.new_key("viewer")[1], "#/camera/yard")
+    page.get_by_role("slider", name="Opens at, slider: activity").fill("0.05")
+    expect(page.get_by_role("region", name="What these thresholds would have given")).to_contain_text("instead of")
+    for name in ("Save", "Pause", "Remove…", "New normal", "Camera", "Delivery"):
+        expect(page.get_by_role("button", name=name, exact=True)).to_have_count(0)
+
+
+def test_one_that_is_not_there_is_said_to_be_so(page: Page, house: House, complaints: Complaints) -> None:
+    complaints.expect(r"404 .*/v1/streams/nobody\)$")
+    page.goto(f"{house.url}/#/camera/nobody")
+    expect(page.get_by_text("There is no camera “nobody”")).to_be_visible()
