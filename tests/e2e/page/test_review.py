@@ -103,7 +103,7 @@ def test_by_keyboard_alone(page: Page, past: Past) -> None:
     page.keyboard.press("v")
     expect(cards.nth(0).get_by_role("button", name="Reviewed")).to_have_attribute("aria-pressed", "true")
     page.keyboard.press(" ")
-    expect(cards.nth(0)).to_contain_text("No recorder runs")
+    expect(cards.nth(0)).to_contain_text("There is no clip: no frame of it was left")
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keys of the review")).to_contain_text("play the clip")
     page.keyboard.press("Escape")
@@ -147,9 +147,9 @@ def test_what_happens_shows_by_itself_and_moves_nothing_under_the_reader(page: P
     page.mouse.wheel(0, 900)
     eventually(lambda: page.evaluate("scrollY") > 500, "it is scrolled")
     before = page.evaluate("document.elementFromPoint(200, 600).closest('article').id")
-    past.happens(101)
-    past.happens(102, severity="notice")
-    past.happens(103)
+    past.happens(101, state="open")
+    past.happens(102, state="open", severity="notice")
+    past.happens(103, state="open")
     bar = page.get_by_role("button", name="2 new events")
     expect(bar).to_be_visible()
     assert page.evaluate("document.elementFromPoint(200, 600).closest('article').id") == before
@@ -200,6 +200,7 @@ def test_a_viewer_reviews_and_is_offered_no_more(
     event_id = past.happens(0)
     page = house.enter(open_tab(), house.new_key("viewer")[1])
     cards = past.show(page)
+    expect(cards).to_have_count(1)
     assert cards.first.get_by_role("button").all_inner_texts() == ["Reviewed"]
     page.keyboard.press("j")
     for key in "rwas":
