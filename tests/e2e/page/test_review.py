@@ -107,6 +107,8 @@ def test_by_keyboard_alone(page: Page, past: Past) -> None:
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keys of the review")).to_contain_text("play the clip")
     page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(cards.nth(0)).to_be_focused()
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/#/event/{newer}?stream={past.id}")
     page.keyboard.press("j")

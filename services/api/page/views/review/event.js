@@ -66,8 +66,10 @@ function Whole({ event, query, again }) {
     <div class="columns">
       <div>
         <section class="panel"><header><h2>${text("eventSeen")}</h2></header><${Large} event=${event} stream=${stream} /></section>
-        <section class="panel"><header><h2>${text("eventClip")}</h2></header><${Film} event=${event} stream=${stream} /></section>
-        <section class="panel"><header><h2>${text("eventScores")}</h2></header><${ScoreChart} event=${event} /></section>
+        <div class="beside">
+          <section class="panel"><header><h2>${text("eventClip")}</h2></header><${Film} event=${event} stream=${stream} /></section>
+          <section class="panel"><header><h2>${text("eventScores")}</h2></header><${ScoreChart} event=${event} /></section>
+        </div>
       </div>
       <div>
         <section class="panel"><header><h2>${text("eventPeople")}</h2></header><${People} event=${event} acting=${acting} again=${again} /></section>
