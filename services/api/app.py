@@ -29,7 +29,6 @@ from services.api.routes import (
     models,
     operations,
     page,
-    probes,
     reviews,
     scores,
     streams,
@@ -101,7 +100,6 @@ def _include_routes(app: FastAPI) -> None:
     for module in (
         streams,
         live,
-        probes,
         scores,
         reviews,
         events,

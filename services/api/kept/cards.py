@@ -60,15 +60,19 @@ def read_card(folder: Path) -> Card | None:
 def _figures(lines: Sequence[str]) -> Iterator[LabelFigures]:
     """The rows of the table that are a label's."""
     begin = next((number for number, line in enumerate(lines) if _cells(line) == HEADINGS), len(lines))
-    said = dict(found.groups() for line in lines[begin:] if (found := WORDS.fullmatch(line)))
+    said = {found[1]: found[2] for line in lines[begin:] if (found := WORDS.fullmatch(line))}
     for line in lines[begin + 2 :]:
         cells = _cells(line)
         if len(cells) != len(HEADINGS):
             return
         label = cells[0].strip("`")
         if cells[0] == f"`{label}`" and LABEL.match(label):
-            found = [float(cell) if FIGURE.fullmatch(cell) else None for cell in cells[1:6]]
-            yield LabelFigures(label, *found, needs=cells[6][:100], words=said.get(label))
+            ap, ap_one, ap_shuffled, f1, f1_one = map(_figure, cells[1:6])
+            yield LabelFigures(label, ap, ap_one, ap_shuffled, f1, f1_one, cells[6][:100], said.get(label))
+
+
+def _figure(cell: str) -> float | None:
+    return float(cell) if FIGURE.fullmatch(cell) else None
 
 
 def _cells(line: str) -> list[str]:

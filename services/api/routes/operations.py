@@ -26,6 +26,7 @@ from services.api.schemas.streams import StreamView
 from services.api.security.access import CallerOf
 from shared.store.keys import NEEDED, Role, partition_of
 from shared.store.leases import living_workers
+from shared.streams import StreamState
 
 BATCH = 1000
 
@@ -95,7 +96,7 @@ def list_workers(
 @router.get("/system", responses=errors(503))
 def show_system(context: Context) -> SystemView:
     """What Redis holds and how it keeps it, how many streams are in which state, and the room that media takes."""
-    ids, states = context.registry.ids(), Counter[str]()
+    ids, states = context.registry.ids(), Counter[StreamState]()
     for start in range(0, len(ids), BATCH):
         states.update(StreamView.of(record).state for record in context.registry.records(ids[start : start + BATCH]))
     used, limit = TotalBytes(context.client).told()

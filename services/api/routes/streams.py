@@ -1,4 +1,4 @@
-"""Streams: register, replace, list, show, change, pause, remove."""
+"""Streams: try, register, replace, list, show, change, pause, remove."""
 
 import logging
 from collections.abc import Collection, Sequence
@@ -12,6 +12,7 @@ from services.api.openapi.docs import errors, with_headers
 from services.api.protocol.paging import cursor_of, parts_of
 from services.api.protocol.parameters import Cursor, StreamIdPath
 from services.api.protocol.preconditions import Preconditions, SeenOf, SeenOrNewOf, etag_of
+from services.api.schemas.probes import ProbeCreate, ProbeView
 from services.api.schemas.streams import StreamChange, StreamCreate, StreamPage, StreamPut, StreamView
 from services.api.security.access import CallerOf
 from services.api.security.audit import Changes, ChangesOf
@@ -32,6 +33,16 @@ StatesQuery = Annotated[
 log = logging.getLogger(__name__)
 
 router = APIRouter(prefix="/v1/streams", tags=["streams"])
+
+
+@router.post("/probe", responses=errors(400, 413, 429, 503))
+async def probe_source(wanted: ProbeCreate, context: Context) -> ProbeView:
+    """Has an ingest worker open a source, and says what it is, with its first picture, or why it gives none.
+
+    That a source does not work is an answer like any other: 200 with `ok` false and the reason. One that gives no
+    picture within 15 s does not work; where others are tried first, the answer takes up to 35 s.
+    """
+    return await context.prober.probe(wanted)
 
 
 @router.post("", status_code=201, responses=with_headers(201, ETAG | LOCATION) | errors(400, 409, 413, 503))

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.api.schemas import examples
+from services.api.schemas import service_examples as examples
 from shared.manifest import InputSpec, Thresholds
 from shared.store.keys import Role
 from shared.streams import StreamState

@@ -72,6 +72,19 @@ def test_many_are_judged_and_added_and_no_login_is_shown_back(page: Page, house:
     assert {"vtest", "room001"} <= {each["id"] for each in house.ask("GET", "/v1/streams")["items"]}
 
 
+def test_what_is_being_added_waits_for_an_api_that_is_away(page: Page, house: House, complaints: Complaints) -> None:
+    complaints.expect("ERR_INTERNET_DISCONNECTED")
+    page.goto(f"{house.url}/#/add/many")
+    page.get_by_label("One camera a line").fill("rtsp://127.0.0.1:1/late-1\nrtsp://127.0.0.1:1/late-2")
+    page.get_by_role("button", name="Check").click()
+    page.get_by_role("button", name="Add 2").wait_for()
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Add 2").click()
+    expect(page.get_by_text("The API is away; it goes on as soon as it is back.")).to_be_visible()
+    page.context.set_offline(False)
+    expect(page.get_by_text("All 2 are added.")).to_be_visible()
+
+
 def test_a_viewer_is_offered_no_form(viewer_page: Page, house: House) -> None:
     viewer_page.goto(f"{house.url}/#/add")
     expect(viewer_page.get_by_text("Your key reads only.")).to_be_visible()

@@ -28,7 +28,7 @@ Object.defineProperty(WebSocket.prototype, "onmessage", {
 });
 """
 """No picture comes any more once the page is muted."""
-VIEW = {
+VIEW: dict[str, Any] = {
     "id": "a", "name": "A", "groups": [], "tags": [], "state": "live", "reason": None, "maintenance": False, "fps": 5.0,
     "pace": "live", "duration_seconds": None, "offline_seconds": 30.0, "next_attempt_at_ms": None, "lag_frames": 0,
     "frames_processed": 100, "last_frame_at_ms": 1_000_000,

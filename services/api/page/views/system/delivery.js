@@ -23,7 +23,7 @@ export function Delivery() {
       <button type="button" class="main" onClick=${() => setShown({ kind: "add" })}>${text("sysAddTarget")}</button></header>
     <p class="faint sys-lead">${text("sysTargetsHint")}</p>
     <${Shown} of=${read}>${({ items }) => (items.length
-      ? html`<div class="scroll"><table class="sys-targets">
+      ? html`<div class="scroll"><table class="sys-targets sys-stack">
           <thead><tr>${["sysId", "sysKind", "sysUrl", "sysFilters", "sysState", "sysActions"].map((name) => html`<th scope="col">${text(name)}</th>`)}</tr></thead>
           <tbody>${items.map((each) => html`<${Row} key=${each.id} target=${each} again=${read.again} show=${(kind) => setShown({ kind, target: each })} />`)}</tbody>
         </table></div>`
@@ -41,10 +41,10 @@ function Row({ target, again, show }) {
   const turning = useAction(async () => { await ask("PATCH", at(target.id), { body: { enabled: !target.enabled } }); again(); });
   return html`<tr>
     <td class="mono">${target.id}</td>
-    <td>${text(`sysKind_${target.kind}`)}</td>
-    <td class="mono">${target.url}</td>
-    <td>${filtersOf(target)}</td>
-    <td><span class=${target.enabled && !target.reason ? "good" : "warn"}>${text(target.enabled ? "sysEnabled" : "sysDisabled")}</span>
+    <td data-name=${text("sysKind")}>${text(`sysKind_${target.kind}`)}</td>
+    <td data-name=${text("sysUrl")} class="mono">${target.url}</td>
+    <td data-name=${text("sysFilters")}>${filtersOf(target)}</td>
+    <td data-name=${text("sysState")}><span class=${target.enabled && !target.reason ? "good" : "warn"}>${text(target.enabled ? "sysEnabled" : "sysDisabled")}</span>
       ${target.reason && html`<p class="warn small">${target.reason}</p>`}</td>
     <td><div class="sys-actions">
       <button type="button" disabled=${testing.isRunning} onClick=${testing.run} aria-label=${`${text("sysTest")}: ${target.id}`}>${text(testing.isRunning ? "sysTesting" : "sysTest")}</button>

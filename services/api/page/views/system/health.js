@@ -27,17 +27,20 @@ function Away() {
   )}<//>`;
 }
 
+/* Those that lasted into the last day: what began the day before is looked at, too, and whoever is away now, since whenever. */
 async function offlineEvents(abort) {
-  const since = present() - DAY_MS, events = [];
-  for await (const items of pagesOf("/v1/events", { label: "offline", since_ms: since, limit: 500 }, abort)) {
-    events.push(...items);
-    if (events.length >= MAX_EVENTS) return { events, since, isMore: true };
+  const since = present() - DAY_MS, found = new Map();
+  for (const which of [{ state: "open" }, { since_ms: since - DAY_MS }]) {
+    for await (const items of pagesOf("/v1/events", { label: "offline", limit: 500, ...which }, abort)) {
+      for (const event of items) if ((event.ended_at_ms ?? Infinity) >= since) found.set(event.id, event);
+      if (found.size >= MAX_EVENTS) return { events: [...found.values()], since, isMore: true };
+    }
   }
-  return { events, since, isMore: false };
+  return { events: [...found.values()], since, isMore: false };
 }
 
 function AwayTable({ events, since, isMore }) {
-  const cameras = useMemo(() => byCamera(events), [events]);
+  const cameras = useMemo(() => byCamera(events, since), [events]);
   const words = isMore ? text("sysOfflineMore", numberOf(events.length)) : text("sysOfflineSome", numberOf(events.length), numberOf(cameras.length));
   return html`<p>${words}</p>
     <${Hours} events=${events} since=${since} />
@@ -49,13 +52,13 @@ function AwayTable({ events, since, isMore }) {
       </tr>`)}</tbody></table></div>`;
 }
 
-/* The longest away first. */
-function byCamera(events) {
+/* The longest away first, by what of it lies in the last day. */
+function byCamera(events, since) {
   const found = new Map();
   for (const { stream_id: id, started_at_ms: from, ended_at_ms: until } of events) {
     const each = found.get(id) ?? { id, times: 0, awayMs: 0, isAway: false };
     each.times += 1;
-    each.awayMs += Math.max(0, (until ?? present()) - from);
+    each.awayMs += Math.max(0, (until ?? present()) - Math.max(from, since));
     each.isAway ||= until === null;
     found.set(id, each);
   }
@@ -65,8 +68,8 @@ function byCamera(events) {
 /* When it was: a bar an hour. */
 function Hours({ events, since }) {
   const counts = Array(24).fill(0);
-  for (const { started_at_ms: at } of events) counts[Math.min(23, Math.max(0, Math.floor((at - since) / HOUR_MS)))] += 1;
-  const most = Math.max(...counts);
+  for (const { started_at_ms: at } of events) if (at >= since) counts[Math.min(23, Math.floor((at - since) / HOUR_MS))] += 1;
+  const most = Math.max(1, ...counts);
   return html`<ol class="sys-hours" aria-label=${text("sysHours")}>
     ${counts.map((count, hour) => {
       const words = text("sysHour", timeOf(since + hour * HOUR_MS), count);

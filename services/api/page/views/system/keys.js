@@ -35,15 +35,15 @@ function Lists({ keys, revoke }) {
     ${useless.length > 0 && html`<details><summary>${text("sysUseless", numberOf(useless.length))}</summary><${Table} keys=${useless} /></details>`}`;
 }
 
-const Table = ({ keys, revoke }) => html`<div class="scroll"><table>
+const Table = ({ keys, revoke }) => html`<div class="scroll"><table class="sys-stack">
   <thead><tr>${["sysKeyName", "sysRole", "sysGroups", "sysLastUsed", "sysExpires", ...(revoke ? ["sysActions"] : [])].map((name) => html`<th scope="col">${text(name)}</th>`)}</tr></thead>
   <tbody>${keys.map((key) => html`<tr key=${key.id}>
     <td><bdi>${key.name}</bdi> ${key.id === session.value.key_id && html`<span class="tag good">${text("sysOwn")}</span>`}
       <br /><span class="mono faint">${key.id}</span> ${key.created_at_ms === null && html`<span class="faint small">${text("sysOfSettings")}</span>`}</td>
-    <td>${key.role}</td>
-    <td>${key.groups.join(", ") || text("sysAllGroups")}</td>
-    <td>${key.last_used_at_ms ? html`<${Age} ms=${key.last_used_at_ms} />` : text("sysUnused")}</td>
-    <td><${End} of=${key} /></td>
+    <td data-name=${text("sysRole")}>${key.role}</td>
+    <td data-name=${text("sysGroups")}>${key.groups.join(", ") || text("sysAllGroups")}</td>
+    <td data-name=${text("sysLastUsed")}>${key.last_used_at_ms ? html`<${Age} ms=${key.last_used_at_ms} />` : text("sysUnused")}</td>
+    <td data-name=${text("sysExpires")}><${End} of=${key} /></td>
     ${revoke && html`<td><button type="button" class="danger" onClick=${() => revoke(key)}>${text("sysRevoke")}</button></td>`}
   </tr>`)}</tbody>
 </table></div>`;

@@ -49,7 +49,7 @@ addWords({
   sysOfflineTitle: "Cameras away",
   sysOfflineNone: "No camera was away.",
   sysOfflineSome: "Times: {0}. Cameras: {1}.",
-  sysOfflineMore: "More than {0} times; the newest are counted.",
+  sysOfflineMore: "{0} times or more; the newest are counted.",
   sysHours: "Cameras that went away, by hour",
   sysDayAgo: "24 h ago", sysNow: "now",
   sysHour: "{0}: {1}",
