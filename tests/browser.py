@@ -38,7 +38,7 @@ class Complaints:
     def check(self) -> None:
         """Fails where there was one that nobody expected."""
         wrong = [each for each in self._heard if not any(re.search(pattern, each) for pattern in self._expected)]
-        assert wrong == []
+        assert not wrong, "\n".join(wrong)
 
     def _take_message(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "assert"}:

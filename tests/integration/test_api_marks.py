@@ -35,9 +35,13 @@ def test_what_people_say_of_an_event_is_shown_and_told(api: RunningApi, redis_cl
         ids = [event["id"] for event in api.http.get("/v1/events").json()["items"]]
         assert ids == [younger, kept["id"], older]
         page = api.http.get("/v1/events?limit=1").json()
-        assert api.http.get(f"/v1/events?limit=1&cursor={page['next']}").json()["items"] == [{**kept, "reviewed": False}]
+        assert api.http.get(f"/v1/events?limit=1&cursor={page['next']}").json()["items"] == [
+            {**kept, "reviewed": False}
+        ]
         assert api.http.get(f"/v1/events?label=frozen&stream_id=a&until_ms={BASE_MS + 9}").json()["items"] == []
-        assert api.http.get(f"/v1/events?since_ms={BASE_MS}&until_ms={BASE_MS + 1}").json()["items"] == [{**kept, "reviewed": False}]
+        assert api.http.get(f"/v1/events?since_ms={BASE_MS}&until_ms={BASE_MS + 1}").json()["items"] == [
+            {**kept, "reviewed": False}
+        ]
         assert api.http.delete(f"{path}/feedback").json() == {**kept, "feedback": None}
         assert api.http.delete(f"{path}/keep").json()["kept"] is None
         assert api.http.delete(path).status_code == 204

@@ -34,7 +34,7 @@ def test_what_redis_keeps_is_told_in_each_of_its_ways(redis_client: redis.Redis)
         (found,) = servers_of(redis_client)
         return found.persists
 
-    before = redis_client.config_get("save")["save"] or ""
+    before = str(redis_client.config_get("save")["save"])
     try:
         redis_client.config_set("save", "")
         assert kept() == "nothing"

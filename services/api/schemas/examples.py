@@ -153,30 +153,6 @@ SCORES: dict[str, Any] = {
     "next_since_ms": 1753430000126,
 }
 
-PREVIEW_ASKED: dict[str, Any] = {"thresholds": {"moved": {"enter": 0.8}}, "since_ms": 1753429688000}
-
-_FOUND: dict[str, Any] = {"started_at_ms": 1753430000125, "ended_at_ms": 1753430004375, "peak_score": 0.97}
-
-PREVIEW: dict[str, Any] = {
-    "from_ms": 1753429688000,
-    "until_ms": 1753430287875,
-    "num_frames": 4800,
-    "labels": {
-        "moved": {
-            "present": {
-                "thresholds": {"enter": 0.5, "exit": 0.3, "min_seconds": 0.5, "merge_seconds": 1.0},
-                "num_events": 2,
-                "events": [{"started_at_ms": 1753429900000, "ended_at_ms": 1753429901000, "peak_score": 0.61}, _FOUND],
-            },
-            "wanted": {
-                "thresholds": {"enter": 0.8, "exit": 0.3, "min_seconds": 0.5, "merge_seconds": 1.0},
-                "num_events": 1,
-                "events": [_FOUND],
-            },
-        }
-    },
-}
-
 TARGET: dict[str, Any] = {
     "id": "home",
     "kind": "webhook",

@@ -70,7 +70,7 @@ class TileReader:
             self._forget_all_but(())
 
     def show(self, viewer: Viewer, rates: Mapping[str, float]) -> None:
-        """Has the viewer get these streams, at most at these rates, and at once what is known of those that are new to it."""
+        """Has the viewer get these streams, at most at these rates; of new ones at once what is known of them."""
         seen = viewer.rates
         viewer.ask_for(rates)
         now = asyncio.get_running_loop().time()

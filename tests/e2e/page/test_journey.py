@@ -81,7 +81,7 @@ def look_at_it(page: Page, card: Locator, house: House) -> str:
     page.wait_for_url("**/#/event/*")
     event_id = page.url.rpartition("/")[2].partition("?")[0]
     for kind in ("before", "opening", "peak"):
-        picture = page.get_by_role("img", name=f"{kind}: {LABEL} on {NAME}")
+        picture = page.get_by_role("img", name=f"{kind} on {NAME}")
         assert picture.evaluate("(image) => image.decode().then(() => image.naturalWidth)") >= 192, kind
     clip = page.locator("video")
     clip.evaluate("(video) => video.play()")

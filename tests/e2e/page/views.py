@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from patience import eventually
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from page.house import House
 
@@ -43,6 +43,6 @@ def show(house: House, page: Page, places: Mapping[str, str], view: str) -> Page
         page.get_by_label("Key").wait_for()
     else:
         house.enter(page, place=places[view])
-        page.locator("main .loading").wait_for(state="detached")
+        expect(page.locator("main .loading[role=status]")).to_have_count(0)
         page.wait_for_timeout(SETTLE_MS)
     return page

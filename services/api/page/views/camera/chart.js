@@ -42,7 +42,7 @@ export function Chart({ scores, span, labels, hidden, limits, tried, frameMs }) 
   });
   return html`<div class="chart" ref=${box} tabindex="0" role="group" aria-label=${text("cameraChart")} aria-describedby="chart-keys"
     onKeyDown=${(event) => hearKey(event, span)}></div>
-    <p id="chart-keys" class="faint small keys">${text("cameraChartKeys")}</p>`;
+    <p id="chart-keys" class="faint small keyhint">${text("cameraChartKeys")}</p>`;
 }
 
 function optionsOf(labels, span, given) {
@@ -78,10 +78,10 @@ function fill(plot, scores, labels, frameMs) {
   const withHoles = (column, inHole) => {
     if (!column) return new Array(times.length + holes.length).fill(null);
     if (!holes.length) return column;
-    const out = [];
+    const pieces = [];
     let from = 0;
-    for (const at of holes) { out.push(...column.slice(from, at), inHole(at)); from = at; }
-    return out.concat(column.slice(from));
+    for (const at of holes) { pieces.push(column.slice(from, at), [inHole(at)]); from = at; }
+    return [].concat(...pieces, column.slice(from));
   };
   plot.setData([withHoles(times, (at) => times[at - 1] + 1), ...columns.map((column) => withHoles(column, () => null))], false);
   plot.redraw(true, false);

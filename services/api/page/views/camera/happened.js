@@ -7,6 +7,8 @@ export const MAX_SHOWN = 500;
 const MAX_KEPT = 2000;
 const MARGIN_MS = 600_000; /* so long before what is seen one may have begun that ends in it */
 const PAUSE_MS = 250;
+const AROUND_MS = 60_000; /* no clip goes further before or after its event's opening */
+const AGAIN_MS = 2000;
 
 export class Happened {
   constructor(streamId) {
@@ -18,6 +20,7 @@ export class Happened {
     this.span = null;
     this.asked = null;
     this.timer = null;
+    this.lookedAt = new Map(); /* event id → when its clip was last asked for */
     this.leave = follow((kind, event) => this.#hear(kind, event));
   }
 
@@ -41,6 +44,21 @@ export class Happened {
     if (this.span[0] >= since && this.span[1] <= until) return;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.#load(), PAUSE_MS);
+  }
+
+  /* The event whose clip shows a time, within `nearMs`, or undefined. The feed does not tell of clips: where one may have
+     been cut meanwhile, its event is read anew. */
+  async withClip(ms, nearMs) {
+    const all = () => [...new Map([...open.value, ...this.events.value]).values()].filter((each) => each.stream_id === this.streamId);
+    const shows = ({ media }) => media?.clip && ms >= media.clip.from_ms - nearMs && ms <= media.clip.to_ms + nearMs;
+    const found = all().find(shows);
+    if (found) return found;
+    const may = all().find((each) => (each.media?.state ?? "recording") === "recording" && Math.abs(each.started_at_ms - ms) < AROUND_MS
+      && Date.now() - (this.lookedAt.get(each.id) ?? 0) > AGAIN_MS);
+    if (!may) return undefined;
+    this.lookedAt.set(may.id, Date.now());
+    this.#take([await ask("GET", `/v1/events/${encodeURIComponent(may.id)}`, { abort: this.abort.signal })]);
+    return this.withClip(ms, nearMs);
   }
 
   async #load() {

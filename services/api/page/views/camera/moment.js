@@ -16,7 +16,9 @@ export function useMoment(stream, ms, happened, newestMs) {
     const timer = setTimeout(async () => {
       const atMs = Math.round(ms);
       const frame = newestMs() !== null && atMs > oldest.current && (await frameNear(stream.id, atMs, abort.signal, oldest));
-      if (!abort.signal.aborted) setShown(frame || clipOf(happened, atMs) || { kind: "none" });
+      const kept = frame || (await clipAt(happened, atMs));
+      if (!abort.signal.aborted) setShown(kept || { kind: "none" });
+      else if (frame) URL.revokeObjectURL(frame.url);
     }, PAUSE_MS);
     return () => { abort.abort(); clearTimeout(timer); };
   }, [stream.id, ms]);
@@ -38,9 +40,8 @@ async function frameNear(streamId, atMs, signal, oldest) {
   }
 }
 
-function clipOf(happened, atMs) {
-  const fits = ({ media }) => media?.clip && atMs >= media.clip.from_ms - NEAR_MS && atMs <= media.clip.to_ms + NEAR_MS;
-  const event = [...happened.events.peek().values()].find(fits);
+async function clipAt(happened, atMs) {
+  const event = await happened.withClip(atMs, NEAR_MS).catch(() => undefined);
   if (!event) return null;
   const { from_ms: fromMs, to_ms: toMs } = event.media.clip;
   const shownMs = Math.min(toMs, Math.max(fromMs, atMs));

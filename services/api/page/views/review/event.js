@@ -34,7 +34,7 @@ export function EventPage({ path: [id], query }) {
   useMarkReviewed(event, read.again);
   const isGone = read.problem?.status === 404 || read.problem?.status === 422;
   if (isGone) return html`<${Empty}><p>${text("eventGone")}</p><p><a href=${backTo(query)}>${text("eventBack")}</a></p><//>`;
-  return html`<${Shown} of=${{ ...read, data: event }}>${(shown) => html`<${Whole} event=${shown} query=${query} again=${read.again} />`}<//>`;
+  return html`<${Shown} of=${{ ...read, data: event, isLoading: !event && !read.problem }}>${(shown) => html`<${Whole} event=${shown} query=${query} again=${read.again} />`}<//>`;
 }
 
 /* Who looks at an event has reviewed it. */
@@ -54,10 +54,10 @@ function Whole({ event, query, again }) {
   search.current = query;
   const acting = useAction(async (name) => { await ACTS[name](event); again(); });
   const beside = useRead((abort) => neighbours(event, filtersOf(search.current), abort), [event.id, String(query)]).data;
-  const move = (other) => other && (location.hash = placeOf(other, search.current));
+  const move = useMove(beside, search);
   const act = (name) => () => mayDo(name) && acting.run(name);
   useKeys({
-    j: () => move(beside?.older), ArrowRight: () => move(beside?.older), k: () => move(beside?.newer), ArrowLeft: () => move(beside?.newer),
+    j: () => move("older"), ArrowRight: () => move("older"), k: () => move("newer"), ArrowLeft: () => move("newer"),
     r: act("right"), w: act("wrong"), a: act("acknowledge"), s: act("keep"), v: act("reviewed"), Escape: () => { location.hash = backTo(query); },
   });
   return html`<div class="event-page">
@@ -66,17 +66,30 @@ function Whole({ event, query, again }) {
     <div class="columns">
       <div>
         <section class="panel"><header><h2>${text("eventSeen")}</h2></header><${Large} event=${event} stream=${stream} /></section>
-        <section class="panel"><header><h2>${text("eventClip")}</h2></header><${Film} event=${event} stream=${stream} /></section>
-        <section class="panel"><header><h2>${text("eventScores")}</h2></header><${ScoreChart} event=${event} /></section>
+        <div class="beside">
+          <section class="panel"><header><h2>${text("eventClip")}</h2></header><${Film} event=${event} stream=${stream} /></section>
+          <section class="panel"><header><h2>${text("eventScores")}</h2></header><${ScoreChart} event=${event} /></section>
+        </div>
       </div>
       <div>
         <section class="panel"><header><h2>${text("eventPeople")}</h2></header><${People} event=${event} acting=${acting} again=${again} /></section>
         <section class="panel"><header><h2>${text("eventWhy")}</h2></header><${Why} event=${event} stream=${stream} /></section>
         <${Memory} event=${event} />
-        ${may("operator") && html`<${Delete} event=${event} onGone=${() => (beside?.older ? move(beside.older) : go(["review"]))} />`}
+        ${may("operator") && html`<${Delete} event=${event} onGone=${() => (beside?.older ? move("older") : go(["review"]))} />`}
       </div>
     </div>
   </div>`;
+}
+
+/* Goes to the older or newer event, as soon as it is known which that is. */
+function useMove(beside, search) {
+  const wish = useRef(null);
+  const move = (side) => {
+    wish.current = beside ? null : side;
+    if (beside?.[side]) location.hash = placeOf(beside[side], search.current);
+  };
+  useEffect(() => { if (beside && wish.current) move(wish.current); }, [beside]);
+  return move;
 }
 
 function Head({ event, stream, query, beside }) {

@@ -25,6 +25,7 @@ export class EventList {
     this.cursor = null;
     this.known = new Map(); /* id → event, of items and news */
     this.abort = new AbortController();
+    this.opened = new Map(); /* id → start, of those to be looked for */
     this.sinceMs = Infinity;
     this.waits = 1000;
   }
@@ -80,25 +81,40 @@ export class EventList {
     if (kind === "gap") this.lookSince(this.newestMs());
     else if (kind === "deleted") this.drop(event.id);
     else if (this.known.has(event.id)) this.put(event);
-    else if (kind === "opened" && mayFit(event, this.filters)) this.lookSince(event.started_at_ms);
+    else if (kind === "opened" && mayFit(event, this.filters)) this.lookFor(event);
     this.noting ??= setTimeout(() => { this.noting = null; this.changes.value += 1; }, COUNT_MS);
   }
 
-  /* Looks for what has come since, a little later, as others may come with it. */
+  /* Looks for an event that opened, as the api alone can tell whether it fits: a little later, as others may open with it. */
+  lookFor(event) {
+    this.opened.set(event.id, event.started_at_ms);
+    this.gather();
+  }
+
+  /* Looks for all that has come since. */
   lookSince(ms) {
     this.sinceMs = Math.min(this.sinceMs, ms);
-    this.gathering ??= setTimeout(async () => {
-      const sinceMs = this.sinceMs;
-      this.sinceMs = Infinity;
+    this.gather();
+  }
+
+  gather() {
+    this.gathering ??= setTimeout(() => {
+      const { opened, sinceMs } = this, starts = [...opened.values()];
       this.gathering = null;
-      await this.readNews(sinceMs).catch(() => {}); /* the feed's next word asks anew */
+      this.opened = new Map();
+      this.sinceMs = Infinity;
+      this.readNews(Math.min(sinceMs, ...starts), sinceMs === Infinity ? Math.max(...starts) + 1 : null, (event) => (
+        opened.has(event.id) || event.started_at_ms >= sinceMs
+      )).catch(() => {}); /* the feed's next word asks anew */
     }, GATHER_MS);
   }
 
-  async readNews(sinceMs) {
-    const query = { ...asked(this.filters), since_ms: Math.max(sinceMs, this.query?.since_ms ?? 0), limit: NEWS_PAGE };
-    const page = await ask("GET", "/v1/events", { query: { ...query, state: this.filters.state }, abort: this.abort.signal });
-    const fresh = page.items.filter((event) => !this.known.has(event.id));
+  async readNews(sinceMs, untilMs, isWanted) {
+    const query = { ...asked(this.filters), state: this.filters.state, limit: NEWS_PAGE };
+    query.since_ms = Math.max(sinceMs, this.query?.since_ms ?? 0);
+    query.until_ms ??= untilMs;
+    const page = await ask("GET", "/v1/events", { query, abort: this.abort.signal });
+    const fresh = page.items.filter((event) => !this.known.has(event.id) && isWanted(event));
     if (!fresh.length) return;
     fresh.forEach((event) => this.known.set(event.id, event));
     this.news.value = [...fresh, ...this.news.peek()].sort((a, b) => b.started_at_ms - a.started_at_ms);

@@ -5,6 +5,7 @@ import { text } from "../../lib/strings.js";
 import { isComing } from "./freshen.js";
 
 export const KINDS = ["before", "opening", "peak"];
+const AGAIN_MS = 15_000;
 const WORDS = { before: "pictureBefore", opening: "pictureOpening", peak: "picturePeak" };
 
 export const pictureName = (kind) => text(WORDS[kind]);
@@ -13,7 +14,11 @@ export const pictureName = (kind) => text(WORDS[kind]);
 export function Picture({ event, kind, name }) {
   const atMs = event.media?.pictures?.[kind];
   const [goneMs, setGone] = useState(null);
-  useEffect(() => setGone(null), [event.id, kind]);
+  useEffect(() => { /* who was away may be back */
+    if (goneMs === null) return undefined;
+    const timer = setTimeout(() => setGone(null), AGAIN_MS);
+    return () => clearTimeout(timer);
+  }, [goneMs]);
   if (atMs === undefined || goneMs === atMs) {
     const words = goneMs !== null ? "pictureGone" : isComing(event) ? "pictureComing" : "pictureNone";
     return html`<span class="no-picture" title=${event.media?.reason}>${text(words)}</span>`;

@@ -61,5 +61,5 @@ function Events({ room, isNarrowed: isFew, showHelp, again }) {
       draw=${(event, at) => html`<${Card} key=${event.id} event=${event} at=${at} room=${room} />`} />
     ${!items.length && isLoading && html`<${Loading} />`}
     ${!items.length && isWhole && html`<${Empty}>${text(isFew ? "reviewEmpty" : "reviewEmptyAtAll")}<//>`}
-    ${items.length > 0 && html`<p class="loading small">${isLoading ? text("reviewLoadingMore") : isWhole ? text("reviewWhole", numberOf(items.length)) : ""}</p>`}`;
+    ${items.length > 0 && html`<p class="ending faint small">${isLoading ? text("reviewLoadingMore") : isWhole ? text("reviewWhole", numberOf(items.length)) : ""}</p>`}`;
 }

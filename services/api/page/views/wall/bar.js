@@ -1,6 +1,6 @@
 /* What stands above the tiles: how many streams there are and stand how, and what is looked for. */
 import { numberOf } from "../../lib/clock.js";
-import { html, useComputed, useEffect, useRef, useState } from "../../lib/html.js";
+import { html, useComputed, useEffect, useId, useRef, useState } from "../../lib/html.js";
 import { text } from "../../lib/strings.js";
 import { useKeys } from "../../lib/use.js";
 import { labelsOpen, numAlerts } from "./opened.js";
@@ -58,15 +58,16 @@ export function Bar() {
 const named = (values, words) => values.map((value, at) => [value, text(words[at])]);
 
 function Choice({ name, words, value, choices }) {
-  return html`<label class="choice"><span>${text(words)}</span>
-    <select name=${name} value=${value} onChange=${(event) => want({ [name]: event.target.value })}>
+  const id = useId();
+  return html`<div class="choice"><label for=${id}>${text(words)}</label>
+    <select id=${id} name=${name} value=${value} onChange=${(event) => want({ [name]: event.target.value })}>
       ${choices.map(([each, shown]) => html`<option key=${each} value=${each} selected=${each === value}>${shown}</option>`)}
-    </select></label>`;
+    </select></div>`;
 }
 
 /* What is typed narrows the tiles a moment later; "/" leads here. */
 function Search() {
-  const input = useRef(null), timer = useRef(null);
+  const id = useId(), input = useRef(null), timer = useRef(null);
   const [typed, setTyped] = useState(wanted.value.text);
   useEffect(() => setTyped(wanted.value.text), [wanted.value.text]);
   useEffect(() => () => clearTimeout(timer.current), []);
@@ -77,6 +78,6 @@ function Search() {
     clearTimeout(timer.current);
     timer.current = setTimeout(() => want({ text: value.trim() }), TYPING_MS);
   };
-  return html`<label class="choice grow"><span>${text("wallSearch")}</span>
-    <input ref=${input} type="search" name="text" maxlength="200" placeholder=${text("wallSearchHint")} value=${typed} onInput=${type} /></label>`;
+  return html`<div class="choice grow"><label for=${id}>${text("wallSearch")}</label>
+    <input id=${id} ref=${input} type="search" name="text" maxlength="200" placeholder=${text("wallSearchHint")} value=${typed} onInput=${type} /></div>`;
 }

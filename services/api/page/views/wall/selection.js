@@ -74,10 +74,10 @@ function sections(found, order) {
 /* What needs somebody first. */
 function rankOf(each) {
   const open = openedOn(each.id);
-  if (open.some(({ isAlert }) => isAlert)) return 0;
-  if (each.isTroubled) return each.state === "failed" ? 1 : 2;
-  if (open.length) return 3;
-  return { pending: 4, connecting: 4, live: 5, ended: 6, paused: 7 }[each.state] ?? 5;
+  if (open.some(({ isAlert }) => isAlert)) return each.isTroubled ? 0 : 1;
+  if (each.isTroubled) return each.state === "failed" ? 2 : 3;
+  if (open.length) return 4;
+  return { pending: 5, connecting: 5, live: 6, ended: 7, paused: 8 }[each.state] ?? 6;
 }
 
 /* Under its first group each, those of none last. */

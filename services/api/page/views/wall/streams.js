@@ -1,14 +1,14 @@
 /* The streams that the caller sees, as last read: a signal each, so that a tile is drawn anew only when its own has news.
 
    A few are read whole every time. Of many (more than FEW) those whose tiles are near are read every time, and all of them
-   only so often that reading takes a twentieth of the time: 10,000 are ten pages. */
+   only so often that reading takes a twentieth of the time, or every other minute: 10,000 are ten pages. */
 import { ask, pagesOf, session } from "../../lib/api.js";
 import { present } from "../../lib/clock.js";
 import { batch, effect, signal } from "../../lib/html.js";
 import { lookedAt } from "./standing.js";
 
 export const EVERY_MS = 5000;
-const FEW = 1000, PAGE = 1000, FIRST_PAGE = 100, SHARE = 20, AT_ONCE = 64;
+const FEW = 1000, PAGE = 1000, FIRST_PAGE = 100, SHARE = 20, LONGEST_MS = 120_000, AT_ONCE = 64;
 
 /* Moves when any stream has news, comes or goes; 0 until the first page is there. */
 export const changes = signal(0);
@@ -30,7 +30,7 @@ effect(() => { if (!session.value) { streams.clear(); near.clear(); readAt = 0; 
 
 /* Reads what is due; for useRead. */
 export async function read(abort) {
-  const isDue = streams.size <= FEW || performance.now() - readAt > SHARE * tookMs;
+  const isDue = streams.size <= FEW || performance.now() - readAt > Math.min(LONGEST_MS, SHARE * tookMs);
   if (isDue || !(await readNear(abort))) await readAll(abort);
   return true;
 }
