@@ -15,8 +15,8 @@ SENT: Final = {".html", ".js", ".css", ".svg"}
 """What browsers take."""
 MAX_FIRST_BYTES: Final = 100_000
 """Of the wall, which is seen first, compressed as the api does it: file by file."""
-MAX_ALL_BYTES: Final = 150_000
-"""Of everything in one, compressed."""
+MAX_ALL_BYTES: Final = 170_000
+"""Of everything, likewise. The aim is 150,000: what is sent as a hundred small files compresses less than one would."""
 FILES: Final = sorted(path for path in PAGE.rglob("*") if path.is_file())
 OWN: Final = [path for path in FILES if path.parent != VENDOR]
 MODULES: Final = [path for path in OWN if path.suffix == ".js"]
@@ -84,7 +84,7 @@ def packed(content: bytes) -> int:
 def test_all_of_it_is_small() -> None:
     first = needed_by([*linked(), PAGE / "views" / "wall" / "wall.js"], STATIC, ASSET) | {PAGE / "index.html"}
     assert sum(packed(path.read_bytes()) for path in first) < MAX_FIRST_BYTES
-    assert packed(b"".join(path.read_bytes() for path in FILES if path.suffix in SENT)) < MAX_ALL_BYTES
+    assert sum(packed(path.read_bytes()) for path in FILES if path.suffix in SENT) < MAX_ALL_BYTES
 
 
 def test_files_are_small_and_say_what_they_are_for() -> None:

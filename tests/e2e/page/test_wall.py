@@ -138,6 +138,7 @@ def test_a_picture_that_is_too_old_says_so(open_tab: OpenTab, house: House) -> N
     page = open_tab()
     page.add_init_script(MUTE)
     yard = tile(house.enter(page), "Yard")
+    yard.scroll_into_view_if_needed()
     expect(yard.locator("canvas")).to_be_visible()
     yard.hover()
     expect(yard.locator(".age")).to_have_count(0)
