@@ -29,14 +29,19 @@ def asked(house: House, field: str) -> Any:
     return house.ask("GET", f"/v1/streams/{GATE}")[field]
 
 
+KEPT_MS = 25_000
+"""Frames of the time before this are not kept any more, but in clips: the queue's 10 s, and those that are recorded."""
+
+
 def clip_of(house: House) -> dict[str, Any]:
-    """Its newest event that has one."""
+    """An event that has one, and happened so long ago that its frames are kept nowhere else."""
 
     def found() -> list[dict[str, Any]]:
         events = house.ask("GET", "/v1/events", stream_id=GATE)["items"]
-        return [each for each in events if each["media"] and each["media"]["clip"]]
+        gone_ms = house.ask("GET", f"/v1/streams/{GATE}")["last_frame_at_ms"] - KEPT_MS
+        return [each for each in events if each["media"] and each["media"]["clip"] and each["started_at_ms"] < gone_ms]
 
-    return eventually(found, "an event with its clip")[0]
+    return eventually(found, "an event with its clip alone")[0]
 
 
 def test_it_is_seen_live_with_its_scores_and_as_it_was(gate: Page, house: House) -> None:

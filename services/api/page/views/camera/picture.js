@@ -79,7 +79,7 @@ function Kept({ moment, stream }) {
   if (!moment) return html`<${Empty}>${text("loading")}<//>`;
   if (moment.kind === "frame") return html`<img src=${moment.url} alt=${text("cameraMomentAlt", stream.name)} />`;
   if (moment.kind === "none") return html`<${Empty}>${text("cameraNotKept")}<//>`;
-  const clip = address(`/v1/events/${encodeURIComponent(moment.event.id)}/clip.mp4`);
+  const clip = address(`/v1/events/${encodeURIComponent(moment.event.id)}/clip.mp4`).href; /* a URL would be another at each drawing, and begin anew */
   return html`<video ref=${film} key=${moment.event.id} src=${clip} muted playsinline preload="auto" aria-label=${text("cameraMomentAlt", stream.name)}></video>`;
 }
 

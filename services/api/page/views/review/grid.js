@@ -62,6 +62,7 @@ function watchRange(element, rowPx, setRange) {
 
 /* Scrolls so far that a row is seen whole, below what sticks to the window's top. */
 function reveal(element, row, rowPx) {
+  if (!element) return; /* a key that was pressed as the view was left */
   const stuck = [...document.querySelectorAll(".head, .review-bar")].reduce((sum, each) => sum + each.offsetHeight, 8);
   const top = element.getBoundingClientRect().top + row * rowPx;
   if (top < stuck) scrollBy(0, top - stuck);
