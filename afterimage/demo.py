@@ -24,7 +24,7 @@ from shared.service.quantiles import buckets_of, quantile
 from shared.streams import DEFAULT_MODEL
 from training.choosing import choose
 from training.metrics import Matches, match
-from training.scenes.clips import render_demo_clip
+from training.scenes.clips import LINGERING, render_demo_clip, render_repeated_clip
 from training.scenes.incidents import FAULTS
 from training.truth import Interval
 
@@ -93,13 +93,15 @@ def run_demo(
     with Stack(options, request, say) as stack:
         if stack.stopping:
             return 1
+        if stays:
+            _say_where(stack, say)
         say(f"{len(clips)} streams, registered at {stack.url}; what happens in them, as it happens:")
         streams = _play(stack, clips, console)
         latency = _latency(stack.metrics_urls["inference"])
         console.print(_table(clips, streams))
         code = 1 if _sum_up(streams, latency, say) or stack.stopping else 0
         if stays and not stack.stopping:
-            _stay(stack, clips, say)
+            _stay(stack, clips, groups, say)
     return code
 
 
@@ -115,17 +117,34 @@ def _sum_up(streams: Sequence[Watched], latency: str, say: Callable[[str], None]
     return bool(failed)
 
 
-def _stay(stack: Stack, clips: Sequence[DemoClip], say: Callable[[str], None]) -> None:
-    """Plays the clips as cameras would, and says where that is to be seen."""
-    with Client(stack.url, stack.key.text) as client:
-        for clip in clips:
-            client.remove_stream(clip.stream_id)
-            client.add_stream({"id": clip.stream_id, "name": clip.name, "source": str(clip.path), "loop": True})
-    say("the clips go on as cameras, over and over, until Ctrl-C")
+def _say_where(stack: Stack, say: Callable[[str], None]) -> None:
     say(f"page         {stack.url}/")
     say(f"its login    the admin key in {key_file()}")
+
+
+def _stay(
+    stack: Stack, clips: Sequence[DemoClip], footage: Mapping[str, Sequence[Path]], say: Callable[[str], None]
+) -> None:
+    """Plays the clips as cameras would, until the user wants an end, and says again where that is to be seen."""
+    say("rendering what the cameras show that go on")
+    paths = [_repeated(clip, footage) for clip in clips]
+    with Client(stack.url, stack.key.text) as client:
+        for clip, path in zip(clips, paths, strict=True):
+            client.remove_stream(clip.stream_id)
+            client.add_stream({"id": clip.stream_id, "name": clip.name, "source": str(path), "loop": True})
+    say("the clips go on as cameras, over and over, until Ctrl-C; each shows its incident once in 20 s or in a minute")
+    _say_where(stack, say)
     while stack.wait(0.2):
         pass
+
+
+def _repeated(clip: DemoClip, footage: Mapping[str, Sequence[Path]]) -> Path:
+    """The file that shows a clip's incident over and over."""
+    if clip.label not in LINGERING:
+        return clip.path
+    path = clip.path.with_stem(f"{clip.path.stem}_repeated")
+    render_repeated_clip(clip.label, SEED, path, footage=footage if clip.on_footage else None)
+    return path
 
 
 def footage_for(model: Path, footage: Sequence[Path]) -> Mapping[str, Sequence[Path]]:

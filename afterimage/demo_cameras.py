@@ -18,7 +18,7 @@ import cv2
 
 from afterimage.client import Client
 from shared.service.lifecycle import run_service, stop_on_signals
-from training.scenes.clips import render_demo_clip
+from training.scenes.clips import render_repeated_clip
 from training.scenes.incidents import SHIPPED
 
 PORT = 8080
@@ -81,7 +81,7 @@ def render_camera(label: str) -> Pictures:
     """The pictures of a clip in which one incident of the label happens, as JPEGs."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"
-        render_demo_clip(label, SEED, path, fps=FPS)
+        render_repeated_clip(label, SEED, path, FPS)
         with av.open(path) as container:
             images = [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
     return [cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes() for image in images]

@@ -20,14 +20,14 @@ def render_files(
         label, seed = SHIPPED[number % len(SHIPPED)], 1 + number // len(SHIPPED)
         once, path = folder / "once.mp4", folder / f"{number:02d}-{label}.mp4"
         render_demo_clip(label, seed, once, fps=FPS, seconds=seconds)
-        _repeat(once, path, repeats)
+        repeat(once, path, repeats)
         once.unlink()
         paths.append(path)
         on_progress(number + 1)
     return paths
 
 
-def _repeat(source: Path, path: Path, repeats: int) -> None:
+def repeat(source: Path, path: Path, repeats: int) -> None:
     """The same pictures again and again, without encoding them anew."""
     with av.open(str(path), "w") as repeated:
         stream, shift = None, 0

@@ -38,14 +38,16 @@ def test_it_shows_what_it_finds_beside_the_truth_and_writes_in_its_folder_only(
 def test_one_that_stays_goes_on_and_says_where_it_is_seen(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with running("demo", "--stay", "--data", str(tmp_path / "demo"), "--device", "cpu", home=home) as demo:
-        for part in ("starting ingest", "registered at", "fast streams:"):  # each may take a while
-            demo.line(part)
-        url = demo.line("page   ").split()[1]
+        demo.line("starting ingest")
+        url = demo.line("page   ").split()[1].rstrip("/")  # it may be looked at from the beginning on
         assert Path(demo.line("its login").split()[-1]).read_text().strip() in demo.headers["Authorization"]
-        assert httpx.get(url, timeout=60).raise_for_status().headers["Content-Type"].startswith("text/html")
+        assert httpx.get(f"{url}/", timeout=60).raise_for_status().headers["Content-Type"].startswith("text/html")
+        for part in ("registered at", "fast streams:", "the clips go on"):  # each may take a while
+            demo.line(part)
+        eventually(lambda: demo.lines.count(f"page         {url}/") == 2, "where it is seen, said again at the end")
 
         def open_labels() -> set[str]:
-            reply = httpx.get(f"{url}v1/events?state=open", headers=demo.headers, timeout=60).raise_for_status()
+            reply = httpx.get(f"{url}/v1/events?state=open", headers=demo.headers, timeout=60).raise_for_status()
             return {event["label"] for event in reply.json()["items"]}
 
         eventually(lambda: len(open_labels()) >= 2, "faults that are open now")

@@ -17,6 +17,9 @@ SIZE = (320, 240)
 EARLIEST_SECONDS = 5.0
 CRF = 20
 SEEDS_APART, ATTEMPTS_APART = 10, 7
+LINGERING = ("covered", "moved")
+"""Of these the memory of half a minute keeps what was seen meanwhile: soon after, they are nothing new to it."""
+CLEAR_SECONDS = 20.0
 MAX_ATTEMPTS = 40
 """What moves may hide half-way or never come into view, a scene may be a drawn one; another is rendered then."""
 
@@ -28,11 +31,13 @@ def render_demo_clip(
     fps: float = 10.0,
     seconds: float = 20.0,
     *,
+    clear_seconds: float = 0.0,
     footage: Mapping[str, Sequence[Path]] | None = None,
 ) -> list[Interval]:
     """Writes an mp4 with exactly one incident of that label in it, on a seed that no training saw; returns its truth.
 
-    With `footage`, video files by group, it befalls a camera that filmed one of them; what moves there is not told.
+    It is longer by `clear_seconds` before the incident, and by as many after it. With `footage`, video files by group,
+    it befalls a camera that filmed one of them; what moves there is not told.
     Raises ValueError for a label that there is not, or a clip too short to hold the incident; SourceFailed where no
     such clip comes about.
     """
@@ -45,13 +50,12 @@ def render_demo_clip(
     number = list(DURATIONS_SECONDS).index(label)
     rng = np.random.default_rng((seed, number))
     lasts = rng.uniform(min((shortest + longest) / 2, room), min(longest, room))
-    start = round(EARLIEST_SECONDS + rng.uniform(0, room - lasts), 1)
+    start = round(clear_seconds + EARLIEST_SECONDS + rng.uniform(0, room - lasts), 1)
+    whole = seconds + 2 * clear_seconds
     incident = Incident(label, start, round(start + lasts, 1))
     for attempt in range(MAX_ATTEMPTS):
         index = ATTEMPTS_APART * (SEEDS_APART * seed + attempt) + number
-        clip = render_clip(
-            clip_seed(Split.DEMO, index), [incident], seconds, fps, SIZE, footage=footage, disturbed=False
-        )
+        clip = render_clip(clip_seed(Split.DEMO, index), [incident], whole, fps, SIZE, footage=footage, disturbed=False)
         if len(clip.truth) == 1 and (footage is None or clip.on_running_footage):
             break
     else:
@@ -59,6 +63,14 @@ def render_demo_clip(
         raise SourceFailed(f"no clip shows {label!r} exactly once {where}")
     write_mp4(clip, path)
     return list(clip.truth)
+
+
+def render_repeated_clip(
+    label: str, seed: int, path: Path, fps: float = 10.0, *, footage: Mapping[str, Sequence[Path]] | None = None
+) -> list[Interval]:
+    """Renders such a clip to be played over and over, with a clear view between two incidents where it takes that."""
+    clear_seconds = CLEAR_SECONDS if label in LINGERING else 0.0
+    return render_demo_clip(label, seed, path, fps, clear_seconds=clear_seconds, footage=footage)
 
 
 def write_mp4(clip: Clip, path: Path) -> None:
