@@ -1,9 +1,14 @@
 /* The live feed: open events of all streams as they are now, and everybody who wants to hear of changes. */
-import { signal, effect } from "./html.js";
+import { computed, signal, effect } from "./html.js";
 import { address, ask, pagesOf, session, trouble } from "./api.js";
 
 /* Open events by id. A new Map with every change. */
 export const open = signal(new Map());
+
+export const isAlert = (event) => event.severity === "alert";
+
+/* How many alerts are open. */
+export const numAlerts = computed(() => [...open.value.values()].filter(isAlert).length);
 
 /* "following", "connecting", or "full" (the api has no place for one more). */
 export const standing = signal("connecting");
@@ -26,8 +31,11 @@ export function openLabels(events) {
   return labels;
 }
 
-/* Follows while somebody is logged in. */
-effect(() => (session.value ? begin() : end()));
+/* Follows while somebody is logged in; what one key sees is nothing for the next. */
+effect(() => {
+  if (session.value) begin();
+  else { end(); open.value = new Map(); }
+});
 
 function begin() {
   end();
