@@ -204,7 +204,11 @@ def test_one_that_is_looked_at_late_says_so_as_its_tile_does(page: Page, house: 
 
 def test_a_model_that_is_not_read_yet_is_not_said_to_be_unknown(page: Page, house: House) -> None:
     held = list[Route]()
-    page.route("**/v1/models", held.append)
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/v1/models", hold)
     page.goto(f"{house.url}/#/camera/yard")
     expect(page.locator(".forms")).to_contain_text("Loading")
     expect(page.get_by_text("is not on the API's machine")).to_have_count(0)

@@ -170,7 +170,7 @@ def test_a_view_that_failed_is_well_at_another_place_and_when_tried_again(
 ) -> None:
     def broken(route: Route) -> None:
         reply = route.fetch()
-        route.fulfill(response=reply, json=reply.json() | {"groups": None})
+        route.fulfill(response=reply, json=reply.json() | {"created_at_ms": 10**20})
 
     page.route("**/v1/streams/yard", broken)
     page.goto(f"{house.url}/#/camera/yard")
@@ -189,7 +189,9 @@ def test_the_tab_says_what_is_looked_at_and_how_many_alerts_are_open(page: Page,
     page.goto(f"{house.url}/#/camera/yard")
     expect(page).to_have_title(re.compile(r"^(\(\d+\) )?Yard · Afterimage$"))
     page.evaluate(
-        """() => import("/page/lib/live.js").then(({ open }) => { open.value = new Map([["a", { severity: "alert" }]]); })"""
+        """() => import("/page/lib/live.js").then(({ open }) => {
+          open.value = new Map([["a", { severity: "alert" }]]);
+        })"""
     )
     expect(page).to_have_title("(1) Yard · Afterimage")
     page.goto(f"{house.url}/#/system")

@@ -44,7 +44,8 @@ AWAY = {
 }
 VIEW: dict[str, Any] = {
     "id": "a", "name": "A", "groups": [], "tags": [], "state": "live", "reason": None, "maintenance": False, "fps": 5.0,
-    "source": "rtsp://a", "pace": "live", "duration_seconds": None, "offline_seconds": 30.0, "next_attempt_at_ms": None, "lag_frames": 0,
+    "source": "rtsp://a",
+    "pace": "live", "duration_seconds": None, "offline_seconds": 30.0, "next_attempt_at_ms": None, "lag_frames": 0,
     "frames_processed": 100, "last_frame_at_ms": 1_000_000,
 }  # fmt: skip
 
@@ -190,7 +191,7 @@ def test_while_the_store_is_away_nobody_is_said_to_be_live(page: Page, complaint
 def test_what_was_added_here_is_there_before_the_next_read(page: Page, house: House) -> None:
     expect(tile(page, "Yard")).to_be_visible()
     page.goto(f"{house.url}/#/add")
-    page.route("**/v1/streams?*", lambda route: None)
+    page.route("**/v1/streams?*", lambda _: None)
     page.evaluate(PUT, ["/v1/streams/shed", {"name": "Shed", "source": "vtest.avi", "paused": True}])
     page.goto(f"{house.url}/#/wall")
     expect(tile(page, "Shed")).to_be_visible()
