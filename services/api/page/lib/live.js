@@ -15,7 +15,7 @@ export const standing = signal("connecting");
 
 const hearers = new Set();
 const LONGEST_MS = 30_000;
-let source = null, again = null, waits = 1000;
+let source = null, again = null, waits = 1000, reading = new AbortController();
 
 /* Calls `hear(kind, event)` for opened, closed, updated, deleted, and ("gap", null) when some may have been missed.
    Returns what ends it. */
@@ -54,6 +54,7 @@ function begin() {
 
 function end() {
   clearTimeout(again);
+  reading.abort();
   source?.close();
   source = null;
 }
@@ -74,8 +75,10 @@ function later() {
 
 async function reread() {
   const found = new Map();
+  reading.abort();
+  const { signal: mine } = (reading = new AbortController());
   try {
-    for await (const items of pagesOf("/v1/events", { state: "open", limit: 500 })) {
+    for await (const items of pagesOf("/v1/events", { state: "open", limit: 500 }, mine)) {
       for (const event of items) found.set(event.id, event);
     }
     open.value = found;
