@@ -15,7 +15,7 @@ SENT: Final = {".html", ".js", ".css", ".svg"}
 """What browsers take."""
 MAX_FIRST_BYTES: Final = 100_000
 """Of the wall, which is seen first, compressed as the api does it: file by file."""
-MAX_ALL_BYTES: Final = 170_000
+MAX_ALL_BYTES: Final = 176_000
 """Of everything, likewise. The aim is 150,000: what is sent as a hundred small files compresses less than one would."""
 FILES: Final = sorted(path for path in PAGE.rglob("*") if path.is_file())
 OWN: Final = [path for path in FILES if path.parent != VENDOR]
@@ -145,4 +145,4 @@ def test_a_word_that_is_missing_is_told() -> None:
         "x",
     ]
     assert {"wall", "signOut"} <= words_defined()
-    assert {"skip", "signOut", "loading"} <= words_used(PAGE / "app.js")
+    assert {"skip", "signOut", "connecting"} <= words_used(PAGE / "app.js")

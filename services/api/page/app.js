@@ -1,23 +1,13 @@
 /* The page: who asks, where they are, and the view for it. */
-import { html, render, useEffect, useErrorBoundary, useState } from "./lib/html.js";
+import { html, render, useEffect } from "./lib/html.js";
 import { hasEnded, logOut, lookWhoAsks, may, session, trouble } from "./lib/api.js";
 import { behindMs, durationOf } from "./lib/clock.js";
 import { standing } from "./lib/live.js";
 import { route, to } from "./lib/router.js";
 import { text } from "./lib/strings.js";
-import { theme, turnTheme } from "./lib/theme.js";
+import { turnTheme, wantedTheme } from "./lib/theme.js";
+import { View } from "./view.js";
 import { LogIn } from "./views/login.js";
-
-/* Views are fetched when they are first looked at: the wall first. Name → [module, component]. */
-const VIEWS = {
-  wall: [() => import("./views/wall/wall.js"), "Wall"],
-  camera: [() => import("./views/camera/camera.js"), "Camera"],
-  review: [() => import("./views/review/review.js"), "Review"],
-  event: [() => import("./views/review/event.js"), "EventPage"],
-  add: [() => import("./views/add/add.js"), "AddCamera"],
-  system: [() => import("./views/system/system.js"), "System"],
-};
-const loaded = {};
 
 function App() {
   useWhoAsks();
@@ -64,7 +54,7 @@ function Head({ name }) {
       ${places.map(([place, words]) => html`<a href=${to([place])} aria-current=${name === place ? "page" : undefined}>${text(words)}</a>`)}
     </nav>
     <span class="who">${text("asRole", who.name, who.role)}</span>
-    <button type="button" class="quiet" onClick=${turnTheme} title=${text("theme", text(theme.value))} aria-label=${text("theme", text(theme.value))}>◐</button>
+    <button type="button" class="quiet" onClick=${turnTheme} title=${text("theme", text(wantedTheme.value))} aria-label=${text("theme", text(wantedTheme.value))}>◐</button>
     ${who.csrf_token && html`<button type="button" class="quiet" onClick=${logOut}>${text("signOut")}</button>`}
   </header>`;
 }
@@ -80,19 +70,6 @@ function Notices() {
     ${words && html`<p class=${`notice ${trouble.value ? "bad" : ""}`}>${words}</p>`}
     ${off && html`<p class="notice">${off}</p>`}
   </div>`;
-}
-
-function View({ name, path, query }) {
-  const [Loaded, setLoaded] = useState(() => loaded[name] ?? null);
-  const [problem] = useErrorBoundary();
-  useEffect(() => {
-    if (Loaded || !VIEWS[name]) return;
-    const [load, component] = VIEWS[name];
-    load().then((module) => { loaded[name] = module[component]; setLoaded(() => module[component]); });
-  }, [name]);
-  if (!VIEWS[name]) return html`<p class="empty">${text("notFound")}</p>`;
-  if (problem) return html`<p class="trouble" role="alert">${text("crashed", problem.message)}</p>`;
-  return Loaded ? html`<${Loaded} path=${path} query=${query} />` : html`<p class="loading" role="status">${text("loading")}</p>`;
 }
 
 render(html`<${App} />`, document.getElementById("app"));

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from browser import Complaints
 from patience import eventually
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from page.conftest import OpenTab
 from page.house import House
@@ -162,7 +162,7 @@ def test_delivery_is_asked_for(gate: Page, house: House) -> None:
 
 def test_it_is_paused_forgets_and_goes(gate: Page, house: House) -> None:
     gate.get_by_role("button", name="Pause").click()
-    expect(gate.get_by_text("● Paused")).to_be_visible()
+    expect(gate.get_by_text("‖ Paused")).to_be_visible()
     gate.get_by_role("button", name="Resume").click()
     expect(gate.get_by_text("● Live")).to_be_visible()
     gate.get_by_role("button", name="New normal").click()
@@ -189,3 +189,42 @@ def test_one_that_is_not_there_is_said_to_be_so(page: Page, house: House, compla
     complaints.expect(r"404 .*/v1/streams/nobody\)$")
     page.goto(f"{house.url}/#/camera/nobody")
     expect(page.get_by_text("There is no camera “nobody”")).to_be_visible()
+    complaints.expect(r"422 .*/v1/streams/%25E0%25A4%25A\)$")
+    page.goto(f"{house.url}/#/camera/%E0%A4%A")
+    expect(page.get_by_text("There is no camera “%E0%A4%A”")).to_be_visible()
+
+
+def test_one_that_is_looked_at_late_says_so_as_its_tile_does(page: Page, house: House) -> None:
+    def late(route: Route) -> None:
+        reply = route.fetch()
+        route.fulfill(response=reply, json=reply.json() | {"lag_frames": 600})
+
+    page.route("**/v1/streams/yard", late)
+    page.goto(f"{house.url}/#/camera/yard")
+    expect(page.locator(".top .state.warn")).to_have_text("! Live")
+    expect(page.locator(".top .reason")).to_contain_text("It is looked at")
+    page.unroute_all(behavior="ignoreErrors")
+    expect(page.locator(".top .state.good")).to_have_text("● Live")
+
+
+def test_a_model_that_is_not_read_yet_is_not_said_to_be_unknown(page: Page, house: House) -> None:
+    held = list[Route]()
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/v1/models", hold)
+    page.goto(f"{house.url}/#/camera/yard")
+    expect(page.locator(".forms")).to_contain_text("Loading")
+    expect(page.get_by_text("is not on the API's machine")).to_have_count(0)
+    for route in held:
+        route.continue_()
+    page.unroute_all(behavior="ignoreErrors")
+    expect(page.get_by_role("slider", name="Opens at, slider: activity")).to_be_visible()
+
+
+@pytest.mark.parametrize("at_ms", ["99999999999999999", "-99999999999999999", "Infinity"])
+def test_a_moment_that_there_never_is_shows_the_nearest(page: Page, house: House, at_ms: str) -> None:
+    page.goto(f"{house.url}/#/camera/yard?at={at_ms}")
+    expect(page.get_by_role("button", name="Back to live")).to_be_visible()
+    expect(page.get_by_text("This view has failed")).to_have_count(0)

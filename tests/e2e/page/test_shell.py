@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from browser import Complaints
-from playwright.sync_api import Page, expect
+from patience import eventually
+from playwright.sync_api import Page, Route, expect
 
 from page.conftest import OpenTab
 from page.house import House
@@ -98,12 +99,19 @@ def test_it_is_light_or_dark_as_the_machine_is_until_somebody_turns_it(open_tab:
 
     light, dark = (house.enter(open_tab(scheme=scheme)) for scheme in ("light", "dark"))
     assert (is_dark(light), is_dark(dark)) == (False, True)
-    dark.get_by_role("button", name="Theme: Dark").click()
+    light.emulate_media(color_scheme="dark")
+    eventually(lambda: is_dark(light), "it follows the machine")
+    dark.get_by_role("button", name="Theme: As the machine").click()
     expect(dark.get_by_role("button", name="Theme: Light")).to_be_visible()
     assert not is_dark(dark)
+    dark.emulate_media(color_scheme="light")
+    dark.emulate_media(color_scheme="dark")
     dark.reload()
     expect(dark.get_by_role("button", name="Theme: Light")).to_be_visible()
     assert not is_dark(dark)
+    for name in ("Light", "Dark"):
+        dark.get_by_role("button", name=f"Theme: {name}").click()
+    expect(dark.get_by_role("button", name="Theme: As the machine")).to_be_visible()
 
 
 def focused(page: Page) -> str:
@@ -136,10 +144,60 @@ def test_a_viewer_is_offered_no_cameras_to_add(viewer_page: Page, house: House) 
 
 
 def test_a_place_that_there_is_not_says_so(page: Page, house: House) -> None:
-    page.goto(f"{house.url}/#/nothing")
-    expect(page.get_by_text("There is no such page.")).to_be_visible()
+    for place in ("nothing", "__proto__", "constructor", "toString"):
+        page.goto(f"{house.url}/#/{place}")
+        expect(page.get_by_text("There is no such page.")).to_be_visible()
     page.get_by_role("link", name="Wall").click()
     expect(page.get_by_text("There is no such page.")).to_have_count(0)
+
+
+def test_a_view_that_could_not_be_loaded_says_so_and_is_tried_again(
+    page: Page, house: House, complaints: Complaints
+) -> None:
+    complaints.expect(r"ERR_FAILED")
+    page.route("**/page/views/system/bars.js", lambda route: route.abort())
+    page.goto(f"{house.url}/#/system")
+    expect(page.get_by_role("alert")).to_contain_text("could not be loaded")
+    page.unroute_all()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.locator("main h2").first).to_be_visible()
+    assert page.url.endswith("#/system")
+
+
+def test_a_view_that_failed_is_well_at_another_place_and_when_tried_again(
+    page: Page, house: House, complaints: Complaints
+) -> None:
+    def broken(route: Route) -> None:
+        reply = route.fetch()
+        route.fulfill(response=reply, json=reply.json() | {"created_at_ms": 10**20})
+
+    page.route("**/v1/streams/yard", broken)
+    page.goto(f"{house.url}/#/camera/yard")
+    expect(page.get_by_role("alert")).to_contain_text("This view has failed")
+    page.goto(f"{house.url}/#/camera/room")
+    expect(page.get_by_role("heading", name="Room")).to_be_visible()
+    page.goto(f"{house.url}/#/camera/yard")
+    expect(page.get_by_role("alert")).to_contain_text("This view has failed")
+    page.unroute_all(behavior="ignoreErrors")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("heading", name="Yard")).to_be_visible()
+
+
+def test_the_tab_says_what_is_looked_at_and_how_many_alerts_are_open(page: Page, house: House) -> None:
+    expect(page).to_have_title(re.compile(r"^(\(\d+\) )?Wall · Afterimage$"))
+    page.goto(f"{house.url}/#/camera/yard")
+    expect(page).to_have_title(re.compile(r"^(\(\d+\) )?Yard · Afterimage$"))
+    page.evaluate(
+        """() => import("/page/lib/live.js").then(({ open }) => {
+          open.value = new Map([["a", { severity: "alert" }]]);
+        })"""
+    )
+    expect(page).to_have_title("(1) Yard · Afterimage")
+    page.goto(f"{house.url}/#/system")
+    expect(page).to_have_title(re.compile(r"System · Afterimage$"))
+    page.get_by_role("button", name="Sign out").click()
+    expect(page).to_have_title("Afterimage")
 
 
 def test_a_clock_that_is_an_hour_off_is_told(open_tab: OpenTab, house: House) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from browser import Complaints
 from patience import eventually
 from playwright.sync_api import Locator, Page, expect
 
@@ -15,8 +16,9 @@ from page.house import House
 ARABIC = ("كاميرا " * 19)[:128].strip()
 NUM_PAUSED = 40
 NOBODY = "rtsp://127.0.0.1:9/main"
+PUT = """([path, body]) => import("/page/lib/api.js").then(({ ask }) => ask("PUT", path, { body }))"""
 STANDINGS = """async (looks) => {
-  const { lookedAt } = await import("/page/views/wall/standing.js");
+  const { lookedAt } = await import("/page/lib/standing.js");
   let seen, standing;
   for (const [nowMs, view] of looks) ({ standing, seen } = lookedAt(view, seen, nowMs));
   return standing;
@@ -28,8 +30,21 @@ Object.defineProperty(WebSocket.prototype, "onmessage", {
 });
 """
 """No picture comes any more once the page is muted."""
+BEGINS = """(element) => {
+  const range = document.createRange();
+  range.setStart(element.firstChild, 0);
+  range.setEnd(element.firstChild, 1);
+  const { left, right } = range.getBoundingClientRect();
+  return (left + right) / 2;
+}"""
+"""Where a text's first letter stands."""
+AWAY = {
+    "errors": [{"code": "store_unavailable", "message": "x"}],
+    "detail": "Redis: Error 2 connecting to unix:/tmp/a.sock.",
+}
 VIEW: dict[str, Any] = {
     "id": "a", "name": "A", "groups": [], "tags": [], "state": "live", "reason": None, "maintenance": False, "fps": 5.0,
+    "source": "rtsp://a",
     "pace": "live", "duration_seconds": None, "offline_seconds": 30.0, "next_attempt_at_ms": None, "lag_frames": 0,
     "frames_processed": 100, "last_frame_at_ms": 1_000_000,
 }  # fmt: skip
@@ -143,7 +158,7 @@ def test_a_picture_that_is_too_old_says_so(open_tab: OpenTab, house: House) -> N
     yard.hover()
     expect(yard.locator(".age")).to_have_count(0)
     page.evaluate("() => { window.isMuted = true; }")
-    expect(yard.locator(".age")).to_contain_text(re.compile(r"picture \d.* s old"))
+    expect(yard.locator(".age")).to_contain_text(re.compile(r"no newer picture for \d.* s"))
     page.evaluate("() => { window.isMuted = false; }")
     expect(yard.locator(".age")).to_have_count(0)
 
@@ -153,9 +168,36 @@ def test_a_stream_that_pauses_and_goes_on_is_told_without_a_reload(page: Page, h
     expect(room.locator("canvas")).to_be_visible()
     house.ask("POST", "/v1/streams/room/pause")
     expect(room.locator(".standing")).to_contain_text("Paused")
-    expect(room.locator(".age")).to_be_visible()
+    expect(room.locator(".view.dim")).to_be_visible()
+    expect(room.locator(".age")).to_have_count(0)
     house.ask("POST", "/v1/streams/room/resume")
     expect(room.locator(".standing")).to_contain_text("Live")
+
+
+def test_while_the_store_is_away_nobody_is_said_to_be_live(page: Page, complaints: Complaints) -> None:
+    complaints.expect(r"503 .*/v1/")
+    yard = tile(page, "Yard")
+    expect(yard.locator(".standing")).to_contain_text("Live")
+    page.route("**/v1/streams?*", lambda route: route.fulfill(status=503, json=AWAY))
+    expect(yard.locator(".standing")).to_have_text("? Not known now")
+    expect(page.locator(".summary")).to_contain_text("2 were live when last read")
+    expect(page.get_by_text("lost Redis")).to_have_count(1)
+    expect(page.get_by_text("a.sock")).to_have_count(0)
+    page.unroute("**/v1/streams?*")
+    expect(yard.locator(".standing")).to_contain_text("Live")
+    expect(page.get_by_text("lost Redis")).to_have_count(0)
+
+
+def test_what_was_added_here_is_there_before_the_next_read(page: Page, house: House) -> None:
+    expect(tile(page, "Yard")).to_be_visible()
+    page.goto(f"{house.url}/#/add")
+    page.route("**/v1/streams?*", lambda _: None)
+    page.evaluate(PUT, ["/v1/streams/shed", {"name": "Shed", "source": "vtest.avi", "paused": True}])
+    page.goto(f"{house.url}/#/wall")
+    expect(tile(page, "Shed")).to_be_visible()
+    page.evaluate("""() => import("/page/lib/api.js").then(({ ask }) => ask("DELETE", "/v1/streams/shed"))""")
+    expect(tile(page, "Shed")).to_have_count(0)
+    page.unroute_all(behavior="ignoreErrors")
 
 
 def test_a_long_name_of_another_script_takes_no_more_room(page: Page, house: House) -> None:
@@ -167,6 +209,12 @@ def test_a_long_name_of_another_script_takes_no_more_room(page: Page, house: Hou
     assert other
     assert (size["width"], size["height"]) == pytest.approx((other["width"], other["height"]), abs=0.5)
     assert page.evaluate("document.documentElement.scrollWidth") <= 1440
+    name = arabic.locator(".name")
+    assert name.evaluate("(element) => getComputedStyle(element).direction") == "rtl", "it is cut where it ends"
+    begins = name.evaluate(BEGINS)
+    box = name.bounding_box()
+    assert box
+    assert box["x"] <= begins <= box["x"] + box["width"], "its beginning is seen"
     house.ask("DELETE", "/v1/streams/arabic")
 
 
@@ -196,6 +244,10 @@ def test_a_key_sees_its_own_groups_and_is_told_where_there_is_nothing(open_tab: 
             [(9_000_000, {"duration_seconds": 20.0}), (9_031_000, {"duration_seconds": 20.0})],
             {"isTroubled": True, "silentSinceMs": 9_000_000},
         ),
+        (
+            [(9_000_000, {"source": "/media/a.h264", "pace": "fast"})],
+            {"isFile": True, "isTroubled": False, "silentSinceMs": None},
+        ),
         ([(1_000_000, {"lag_frames": 151})], {"isTroubled": True, "isBehind": True, "lagMs": 30_200}),
         ([(1_000_000, {"lag_frames": 151, "pace": "fast"})], {"isTroubled": False, "isBehind": False}),
         ([(1_000_000, {"state": "pending"})], {"isTroubled": False, "pendingSinceMs": None}),
@@ -214,6 +266,7 @@ def test_a_key_sees_its_own_groups_and_is_told_where_there_is_nothing(open_tab: 
         "silent camera",
         "file of another time",
         "silent file",
+        "file of no known length",
         "behind",
         "fast",
         "new",

@@ -15,17 +15,24 @@ export const hasEnded = signal(false);
 /* Why the api gave no answer when it was last asked: "away" (nobody is there), "store" (Redis is), or null. */
 export const trouble = signal(null);
 
+/* The stream that this page last changed: {method, path, body}, with what the api answered. */
+export const written = signal(null);
+
 const ROLES = ["viewer", "operator", "admin"];
 
 /* Whether who asks has this role, or a higher one. */
 export const may = (role) => ROLES.indexOf(session.value?.role) >= ROLES.indexOf(role);
 
+/* Of the store the api says where it lies, which is nothing for viewers. */
+const STORE = "store_unavailable";
+
 export class Problem extends Error {
   constructor(status, body, retryAfterSeconds = null) {
-    super(body.detail || body.title || `HTTP ${status}`);
+    const code = body.errors?.[0]?.code ?? null;
+    super(code === STORE ? text("store") : plain(body.detail || body.title || `HTTP ${status}`));
     this.status = status;
     this.errors = body.errors || [];
-    this.code = this.errors[0]?.code ?? null;
+    this.code = code;
     this.retryAfterSeconds = retryAfterSeconds;
   }
 
@@ -37,7 +44,7 @@ export class Problem extends Error {
 }
 
 /* A pattern says nothing to people: the field's hint has what is allowed. */
-const plain = (words) => words.replace(/^String should match pattern '.*'(?: \(got (.*)\))?$/s, (_, got) => text("pattern", got ?? ""));
+const plain = (words) => words.replace(/String should match pattern '.*'(?: \(got (.*)\))?$/s, (_, got) => text("pattern", got ?? ""));
 
 /* The address of something of the api, with a query: values that are null or "" are left out, lists are repeated. */
 export function address(path, query = {}) {
@@ -59,16 +66,16 @@ export function socketAddress(path, query = {}) {
 
 /* Asks, and gives the answer's JSON, or null where there is none. Throws a Problem; of what was given up, an AbortError. */
 export async function ask(method, path, { body, query, headers = {}, abort } = {}) {
-  const answer = await send(method, address(path, query), body, headers, abort);
-  if (!answer.ok) throw await problemOf(answer);
-  return answer.status === 204 ? null : answer.json();
+  return (await askWithHead(method, path, { body, query, headers, abort })).body;
 }
 
 /* The same with what the answer's head says: {body, headers}. For ETag, X-Changed and so on. */
 export async function askWithHead(method, path, { body, query, headers = {}, abort } = {}) {
   const answer = await send(method, address(path, query), body, headers, abort);
   if (!answer.ok) throw await problemOf(answer);
-  return { body: answer.status === 204 ? null : await answer.json(), headers: answer.headers };
+  const told = { body: answer.status === 204 ? null : await answer.json(), headers: answer.headers };
+  if (method !== "GET" && path.startsWith("/v1/streams/")) written.value = { method, path, body: told.body };
+  return told;
 }
 
 /* Every page of a list, one after the other, from the query's `cursor` on if it has one: an async iterator of items. */
@@ -128,7 +135,7 @@ async function problemOf(answer) {
   const body = await answer.json().catch(() => ({}));
   const problem = new Problem(answer.status, body, Number(answer.headers.get("Retry-After")) || null);
   if (answer.status === 401 && session.value) batch(() => { session.value = null; hasEnded.value = true; });
-  const isStore = answer.status === 503 && problem.code === "store_unavailable";
+  const isStore = answer.status === 503 && problem.code === STORE;
   trouble.value = isStore ? "store" : [502, 504].includes(answer.status) ? "away" : trouble.value;
   return problem;
 }

@@ -1,16 +1,21 @@
 /* The live feed: open events of all streams as they are now, and everybody who wants to hear of changes. */
-import { signal, effect } from "./html.js";
+import { computed, signal, effect } from "./html.js";
 import { address, ask, pagesOf, session, trouble } from "./api.js";
 
 /* Open events by id. A new Map with every change. */
 export const open = signal(new Map());
+
+export const isAlert = (event) => event.severity === "alert";
+
+/* How many alerts are open. */
+export const numAlerts = computed(() => [...open.value.values()].filter(isAlert).length);
 
 /* "following", "connecting", or "full" (the api has no place for one more). */
 export const standing = signal("connecting");
 
 const hearers = new Set();
 const LONGEST_MS = 30_000;
-let source = null, again = null, waits = 1000;
+let source = null, again = null, waits = 1000, reading = new AbortController();
 
 /* Calls `hear(kind, event)` for opened, closed, updated, deleted, and ("gap", null) when some may have been missed.
    Returns what ends it. */
@@ -26,8 +31,11 @@ export function openLabels(events) {
   return labels;
 }
 
-/* Follows while somebody is logged in. */
-effect(() => (session.value ? begin() : end()));
+/* Follows while somebody is logged in; what one key sees is nothing for the next. */
+effect(() => {
+  if (session.value) begin();
+  else { end(); open.value = new Map(); }
+});
 
 function begin() {
   end();
@@ -46,6 +54,7 @@ function begin() {
 
 function end() {
   clearTimeout(again);
+  reading.abort();
   source?.close();
   source = null;
 }
@@ -66,8 +75,10 @@ function later() {
 
 async function reread() {
   const found = new Map();
+  reading.abort();
+  const { signal: mine } = (reading = new AbortController());
   try {
-    for await (const items of pagesOf("/v1/events", { state: "open", limit: 500 })) {
+    for await (const items of pagesOf("/v1/events", { state: "open", limit: 500 }, mine)) {
       for (const event of items) found.set(event.id, event);
     }
     open.value = found;

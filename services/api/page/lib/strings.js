@@ -14,9 +14,28 @@ const WORDS = {
   signOut: "Sign out",
   skip: "Skip to content",
   asRole: "{0} ({1})",
+  titleCamera: "Camera",
+  titleEvent: "Event",
+  machine: "As the machine",
   light: "Light",
   dark: "Dark",
   theme: "Theme: {0}",
+
+  stands_pending: "Not taken up yet",
+  stands_connecting: "Connecting",
+  stands_live: "Live",
+  stands_waiting: "Waiting",
+  stands_paused: "Paused",
+  stands_ended: "Ended",
+  stands_failed: "Failed",
+  standsNotKnown: "Not known now",
+  standsWas: "when it was last read: {0}",
+
+  standsSilent: "No picture from it for {0}",
+  standsBehind: "It is looked at {0} late",
+  standsNotTakenUp: "No ingest worker has taken it up for {0}",
+  standsRetry: "again in {0}",
+  standsRetryNow: "tried again now",
 
   signIn: "Sign in",
   key: "Key",
@@ -44,6 +63,7 @@ const WORDS = {
   nothing: "There is nothing here.",
   notFound: "There is no such page.",
   crashed: "This view has failed: {0}. The others are not touched.",
+  notLoaded: "This part of the page could not be loaded.",
 };
 
 /* Adds a view's words. */

@@ -3,10 +3,16 @@ import { html, useEffect, useId, useRef } from "./html.js";
 import { durationOf, now, timeInFull, timeOf } from "./clock.js";
 import { text } from "./strings.js";
 
+const isAway = ({ status }) => [0, 502, 504].includes(status);
+const isStore = ({ code }) => code === "store_unavailable";
+
+/* Whether the page's head says it already: that the api, or Redis, is away. */
+export const isSaid = (problem) => isAway(problem) || isStore(problem);
+
 /* Why something failed, and a way to try again. `problem` is a Problem; null shows nothing. */
 export function Trouble({ problem, again }) {
   if (!problem) return null;
-  const words = problem.status === 0 ? text("away") : text("failed", problem.message);
+  const words = isAway(problem) ? text("away") : isStore(problem) ? problem.message : text("failed", problem.message);
   return html`<div class="trouble" role="alert">${words}
     ${again && html` <button type="button" class="quiet" onClick=${again}>${text("again")}</button>`}</div>`;
 }
@@ -15,12 +21,11 @@ export const Loading = () => html`<p class="loading" role="status">${text("loadi
 
 export const Empty = ({ children }) => html`<div class="empty">${children}</div>`;
 
-/* What was read (useRead, useAsked): its children are a function of the data. What the page's head says already, that the
-   api or Redis is away, is not said again above data that is there. */
+/* What was read (useRead, useAsked): its children are a function of the data. What the page's head says already
+   is not said again. */
 export function Shown({ of: { data, problem, isLoading, again }, children }) {
-  if (data === undefined) return isLoading ? html`<${Loading} />` : html`<${Trouble} problem=${problem} again=${again} />`;
-  const isSaid = problem && ([0, 502, 504].includes(problem.status) || problem.code === "store_unavailable");
-  return html`${problem && !isSaid && html`<${Trouble} problem=${problem} again=${again} />`}${children(data)}`;
+  if (data === undefined) return isLoading || isSaid(problem) ? html`<${Loading} />` : html`<${Trouble} problem=${problem} again=${again} />`;
+  return html`${problem && !isSaid(problem) && html`<${Trouble} problem=${problem} again=${again} />`}${children(data)}`;
 }
 
 /* A time in the viewer's zone; resting on it shows it in full, and in the camera's zone. */

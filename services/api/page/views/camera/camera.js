@@ -1,14 +1,17 @@
 /* One camera: what it shows, how it was scored, what happened, and what is asked of it. */
 import "./words.js";
-import { html, useCallback, useEffect, useMemo, useSignal, useState } from "../../lib/html.js";
+import { html, useCallback, useEffect, useMemo, useRef, useSignal, useState } from "../../lib/html.js";
 import { askWithHead, may } from "../../lib/api.js";
+import { present } from "../../lib/clock.js";
 import { narrow, to } from "../../lib/router.js";
+import { isFile, lookedAt } from "../../lib/standing.js";
 import { text } from "../../lib/strings.js";
+import { useTitle } from "../../lib/title.js";
 import { Empty, Shown } from "../../lib/ui.js";
 import { useAsked, useRead } from "../../lib/use.js";
 import { Actions } from "./actions.js";
 import { Delivery } from "./delivery.js";
-import { Facts, isFile, State } from "./facts.js";
+import { Facts, State } from "./facts.js";
 import { Happened } from "./happened.js";
 import { History } from "./history.js";
 import { limitsOf } from "./limits.js";
@@ -20,28 +23,34 @@ import { Thresholds } from "./thresholds.js";
 
 const EVERY_MS = 2000;
 const MODELS_MS = 60_000;
+const NOT_THERE = [404, 422]; /* removed, or not even an id */
 
 export const Camera = ({ path, query }) => html`<${OneCamera} key=${path[0]} id=${path[0] ?? ""}
   tab=${query.get("tab")} atMs=${Number(query.get("at")) || null} />`;
 
 function OneCamera({ id, tab, atMs }) {
   const asked = useKnown(id);
-  if (asked.problem?.status === 404) return html`<${Empty}>${text("cameraUnknown", id)} <a href=${to(["wall"])}>${text("wall")}</a><//>`;
-  return html`<${Shown} of=${asked}>${(known) => html`<${CameraPage} known=${known} take=${asked.take} tab=${tab} atMs=${atMs} />`}<//>`;
+  useTitle(asked.data?.stream.name);
+  if (NOT_THERE.includes(asked.problem?.status)) return html`<${Empty}>${text("cameraUnknown", id)} <a href=${to(["wall"])}>${text("wall")}</a><//>`;
+  return html`<${Shown} of=${asked}>${(known) => html`<${CameraPage} known=${known} isStale=${asked.problem !== null} take=${asked.take} tab=${tab} atMs=${atMs} />`}<//>`;
 }
 
-/* The camera with its ETag, read every two seconds; `take(answer)` takes in what a change was answered with. */
+/* The camera with its ETag and where it stands, read every two seconds; `take(answer)` takes in what a change was answered with. */
 function useKnown(id) {
   const [taken, setTaken] = useState(null);
+  const seen = useRef(undefined);
+  const knownOf = ({ body, headers }) => {
+    const looked = lookedAt(body, seen.current, present());
+    seen.current = looked.seen;
+    return { stream: body, standing: looked.standing, etag: headers.get("ETag") };
+  };
   const read = useCallback(async (abort) => knownOf(await askWithHead("GET", `/v1/streams/${encodeURIComponent(id)}`, { abort })), [id]);
   const asked = useRead(read, [id], EVERY_MS);
   useEffect(() => setTaken(null), [asked.readAt, id]);
   return { ...asked, data: taken ?? asked.data, take: (answer) => { setTaken(knownOf(answer)); asked.again(); } };
 }
 
-const knownOf = ({ body, headers }) => ({ stream: body, etag: headers.get("ETag") });
-
-function CameraPage({ known, take, tab, atMs }) {
+function CameraPage({ known, isStale, take, tab, atMs }) {
   const { stream } = known;
   const models = useAsked("/v1/models", {}, MODELS_MS);
   const trial = useSignal(null), latest = useSignal(stream);
@@ -53,14 +62,14 @@ function CameraPage({ known, take, tab, atMs }) {
   const labels = model?.labels ?? [];
   const zone = stream.schedule?.time_zone ?? null;
   return html`<article class="camera">
-    <header class="top"><h1><bdi>${stream.name}</bdi></h1><div class="standing"><${State} stream=${stream} /></div>
+    <header class="top"><h1><bdi>${stream.name}</bdi></h1><div class="standing"><${State} known=${known} isStale=${isStale} /></div>
       ${may("operator") && html`<${Actions} known=${known} after=${take} />`}</header>
     <div class="watched">
       <${Picture} stream=${stream} span=${span} happened=${happened} zone=${zone} />
       <${History} stream=${stream} scores=${scores} span=${span} happened=${happened} labels=${labels} limits=${limits} trial=${trial} />
     </div>
     <div class="asked">
-      <${Asked} known=${known} model=${model} models=${models.data?.items ?? []} labels=${labels} trial=${trial} span=${span} after=${take} tab=${tab} />
+      <${Asked} known=${known} model=${model} models=${models} labels=${labels} trial=${trial} span=${span} after=${take} tab=${tab} />
       <${Facts} stream=${stream} zone=${zone} />
     </div>
   </article>`;
@@ -94,8 +103,8 @@ function Asked({ known, model, models, labels, trial, span, after, tab }) {
   return html`<section class="panel forms">
     <div class="bar tabs" role="group" aria-label=${text("cameraForms")}>${tabs.map((each) => html`<button type="button" key=${each}
       aria-pressed=${each === shown ? "true" : "false"} onClick=${() => narrow({ tab: each })}>${text(`cameraTab_${each}`)}</button>`)}</div>
-    <div hidden=${shown !== "thresholds"}><${Thresholds} known=${known} model=${model} trial=${trial} span=${span} after=${after} /></div>
-    ${may("operator") && html`<div hidden=${shown !== "settings"}><${Settings} known=${known} models=${models} after=${after} /></div>
+    <div hidden=${shown !== "thresholds"}><${Thresholds} known=${known} model=${model} models=${models} trial=${trial} span=${span} after=${after} /></div>
+    ${may("operator") && html`<div hidden=${shown !== "settings"}><${Settings} known=${known} models=${models.data?.items ?? []} after=${after} /></div>
       <div hidden=${shown !== "delivery"}><${Delivery} known=${known} labels=${labels} after=${after} /></div>`}
   </section>`;
 }

@@ -1,20 +1,17 @@
 /* Where a camera stands: state with its reason, what its source is, how many frames went which way. */
 import { html } from "../../lib/html.js";
-import { durationOf, now, numberOf } from "../../lib/clock.js";
+import { durationOf, numberOf } from "../../lib/clock.js";
+import { isFile } from "../../lib/standing.js";
+import { Retry, StateWord, whyOf } from "../../lib/standing_shown.js";
 import { text } from "../../lib/strings.js";
 import { Age, Time } from "../../lib/ui.js";
 
-const GOOD = { live: "good", failed: "bad", waiting: "warn", connecting: "warn" };
-
-export const isFile = (stream) => !/^([a-z][a-z0-9+.-]*:\/\/|device:)/i.test(stream.source);
-
-export const stateClass = (stream) => GOOD[stream.state] ?? "faint";
-
-/* The state in a word, and why, in the api's words. */
-export function State({ stream }) {
-  return html`<span class=${`state ${stateClass(stream)}`}>● ${text(`cameraState_${stream.state}`)}</span>
-    ${stream.reason && html`<span class="reason">${stream.reason}</span>`}
-    ${stream.next_attempt_at_ms && html`<span class="faint">${text("cameraNextAttempt", durationOf(stream.next_attempt_at_ms - now.value))}</span>`}
+/* The state in a word, as its tile has it, and why. */
+export function State({ known: { stream, standing }, isStale }) {
+  const why = isStale ? null : whyOf(standing);
+  return html`<${StateWord} standing=${standing} isStale=${isStale} />
+    ${why && html`<span class="reason">${why}</span>`}
+    ${!isStale && standing.nextAttemptAtMs && html`<${Retry} atMs=${standing.nextAttemptAtMs} />`}
     ${stream.maintenance && html`<span class="tag warn">${text("cameraInMaintenance")}</span>`}`;
 }
 

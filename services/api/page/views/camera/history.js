@@ -2,7 +2,7 @@
 import { html, useEffect, useMemo, useState } from "../../lib/html.js";
 import { durationOf } from "../../lib/clock.js";
 import { text } from "../../lib/strings.js";
-import { Trouble } from "../../lib/ui.js";
+import { isSaid, Trouble } from "../../lib/ui.js";
 import { Chart } from "./chart.js";
 import { looksOf } from "./lines.js";
 import { SPANS_MS } from "./span.js";
@@ -31,7 +31,7 @@ export function History({ stream, scores, span, happened, labels, limits, trial 
       <${Chart} scores=${scores} span=${span} labels=${known} hidden=${hidden} limits=${limits} tried=${tried} frameMs=${1000 / stream.fps} />
       ${isEmpty && html`<p class="none faint">${text(span.isLive.value ? "cameraNoScoresYet" : "cameraNoScores")}</p>`}
     </div>
-    <${Trouble} problem=${scores.problem.value} />
+    <${Trouble} problem=${scores.problem.value && isSaid(scores.problem.value) ? null : scores.problem.value} />
     <${Strip} happened=${happened} span=${span} labels=${known.filter((label) => !hidden.has(label))} trial=${found} />
   </section>`;
 }

@@ -1,9 +1,9 @@
 /* What is asked of a camera: its name, source, model, rate, groups and the finer points. */
 import { html } from "../../lib/html.js";
+import { isFile } from "../../lib/standing.js";
 import { text } from "../../lib/strings.js";
 import { Field } from "../../lib/ui.js";
 import { useDraft, useSaving } from "./draft.js";
-import { isFile } from "./facts.js";
 import { Probe } from "./probe.js";
 import { Saving } from "./saving.js";
 

@@ -26,10 +26,14 @@ export class Span {
     this.endMs.value = ms >= this.edge.value ? null : Math.max(earliest, ms);
   }
 
+  /* The time nearest to one that there is. */
+  within(ms) { return Math.min(this.edge.value, Math.max(this.oldest(), ms)); }
+
   move(byMs) { this.end(this.to.value + byMs); }
 
-  /* Has a time in its middle, and shows that. */
-  look(ms) {
+  /* Has a time in its middle, within what there is, and shows that. */
+  look(wantedMs) {
+    const ms = this.within(wantedMs);
     this.end(ms + this.lengthMs.value / 2);
     this.pinned.value = ms;
   }
@@ -51,7 +55,7 @@ export class Span {
   /* Moves the moment by steps of a sixtieth of what is seen. */
   step(by) {
     const stepMs = this.lengthMs.value / 60;
-    const ms = Math.min(this.edge.value, Math.max(this.oldest(), (this.shown.value ?? this.to.value) + by * stepMs));
+    const ms = this.within((this.shown.value ?? this.to.value) + by * stepMs);
     this.moment.value = null;
     this.pinned.value = ms;
     if (ms < this.from.value || ms > this.to.value) this.end(ms + this.lengthMs.value / 2);

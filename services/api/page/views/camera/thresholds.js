@@ -2,7 +2,7 @@
 import { html, useEffect, useRef } from "../../lib/html.js";
 import { ask, may } from "../../lib/api.js";
 import { text } from "../../lib/strings.js";
-import { Empty, Tag } from "../../lib/ui.js";
+import { Empty, Shown, Tag } from "../../lib/ui.js";
 import { useAction } from "../../lib/use.js";
 import { pathOf, useDraft, useSaving } from "./draft.js";
 import { applied, limitsOf, overridesOf, same, wrongWith } from "./limits.js";
@@ -11,7 +11,8 @@ import { Trial } from "./trial.js";
 
 const PAUSE_MS = 400;
 
-export function Thresholds({ known, model, ...given }) {
+export function Thresholds({ known, model, models, ...given }) {
+  if (!model && models.data === undefined) return html`<${Shown} of=${models}>${() => null}<//>`; /* not known yet */
   if (!model) return html`<${Empty}>${text("cameraModelUnknown", known.stream.model)}<//>`;
   return html`<${ThresholdsForm} known=${known} model=${model} ...${given} />`;
 }

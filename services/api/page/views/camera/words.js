@@ -4,14 +4,6 @@ import { addWords } from "../../lib/strings.js";
 addWords({
   cameraUnknown: "There is no camera “{0}”, or it was removed.",
 
-  cameraState_pending: "Pending",
-  cameraState_connecting: "Connecting",
-  cameraState_live: "Live",
-  cameraState_waiting: "Waiting",
-  cameraState_paused: "Paused",
-  cameraState_ended: "Ended",
-  cameraState_failed: "Failed",
-  cameraNextAttempt: "next attempt in {0}",
   cameraInMaintenance: "Maintenance: nothing is delivered",
 
   cameraLive: "Live",

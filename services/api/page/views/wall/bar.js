@@ -1,12 +1,13 @@
 /* What stands above the tiles: how many streams there are and stand how, and what is looked for. */
 import { numberOf } from "../../lib/clock.js";
 import { html, useComputed, useEffect, useId, useRef, useState } from "../../lib/html.js";
+import { numAlerts } from "../../lib/live.js";
+import { STATES } from "../../lib/standing.js";
 import { text } from "../../lib/strings.js";
 import { useKeys } from "../../lib/use.js";
-import { labelsOpen, numAlerts } from "./opened.js";
+import { labelsOpen } from "./opened.js";
 import { ALERT, groups, ORDERS, SIZES, TROUBLE, want, wantAll, wanted } from "./selection.js";
-import { STATES } from "./standing.js";
-import { changes, standings } from "./streams.js";
+import { changes, isStale, standings } from "./streams.js";
 
 const TYPING_MS = 150;
 
@@ -19,7 +20,7 @@ export function Summary() {
     onClick=${only(name, value, isOn)}>${words}</button>`;
   return html`<div class="summary">
     <button type="button" class="quiet" onClick=${wantAll}>${many("wallStream", "wallStreams", counted.all)}</button>
-    ${figure(text("wallNumLive", numberOf(counted.live)), "good", "state", "live", state === "live")}
+    ${figure(text(isStale.value ? "wallNumWereLive" : "wallNumLive", numberOf(counted.live)), isStale.value ? "faint" : "good", "state", "live", state === "live")}
     ${figure(text("wallNumTroubled", numberOf(counted.troubled)), counted.troubled ? "bad" : "faint", "state", TROUBLE, state === TROUBLE)}
     ${figure(many("wallNumAlert", "wallNumAlerts", alerts), alerts ? "bad" : "faint", "label", ALERT, label === ALERT)}
   </div>`;
@@ -44,7 +45,7 @@ export function Bar() {
     <button type="button" class="filters" aria-expanded=${isOpen} onClick=${() => setOpen(!isOpen)}>${text("wallFilters")}</button>
     <div class=${`bar choices ${isOpen ? "" : "closed"}`}>
       <${Choice} name="state" words="wallState" value=${state}
-        choices=${[["", text("wallEveryState")], [TROUBLE, text("wallTrouble")], ...STATES.map((each) => [each, text(`wallIs_${each}`)])]} />
+        choices=${[["", text("wallEveryState")], [TROUBLE, text("wallTrouble")], ...STATES.map((each) => [each, text(`stands_${each}`)])]} />
       <${Choice} name="label" words="wallLabel" value=${label}
         choices=${[["", text("wallAnyOrNone")], [ALERT, text("wallAnyAlert")], ...labels.map((each) => [each, each])]} />
       ${inGroups.length > 0 && html`<${Choice} name="group" words="wallGroup" value=${group}

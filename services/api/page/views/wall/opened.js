@@ -1,13 +1,11 @@
 /* What is open on each stream, as the feed tells it; while it tells nothing, as the stream's last picture does. */
 import { computed } from "../../lib/html.js";
-import { open, openLabels, standing } from "../../lib/live.js";
+import { isAlert, open, openLabels, standing } from "../../lib/live.js";
 
 const byStream = computed(() => openLabels(open.value));
 
 /* Every label with something open, in order. */
 export const labelsOpen = computed(() => [...new Set([...open.value.values()].map((event) => event.label))].sort());
-
-export const numAlerts = computed(() => [...open.value.values()].filter(isAlert).length);
 
 /* [{label, isAlert}] of a stream, alerts first. */
 export function openedOn(id) {
@@ -21,8 +19,4 @@ export function openedOn(id) {
 export function openedText(id, picture) {
   const isTold = standing.value === "following" || !picture;
   return JSON.stringify(isTold ? openedOn(id) : picture.head.open.map((label) => ({ label, isAlert: true })));
-}
-
-function isAlert(event) {
-  return event.severity === "alert";
 }

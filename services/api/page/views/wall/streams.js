@@ -2,13 +2,13 @@
 
    A few are read whole every time. Of many (more than FEW) those whose tiles are near are read every time, and all of them
    only so often that reading takes a twentieth of the time, or every other minute: 10,000 are ten pages. */
-import { ask, pagesOf, session } from "../../lib/api.js";
-import { present } from "../../lib/clock.js";
-import { batch, effect, signal } from "../../lib/html.js";
-import { lookedAt } from "./standing.js";
+import { ask, pagesOf, session, written } from "../../lib/api.js";
+import { now, present } from "../../lib/clock.js";
+import { batch, computed, effect, signal } from "../../lib/html.js";
+import { lookedAt } from "../../lib/standing.js";
 
 export const EVERY_MS = 5000;
-const FEW = 1000, PAGE = 1000, FIRST_PAGE = 100, SHARE = 20, LONGEST_MS = 120_000, AT_ONCE = 64;
+const FEW = 1000, PAGE = 1000, FIRST_PAGE = 100, SHARE = 20, LONGEST_MS = 120_000, AT_ONCE = 64, STALE_MS = 20_000;
 
 /* Moves when any stream has news, comes or goes; 0 until the first page is there. */
 export const changes = signal(0);
@@ -17,7 +17,8 @@ export const changes = signal(0);
 export const near = new Set();
 
 const streams = new Map(); /* id → {news: signal of its standing, seen} */
-let readAt = 0, tookMs = 0;
+let readAt = -Infinity, tookMs = 0;
+const hasFailed = signal(false), heardAt = signal(0);
 
 /* All standings that are known, without following them: `changes` tells when to look again. */
 export const standings = () => [...streams.values()].map((each) => each.news.peek());
@@ -25,14 +26,49 @@ export const standings = () => [...streams.values()].map((each) => each.news.pee
 /* The signal of a stream's standing. */
 export const newsOf = (id) => streams.get(id)?.news;
 
+/* Whether what is known is not so fresh that it can be taken for what is so. */
+export const isStale = computed(() => {
+  now.value;
+  return hasFailed.value || performance.now() - heardAt.value > STALE_MS;
+});
+
+/* Has the next read be one of all: somebody comes to look. */
+export function beginAnew() {
+  readAt = -Infinity;
+  heardAt.value = performance.now();
+}
+
+/* What this page has changed shows without waiting for a read. */
+effect(() => {
+  const change = written.value;
+  if (change) queueMicrotask(() => takeChange(change));
+});
+
+function takeChange({ method, path, body }) {
+  const id = path.match(/^\/v1\/streams\/([^/]+)$/)?.[1];
+  if (!id || !changes.peek()) return;
+  if (method !== "DELETE") { if (body?.state) take([body], new Set()); }
+  else if (streams.delete(decodeURIComponent(id))) changes.value += 1;
+}
+
 /* What one key sees is nothing for the next. */
-effect(() => { if (!session.value) { streams.clear(); near.clear(); readAt = 0; changes.value = 0; } });
+effect(() => { if (!session.value) { streams.clear(); near.clear(); readAt = -Infinity; changes.value = 0; } });
 
 /* Reads what is due; for useRead. */
 export async function read(abort) {
+  try {
+    await readDue(abort);
+    hasFailed.value = false;
+    return true;
+  } catch (problem) {
+    if (!abort.aborted) hasFailed.value = true;
+    throw problem;
+  }
+}
+
+async function readDue(abort) {
   const isDue = streams.size <= FEW || performance.now() - readAt > Math.min(LONGEST_MS, SHARE * tookMs);
   if (isDue || !(await readNear(abort))) await readAll(abort);
-  return true;
 }
 
 async function readAll(abort) {
@@ -66,6 +102,7 @@ async function readNear(abort) {
 function take(items, found) {
   const nowMs = present();
   let hasNews = false;
+  heardAt.value = performance.now();
   batch(() => {
     for (const view of items) {
       found.add(view.id);

@@ -2,13 +2,14 @@
 import { durationOf, now, numberOf, timeInFull } from "../../lib/clock.js";
 import { html, useComputed, useEffect, useState } from "../../lib/html.js";
 import { to } from "../../lib/router.js";
+import { SIGNS, TONES } from "../../lib/standing.js";
+import { Retry, StateWord, whyOf } from "../../lib/standing_shown.js";
 import { text } from "../../lib/strings.js";
 import { hueOf, Tag } from "../../lib/ui.js";
 import { useNear } from "../../lib/use.js";
 import { openedText } from "./opened.js";
 import { seenAtMs, useLast, usePicture } from "./picture.js";
-import { SIGNS, TONES } from "./standing.js";
-import { near } from "./streams.js";
+import { isStale, near } from "./streams.js";
 
 const MAX_TAGS = 3, LATE_MS = 10_000;
 
@@ -26,7 +27,7 @@ export function Tile({ news }) {
     return () => near.delete(standing.id);
   }, [isNear, standing.id]);
   const point = () => setPointed(true), leave = () => setPointed(false);
-  const isDim = hasPicture && (standing.state === "live" ? isOld.value : standing.state !== "ended");
+  const isDim = hasPicture && (isStale.value || (standing.state === "live" ? isOld.value : standing.state !== "ended"));
   return html`<li class="cell" ref=${cell}>
     <a class=${`tile ${opened.length ? `open ${opened[0].isAlert ? "alert" : "notice"} ${hueOf(opened[0].label)}` : ""}`}
       href=${to(["camera", standing.id])} onPointerEnter=${point} onPointerLeave=${leave} onFocus=${point} onBlur=${leave}>
@@ -38,10 +39,10 @@ export function Tile({ news }) {
           ${standing.maintenance && html`<span class="tag" title=${text("wallMaintenanceInFull")}>${text("wallMaintenance")}</span>`}
           ${isDim && html`<${PictureAge} picture=${last} standing=${standing} />`}
         </span>
-        ${hasPicture && html`<${Why} standing=${isDim ? { ...standing, silentSinceMs: null } : standing} />`}
+        ${hasPicture && !isStale.value && html`<${Why} standing=${isDim ? { ...standing, silentSinceMs: null } : standing} />`}
       </span>
       <span class="about">
-        <span class="name" dir="auto" title=${standing.name}><bdi>${standing.name}</bdi></span>
+        <bdi class="name" title=${standing.name}>${standing.name}</bdi>
         <${Standing} standing=${standing} />
       </span>
     </a>
@@ -59,7 +60,7 @@ function Opened({ opened }) {
 /* In the place of a picture: why there is none. */
 function NoPicture({ standing }) {
   return html`<span class="none"><span class=${`sign ${TONES[standing.state]}`} aria-hidden="true">${SIGNS[standing.state]}</span>
-    <span class="words">${whyOf({ ...standing, isBehind: false }) ?? text(standing.state === "live" ? "wallNoPicture" : `wallIs_${standing.state}`)}</span></span>`;
+    <span class="words">${whyOf({ ...standing, isBehind: false }) ?? text(standing.state === "live" ? "wallNoPicture" : `stands_${standing.state}`)}</span></span>`;
 }
 
 function Why({ standing }) {
@@ -67,25 +68,19 @@ function Why({ standing }) {
   return why && html`<span class="why" title=${why}>${why}</span>`;
 }
 
-/* What there is to say of how it stands, or null. */
-function whyOf({ reason, silentSinceMs, pendingSinceMs, isBehind, lagMs }) {
-  if (reason) return reason;
-  if (silentSinceMs) return text("wallSilent", durationOf(now.value - silentSinceMs));
-  if (isBehind) return text("wallBehind", durationOf(lagMs));
-  return pendingSinceMs ? text("wallNotTakenUp", durationOf(now.value - pendingSinceMs)) : null;
-}
-
-/* How old the picture is, kept up to date. */
+/* How old the picture is, kept up to date. A file's says nothing of that: while it plays, for how long no other has come. */
 function PictureAge({ picture, standing }) {
-  const atMs = seenAtMs(picture.value, standing);
-  return html`<span class="age" title=${timeInFull(picture.value.head.at_ms)}>${text("wallPictureOf", durationOf(now.value - atMs))}</span>`;
+  if (standing.isFile && standing.state !== "live") return null;
+  const aged = durationOf(now.value - seenAtMs(picture.value, standing));
+  return html`<span class="age" title=${timeInFull(picture.value.head.at_ms)}>${text(standing.isFile ? "wallNoNewer" : "wallPictureOf", aged)}</span>`;
 }
 
 function Standing({ standing }) {
-  const { state, looksAtFps, lagFrames, lagMs, isTroubled } = standing;
+  const { looksAtFps, lagFrames, lagMs } = standing;
+  if (isStale.value) return html`<span class="standing"><${StateWord} standing=${standing} isStale /></span>`;
   const frames = text(lagFrames === 1 ? "wallFrame" : "wallFrames", numberOf(lagFrames));
   return html`<span class="standing">
-    <span class=${isTroubled && state === "live" ? "warn" : TONES[state]}><span aria-hidden="true">${isTroubled && state === "live" ? "!" : SIGNS[state]}</span> ${text(`wallIs_${state}`)}</span>
+    <${StateWord} standing=${standing} />
     <span class="figures">
       ${standing.nextAttemptAtMs && html`<${Retry} atMs=${standing.nextAttemptAtMs} />`}
       ${looksAtFps !== null && html`<span title=${text("wallFpsInFull", numberOf(standing.fps, 2))}>${text("wallFps", numberOf(looksAtFps, 1))}</span>`}
@@ -93,5 +88,3 @@ function Standing({ standing }) {
     </span>
   </span>`;
 }
-
-const Retry = ({ atMs }) => html`<span>${text("wallRetry", durationOf(Math.max(0, atMs - now.value)))}</span>`;

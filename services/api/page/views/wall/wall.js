@@ -4,11 +4,11 @@ import { numberOf } from "../../lib/clock.js";
 import { html, useEffect, useMemo, useState } from "../../lib/html.js";
 import { to } from "../../lib/router.js";
 import { text } from "../../lib/strings.js";
-import { Empty, Loading, Trouble } from "../../lib/ui.js";
+import { Empty, isSaid, Loading, Trouble } from "../../lib/ui.js";
 import { useNear, useRead } from "../../lib/use.js";
 import { Bar, Summary } from "./bar.js";
 import { hold, shown, wantAll, wanted } from "./selection.js";
-import { changes, EVERY_MS, newsOf, read, standings } from "./streams.js";
+import { beginAnew, changes, EVERY_MS, newsOf, read, standings } from "./streams.js";
 import { Tile } from "./tile.js";
 import "./words.js";
 
@@ -16,11 +16,12 @@ import "./words.js";
 const STEP = 300;
 
 export function Wall() {
+  useEffect(beginAnew, []);
   const { problem, again } = useRead(read, [], EVERY_MS);
   const tiles = useMemo(() => html`<${Streams} />`, []); /* not drawn anew with each read */
   return html`<h1 class="wall-title">${text("wall")}</h1>
-    ${changes.value === 0 ? (problem ? html`<${Trouble} problem=${problem} again=${again} />` : html`<${Loading} />`) : html`
-      ${problem && problem.status !== 0 && html`<${Trouble} problem=${problem} again=${again} />`}
+    ${changes.value === 0 ? (problem && !isSaid(problem) ? html`<${Trouble} problem=${problem} again=${again} />` : html`<${Loading} />`) : html`
+      ${problem && !isSaid(problem) && html`<${Trouble} problem=${problem} again=${again} />`}
       ${standings().length ? tiles : html`<${None} />`}`}`;
 }
 

@@ -1,4 +1,5 @@
-/* Where a stream stands, told from what the api says of it now and said before: pure, one plain object for a tile. */
+/* Where a stream stands, told from what the api says of it now and said before: pure, one plain object, for its tile and
+   its own page alike. */
 
 export const STATES = ["live", "connecting", "waiting", "pending", "failed", "ended", "paused"];
 
@@ -9,11 +10,13 @@ export const TONES = { live: "good", connecting: "warn", waiting: "warn", pendin
 const TAKEN_UP_MS = 15_000;
 const LAG_MS = 30_000; /* who reads as fast as can be always has a full queue */
 
-/* {standing, seen}: what a tile shows of a stream, and what the next look is compared with. `before` is the `seen` of the
+/* Whether it is a file, whose times are those of its recording: they say nothing of how old a picture is. */
+export const isFile = (view) => view.duration_seconds !== null || !/^([a-z][a-z0-9+.-]*:\/\/|device:)/i.test(view.source);
+
+/* {standing, seen}: what is shown of a stream, and what the next look is compared with. `before` is the `seen` of the
    last one, or undefined; times are the api's. */
 export function lookedAt(view, before, nowMs) {
   const seen = seenOf(view, before, nowMs);
-  const isFile = view.duration_seconds !== null;
   const lagMs = (1000 * view.lag_frames) / view.fps;
   const standing = {
     id: view.id,
@@ -22,14 +25,14 @@ export function lookedAt(view, before, nowMs) {
     words: [view.id, view.name, ...view.groups, ...view.tags].join("\n").toLowerCase(),
     state: view.state,
     reason: view.reason,
-    isFile,
+    isFile: isFile(view),
     maintenance: view.maintenance,
     fps: view.fps,
     looksAtFps: view.state === "live" ? seen.looksAtFps : null,
     lagFrames: view.state === "live" ? view.lag_frames : 0,
     lagMs: view.state === "live" ? lagMs : 0,
     nextAttemptAtMs: view.next_attempt_at_ms,
-    silentSinceMs: silentSince(view, seen, isFile, nowMs),
+    silentSinceMs: silentSince(view, seen, nowMs),
     isBehind: view.state === "live" && view.pace === "live" && lagMs > LAG_MS,
     pendingSinceMs: view.state === "pending" && nowMs - seen.stateSinceMs > TAKEN_UP_MS ? seen.stateSinceMs : null,
   };
@@ -60,9 +63,9 @@ function rateOf(view, before, nowMs) {
 
 /* Since when one that is live has given nothing; null where that is no wonder. A file's times are those of its recording,
    so there it counts whether they move. */
-function silentSince(view, seen, isFile, nowMs) {
+function silentSince(view, seen, nowMs) {
   if (view.state !== "live" || view.last_frame_at_ms === null) return null;
-  const since = isFile ? seen.movedAtMs : Math.min(view.last_frame_at_ms, nowMs);
+  const since = isFile(view) ? seen.movedAtMs : Math.min(view.last_frame_at_ms, nowMs);
   return nowMs - since > 1000 * (view.offline_seconds + 2 / view.fps) ? since : null;
 }
 
