@@ -15,7 +15,7 @@ SENT: Final = {".html", ".js", ".css", ".svg"}
 """What browsers take."""
 MAX_FIRST_BYTES: Final = 100_000
 """Of the wall, which is seen first, compressed as the api does it: file by file."""
-MAX_ALL_BYTES: Final = 170_000
+MAX_ALL_BYTES: Final = 175_000
 """Of everything, likewise. The aim is 150,000: what is sent as a hundred small files compresses less than one would."""
 FILES: Final = sorted(path for path in PAGE.rglob("*") if path.is_file())
 OWN: Final = [path for path in FILES if path.parent != VENDOR]
