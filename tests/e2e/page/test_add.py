@@ -1,7 +1,6 @@
 """Adding cameras: tried, judged beside each field, and many at once."""
 
 from browser import Complaints
-from patience import eventually
 from playwright.sync_api import Dialog, Page, Route, expect
 
 from page.house import ROOM, YARD, House
@@ -91,9 +90,9 @@ def test_a_late_answer_carries_nobody_off(page: Page, house: House) -> None:
     page.get_by_label("Name", exact=True).fill("Slow")
     page.get_by_label("Source", exact=True).fill(YARD)
     asked: list[Route] = []  # of the addition itself: what is only judged has a query
-    page.route("**/v1/streams/slow", lambda route: asked.append(route))
-    page.get_by_role("button", name="Add", exact=True).click()
-    eventually(lambda: len(asked) == 1 or page.wait_for_timeout(50), "it is being added")
+    page.route("**/v1/streams/slow", asked.append)
+    with page.expect_request("**/v1/streams/slow"):
+        page.get_by_role("button", name="Add", exact=True).click()
     page.on("dialog", lambda question: question.accept())
     page.get_by_role("link", name="System").click()
     with page.expect_response("**/v1/streams/slow") as adding:
