@@ -111,6 +111,7 @@ def test_by_keyboard_alone(page: Page, past: Past) -> None:
     expect(cards.nth(0)).to_be_focused()
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/#/event/{newer}?stream={past.id}")
+    expect(page.get_by_role("heading", name="Why it fired")).to_be_visible()  # its keys are heard from then on
     page.keyboard.press("j")
     page.wait_for_url(f"**/#/event/{older}?stream={past.id}")
 
