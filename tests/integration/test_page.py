@@ -123,4 +123,6 @@ def test_behind_a_prefix_all_that_it_links_to_is_found(redis_url: str, redis_cli
             for link in links:
                 reply = api.http.get(str(httpx.URL(f"{api.url}{place}").join(link)))
                 assert reply.status_code == 200, link
+        bare = api.http.get("/watch", params={"from": "proxy"})
+        assert (bare.status_code, bare.headers["Location"]) == (307, "/watch/?from=proxy")
     redis_client.flushall()

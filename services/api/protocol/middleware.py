@@ -8,6 +8,7 @@ import secrets
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.api.protocol.errors import CODES, ErrorDetail, error_response
@@ -32,7 +33,11 @@ class Prefix:
         self._prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handles one connection."""
+        """Handles one connection. The prefix without a slash leads to the page, whose links are relative."""
+        if scope["type"] == "http" and self._prefix and scope["path"] == self._prefix:
+            query = scope["query_string"].decode("latin-1")
+            await RedirectResponse(f"{self._prefix}/{query and '?'}{query}", 307)(scope, receive, send)
+            return
         scope["root_path"] = self._prefix
         await self._app(scope, receive, send)
 

@@ -1,9 +1,9 @@
 """Adding cameras: tried, judged beside each field, and many at once."""
 
 from browser import Complaints
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, Route, expect
 
-from page.house import YARD, House
+from page.house import ROOM, YARD, House
 
 REFUSED = r"4(12|22) .*/v1/streams/"
 LOGIN = "rtsp://viewer:s3cret-word@127.0.0.1:1/main"
@@ -83,6 +83,56 @@ def test_what_is_being_added_waits_for_an_api_that_is_away(page: Page, house: Ho
     expect(page.get_by_text("The API is away; it goes on as soon as it is back.")).to_be_visible()
     page.context.set_offline(False)
     expect(page.get_by_text("All 2 are added.")).to_be_visible()
+
+
+def test_a_late_answer_carries_nobody_off(page: Page, house: House) -> None:
+    page.goto(f"{house.url}/#/add")
+    page.get_by_label("Name", exact=True).fill("Slow")
+    page.get_by_label("Source", exact=True).fill(YARD)
+    asked: list[Route] = []  # of the addition itself: what is only judged has a query
+    page.route("**/v1/streams/slow", asked.append)
+    with page.expect_request("**/v1/streams/slow"):
+        page.get_by_role("button", name="Add", exact=True).click()
+    page.on("dialog", lambda question: question.accept())
+    page.get_by_role("link", name="System").click()
+    with page.expect_response("**/v1/streams/slow") as adding:
+        asked[0].continue_()
+    assert adding.value.status == 201
+    expect(page.get_by_role("heading", name="Workers")).to_be_visible()
+    page.wait_for_timeout(300)  # longer than it took to be carried off
+    assert page.url.endswith("#/system")
+
+
+def test_what_was_typed_is_not_lost_unasked(page: Page, house: House) -> None:
+    page.goto(f"{house.url}/#/add")
+    page.get_by_label("Name", exact=True).fill("Half")
+    said: list[str] = []
+
+    def stay(question: Dialog) -> None:
+        said.append(question.message)
+        question.dismiss()
+
+    page.once("dialog", stay)
+    page.get_by_role("link", name="Review").click()
+    assert said == ["What was typed here is not saved. Leave it?"]
+    assert page.url.endswith("#/add")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Half")
+    page.once("dialog", lambda question: question.accept())
+    page.get_by_role("link", name="Review").click()
+    page.wait_for_url("**/#/review")
+
+
+def test_a_name_without_a_plain_letter_gives_an_id_that_is_free(page: Page, house: House) -> None:
+    house.play("camera-1", YARD, paused=True)
+    page.goto(f"{house.url}/#/add")
+    page.get_by_label("Name", exact=True).fill("الباب الخلفي")
+    expect(page.get_by_label("Id", exact=True)).to_have_value("camera-2")
+    page.goto(f"{house.url}/#/add/many")
+    page.get_by_label("One camera a line").fill(f"الباب,{YARD}\nباب,{ROOM}")
+    expect(page.get_by_text("Pasted: 2.")).to_be_visible()
+    page.get_by_role("button", name="Check").click()
+    expect(page.locator(".add-rows tbody tr").nth(1)).to_contain_text("camera-3")
+    expect(page.locator(".add-rows td.bad")).to_have_count(0)
 
 
 def test_a_viewer_is_offered_no_form(viewer_page: Page, house: House) -> None:

@@ -165,6 +165,45 @@ def test_what_happens_shows_by_itself_and_moves_nothing_under_the_reader(page: P
     expect(page.locator(f"[id='event-{first}']")).not_to_contain_text("open for")
 
 
+def test_what_has_closed_stands_behind_the_open_ones_once_nobody_reads_there(page: Page, past: Past) -> None:
+    past.happens(0)
+    cards = past.show(page)
+    expect(cards).to_have_count(1)
+    first, second = past.happens(10, state="open"), past.happens(11, state="open")
+    eventually(lambda: len(ids(cards)) == 3, "they show")
+    assert ids(cards)[:2] == [second, first]
+    cards.last.hover()
+    write_event(past.store, an_event(past.id, past.since_ms + 11_000))
+    expect(page.locator(f"[id='event-{second}']")).not_to_contain_text("open for")
+    assert ids(cards)[:2] == [second, first]
+    page.mouse.move(10, 10)
+    eventually(lambda: ids(cards)[:2] == [first, second], "the open one comes first")
+
+
+def test_a_query_that_cannot_be_read_is_passed_over(page: Page, past: Past) -> None:
+    past.happens(0)
+    odd = "&since=abc&until=zz&last=-1&severity=x&state=y&feedback=z&reviewed=perhaps&nothing=1"
+    expect(past.show(page, odd)).to_have_count(1)
+    expect(page.get_by_role("button", name="Reset filters")).to_be_visible()  # of the camera alone
+    expect(past.show(page, "&since=999999999999999")).to_have_count(0)
+    expect(page.get_by_text("No event fits these filters.")).to_be_visible()
+
+
+def test_nothing_is_cut_or_moved_by_what_is_said_and_selected(page: Page, past: Past) -> None:
+    event_id = past.happens(0)
+    for method, what in (("POST", "acknowledge"), ("PUT", "keep"), ("PUT", "reviewed")):
+        past.house.ask(method, f"/v1/events/{event_id}/{what}")
+    past.house.ask("PUT", f"/v1/events/{event_id}/feedback", {"verdict": "wrong"})
+    cards = past.show(page)
+    expect(cards.get_by_role("button", name="Reviewed")).to_have_attribute("aria-pressed", "true")
+    acts = cards.locator(".acts")
+    assert acts.evaluate("(acts) => [acts, ...acts.children].every((each) => each.scrollWidth <= each.clientWidth)")
+    before = cards.bounding_box()
+    cards.get_by_role("checkbox").check()
+    expect(page.get_by_text("1 selected")).to_be_visible()
+    assert cards.bounding_box() == before
+
+
 def test_of_very_many_only_what_is_seen_is_drawn(page: Page, past: Past) -> None:
     keys, pipeline = keys_of(past.id), past.store.pipeline(transaction=False)
     for at in range(MANY):

@@ -80,7 +80,9 @@ class UnderWay:
         return cursor.ms >= self.span.to_ms or has_ended or now - self.moved_at > patience
 
     def is_over(self) -> bool:
-        """Whether nothing more is to come: it is cut and closed, and looked through up to its end."""
+        """Whether nothing more is to come: it is cut, and gave nothing, or closed and looked through up to its end."""
+        if self.is_cut and not self.record.pictures:
+            return True
         ended_at_ms = self.event.ended_at_ms
         return self.is_cut and ended_at_ms is not None and self.looked_ms >= min(ended_at_ms, self.cursor.ms)
 

@@ -39,7 +39,7 @@ const WORDS = {
 
   signIn: "Sign in",
   key: "Key",
-  keyHint: "It reads afi_… and was shown once when it was made. `afterimage up` and `make env` say where the first one lies.",
+  keyHint: "It reads afi_… and was shown once when it was made. `afterimage up`, `afterimage demo` and `make env` say where the first one lies.",
   keyCut: "That is not a whole key.",
   sessionEnded: "The session has ended. Sign in again; you will be where you were.",
   connecting: "Connecting…",
@@ -59,6 +59,7 @@ const WORDS = {
   cancel: "Cancel",
   close: "Close",
   save: "Save",
+  unsaved: "What was typed here is not saved. Leave it?",
   remove: "Remove",
   nothing: "There is nothing here.",
   notFound: "There is no such page.",

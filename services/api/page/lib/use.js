@@ -62,6 +62,13 @@ export function useAction(action) {
   return { ...standing, run, clear: () => setStanding({ isRunning: false, problem: null }) };
 }
 
+/* A function that says whether what called this is still drawn: whoever has gone elsewhere is not carried off by a late answer. */
+export function useIsHere() {
+  const isHere = useRef(true);
+  useEffect(() => { isHere.current = true; return () => { isHere.current = false; }; }, []);
+  return useCallback(() => isHere.current, []);
+}
+
 /* Whether an element is near what is seen of the page: [ref, isNear]. */
 export function useNear(margin = "200px") {
   const ref = useRef(null);

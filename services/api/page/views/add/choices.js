@@ -15,10 +15,13 @@ export function useModels() {
   return { items, isKnown: read.data !== undefined, chosen: (name) => items.find((each) => each.name === (name || USUAL)) };
 }
 
-/* The groups that there are already, to choose from. */
+/* {names, ids}: the groups that there are already, to choose from, and the ids that are used. */
 export function useGroups() {
   const read = useAsked("/v1/streams", { limit: 500 });
-  return useMemo(() => [...new Set((read.data?.items ?? []).flatMap((each) => each.groups))].sort(), [read.data]);
+  return useMemo(() => {
+    const found = read.data?.items ?? [];
+    return { names: [...new Set(found.flatMap((each) => each.groups))].sort(), ids: new Set(found.map((each) => each.id)) };
+  }, [read.data]);
 }
 
 export function GroupsField({ value, onInput, error, groups }) {

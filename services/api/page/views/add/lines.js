@@ -1,6 +1,6 @@
 /* What is pasted, line by line: names, ids and sources, and sources without what may be secret in them. */
 import { text } from "../../lib/strings.js";
-import { idOf } from "./wish.js";
+import { idFor } from "./wish.js";
 
 export const MAX_LINES = 500;
 const HIDDEN = "***";
@@ -38,7 +38,7 @@ function masked(source) {
 }
 
 /* The lines of a box: [{number, name, id, source, shown, words}], where `words` say why one cannot be meant so. */
-export function linesOf(box, remembered) {
+export function linesOf(box, remembered, used = new Set()) {
   const lines = [], ids = new Set(), sources = new Set();
   for (const [at, raw] of box.split("\n").entries()) {
     const line = raw.trim();
@@ -46,7 +46,7 @@ export function linesOf(box, remembered) {
     const [given, typed] = partsOf(line);
     const source = remembered.reveal(typed);
     const name = given || nameOf(typed);
-    const id = freeId(idOf(name) || "stream", ids);
+    const id = freeId(idFor(name || typed, new Set([...used, ...ids])) || "stream", ids);
     const words = source === null ? text("addForgotten") : sources.has(source) ? text("addTwice") : null;
     sources.add(source);
     lines.push({ number: at + 1, given, name, id, source, shown: source === null ? typed : remembered.hide(source), words });

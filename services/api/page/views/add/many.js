@@ -4,6 +4,7 @@ import { session } from "../../lib/api.js";
 import { to } from "../../lib/router.js";
 import { text } from "../../lib/strings.js";
 import { Empty, Field } from "../../lib/ui.js";
+import { useUnsaved } from "../../lib/unsaved.js";
 import { runThrough } from "./batch.js";
 import { FpsField, GroupsField, ModelField, TagsField, useGroups, useModels } from "./choices.js";
 import { asLine, linesOf, MAX_LINES, Remembered } from "./lines.js";
@@ -14,7 +15,8 @@ const LOOKS = { good: "good", done: "good", bad: "bad" };
 export function Many() {
   const [box, setBox] = useState(""), [common, setCommon] = useState(() => ({ groups: (session.value?.groups ?? []).join(", "), tags: "", model: "", fps: "" }));
   const models = useModels(), groups = useGroups();
-  const batch = useBatch(box, setBox, common);
+  const batch = useBatch(box, setBox, common, groups.ids);
+  useUnsaved(() => !!batch.num);
   const set = (name) => (event) => { setCommon({ ...common, [name]: event.target.value }); batch.reset(); };
   const fault = batch.num > MAX_LINES ? text("addTooMany", MAX_LINES, batch.num) : null;
   const numGood = batch.rows.filter((row) => row.standing === "good").length;
@@ -25,7 +27,7 @@ export function Many() {
         onInput=${(event) => { setBox(event.target.value); batch.reset(); }} />`}
     <//>
     <div class="add-pair">
-      <${GroupsField} value=${common.groups} onInput=${set("groups")} groups=${groups} />
+      <${GroupsField} value=${common.groups} onInput=${set("groups")} groups=${groups.names} />
       <${TagsField} value=${common.tags} onInput=${set("tags")} />
       <${ModelField} value=${common.model} onInput=${set("model")} models=${models} />
       <${FpsField} value=${common.fps} onInput=${set("fps")} model=${models.chosen(common.model)} />
@@ -37,12 +39,12 @@ export function Many() {
       <${Progress} batch=${batch} />
     </div>
     <${Outcome} batch=${batch} />
-    ${batch.rows.length ? html`<${Rows} rows=${batch.rows} />` : !batch.outcome && html`<${Empty}>${text("addEmpty")}<//>`}
+    ${batch.rows.length ? html`<${Rows} rows=${batch.rows} />` : !batch.outcome && html`<${Empty}>${batch.num ? text("addUnchecked", batch.num) : text("addEmpty")}<//>`}
   </form>`;
 }
 
 /* What is under way of a box: its rows, which are judged or added, and how far that has come. */
-function useBatch(box, setBox, common) {
+function useBatch(box, setBox, common, used) {
   const [rows, setRows] = useState([]), [running, setRunning] = useState(null), [isWaiting, setWaiting] = useState(false);
   const [outcome, setOutcome] = useState(null);
   const remembered = useRef(new Remembered()), abort = useRef(null);
@@ -67,7 +69,7 @@ function useBatch(box, setBox, common) {
   };
 
   const judge = async () => {
-    const lines = linesOf(box, remembered.current);
+    const lines = linesOf(box, remembered.current, used);
     setOutcome(null);
     setRows(lines.map((line) => ({ ...line, standing: line.words ? "bad" : "waiting" })));
     setBox(hidden(box, lines));

@@ -3,11 +3,12 @@ import { html, useEffect, useRef, useState } from "../../lib/html.js";
 import { session } from "../../lib/api.js";
 import { go } from "../../lib/router.js";
 import { text } from "../../lib/strings.js";
-import { useAction } from "../../lib/use.js";
+import { useAction, useIsHere } from "../../lib/use.js";
 import { Field, Trouble } from "../../lib/ui.js";
+import { useUnsaved } from "../../lib/unsaved.js";
 import { FpsField, GroupsField, ModelField, TagsField, useGroups, useModels } from "./choices.js";
 import { Found, Trying, useProbe } from "./probe.js";
-import { bodyOf, idOf, isTaken, place } from "./wish.js";
+import { bodyOf, idFor, isTaken, place } from "./wish.js";
 
 const FIELDS = ["name", "stream_id", "id", "source", "groups", "tags", "model", "fps", "rtsp_transport", "loop"];
 const TRANSPORTS = ["tcp", "udp", "http", "https"];
@@ -15,12 +16,14 @@ const TRANSPORTS = ["tcp", "udp", "http", "https"];
 export function One() {
   const [form, setForm] = useState(() => ({ name: "", id: null, source: "", groups: (session.value?.groups ?? []).join(", "), tags: "", model: "", fps: "", transport: "", loop: false }));
   const [changed, setChanged] = useState(new Set());
-  const ref = useRef(null), probe = useProbe(), models = useModels(), groups = useGroups();
-  const id = form.id ?? idOf(form.name);
+  const ref = useRef(null), isSaved = useRef(false), isHere = useIsHere(), probe = useProbe(), models = useModels(), groups = useGroups();
+  const id = form.id ?? idFor(form.name, groups.ids);
+  useUnsaved(() => !isSaved.current && [form.name, form.source, form.tags].some((typed) => typed.trim()));
   const saving = useAction(async () => {
     await place(id, bodyOf(form), { dryRun: true });
     await place(id, bodyOf(form));
-    go(["camera", id]);
+    isSaved.current = true;
+    if (isHere()) go(["camera", id]);
   });
   const set = (name, field = name) => (event) => {
     const { type, checked, value } = event.target;
@@ -39,14 +42,14 @@ export function One() {
         ${(given) => html`<input ...${given} name="name" required maxlength="200" dir="auto" value=${form.name} onInput=${set("name")} />`}
       <//>
       <${Field} label=${text("addId")} hint=${text("addIdHint")} error=${idFault}>
-        ${(given) => html`<input ...${given} name="id" class="mono" required maxlength="64" pattern="[A-Za-z0-9][A-Za-z0-9_\\-]*" spellcheck=${false} value=${id} onInput=${set("id")} />`}
+        ${(given) => html`<input ...${given} name="id" class="mono" required maxlength="64" pattern="[A-Za-z0-9][A-Za-z0-9_\\-]*" title=${text("addIdHint")} spellcheck=${false} value=${id} onInput=${set("id")} />`}
       <//>
     </div>
     <${SourceField} form=${form} set=${set} fault=${fault("source")} probe=${probe} />
     ${probe.found?.ok && html`<${Found} found=${probe.found} modelFps=${Number(form.fps) || models.chosen(form.model)?.fps} />`}
     <${Trouble} problem=${probe.problem?.of("source") ? null : probe.problem} />
     <div class="add-pair">
-      <${GroupsField} value=${form.groups} onInput=${set("groups")} error=${fault("groups")} groups=${groups} />
+      <${GroupsField} value=${form.groups} onInput=${set("groups")} error=${fault("groups")} groups=${groups.names} />
       <${TagsField} value=${form.tags} onInput=${set("tags")} error=${fault("tags")} />
       <${ModelField} value=${form.model} onInput=${set("model")} error=${fault("model")} models=${models} />
       <${FpsField} value=${form.fps} onInput=${set("fps")} error=${fault("fps")} model=${models.chosen(form.model)} />

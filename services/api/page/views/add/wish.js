@@ -7,6 +7,15 @@ const MAX_SLUG = 56;
 /* The id that a name gives, as the api makes it of one. */
 export const idOf = (name) => name.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, MAX_SLUG).replace(/-+$/, "");
 
+/* The id for a name among those that are used; a name without a plain letter or digit is given the next number. */
+export function idFor(name, used) {
+  const id = idOf(name);
+  if (id || !name.trim()) return id;
+  let number = 1;
+  while (used.has(`camera-${number}`)) number += 1;
+  return `camera-${number}`;
+}
+
 export const wordsOf = (typed) => typed.split(/[\s,]+/).filter(Boolean);
 
 /* The body of a PUT. What is left empty is left out, so that the api's defaults hold. */

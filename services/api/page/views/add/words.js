@@ -11,7 +11,7 @@ addWords({
   addName: "Name",
   addNameHint: "What people call it, such as “Front door”.",
   addId: "Id",
-  addIdHint: "What programs call it; it stays. Letters, digits, - and _, a letter or digit first.",
+  addIdHint: "What programs call it; it stays. Letters, digits, - and _, a letter or digit first. A name that has none of these gets a number.",
   addIdTaken: "There is a camera with this id already; choose another.",
   addSource: "Source",
   addSourceHint: "rtsp://user:password@host/path, http(s):// (MJPEG, HLS, a video), device:0, or a file under the media root. A login is never shown again.",
@@ -66,5 +66,6 @@ addWords({
   addResult: "{0} added, {1} not. Those that were not are left in the box, with the reason below.",
   addAllDone: "All {0} are added.",
   addEmpty: "Nothing is pasted yet.",
+  addUnchecked: "Pasted: {0}. Check says what would become of each.",
   addToWall: "To the wall",
 });

@@ -4,7 +4,7 @@ import { ask, askWithHead } from "../../lib/api.js";
 import { go } from "../../lib/router.js";
 import { text } from "../../lib/strings.js";
 import { Dialog, Field, Trouble } from "../../lib/ui.js";
-import { useAction } from "../../lib/use.js";
+import { useAction, useIsHere } from "../../lib/use.js";
 import { pathOf } from "./draft.js";
 
 export function Actions({ known: { stream, etag }, after }) {
@@ -34,11 +34,11 @@ function Forget({ stream, after, close }) {
 }
 
 function Remove({ stream, etag, close }) {
-  const [typed, setTyped] = useState("");
+  const [typed, setTyped] = useState(""), isHere = useIsHere();
   const removing = useAction(async () => { await ask("DELETE", pathOf(stream), { headers: { "If-Match": etag } }); return true; });
   const submit = async (event) => {
     event.preventDefault();
-    if (typed.trim() === stream.name.trim() && (await removing.run())) go(["wall"]);
+    if (typed.trim() === stream.name.trim() && (await removing.run()) && isHere()) go(["wall"]);
   };
   return html`<${Dialog} title=${text("cameraRemoveTitle")} onClose=${close}>
     <form onSubmit=${submit}>

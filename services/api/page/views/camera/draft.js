@@ -1,6 +1,7 @@
 /* What somebody is about to change of a camera: kept apart from what is so, and saved only if nobody was quicker. */
 import { useCallback, useState } from "../../lib/html.js";
 import { askWithHead } from "../../lib/api.js";
+import { useUnsaved } from "../../lib/unsaved.js";
 import { useAction } from "../../lib/use.js";
 
 export const pathOf = (stream) => `/v1/streams/${encodeURIComponent(stream.id)}`;
@@ -10,6 +11,7 @@ export const pathOf = (stream) => `/v1/streams/${encodeURIComponent(stream.id)}`
 export function useDraft({ stream, etag }, read) {
   const [draft, setDraft] = useState(null);
   const values = draft?.values ?? read(stream);
+  useUnsaved(() => draft !== null);
   const set = useCallback((field, value) => setDraft((before) => ({
     etag: before?.etag ?? etag,
     values: { ...(before?.values ?? read(stream)), [field]: typeof value === "function" ? value((before?.values ?? read(stream))[field]) : value },

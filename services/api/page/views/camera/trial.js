@@ -4,7 +4,7 @@ import { durationOf, numberOf } from "../../lib/clock.js";
 import { text } from "../../lib/strings.js";
 import { Tag, Time, Trouble } from "../../lib/ui.js";
 
-const MAX_LISTED = 50;
+const MAX_LISTED = 24; /* what would change is among them first: all of it is seen, without a window within the window */
 
 export function Trial({ trial, span, changed, trying, stream }) {
   const found = trial.value?.labels ? trial.value : null;
@@ -28,7 +28,7 @@ function LabelTrial({ label, found: { present, wanted }, span }) {
   return html`<div class="labeltrial"><p><${Tag} label=${label} /> <strong>${text("cameraInstead", counted(wanted), counted(present))}</strong></p>
     <ul>${rows.slice(0, MAX_LISTED).map((each) => html`<li key=${each.kind + each.started_at_ms} class=${each.kind}>
       <button type="button" class="quiet" onClick=${() => span.look(each.started_at_ms)}><span class="mark" aria-hidden="true">${{ same: "=", new: "+", gone: "−" }[each.kind]}</span>
-        ${text(`cameraTrial_${each.kind}`)} <${Time} ms=${each.started_at_ms} />
+        <span>${text(`cameraTrial_${each.kind}`)}</span> <${Time} ms=${each.started_at_ms} />
         <span class="faint">${each.ended_at_ms === null ? text("cameraStillOpen") : durationOf(each.ended_at_ms - each.started_at_ms)}, ${text("cameraPeak", numberOf(each.peak_score, 2))}</span></button></li>`)}</ul>
     ${rows.length > MAX_LISTED && html`<p class="faint small">${text("cameraAndMore", numberOf(rows.length - MAX_LISTED))}</p>`}
   </div>`;

@@ -13,7 +13,7 @@ export const clipAddress = (event) => address(`/v1/events/${event.id}/clip.mp4`)
 export function whyNoClip({ media, started_at_ms: startedAtMs }) {
   if (media?.clip) return null;
   if (!media) return text(present() - startedAtMs < PATIENCE_MS ? "clipComing" : "clipNobody");
-  if (media.state === "recording") return media.reason ? text("clipWaits", media.reason) : text("clipComing");
+  if (media.state === "recording" && !media.recorded_at_ms) return media.reason ? text("clipWaits", media.reason) : text("clipComing");
   return text("clipNone", media.reason ?? text("clipNoReason"));
 }
 

@@ -5,7 +5,7 @@ import { durationOf, timeInFull } from "../../lib/clock.js";
 import { follow } from "../../lib/live.js";
 import { go, to } from "../../lib/router.js";
 import { text } from "../../lib/strings.js";
-import { useAction, useKeys, useRead } from "../../lib/use.js";
+import { useAction, useIsHere, useKeys, useRead } from "../../lib/use.js";
 import { Empty, Shown, Tag, Time, Trouble } from "../../lib/ui.js";
 import { ACTS, mayDo, remove, setReviewed } from "./acts.js";
 import { AskDelete } from "./bulk.js";
@@ -75,7 +75,7 @@ function Whole({ event, query, again }) {
         <section class="panel"><header><h2>${text("eventPeople")}</h2></header><${People} event=${event} acting=${acting} again=${again} /></section>
         <section class="panel"><header><h2>${text("eventWhy")}</h2></header><${Why} event=${event} stream=${stream} /></section>
         <${Memory} event=${event} />
-        ${may("operator") && html`<${Delete} event=${event} onGone=${() => (beside?.older ? move("older") : go(["review"]))} />`}
+        ${may("operator") && html`<${Delete} key=${event.id} event=${event} onGone=${() => (beside?.older ? move("older") : go(["review"]))} />`}
       </div>
     </div>
   </div>`;
@@ -110,7 +110,8 @@ function Head({ event, stream, query, beside }) {
 
 function Delete({ event, onGone }) {
   const [isAsked, setAsked] = useState(false);
-  const deleting = useAction(async () => { await remove(event); onGone(); });
+  const isHere = useIsHere();
+  const deleting = useAction(async () => { await remove(event); if (isHere()) onGone(); });
   return html`<p><button type="button" class="danger" onClick=${() => setAsked(true)}>${text("actDelete")}</button></p>
     <${Trouble} problem=${deleting.problem} />
     ${isAsked && html`<${AskDelete} num=${1} onClose=${() => setAsked(false)} onSure=${() => { setAsked(false); deleting.run(); }} />`}`;

@@ -11,7 +11,7 @@ export function isComing(event) {
   const age = present() - (event.ended_at_ms ?? event.started_at_ms);
   if (!event.media) return age < SOON_MS ? "soon" : false;
   if (event.media.state !== "recording") return false;
-  return !event.media.clip && age < SOON_MS ? "soon" : "later";
+  return !event.media.recorded_at_ms && age < SOON_MS ? "soon" : "later";
 }
 
 /* Keeps a list's seen events fresh; what it gives ends that. `list.seen` holds the ids of those that are drawn. */

@@ -1,5 +1,6 @@
 /* The events of some filters, open ones first, newest next: fetched page by page, and kept as they are told live.
-   What happens after it was read waits beside it, so that nothing moves under who reads. */
+   What happens after it was read waits beside it, and what has closed stays where it is, as long as somebody reads there:
+   nothing moves under who reads. */
 import { ask } from "../../lib/api.js";
 import { present } from "../../lib/clock.js";
 import { batch, effect, signal } from "../../lib/html.js";
@@ -8,7 +9,7 @@ import { asked, mayFit } from "./query.js";
 import { freshened } from "./freshen.js";
 
 const PAGE = 100, NEWS_PAGE = 500;
-const GATHER_MS = 400, COUNT_MS = 2000, LONGEST_MS = 30_000;
+const GATHER_MS = 400, SETTLE_MS = 1000, COUNT_MS = 2000, LONGEST_MS = 30_000;
 
 export class EventList {
   items = signal([]);
@@ -17,7 +18,8 @@ export class EventList {
   isLoading = signal(false);
   problem = signal(null);
   changes = signal(0); /* moves when counts may be others */
-  isAtTop = () => true;
+  isRead = () => false; /* whether somebody reads it, so that nothing may move */
+  isUnsettled = false; /* whether some have closed, and stand among the open ones yet */
 
   constructor(filters) {
     this.filters = filters;
@@ -39,8 +41,9 @@ export class EventList {
       isFirst = false;
     });
     const unfresh = freshened(this);
+    const settling = setInterval(() => this.settle(), SETTLE_MS);
     this.more();
-    return () => { this.abort.abort(); unfollow(); unwatch(); unfresh(); [this.gathering, this.retrying, this.noting].forEach(clearTimeout); };
+    return () => { clearInterval(settling); this.abort.abort(); unfollow(); unwatch(); unfresh(); [this.gathering, this.retrying, this.noting].forEach(clearTimeout); };
   }
 
   /* Reads the next page. */
@@ -71,7 +74,7 @@ export class EventList {
     this.cursor = page.next;
     if (!page.next) this.stages.shift();
     batch(() => {
-      if (fresh.length) this.items.value = [...this.items.peek(), ...fresh];
+      if (fresh.length) this.items.value = this.isUnsettled ? [...this.items.peek(), ...fresh] : inOrder([...this.items.peek(), ...fresh]);
       if (!this.stages.length) this.isWhole.value = true;
     });
     return fresh.length;
@@ -118,14 +121,20 @@ export class EventList {
     if (!fresh.length) return;
     fresh.forEach((event) => this.known.set(event.id, event));
     this.news.value = [...fresh, ...this.news.peek()].sort((a, b) => b.started_at_ms - a.started_at_ms);
-    if (this.isAtTop()) this.showNews();
+    this.settle();
   }
 
   showNews() {
     batch(() => {
-      this.items.value = [...this.news.peek(), ...this.items.peek()];
+      this.items.value = inOrder([...this.news.peek(), ...this.items.peek()]);
       this.news.value = [];
     });
+    this.isUnsettled = false;
+  }
+
+  /* Brings all to its place, unless somebody reads. */
+  settle() {
+    if ((this.isUnsettled || this.news.peek().length) && !this.isRead()) this.showNews();
   }
 
   /* Takes in an event as it is now; where it stands it stays. What was told live says nothing of media and of oneself. */
@@ -135,6 +144,7 @@ export class EventList {
 
   putAll(events) {
     const merged = new Map(events.filter((each) => this.known.has(each.id)).map((each) => [each.id, { ...this.known.get(each.id), ...each }]));
+    this.isUnsettled ||= [...merged].some(([id, event]) => event.state !== this.known.get(id).state);
     merged.forEach((event, id) => this.known.set(id, event));
     const changed = (all) => all.map((each) => merged.get(each.id) ?? each);
     batch(() => {
@@ -156,3 +166,6 @@ export class EventList {
     return Math.max(0, ...[...this.known.values()].slice(0, 1000).map((event) => event.started_at_ms)) || present() - 60_000;
   }
 }
+
+/* Open ones first, newest next. */
+const inOrder = (events) => [...events].sort((a, b) => (b.state === "open") - (a.state === "open") || b.started_at_ms - a.started_at_ms || (a.id < b.id ? 1 : -1));

@@ -1,7 +1,6 @@
 /* What memory is worth to an event's label, from its model's card; nothing where there is no such table. */
 import { html } from "../../lib/html.js";
 import { ask } from "../../lib/api.js";
-import { numberOf } from "../../lib/clock.js";
 import { to } from "../../lib/router.js";
 import { text } from "../../lib/strings.js";
 import { useRead } from "../../lib/use.js";
@@ -17,7 +16,7 @@ export function Memory({ event }) {
   return html`<section class="panel"><header><h2>${text("eventMemory")}</h2></header>
     <p>${row.words ?? row.needs}</p>
     <div class="meter">${figures.map(([words, field]) => html`<span>${text(words)}</span>
-      <progress max="1" value=${row[field]} aria-label=${text(words)}></progress><span class="figures">${numberOf(row[field], 2)}</span>`)}</div>
+      <progress max="1" value=${row[field]} aria-label=${text(words)}></progress><span class="figures">${row[field].toFixed(3)}</span>`)}</div>
     <p class="faint small">${text("memoryHint", event.label)} <a href=${to(["system", "models", name])}>${text("memoryCard")}</a></p>
   </section>`;
 }

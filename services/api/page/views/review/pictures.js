@@ -6,6 +6,9 @@ import { isComing } from "./freshen.js";
 
 export const KINDS = ["before", "opening", "peak"];
 const AGAIN_MS = 15_000;
+/* Whether a picture that is not there may come: once the clip is cut, only a higher peak. */
+const mayCome = (event, kind) => isComing(event) && (!event.media?.recorded_at_ms || kind === "peak");
+
 const WORDS = { before: "pictureBefore", opening: "pictureOpening", peak: "picturePeak" };
 
 export const pictureName = (kind) => text(WORDS[kind]);
@@ -20,7 +23,7 @@ export function Picture({ event, kind, name }) {
     return () => clearTimeout(timer);
   }, [goneMs]);
   if (atMs === undefined || goneMs === atMs) {
-    const words = goneMs !== null ? "pictureGone" : isComing(event) ? "pictureComing" : "pictureNone";
+    const words = goneMs !== null ? "pictureGone" : mayCome(event, kind) ? "pictureComing" : "pictureNone";
     return html`<span class="no-picture" title=${event.media?.reason}>${text(words)}</span>`;
   }
   const src = `${address(`/v1/events/${event.id}/pictures/${kind}.jpg`).href}#${atMs}`;

@@ -3,16 +3,21 @@ import { present } from "../../lib/clock.js";
 
 /* Those that may be given several times. */
 export const LISTS = ["group", "stream", "label"];
-const SINGLE = ["severity", "state", "feedback", "reviewed", "text", "last", "since", "until"];
+const TIME = /^\d{1,15}$/;
+/* The others, by what may stand there. */
+const SINGLE = {
+  severity: /^(alert|notice|all)$/, state: /^(open|closed)$/, feedback: /^(none|right|wrong)$/, reviewed: /^(yes|no|true|false)$/,
+  text: /^.{1,200}$/, last: /^[1-9]\d{0,9}$/, since: TIME, until: TIME,
+};
 
 /* Seconds back, by the name of the words for it. */
 export const SPANS = { reviewLastHour: 3600, reviewLast8Hours: 28_800, reviewLastDay: 86_400, reviewLastWeek: 604_800 };
 
-/* What an address's query holds of them; what is none of them is left out. */
+/* What an address's query holds of them; what is none of them, or cannot be read, is passed over. */
 export function filtersOf(search) {
   const filters = {};
   for (const name of LISTS) filters[name] = [...new Set(search.getAll(name).filter(Boolean))];
-  for (const name of SINGLE) filters[name] = search.get(name) || null;
+  for (const [name, allowed] of Object.entries(SINGLE)) filters[name] = allowed.test(search.get(name) ?? "") ? search.get(name) : null;
   return filters;
 }
 
@@ -38,7 +43,7 @@ export function asked(filters) {
 
 /* Whether any filter but alerts or notices is set. */
 export const isNarrowed = (filters) => (
-  LISTS.some((name) => filters[name].length) || SINGLE.some((name) => name !== "severity" && filters[name])
+  LISTS.some((name) => filters[name].length) || Object.keys(SINGLE).some((name) => name !== "severity" && filters[name])
 );
 
 /* Whether an event that was told live may be one of them; what it cannot tell, the api is asked. */

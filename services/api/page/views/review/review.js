@@ -15,6 +15,7 @@ import "./event_words.js";
 import "./words.js";
 
 const TOP_PX = 80;
+const READING_MS = 30_000;
 
 export function Review({ query }) {
   const filters = filtersOf(query), key = JSON.stringify(filters);
@@ -24,16 +25,17 @@ export function Review({ query }) {
   search.current = query;
   const room = useMemo(() => new Room(new EventList(filters), (event) => placeOf(event, search.current)), [key, turn]);
   useEffect(() => {
-    room.list.isAtTop = () => scrollY < TOP_PX && !room.chosen.peek().size;
-    return room.list.open();
+    const [isTouched, letGo] = watchHands(READING_MS);
+    room.list.isRead = () => scrollY >= TOP_PX || room.chosen.peek().size > 0 || room.playing.peek() !== null || isTouched();
+    const close = room.list.open();
+    return () => { letGo(); close(); };
   }, [room]);
   return html`<div class="review">
     <div class="review-bar">
       <div class="bar"><${Kinds} filters=${filters} turn=${`${turn} ${room.list.changes.value}`} /><span class="grow"></span>
         <${Export} filters=${filters} />
         <button type="button" class="quiet" onClick=${() => help(true)} aria-label=${text("reviewKeysTitle")}><kbd>${text("reviewKeysShort")}</kbd> ${text("reviewKeys")}</button></div>
-      <${Bulk} room=${room} />
-      <${News} list=${room.list} />
+      <${Bulk} room=${room}><${News} list=${room.list} /><//>
     </div>
     <${Filters} filters=${filters} />
     <${Events} key=${`${key} ${turn}`} room=${room} isNarrowed=${isNarrowed(filters)} showHelp=${() => help(true)} again=${() => setTurn(turn + 1)} />
@@ -41,7 +43,16 @@ export function Review({ query }) {
   </div>`;
 }
 
-/* What has come while somebody reads further down. */
+/* Whether a pointer on the events, or a key, has moved in the last `restMs`; and what ends the watch. */
+function watchHands(restMs) {
+  let touchedAt = -Infinity;
+  const hear = ({ type, target }) => { touchedAt = type === "keydown" || target.closest?.(".grid") ? performance.now() : -Infinity; };
+  const kinds = ["pointermove", "pointerdown", "keydown"];
+  kinds.forEach((kind) => addEventListener(kind, hear, { passive: true }));
+  return [() => performance.now() - touchedAt < restMs, () => kinds.forEach((kind) => removeEventListener(kind, hear))];
+}
+
+/* What has come while somebody reads. */
 function News({ list }) {
   const num = list.news.value.length;
   const show = () => { list.showNews(); scrollTo(0, 0); };

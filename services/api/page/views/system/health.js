@@ -81,12 +81,12 @@ function Hours({ events, since }) {
 
 function Trouble() {
   const read = useAsked("/v1/streams", { state: ["waiting", "failed"], limit: MAX_ROWS }, OFTEN_MS);
-  return html`<${Shown} of=${read}>${({ items, next }) => (items.length ? html`<div class="scroll"><table>
+  return html`<${Shown} of=${read}>${({ items, next }) => (items.length ? html`<div class="scroll"><table class="sys-stack">
     <thead><tr><th scope="col">${text("sysCamera")}</th><th scope="col">${text("sysState")}</th><th scope="col">${text("sysReason")}</th></tr></thead>
     <tbody>${items.map((each) => html`<tr key=${each.id}>
       <td><a href=${to(["camera", each.id])}><bdi>${each.name}</bdi></a></td>
       <td class=${each.state === "failed" ? "bad" : "warn"}>${text(`sysState_${each.state}`)}</td>
-      <td>${each.reason ?? text("sysNoReason")}</td>
+      <td data-name=${text("sysReason")}>${each.reason ?? text("sysNoReason")}</td>
     </tr>`)}</tbody></table></div>
     ${next && html`<p><a href=${to(["wall"], { state: "waiting" })}>${text("sysMoreTrouble")}</a></p>`}`
     : html`<p class="good">${text("sysTroubleNone")}</p>`)}<//>`;
