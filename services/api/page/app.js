@@ -6,6 +6,7 @@ import { standing } from "./lib/live.js";
 import { route, to } from "./lib/router.js";
 import { text } from "./lib/strings.js";
 import { turnTheme, wantedTheme } from "./lib/theme.js";
+import { ICON } from "./lib/ui.js";
 import { View } from "./view.js";
 import { LogIn } from "./views/login.js";
 
@@ -49,7 +50,7 @@ function Head({ name }) {
   const places = [["wall", "wall"], ["review", "review"], ...(may("operator") ? [["add", "add"]] : []), ["system", "system"]];
   const who = session.value;
   return html`<header class="head">
-    <a class="brand" href=${to([])}><img src=${new URL("icon.svg", import.meta.url)} alt="" width="22" height="22" /> Afterimage</a>
+    <a class="brand" href=${to([])}><img src=${ICON} alt="" width="22" height="22" /> Afterimage</a>
     <nav aria-label="Afterimage">
       ${places.map(([place, words]) => html`<a href=${to([place])} aria-current=${name === place ? "page" : undefined}>${text(words)}</a>`)}
     </nav>

@@ -9,6 +9,9 @@ const isStore = ({ code }) => code === "store_unavailable";
 /* Whether the page's head says it already: that the api, or Redis, is away. */
 export const isSaid = (problem) => isAway(problem) || isStore(problem);
 
+/* The mark of the page, as a text: an address that is made at each drawing would be fetched at each. */
+export const ICON = new URL("../icon.svg", import.meta.url).href;
+
 /* Why something failed, and a way to try again. `problem` is a Problem; null shows nothing. */
 export function Trouble({ problem, again }) {
   if (!problem) return null;

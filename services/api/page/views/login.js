@@ -3,7 +3,7 @@ import { html, useState } from "../lib/html.js";
 import { logIn } from "../lib/api.js";
 import { text } from "../lib/strings.js";
 import { useAction } from "../lib/use.js";
-import { Field } from "../lib/ui.js";
+import { Field, ICON } from "../lib/ui.js";
 
 export function LogIn({ hasEnded }) {
   const [key, setKey] = useState("");
@@ -11,7 +11,7 @@ export function LogIn({ hasEnded }) {
   const submit = (event) => { event.preventDefault(); entering.run(); };
   const problem = entering.problem && wordsOf(entering.problem);
   return html`<main class="door"><form onSubmit=${submit}>
-    <h1><img src=${new URL("../icon.svg", import.meta.url)} alt="" width="28" height="28" /> Afterimage</h1>
+    <h1><img src=${ICON} alt="" width="28" height="28" /> Afterimage</h1>
     ${hasEnded && html`<p class="notice" role="status">${text("sessionEnded")}</p>`}
     <${Field} label=${text("key")} hint=${text("keyHint")} error=${problem}>
       ${(given) => html`<input ...${given} type="password" name="key" autocomplete="current-password" autofocus required maxlength="200"
