@@ -76,7 +76,7 @@ def _serve(options: "StackOptions", model_names: list[str]) -> None:
     with Stack(options, request, say=_say, echo=_echo) as stack:
         if not stack.stopping:
             _say(f"ready        {stack.url}  (API: {stack.url}/docs)")
-            _say(f"page         {stack.url}/  (its login is the admin key)")
+            _say(f"page         {stack.url}/  (log in with the key below)")
             _say(f"admin key    {key_file()}  (commands here send it; so does `curl --oauth2-bearer $(cat FILE)`)")
             _say(f"models       {', '.join(model_names)}")
             _say(f"media root   {options.media_root}")

@@ -90,7 +90,11 @@ def test_a_late_answer_carries_nobody_off(page: Page, house: House) -> None:
     page.get_by_label("Name", exact=True).fill("Slow")
     page.get_by_label("Source", exact=True).fill(YARD)
     asked: list[Route] = []  # of the addition itself: what is only judged has a query
-    page.route("**/v1/streams/slow", asked.append)
+
+    def hold(route: Route) -> None:
+        asked.append(route)
+
+    page.route("**/v1/streams/slow", hold)
     with page.expect_request("**/v1/streams/slow"):
         page.get_by_role("button", name="Add", exact=True).click()
     page.on("dialog", lambda question: question.accept())

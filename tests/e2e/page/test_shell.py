@@ -184,7 +184,10 @@ def test_a_view_that_failed_is_well_at_another_place_and_when_tried_again(
     expect(page.get_by_role("heading", name="Yard")).to_be_visible()
 
 
-def test_the_tab_says_what_is_looked_at_and_how_many_alerts_are_open(page: Page, house: House) -> None:
+def test_the_tab_says_what_is_looked_at_and_how_many_alerts_are_open(
+    page: Page, house: House, complaints: Complaints
+) -> None:
+    complaints.expect(r"401 .*/v1/")  # of what a view was asking as one signed out
     expect(page).to_have_title(re.compile(r"^(\(\d+\) )?Wall · Afterimage$"))
     page.goto(f"{house.url}/#/camera/yard")
     expect(page).to_have_title(re.compile(r"^(\(\d+\) )?Yard · Afterimage$"))
