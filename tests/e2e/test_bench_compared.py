@@ -40,6 +40,15 @@ def test_the_system_whose_latency_is_measured_lets_the_bench_in(
         assert system.histograms()[latency.LATENCY][-1][1] > 0
 
 
+@pytest.mark.parametrize(
+    ("latter", "pace"),
+    [((8.0, 0.6), 12.0), ((8.0, 0.9), 7.0), ((8.0, 0.31), 25.0), ((8.0, 1.0), 6.3), ((8.0, 0.3), 25.0), ((2.0, 0.4), 2.4)],
+)
+def test_the_pace_is_sought_where_the_machine_keeps_up(latter: tuple[float, float], pace: float) -> None:
+    assert latency._pace_for(0.8, (2.0, 0.3 if latter[0] > 2 else 0.4), latter) == pace
+    assert latency._pace_for(0.8, (7.0, 1.0), (8.0, 1.0)) == latency.SLOWEST_FPS
+
+
 def test_another_checkout_is_measured_by_its_own_bench() -> None:
     speeds = speeds_before(Runs((1, 2), 2048, 1, MODELS, before=PROJECT_ROOT))
     assert set(speeds) == {1, 2}
