@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import redis
+from default_layout import NUM_PARTITIONS, PARTITIONS, partition_of
 from patience import eventually
 from prometheus_client import CollectorRegistry
 
 from shared.service.lease_metrics import LeaseMetrics
 from shared.service.tenancy import Tenancy
-from shared.store.keys import NUM_PARTITIONS, PARTITIONS, Role, partition_of
+from shared.store.keys import Role
 from shared.store.leases import LEASE_SECONDS, MAX_LEASE_SECONDS, Lease, LeaseBook, worker_id
 
 CALLS_FOR_LEASES = 60

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import redis
 import torch
+from default_layout import keys_of
 from leasing import seize, tenancy
 from patience import eventually
 
@@ -25,7 +26,6 @@ from shared.events import Event
 from shared.manifest import InputSpec, Thresholds
 from shared.records import StreamRecord
 from shared.store.frame_queue import FrameWriter, Outcome
-from shared.store.keys import keys_of
 from shared.store.registry import Registry
 from shared.streams import StreamSpec
 
