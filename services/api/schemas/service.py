@@ -75,7 +75,7 @@ class WorkerView(BaseModel):
     id: str
     role: Role
     silent_seconds: float = Field(description="since its last heartbeat")
-    partitions: list[int] = Field(description="of the 32 that streams are spread over, those that it owns")
+    partitions: list[int] = Field(description="of those that streams are spread over, the ones that it owns")
     num_streams: int = Field(description="registered in these partitions")
 
 
