@@ -10,10 +10,6 @@ from typing import Any, Final
 import redis
 from leasing import seize
 
-from afterimage.repartition.merging import stream_of_entry
-from afterimage.repartition.repartition import Repartition
-from afterimage.repartition.watch import own_name
-from afterimage.repartition.ways import StoredKey, stream_of_field
 from services.api.delivery.outbox import Letter, Outbox
 from services.api.delivery.targets import Target, TargetBook
 from services.api.followers.cursors import Cursors
@@ -29,6 +25,10 @@ from shared.store.keys import ROLES, Role
 from shared.store.layout.known import layout_of
 from shared.store.leases import Lease
 from shared.store.registry import Registry
+from shared.store.repartition.merging import stream_of_entry
+from shared.store.repartition.steps import Repartition
+from shared.store.repartition.watch import own_name
+from shared.store.repartition.ways import StoredKey, stream_of_field
 from shared.streams import InferenceStatus, Progress, StreamSpec, StreamState, StreamStatus
 
 BASE_MS: Final = 1_700_000_000_000

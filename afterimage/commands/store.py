@@ -18,8 +18,8 @@ def show(redis_url: RedisUrl = DEFAULT_REDIS) -> None:
 
     Example: `AFTERIMAGE_REDIS_URL=redis://... afterimage store show`.
     """
-    from afterimage.repartition.repartition import stored_layout
     from shared.store.client import connect
+    from shared.store.repartition.steps import stored_layout
 
     with connect(redis_url) as client:
         record = stored_layout(client)
@@ -41,14 +41,11 @@ def repartition(
     Example: `AFTERIMAGE_REDIS_URL=redis://... afterimage store repartition --to 256`.
     """
     from afterimage.commands.progress import progress
-    from afterimage.repartition.repartition import Repartition
-    from afterimage.repartition.watch import own_name
     from shared.store.client import connect
+    from shared.store.repartition.steps import Repartition
+    from shared.store.repartition.watch import own_name
 
     name = own_name()
     with connect(redis_url, name=name) as client, progress("moving keys") as told:
         done = Repartition(client, name, told).run(to)
-    if done.before == done.after:
-        typer.echo(f"it has {done.after} partitions already")
-    else:
-        typer.echo(f"{done.before} -> {done.after} partitions; {done.num_keys} keys were left to be moved")
+    typer.echo(str(done))

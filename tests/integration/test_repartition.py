@@ -20,10 +20,9 @@ from divided import Contents, History, contents, unread
 from patience import TOOL_SECONDS
 from redis.connection import AbstractConnection
 from redis_cluster import redis_cluster
+from websockets.sync.client import connect as connect_socket
 from worker_runner import WorkerRunner, pictures, save_random_model, spec_of
 
-from afterimage.repartition.repartition import Repartition, StoreNotReady, stored_layout
-from afterimage.repartition.watch import StoreInUse, own_name
 from services.api.media.records import TotalBytes
 from shared.entries import EntryId
 from shared.store.client import connect
@@ -32,6 +31,8 @@ from shared.store.layout.known import layout_of
 from shared.store.layout.partitioning import Partitioning
 from shared.store.leases import LeaseBook
 from shared.store.registry import Registry
+from shared.store.repartition.steps import Repartition, StoreNotReady, stored_layout
+from shared.store.repartition.watch import StoreInUse, own_name
 
 NUM_STREAMS = 200
 FILM = pictures(30)
@@ -236,11 +237,11 @@ def test_the_api_shows_the_same_and_a_listener_misses_nothing(url: str) -> None:
     divide(url, 256)
     with running_api(url) as api:
         assert told(api) == before
-        address = api.url.replace("http", "ws") + f"/v1/events/live/socket?position={place}"
-        with websockets.sync.client.connect(address) as socket:
-            heard = [json.loads(socket.recv(timeout=60)) for _ in range(2 + 12 + 6)]
+        address = f"{api.url.replace('http', 'ws', 1)}/v1/events/live?position={place}"
+        with connect_socket(address, proxy=None) as socket:
+            heard = [json.loads(socket.recv(timeout=60)) for _ in range(2 + 12 + 6 + 7)]
         assert [each["kind"] for each in heard[:2]] == ["position", "gap"]
-        assert Counter(each["kind"] for each in heard[2:]) >= Counter(opened=12, closed=6)
+        assert Counter(each["kind"] for each in heard[2:]) == Counter(opened=12, closed=6, updated=7)
         assert all(each["position"].startswith("1/") for each in heard)
 
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afterimage.repartition.merging import Entry, lifetime, merged, stream_of_entry
-from afterimage.repartition.ways import WAYS, StoredKey, stream_of_field
 from shared.entries import EntryId
 from shared.store.keys import PartitionKeys
 from shared.store.layout.partitioning import MAX_COUNT, Partitioning
+from shared.store.repartition.merging import Entry, lifetime, merged, stream_of_entry
+from shared.store.repartition.ways import WAYS, StoredKey, stream_of_field
 
 LISTS = {"own", "ownership"}
 
@@ -32,7 +32,7 @@ def test_every_key_of_a_partition_has_a_way() -> None:
         assert isinstance(key, str), f"{name} gives no key: name it in LISTS"
         stored = StoredKey.parse(key.encode())
         assert stored, key
-        assert stored.way, f"afterimage.repartition.ways does not know {name} ({key})"
+        assert stored.way, f"shared.store.repartition.ways does not know {name} ({key})"
     assert {StoredKey.parse(key.encode()).word for key in there_are.values()} == set(WAYS)  # type: ignore[union-attr]
 
 

@@ -72,7 +72,8 @@ def list_workers(
 
     A key for some groups is told of the streams that are there for it.
     """
-    seen = Counter(map(layout_of(context.client).of, context.known.in_groups(caller.groups))) if caller.groups else None
+    layout = layout_of(context.client)
+    seen = Counter(map(layout.of, context.known.in_groups(caller.groups))) if caller.groups else None
     num_streams = context.registry.counts() if seen is None else seen
     workers = [
         worker
@@ -81,6 +82,7 @@ def list_workers(
         for worker in living_workers(context.client, kind, context.lease_seconds)
     ]
     return WorkerList(
+        num_partitions=layout.count,
         items=[
             WorkerView(
                 id=worker.id,
@@ -90,7 +92,7 @@ def list_workers(
                 num_streams=sum(num_streams[partition] for partition in worker.partitions),
             )
             for worker in workers
-        ]
+        ],
     )
 
 

@@ -82,8 +82,9 @@ class WorkerView(BaseModel):
 class WorkerList(BaseModel):
     """The living workers, by role and id."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [examples.WORKER]}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"num_partitions": 32, "items": [examples.WORKER]}]})
 
+    num_partitions: int = Field(description="that streams are spread over, numbered from 0")
     items: list[WorkerView]
 
 

@@ -16,14 +16,14 @@ from typing import Any, Final, NamedTuple, cast
 
 import redis
 
-from afterimage.repartition.copying import Copying
-from afterimage.repartition.watch import check_nobody_works
-from afterimage.repartition.ways import PAGE, TYPES, Inventory, StoredKey, in_pages
 from shared.errors import AfterimageError
 from shared.store.client import translated
 from shared.store.keys import LAYOUT, MEDIA_BYTES, ROLES
 from shared.store.layout.known import COMMAND, TRUST_SECONDS, LayoutRecord
 from shared.store.layout.partitioning import Partitioning
+from shared.store.repartition.copying import Copying
+from shared.store.repartition.watch import check_nobody_works
+from shared.store.repartition.ways import PAGE, TYPES, Inventory, StoredKey, in_pages
 from shared.store.scripts import Script, lua
 
 SETTLE_SECONDS: Final = TRUST_SECONDS + 2
@@ -44,6 +44,12 @@ class Outcome(NamedTuple):
     before: int
     after: int
     num_keys: int
+    """that were yet to be copied or moved"""
+
+    def __str__(self) -> str:
+        if self.before == self.after:
+            return f"it has {self.after} partitions already"
+        return f"{self.before} -> {self.after} partitions; {self.num_keys} keys were left to be moved"
 
 
 class Repartition:

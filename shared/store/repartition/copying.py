@@ -12,12 +12,12 @@ from typing import Any, cast
 
 import redis
 
-from afterimage.repartition.merging import START, Entry, Merged, lifetime, merged, stream_of_entry
-from afterimage.repartition.ways import PAGE, StoredKey, in_pages, stream_of_field
 from shared.entries import EntryId
 from shared.errors import AfterimageError
 from shared.store.client import translated
 from shared.store.layout.partitioning import Partitioning
+from shared.store.repartition.merging import START, Entry, Merged, lifetime, merged, stream_of_entry
+from shared.store.repartition.ways import PAGE, StoredKey, in_pages, stream_of_field
 
 
 class CopyDiffers(AfterimageError):
