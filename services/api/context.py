@@ -78,8 +78,8 @@ class ApiContext:
 def build_context(settings: ApiSettings) -> ApiContext:
     """The parts, connected to each other; no connection to Redis is opened yet."""
     url = settings.redis_url.get_secret_value()
-    store = partial(connect_async, url, STORE_TIMEOUT_SECONDS, name=NAME, partitions=settings.partitions)
     client = connect(url, STORE_TIMEOUT_SECONDS, retries=1, name=NAME, partitions=settings.partitions)
+    store = partial(connect_async, url, STORE_TIMEOUT_SECONDS, name=NAME, twin=client)
     catalog, metrics = ModelListing(settings.models_dir), ApiMetrics()
     vault = Vault(settings.secret_key.get_secret_value())
     registry, history = Registry(client, vault), History(client)

@@ -70,11 +70,11 @@ def connect_async(
     retries: int = RETRIES,
     *,
     name: str = "client",
-    partitions: int | None = None,
+    twin: redis.Redis | None = None,
 ) -> redis.asyncio.Redis:
-    """The same for asyncio; the caller closes it with `aclose`."""
+    """The same for asyncio; the caller closes it with `aclose`. What is known of the store is learnt by its twin."""
     client: Any = _async_client(url, timeout_seconds, retries, name)
-    client.twin = connect(url, timeout_seconds, retries, name=name, partitions=partitions)
+    client.twin = twin or connect(url, timeout_seconds, retries, name=name)
     return cast(redis.asyncio.Redis, client)
 
 

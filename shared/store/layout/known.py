@@ -8,7 +8,7 @@ before: so what is known is trusted for a few seconds only, and a repartition be
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Final, Literal, cast
+from typing import Final, Literal, Protocol, cast
 
 import redis
 import redis.asyncio
@@ -87,14 +87,14 @@ class Known:
         return found
 
 
-class _Knowing(redis.Redis):
-    """What `shared.store.client.connect` makes."""
+class _Knowing(Protocol):
+    """A client as `shared.store.client.connect` makes it."""
 
     layout: Known
 
 
-class _AsyncKnowing(redis.asyncio.Redis):
-    """What `shared.store.client.connect_async` makes; the twin asks for it."""
+class _HasTwin(Protocol):
+    """One as `shared.store.client.connect_async` makes it."""
 
     twin: redis.Redis
 
@@ -109,7 +109,7 @@ def layout_of(client: redis.Redis) -> Partitioning:
 
 async def layout_of_async(client: redis.asyncio.Redis) -> Partitioning:
     """The same for asyncio."""
-    twin = cast(_AsyncKnowing, client).twin
+    twin = cast(_HasTwin, client).twin
     known = cast(_Knowing, twin).layout
     if known.partitioning is not None and known.is_fresh:
         return known.partitioning
