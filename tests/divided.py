@@ -5,6 +5,7 @@ Run as a program it divides a store as the command does, tells how many keys it 
 
 import sys
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any, Final
 
 import redis
@@ -17,7 +18,7 @@ from services.api.media.records import MediaRecord, MediaRecords, TotalBytes
 from shared.entries import EntryId, Frame
 from shared.events import Event, event_id
 from shared.life.event_desk import EventDesk
-from shared.life.marks import Feedback, Mark
+from shared.life.marks import EventMarks, Feedback, Mark
 from shared.store.client import connect
 from shared.store.commit import CommitOutcome, Committer, Retention, StreamCommit
 from shared.store.frame_queue import FrameWriter, Outcome
@@ -106,10 +107,10 @@ class History:
         for number, stream_id in enumerate(self.ids):
             event, mark = _event(stream_id, ended=False).id, Mark(at_ms=5, by=stream_id)
             if number % 3 == 0:
-                desk.mark(event, lambda marks, mark=mark: marks.model_copy(update={"kept": mark}))
+                desk.mark(event, _with(kept=mark))
             if number % 4 == 0:
                 said = Feedback(at_ms=6, verdict="wrong", note=f"so says {stream_id}")
-                desk.mark(event, lambda marks, said=said: marks.model_copy(update={"feedback": said}))
+                desk.mark(event, _with(feedback=said))
 
     def _follow(self) -> None:
         """Delivery has passed a part of each feed, a letter waits for each target and another is dead."""
@@ -140,11 +141,19 @@ class History:
             used[lease.partition] += found.num_bytes
             records.settle(lease, {_event(stream_id, ended=False).id: found}, {stream_id: _frame(1, b"").entry_id})
         TotalBytes(self._client).tell(used, 1_000_000)
+        pipeline = self._client.pipeline(transaction=False)
+        for keys in layout_of(self._client).all:
+            pipeline.pexpire(keys.held, 3_600_000)  # tests on a busy machine take their time
+        pipeline.execute()
         leases = self._leases["recorder"]
         feeds = {partition: layout_of(self._client).keys(partition).feed for partition in leases if partition % 2}
         ends: dict[int, Any] = {each: self._client.xrevrange(feed, count=1) for each, feed in feeds.items()}
         moved = {leases[each]: EntryId.parse(found[0][0]) for each, found in ends.items() if found}
         assert not Cursors(self._client, "recorder").move(moved)
+
+
+def _with(**said: Mark) -> Callable[[EventMarks], EventMarks]:
+    return lambda marks: marks.model_copy(update=said)
 
 
 def _frame(number: int, jpeg: bytes) -> Frame:

@@ -16,7 +16,7 @@ from shared.entries import EntryId
 from shared.errors import AfterimageError
 from shared.store.client import translated
 from shared.store.layout.partitioning import Partitioning
-from shared.store.repartition.merging import START, Entry, Merged, lifetime, merged, stream_of_entry
+from shared.store.repartition.merging import START, FormerEntry, Merged, lifetime, merged, stream_of_entry
 from shared.store.repartition.ways import PAGE, StoredKey, in_pages, stream_of_field
 
 
@@ -61,7 +61,7 @@ class Copying:
         target = key.at(self._new.keys(self._new.of(key.stream_id)))
         with translated():
             content: Any = self._client.dump(key.name)
-            left_ms = int(cast(int, self._client.pttl(key.name)))
+            left_ms = self._client.pttl(key.name)
             if content is None or left_ms == -2:
                 return
             self._client.restore(target, max(1, left_ms) if left_ms >= 0 else 0, content, replace=True)
@@ -84,14 +84,14 @@ class Copying:
                     pipeline.hset(keys[0].at(self._new.keys(partition)).decode(), mapping=fields)
                 pipeline.execute()
                 written |= parts.keys()
-            num_found += int(cast(int, self._client.hlen(key.name)))
+            num_found += self._client.hlen(key.name)
         self._let_expire(keys, written)
         if word != "held":  # which has a field of its own in each
             self._compare(word, num_found, [self._client.hlen(name) for name in self._targets(keys, written)])
 
     def _copy_entries(self, word: str, keys: Sequence[StoredKey]) -> dict[int, Merged]:
         """New partition → its entries, all written."""
-        found: defaultdict[int, list[Entry]] = defaultdict(list)
+        found: defaultdict[int, list[FormerEntry]] = defaultdict(list)
         for key in keys:
             for entry in self._entries(key):
                 found[self._new.of(stream_of_entry(word, entry.fields))].append(entry)
@@ -104,15 +104,15 @@ class Copying:
                     pipeline.xadd(target, cast(dict[Any, Any], entry.fields), id=str(entry_id))
                 pipeline.execute()
         self._let_expire(keys, result.keys())
-        num_found = sum(int(cast(int, self._client.xlen(key.name))) for key in keys)
+        num_found = sum(self._client.xlen(key.name) for key in keys)
         self._compare(word, num_found, [self._client.xlen(name) for name in self._targets(keys, result)])
         return result
 
-    def _entries(self, key: StoredKey) -> Iterator[Entry]:
+    def _entries(self, key: StoredKey) -> Iterator[FormerEntry]:
         after = "-"
         while page := cast(list[Any], self._client.xrange(key.name, after, count=PAGE)):
             for entry_id, fields in page:
-                yield Entry(EntryId.parse(entry_id), key.place.partition, fields)
+                yield FormerEntry(EntryId.parse(entry_id), key.place.partition, fields)
             after = f"({page[-1][0].decode()}"
 
     def _copy_cursors(
@@ -138,7 +138,7 @@ class Copying:
             self._client.set(keys[0].at(self._new.keys(partition)), highest + 1)
 
     def _let_expire(self, keys: Sequence[StoredKey], partitions: Iterable[int]) -> None:
-        left_ms = lifetime([int(cast(int, self._client.pttl(key.name))) for key in keys])
+        left_ms = lifetime([self._client.pttl(key.name) for key in keys])
         for name in self._targets(keys, partitions) if left_ms is not None else ():
             self._client.pexpire(name, left_ms or 1)
 

@@ -10,7 +10,7 @@ from shared.entries import EntryId
 START: Final = EntryId(0, 0)
 
 
-class Entry(NamedTuple):
+class FormerEntry(NamedTuple):
     """An entry of a Redis stream, and the partition it lies in."""
 
     id: EntryId
@@ -22,7 +22,7 @@ class Entry(NamedTuple):
 class Merged:
     """The entries of one new partition in their order: what they were, and their ids now."""
 
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[FormerEntry] = field(default_factory=list)
     ids: list[EntryId] = field(default_factory=list)
 
     def cursor(self, read: Mapping[int, EntryId]) -> EntryId | None:
@@ -36,7 +36,7 @@ class Merged:
         return self.ids[num_read - 1] if num_read else None
 
 
-def merged(entries: Iterable[Entry]) -> Merged:
+def merged(entries: Iterable[FormerEntry]) -> Merged:
     """In the order of their ids, which stay as they are but where two are the same: then the second's is the next."""
     result, last = Merged(), START
     for entry in sorted(entries, key=lambda each: (each.id, each.partition)):

@@ -38,7 +38,7 @@ class StoreNotReady(AfterimageError):
     """The store cannot be divided anew as it is; the message says why."""
 
 
-class Outcome(NamedTuple):
+class Division(NamedTuple):
     """What was done."""
 
     before: int
@@ -61,7 +61,7 @@ class Repartition:
         self._client, self._name, self._told = client, name, told
         self._settle_seconds = settle_seconds
 
-    def run(self, count: int) -> Outcome:
+    def run(self, count: int) -> Division:
         """Divides the store into so many partitions, or goes on with it; raises StoreInUse and StoreNotReady."""
         record = stored_layout(self._client)
         if record.moving_to not in {None, count}:
@@ -70,7 +70,7 @@ class Repartition:
                 f"`{COMMAND} {record.moving_to}` end it"
             )
         if record.partitions == count and not record.moving_to:
-            return Outcome(count, count, 0)
+            return Division(count, count, 0)
         old, new = record.partitioning, Partitioning(count, record.moves + 1)
         check_nobody_works(self._client, self._name, old.all)
         if not record.is_copied:
@@ -82,7 +82,7 @@ class Repartition:
         self._remove(self._inventory(old).keys)
         self._count_media(new)
         self._say(LayoutRecord(partitions=new.count, moves=new.moves))
-        return Outcome(old.count, new.count, num_keys)
+        return Division(old.count, new.count, num_keys)
 
     def _begin(self, record: LayoutRecord, count: int) -> LayoutRecord:
         """From now on no service works with the store, and none that did can write."""

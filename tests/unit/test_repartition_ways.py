@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from shared.entries import EntryId
 from shared.store.keys import PartitionKeys
 from shared.store.layout.partitioning import MAX_COUNT, Partitioning
-from shared.store.repartition.merging import Entry, lifetime, merged, stream_of_entry
+from shared.store.repartition.merging import FormerEntry, lifetime, merged, stream_of_entry
 from shared.store.repartition.ways import WAYS, StoredKey, stream_of_field
 
 LISTS = {"own", "ownership"}
@@ -92,7 +92,7 @@ feeds = st.dictionaries(st.integers(0, 3), st.sets(ids, max_size=8), max_size=4)
 
 @given(feeds, st.dictionaries(st.integers(0, 3), ids))
 def test_merged_feeds_rise_and_followers_miss_nothing(feeds: dict[int, set[EntryId]], read: dict[int, EntryId]) -> None:
-    entries = [Entry(entry_id, each, {}) for each, found in feeds.items() for entry_id in found]
+    entries = [FormerEntry(entry_id, each, {}) for each, found in feeds.items() for entry_id in found]
     result = merged(entries)
     assert result.ids == sorted(set(result.ids))
     assert sorted(result.entries) == sorted(entries)
