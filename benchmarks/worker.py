@@ -33,7 +33,7 @@ from services.ingest.sources.decoding.transport import encode_jpeg
 from shared.clock import now_ms
 from shared.entries import Frame
 from shared.service.tenancy import Tenancy
-from shared.store.keys import keys_of
+from shared.store.layout.known import layout_of
 from shared.store.leases import LEASE_SECONDS, LeaseBook, worker_id
 from shared.store.registry import Registry
 from shared.streams import DEFAULT_MODEL, StreamSpec
@@ -219,7 +219,7 @@ def _fill(client: redis.Redis, load: Load) -> None:
     registry, base_ms = Registry(client), 1_700_000_000_000
     for stream in range(load.num_streams):
         stream_id = _stream_id(stream)
-        keys = keys_of(stream_id)
+        keys = layout_of(client).keys_of(stream_id)
         pipeline = client.pipeline(transaction=False)
         for index in range(load.frames_per_stream):
             media_ms = index * FRAME_MS

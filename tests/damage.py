@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis
-
-from shared.store.keys import keys_of, partition_of
+from default_layout import keys_of, partition_of
 
 SECRET = "s3cret-pass"
 

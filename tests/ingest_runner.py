@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import redis
+from default_layout import keys_of
 from leasing import tenancy
 from patience import eventually
 
@@ -19,7 +20,6 @@ from services.ingest.settings import IngestSettings
 from shared.entries import Frame
 from shared.records import StreamRecord
 from shared.store.frame_queue import read_frames
-from shared.store.keys import keys_of
 from shared.store.leases import LEASE_SECONDS
 from shared.store.registry import Registry
 from shared.streams import FIRST_CURSOR, Progress, StreamSpec, StreamState

@@ -25,7 +25,7 @@ from shared.events import Event
 from shared.manifest import InputSpec, Thresholds
 from shared.records import StreamRecord
 from shared.store.frame_queue import FrameWriter, Outcome
-from shared.store.keys import keys_of
+from shared.store.layout.known import layout_of
 from shared.store.registry import Registry
 from shared.streams import StreamSpec
 
@@ -125,7 +125,7 @@ class WorkerRunner:
         damaged: Collection[int] = (),
     ) -> None:
         """Appends frames on the grid, `first` being the number of the first, whatever waits already."""
-        lease = self._leases[keys_of(spec.id).partition]
+        lease = self._leases[layout_of(self.client).keys_of(spec.id).partition]
         frames = [
             Frame(BASE_MS + number * FRAME_MS, BASE_MS, 1, number * FRAME_MS / 1000, jpeg, number in damaged, measured)
             for number, (jpeg, measured) in enumerate(zip_longest(jpegs, figures), start=first)
@@ -166,13 +166,13 @@ class WorkerRunner:
 
     def scores(self, stream_id: str, labels: Sequence[str] = LABELS) -> dict[str, list[float]]:
         """Committed scores of the frames that have those labels, by frame id, in the labels' order."""
-        entries: Any = self.client.xrange(keys_of(stream_id).scores(stream_id))
+        entries: Any = self.client.xrange(layout_of(self.client).keys_of(stream_id).scores(stream_id))
         found = {entry.decode(): parse_scores(fields) for entry, fields in entries}
         return {entry: [row[label] for label in labels] for entry, row in found.items() if set(labels) <= row.keys()}
 
     def events(self, stream_id: str) -> list[Event]:
         """What is kept of the stream's events, in order."""
-        stored: Any = self.client.hvals(keys_of(stream_id).event_data(stream_id))
+        stored: Any = self.client.hvals(layout_of(self.client).keys_of(stream_id).event_data(stream_id))
         events = [Event.model_validate_json(text) for text in stored]
         return sorted(events, key=lambda event: (event.started_at_ms, event.label))
 

@@ -14,6 +14,7 @@ from shared.service.metrics_server import serve_metrics
 from shared.service.settings import read_settings
 from shared.service.tenancy import tenancy_of
 from shared.store.client import connect
+from shared.store.layout.known import partition_for_logs
 from shared.store.leases import worker_id
 from shared.store.registry import Registry
 from shared.words.sealing import Vault
@@ -24,10 +25,10 @@ def main() -> int:
     share_arenas()
     settings = read_settings(IngestSettings)
     worker_name = worker_id()
-    configure_logging("ingest", settings.log_level, settings.log_format, worker_name)
+    client = connect(settings.redis_url.get_secret_value(), name="ingest", partitions=settings.partitions)
+    configure_logging("ingest", settings.log_level, settings.log_format, worker_name, partition_for_logs(client))
     stop = stop_on_signals()
     vault = Vault(settings.secret_key.get_secret_value())
-    client = connect(settings.redis_url.get_secret_value())
     metrics = IngestMetrics()
     tenancy = tenancy_of(settings, "ingest", worker_name, metrics.leases)
     serve_metrics(metrics.registry, settings, lambda: tenancy.is_heard)

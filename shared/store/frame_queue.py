@@ -15,7 +15,8 @@ import redis
 
 from shared.entries import Frame
 from shared.store.client import replies_of, translated
-from shared.store.keys import PartitionKeys, keys_of
+from shared.store.keys import PartitionKeys
+from shared.store.layout.known import layout_of
 from shared.store.leases import OWNS, Lease
 from shared.store.scripts import IS_AFTER, Script, lua
 
@@ -44,7 +45,7 @@ class FrameWriter:
     def __init__(self, client: redis.Redis, stream_id: str, generation: int, pace: str, lease: Lease) -> None:
         self._script = Script(client, OWNS + IS_AFTER + PUBLISH)
         self._client = client
-        keys = keys_of(stream_id)
+        keys = layout_of(client).keys_of(stream_id)
         self._frames_key = keys.frames(stream_id)
         self._keys = [*keys.ownership("ingest"), self._frames_key, keys.published, keys.progress, keys.arrivals]
         self._pace = pace
@@ -89,13 +90,14 @@ def read_frames(client: redis.Redis, cursors: Mapping[str, str], max_per_stream:
     Raises StoreUnavailable.
     """
     by_partition: dict[PartitionKeys, list[str]] = {}
+    layout = layout_of(client)
     for stream_id in cursors:
-        by_partition.setdefault(keys_of(stream_id), []).append(stream_id)
+        by_partition.setdefault(layout.keys_of(stream_id), []).append(stream_id)
     names = {keys.frames(each).encode(): each for keys, stream_ids in by_partition.items() for each in stream_ids}
-    groups = list(by_partition.values())
+    groups = list(by_partition.items())
     replies = _read(client, cursors, groups, max_per_stream)
     asked = zip(groups, replies, strict=True)
-    alone = [[each] for group, reply in asked if isinstance(reply, Exception) for each in group]
+    alone = [(keys, [each]) for (keys, group), reply in asked if isinstance(reply, Exception) for each in group]
     if alone:
         replies += _read(client, cursors, alone, max_per_stream)
     found = {names[key]: known_frames(entries) for key, entries in _streams_in(replies)}
@@ -111,11 +113,13 @@ def known_frames(entries: Iterable[tuple[bytes, Mapping[bytes, bytes]]]) -> list
     return found
 
 
-def _read(client: redis.Redis, cursors: Mapping[str, str], groups: Iterable[list[str]], max_frames: int) -> list[Any]:
+def _read(
+    client: redis.Redis, cursors: Mapping[str, str], groups: Iterable[tuple[PartitionKeys, list[str]]], max_frames: int
+) -> list[Any]:
     """An XREAD's reply for each group of streams of one partition, or the error of one that meets another type."""
     pipeline = client.pipeline(transaction=False)
-    for group in groups:
-        wanted: dict[Any, Any] = {keys_of(stream_id).frames(stream_id): cursors[stream_id] for stream_id in group}
+    for keys, group in groups:
+        wanted: dict[Any, Any] = {keys.frames(stream_id): cursors[stream_id] for stream_id in group}
         pipeline.xread(wanted, count=max_frames)
     return replies_of(pipeline)
 

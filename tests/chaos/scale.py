@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from default_layout import NUM_PARTITIONS
+
 from chaos.field import Field, Setup
 from chaos.fleet import Worker
 from chaos.servers import SingleServer
-from shared.store.keys import NUM_PARTITIONS
 
 SETTLE_SECONDS = 90.0
 STEADY_SECONDS = 10.0

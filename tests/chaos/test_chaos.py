@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from default_layout import keys_of
 from patience import unavailable
 
 from afterimage.redis_server import find_server
@@ -16,7 +17,6 @@ from chaos.observed import Observed, differences
 from chaos.scenarios import SHORT, Report, attack, plan, reference
 from chaos.servers import SingleServer
 from shared.errors import StackFailed
-from shared.store.keys import keys_of
 
 SEED = 1
 TIMEOUT_SECONDS = 600

@@ -8,6 +8,7 @@ import pytest
 import redis
 from access_matrix import CALLERS, MATRIX, STARTED_MS, expected, path_of
 from api_server import CAMERA, LiveClient, RunningApi, an_event, publish, running_api, write_event
+from default_layout import keys_of
 from fastapi.routing import iter_route_contexts
 from patience import eventually
 from websockets.exceptions import InvalidStatus
@@ -23,7 +24,7 @@ from services.api.settings import ApiSettings
 from shared.clock import now_ms
 from shared.errors import StreamExists
 from shared.store.client import connect
-from shared.store.keys import ACCESS_KEYS, keys_of
+from shared.store.keys import ACCESS_KEYS
 from shared.streams import Progress
 
 ROLES: tuple[AccessRole, AccessRole] = ("admin", "operator")

@@ -9,6 +9,7 @@ import httpx
 import pytest
 import redis
 from api_server import an_event, running_api, write_event
+from default_layout import keys_of
 from deliveries import Receiver, end, trial, worker
 from patience import eventually
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -21,7 +22,6 @@ from services.api.schemas.targets import TargetView
 from shared.entries import EntryId
 from shared.errors import SourceFailed
 from shared.network.addresses import AddressPolicy
-from shared.store.keys import keys_of
 
 
 def test_every_event_arrives_in_order_through_crashes(tmp_path: Path) -> None:

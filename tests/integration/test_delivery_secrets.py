@@ -11,6 +11,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 from api_server import RunningApi, an_event, running_api
+from default_layout import keys_of
 from kept_secrets import FORMS, KEY, SECRET, KeepingRedis, leaks, redis_that_keeps
 from patience import eventually
 from process_tree import command_lines
@@ -20,7 +21,6 @@ from service_process import service_process
 from web_server import Handler, web_server
 
 from services.api.delivery.targets import TargetBook
-from shared.store.keys import keys_of
 
 SIGNING = "s1gnsWithThisAndNothingElse"
 SIGNING_KEY = f"whsec_{SIGNING}AAAAA="

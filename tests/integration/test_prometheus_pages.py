@@ -9,6 +9,7 @@ from typing import get_args
 import pytest
 import redis
 from api_server import RunningApi, running_api
+from default_layout import keys_of
 from films import VideoFile
 from ingest_runner import IngestRunner
 from leasing import lease_of
@@ -21,7 +22,7 @@ from worker_runner import WorkerRunner, pictures, save_random_model, spec_of
 
 from services.api.metrics.store import StoreCollector
 from shared.store.client import connect
-from shared.store.keys import Role, keys_of
+from shared.store.keys import Role
 from shared.store.leases import LEASE_SECONDS
 from shared.store.registry import Registry
 from shared.streams import StreamState, StreamStatus

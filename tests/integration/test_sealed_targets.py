@@ -7,6 +7,7 @@ import pytest
 import redis
 from api_server import an_event, running_api, write_event
 from cryptography.fernet import Fernet
+from default_layout import keys_of
 from deliveries import Receiver, end, worker
 from in_process import InProcess
 from patience import eventually
@@ -14,7 +15,7 @@ from pydantic import SecretStr
 
 from services.api.delivery.targets import LOCKED_FOR_DELIVERY, LOCKED_TARGET, Target, TargetBook, new_secret
 from shared.sources import SEALED
-from shared.store.keys import TARGETS, keys_of
+from shared.store.keys import TARGETS
 from shared.words.sealing import Vault
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()

@@ -7,13 +7,13 @@ import pytest
 import redis
 from api_server import BASE_MS, RunningApi, an_event, write_event
 from damage import ALL, OTHERS, SECRET, SPECS, Damage, neighbour_of
+from default_layout import keys_of
 from films import VideoFile
 from ingest_runner import IngestRunner, stream_spec
 from patience import eventually
 from worker_runner import WorkerRunner, pictures, save_random_model, spec_of
 
 from services.ingest.captures import supervisor
-from shared.store.keys import keys_of
 from shared.store.registry import Registry
 from shared.streams import StreamState
 

@@ -15,7 +15,8 @@ from shared.life.delivery_rules import Severity
 from shared.manifest import Label
 from shared.sources import SEALED
 from shared.store.client import replies_of, translated
-from shared.store.keys import PARTITIONS, TARGETS, TARGETS_CHANGES, target_locked_key
+from shared.store.keys import TARGETS, TARGETS_CHANGES, target_locked_key
+from shared.store.layout.known import layout_of
 from shared.store.scripts import Script, lua
 from shared.streams import STREAM_ID_PATTERN, Group, StreamId
 from shared.words.sealed_text import SealedText
@@ -175,10 +176,11 @@ class TargetBook:
 
     def remove(self, target_id: str) -> None:
         """Forgets one and its dead letters; what waits for it is dropped. Raises TargetUnknown."""
+        layout = layout_of(self._client)
         with translated():
             known = self._client.hdel(TARGETS, target_id)
             self._client.incr(TARGETS_CHANGES)
-            for keys in PARTITIONS:
+            for keys in layout.all:
                 self._client.delete(keys.dead_letters(target_id))
         if not known:
             raise TargetUnknown(f"no target has the id {target_id!r}")

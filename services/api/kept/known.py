@@ -10,7 +10,7 @@ import redis
 
 from shared.records import parsed_spec
 from shared.store.client import replies_of, translated
-from shared.store.keys import PARTITIONS
+from shared.store.layout.known import layout_of
 from shared.streams import StreamSpec
 from shared.words.redaction import redact
 
@@ -54,7 +54,7 @@ class KnownStreams:
     def __init__(self, client: redis.Redis, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._clock = clock
-        self._parts = [NOTHING] * len(PARTITIONS)
+        self._parts: list[_Part] = []
 
     def all(self) -> dict[str, KnownStream]:
         """All, by id."""
@@ -66,16 +66,18 @@ class KnownStreams:
         return list(dict.fromkeys(found for part in parts for name in wanted for found in part.by_group.get(name, ())))
 
     def _look(self) -> list[_Part]:
-        now = self._clock()
+        now, layout = self._clock(), layout_of(self._client)
         with translated():
-            counters: Any = self._client.mget([keys.changes for keys in PARTITIONS])
+            counters: Any = self._client.mget([keys.changes for keys in layout.all])
+        if not self._parts:
+            self._parts = [NOTHING] * layout.count
         parts = list(self._parts)
         outdated = [number for number, part in enumerate(parts) if not _stands(part, counters[number], now)]
         if not outdated:
             return parts
         pipeline = self._client.pipeline(transaction=False)
         for number in outdated:
-            pipeline.hgetall(PARTITIONS[number].streams)
+            pipeline.hgetall(layout.keys(number).streams)
         for number, stored in zip(outdated, replies_of(pipeline), strict=True):
             parts[number] = self._parts[number] = _read(parts[number], counters[number], now, stored)
         return parts

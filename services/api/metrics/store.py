@@ -11,7 +11,8 @@ from services.api.metrics.servers import memory_by_node
 from services.api.schemas.streams import StreamView
 from shared.errors import StoreUnavailable
 from shared.store.client import translated
-from shared.store.keys import Role, keys_of
+from shared.store.keys import Role
+from shared.store.layout.known import layout_of
 from shared.store.leases import living_workers
 from shared.store.registry import Registry
 from shared.streams import StreamState
@@ -57,9 +58,9 @@ class StoreCollector(Collector):
 
     def _queue_bytes(self, stream_ids: Sequence[str]) -> list[int]:
         """As Redis estimates it from a few entries; 0 where nothing waits. Raises StoreUnavailable."""
-        pipeline = self._client.pipeline(transaction=False)
+        pipeline, layout = self._client.pipeline(transaction=False), layout_of(self._client)
         for stream_id in stream_ids:
-            pipeline.memory_usage(keys_of(stream_id).frames(stream_id))
+            pipeline.memory_usage(layout.keys_of(stream_id).frames(stream_id))
         with translated():
             return [num_bytes or 0 for num_bytes in pipeline.execute()]
 

@@ -24,7 +24,8 @@ from services.api.schemas.service import (
 )
 from services.api.schemas.streams import StreamView
 from services.api.security.access import CallerOf
-from shared.store.keys import NEEDED, Role, partition_of
+from shared.store.keys import NEEDED, Role
+from shared.store.layout.known import layout_of
 from shared.store.leases import living_workers
 from shared.streams import StreamState
 
@@ -71,7 +72,8 @@ def list_workers(
 
     A key for some groups is told of the streams that are there for it.
     """
-    seen = Counter(map(partition_of, context.known.in_groups(caller.groups))) if caller.groups else None
+    layout = layout_of(context.client)
+    seen = Counter(map(layout.of, context.known.in_groups(caller.groups))) if caller.groups else None
     num_streams = context.registry.counts() if seen is None else seen
     workers = [
         worker
@@ -80,6 +82,7 @@ def list_workers(
         for worker in living_workers(context.client, kind, context.lease_seconds)
     ]
     return WorkerList(
+        num_partitions=layout.count,
         items=[
             WorkerView(
                 id=worker.id,
@@ -89,7 +92,7 @@ def list_workers(
                 num_streams=sum(num_streams[partition] for partition in worker.partitions),
             )
             for worker in workers
-        ]
+        ],
     )
 
 

@@ -18,7 +18,7 @@ from shared.manifest import OFFLINE, Manifest
 from shared.store.client import translated
 from shared.store.commit import what_was_left
 from shared.store.errors import Damaged
-from shared.store.keys import keys_of
+from shared.store.layout.known import layout_of
 from shared.streams import FIRST_CURSOR, Progress
 
 MODEL_CHANGED: Final[CloseReason] = "model_changed"
@@ -78,7 +78,7 @@ def admit(
         try:
             progress = None if text is None else Progress.parse(text)
         except ValueError:
-            damaged.note(stream.id, f"{keys_of(stream.id).progress} cannot be read")
+            damaged.note(stream.id, f"{layout_of(client).keys_of(stream.id).progress} cannot be read")
             continue
         damaged.forget(stream.id)
         if progress:
@@ -140,7 +140,7 @@ def _with_left_open(client: redis.Redis, opening: Opening) -> Opening:
         return opening
     stream_id = opening.stream.id
     with translated():
-        stored: Any = client.hget(keys_of(stream_id).open, stream_id)
+        stored: Any = client.hget(layout_of(client).keys_of(stream_id).open, stream_id)
     passed_ms = EntryId.parse(opening.progress.cursor).ms
     tracked = {(label, track.started_at_ms) for label, track in opening.tracking.tracks.items()}
     left_open = [

@@ -19,7 +19,7 @@ from services.inference.settings import LIVE_SHARE, InferenceSettings
 from shared.entries import EntryId, Frame
 from shared.service.tenancy import Tenancy
 from shared.store.frame_queue import read_frames
-from shared.store.keys import partition_of
+from shared.store.layout.known import layout_of
 from shared.store.leases import Lease
 from shared.store.registry import PartitionCounters, Registry, RegistryListing
 from shared.streams import InferenceStatus, StreamSpec
@@ -218,8 +218,9 @@ class Intake:
             self._tenancy.give_back([lease for lease in leaving.values() if lease not in busy])
 
     def _admit(self, specs: list[StreamSpec]) -> None:
+        layout = layout_of(self._client)
         wanted = [
-            Stream(spec, self._held[partition_of(spec.id)], runner)
+            Stream(spec, self._held[layout.of(spec.id)], runner)
             for spec in specs
             if not self._damaged.rests(spec.id) and (runner := self._choices.runner_for(spec))
         ]
@@ -251,14 +252,14 @@ class Intake:
         """Stores which model each stream runs on, and why not on the one it asks for, whenever that changes."""
         for stream_id in gone:
             self._told.pop(stream_id, None)
-        said = []
+        said, layout = [], layout_of(self._client)
         for spec in specs:
             place = self._open.get(spec.id)
             model = place.stream.runner.manifest.reference if place else None
             reason = self._damaged.damage(spec.id) or self._choices.problem(spec.id)
             status = InferenceStatus(model=model, reason=reason)
             if status != InferenceStatus() and self._told.get(spec.id) != (spec.generation, status):
-                said.append((spec, status, self._held[partition_of(spec.id)]))
+                said.append((spec, status, self._held[layout.of(spec.id)]))
         unsaid = self._registry.set_inference(said)
         self._told |= {spec.id: (spec.generation, status) for spec, status, _ in said if spec.id not in unsaid}
         for stream_id, damage in unsaid.items():

@@ -10,6 +10,7 @@ import pytest
 import redis
 from api_server import an_event, write_event
 from browser import Complaints
+from default_layout import keys_of
 from patience import eventually
 from playwright.sync_api import Locator, Page, expect
 
@@ -17,7 +18,6 @@ from page.conftest import OpenTab
 from page.house import ROOM, House
 from shared.clock import now_ms
 from shared.store.client import connect
-from shared.store.keys import keys_of
 
 MANY: Final = 2_600
 HOUR_MS: Final = 3_600_000
