@@ -79,7 +79,7 @@ readinessProbe:
 {{- $resources := deepCopy (get .root.Values .role).resources }}
 {{- $gpu := .root.Values.inference.gpu }}
 {{- if and (eq .role "inference") $gpu.enabled }}
-{{- $resources = mergeOverwrite $resources (dict "limits" (dict $gpu.resource $gpu.count)) }}
+{{- $resources = mergeOverwrite $resources (dict "limits" (dict $gpu.resource 1)) }}
 {{- end }}
 {{- toYaml $resources }}
 {{- end }}
