@@ -1,4 +1,4 @@
-"""What the chart's pods are: those of docker-compose.yml, with settings that the services know, and no secret inline."""
+"""What the chart's pods are: those of docker-compose.yml, with settings that the services know; no secret is inline."""
 
 import re
 from typing import Any
