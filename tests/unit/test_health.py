@@ -36,6 +36,7 @@ def test_a_worker_is_well_while_redis_hears_of_it(tmp_path: Path) -> None:
         try:
             eventually(lambda: check(worker.port, "/healthz")[0] == 1, "ill")
             said = check(worker.port, "/healthz")[1]
+            assert check(worker.port, "/livez") == (0, "HTTP/1.0 200 OK\nok\n"), "alive all the same"
         finally:
             os.kill(redis_pid, signal.SIGCONT)
         assert "HTTP/1.0 503 Service Unavailable\nRedis has not heard of this worker" in said
