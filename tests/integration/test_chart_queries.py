@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from api_server import running_api
 from helm_chart import MONITORED, NAMESPACE, objects, of_kind
+from leasing import lease_of
 from patience import eventually
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_server import Prometheus, prometheus_server
@@ -18,6 +20,8 @@ from redis_process import redis_process
 from worker_runner import WorkerRunner, pictures, save_random_model, spec_of
 
 from shared.store.client import connect
+from shared.store.registry import Registry
+from shared.streams import StreamState, StreamStatus
 
 WINDOW = "6s"
 NUM_FRAMES = 40
@@ -69,6 +73,13 @@ class Keda:
         return math.ceil((self.value(name) or 0) / float(self._triggers[name]["threshold"]))
 
 
+def add_paused(client: redis.Redis) -> None:
+    """A stream that nobody need watch."""
+    Registry(client).add(spec_of("still"))
+    status = StreamStatus(state=StreamState.PAUSED, generation=1)
+    Registry(client).set_status("still", status, lease_of(client, "ingest", "still"))
+
+
 def test_queries_and_rules_are_answered(
     tmp_path: Path, rendered: tuple[dict[str, Any], ...], triggers: dict[str, dict[str, str]]
 ) -> None:
@@ -90,10 +101,10 @@ def test_queries_and_rules_are_answered(
 
         with running_api(url) as api, served(api.context.metrics.registry, ports["api"]):
             eventually(lambda: keda.values() == {"lag": 0, "busy": None, "streams": 0}, "an api without streams")
+            add_paused(client)
             with WorkerRunner(client, tmp_path) as runner:
-                spec, paused = spec_of("cam"), spec_of("still", paused=True)
+                spec = spec_of("cam")
                 runner.registry.add(spec)
-                runner.registry.add(paused)
                 runner.publish(spec, pictures(NUM_FRAMES))
                 eventually(lambda: keda.value("lag") == NUM_FRAMES, "what waits")
                 eventually(lambda: keda.value("streams") == 1, "the stream that is not paused")
