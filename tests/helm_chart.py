@@ -2,9 +2,12 @@
 
 import functools
 import json
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -72,7 +75,8 @@ VALUE_SETS: dict[str, Values] = {
 
 def helm(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
     """Runs it, with its exit code for the caller to judge."""
-    binary = shutil.which("helm") or unavailable("helm")
+    beside = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    binary = shutil.which("helm", path=beside) or unavailable("helm (make helm)")
     return subprocess.run(
         [binary, *arguments], input=text, capture_output=True, text=True, timeout=TOOL_SECONDS, check=False
     )

@@ -23,7 +23,7 @@ from shared.store.client import connect
 from shared.store.registry import Registry
 from shared.streams import StreamState, StreamStatus
 
-WINDOW = "6s"
+WINDOW = "4s"
 NUM_FRAMES = 40
 
 
