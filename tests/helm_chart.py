@@ -113,6 +113,7 @@ def pods(rendered: tuple[Object, ...]) -> Iterator[tuple[str, Object]]:
 
 def container(rendered: tuple[Object, ...], role: str) -> Object:
     """A role's one container."""
+    only: Object
     [only] = dict(pods(rendered))[role]["containers"]
     return only
 

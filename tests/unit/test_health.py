@@ -44,6 +44,13 @@ def test_a_worker_is_well_while_redis_hears_of_it(tmp_path: Path) -> None:
         assert "afterimage_partitions_owned" in worker.page()
 
 
+def test_a_worker_lives_before_redis_is_there(tmp_path: Path) -> None:
+    url = f"redis+cluster://127.0.0.1:{free_port()}"
+    with ingest_process(url, tmp_path, tmp_path / "log") as worker:
+        assert check(worker.port, "/livez")[0] == 0
+        assert check(worker.port, "/healthz")[0] == 1
+
+
 def test_an_error_and_silence_are_told() -> None:
     with web_server() as web:
         web.answers["/readyz"] = lambda handler: handler.reply(503, b"no living worker for: ingest")
