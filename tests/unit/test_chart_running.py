@@ -5,7 +5,7 @@ import re
 
 import pytest
 import yaml
-from helm_chart import CHART, NAMESPACE, RELEASE, VALUE_SETS, Object, Values, objects, of_kind, pods
+from helm_chart import CHART, NAMESPACE, RELEASE, VALUE_SETS, Object, Values, container, objects, of_kind, pods
 
 from services.api.delivery.channels.webhooks import TIMEOUT_SECONDS as RECEIVER_SECONDS
 from services.api.media.places.opening import RECORDER_SECONDS
@@ -96,6 +96,8 @@ def test_every_selector_finds_the_pods_that_it_is_for(values: Values) -> None:
     for name, each in of_kind(rendered, "PodDisruptionBudget").items():
         assert selected(rendered, each["spec"]["selector"]["matchLabels"]) == {name}
     for name, each in of_kind(rendered, "NetworkPolicy").items():
+        let_in = {port["port"] for way in each["spec"].get("ingress", ()) for port in way["ports"]}
+        assert name == RELEASE or let_in <= {port["name"] for port in container(rendered, name).get("ports", ())}
         wanted = roles if name == RELEASE else {name}
         assert selected(rendered, each["spec"]["podSelector"]["matchLabels"]) == wanted
     for kind in ("ScaledObject", "HorizontalPodAutoscaler"):
@@ -124,6 +126,10 @@ def test_redis_is_reached_by_this_release_alone() -> None:
     [way_in] = policies["redis"]["spec"]["ingress"]
     assert way_in["from"] == [{"podSelector": policies[RELEASE]["spec"]["podSelector"]}]
     assert policies["redis"]["spec"].get("egress") is None
+    to_redis = {"podSelector": policies["redis"]["spec"]["podSelector"]}
+    for name in policies.keys() - {RELEASE, "redis"}:
+        way_out = policies[name]["spec"]["egress"][0]
+        assert way_out == {"ports": [{"protocol": "TCP", "port": 6379}], "to": [to_redis]}
     assert policies[RELEASE]["spec"]["policyTypes"] == ["Ingress", "Egress"]
 
 
