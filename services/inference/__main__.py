@@ -18,6 +18,7 @@ from shared.service.tenancy import tenancy_of
 from shared.store.client import connect
 from shared.store.leases import worker_id
 from shared.streams import DEFAULT_MODEL
+from shared.tracing.switch import tracing
 
 log = logging.getLogger("inference")
 
@@ -37,8 +38,11 @@ def main() -> int:
     serve_metrics(metrics.registry, settings, lambda: tenancy.is_heard)
     client = connect(settings.redis_url.get_secret_value())
     catalog = Catalog(settings.models_dir, device, batch_size, metrics.loaded)
-    with ThreadPoolExecutor(settings.num_decode_threads(), "decode") as decoders:
-        worker = Worker(client, tenancy, catalog, decoders, settings, batch_size, metrics, stop)
+    with (
+        tracing("inference", worker_name, metrics.registry) as tracer,
+        ThreadPoolExecutor(settings.num_decode_threads(), "decode") as decoders,
+    ):
+        worker = Worker(client, tenancy, catalog, decoders, settings, batch_size, metrics, stop, tracer)
         log.info("worker on %s, batches of up to %d", device, batch_size)
         with suppress(ModelUnusable):  # logged, and said of each stream that asks for it
             catalog.runner(DEFAULT_MODEL)

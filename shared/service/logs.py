@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from shared.store.keys import partition_of
+from shared.tracing.spans import trace_id
 from shared.words.redaction import redact
 
 LogFormat = Literal["text", "json"]
@@ -58,6 +59,7 @@ def _about(record: logging.LogRecord) -> dict[str, object]:
     about: dict[str, object] = {name: getattr(record, name, None) for name in FIELDS}
     if about["request_id"] is None:
         about["request_id"] = request_id.get()
+    about["trace_id"] = trace_id.get()
     stream_id = about["stream_id"]
     if isinstance(stream_id, str) and about["partition"] is None:
         about["partition"] = partition_of(stream_id)
@@ -103,5 +105,5 @@ def configure_logging(service: str, level: str, log_format: LogFormat, worker: s
     handler.setFormatter(RedactingFormatter(service, log_format, worker))
     handler.addFilter(Repeats())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for client in ("httpx", "httpcore"):  # they tell of each request, with the cookies that are answered
+    for client in ("httpx", "httpcore", "urllib3"):  # they tell of each request, with the cookies that are answered
         logging.getLogger(client).setLevel(logging.WARNING)

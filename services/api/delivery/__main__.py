@@ -11,6 +11,7 @@ from shared.service.settings import read_settings
 from shared.service.tenancy import tenancy_of
 from shared.store.client import connect
 from shared.store.leases import worker_id
+from shared.tracing.switch import tracing
 from shared.words.sealing import Vault
 
 
@@ -26,7 +27,8 @@ def main() -> int:
     client = connect(settings.redis_url.get_secret_value())
     vault = Vault(settings.secret_key.get_secret_value())
     catalog, place = ModelListing(settings.models_dir), place_of(settings.events_dir, API_SECONDS)
-    DeliveryWorker(client, tenancy, settings.receivers, catalog, metrics, stop, vault, place).run()
+    with tracing("delivery", worker_name, metrics.registry) as tracer:
+        DeliveryWorker(client, tenancy, settings.receivers, catalog, metrics, stop, vault, place, tracer).run()
     return 0
 
 
