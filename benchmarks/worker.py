@@ -63,7 +63,10 @@ class WorkerRow:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What both sides work on: `frames_per_stream` frames in each of `num_streams` streams; one in so many is traced."""
+    """What both sides work on: `frames_per_stream` frames in each of `num_streams` streams.
+
+    One frame in `trace_every` is traced, where that is not 0.
+    """
 
     jpegs: Sequence[bytes]
     num_streams: int

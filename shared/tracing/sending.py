@@ -37,7 +37,6 @@ SEND_SECONDS: Final = 2.0
 CLOSING_SECONDS: Final = 0.8
 """For what is left at the end of the process."""
 TIMEOUTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
-MAX_WORDS: Final = 200
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +145,7 @@ class WatchedExporter(SpanExporter):
 
 
 class _LastWords(logging.Handler):
-    """Keeps what the library said last of its sending: why it failed."""
+    """Keeps why the library failed to send, last: the kind of it alone, as its words may hold the receiver's URL."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -156,7 +155,11 @@ class _LastWords(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Notes the line."""
-        self.said = record.getMessage()[:MAX_WORDS]
+        for each in record.args or ():
+            if isinstance(each, int):
+                self.said = f"HTTP status {each}"
+            elif isinstance(each, Exception):
+                self.said = type(each).__name__
 
 
 def _silence() -> None:

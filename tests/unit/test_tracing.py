@@ -186,6 +186,7 @@ def test_a_receiver_that_takes_nothing_is_told_of_once_and_waited_for_by_nobody(
     assert registry.get_sample_value("afterimage_spans_sent_total") == 0
     told = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert len(told) == 1
+    assert "s3cret" not in caplog.text
     assert "opentelemetry" not in {record.name.partition(".")[0] for record in caplog.records}
 
 
@@ -203,7 +204,7 @@ def test_spans_arrive_again_once_their_receiver_is_back(
         receiver.status = 404
         with tracing_to(receiver.url, monkeypatch, registry, OTEL_BSP_SCHEDULE_DELAY="10") as tracer:
             tell()
-            eventually(lambda: "code: 404" in caplog.text, "a warning with its reason")
+            eventually(lambda: "HTTP status 404" in caplog.text, "a warning with its reason")
             receiver.status = 200
             tell()
             eventually(lambda: "spans arrive again" in caplog.text, "the good news")
