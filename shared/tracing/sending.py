@@ -156,7 +156,7 @@ class _LastWords(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Notes the line."""
         for each in record.args or ():
-            if isinstance(each, int):
+            if isinstance(each, int) and 100 <= each < 600:
                 self.said = f"HTTP status {each}"
             elif isinstance(each, Exception):
                 self.said = type(each).__name__
