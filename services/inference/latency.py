@@ -84,9 +84,9 @@ class Latencies(Collector):
         for pace, (counts, total) in list(self._by_pace.items()):
             counted = np.cumsum(counts).tolist()
             buckets: list[Bucket] = []
-            for place, (bound, count) in enumerate(zip((*LATENCY_BUCKETS, math.inf), counted, strict=True)):
+            bounds = map(floatToGoString, (*LATENCY_BUCKETS, math.inf))
+            for place, pair in enumerate(zip(bounds, counted, strict=True)):
                 example = self._examples.get((pace, place))
-                pair = floatToGoString(bound), count
                 buckets.append((*pair, example) if example else pair)
             family.add_metric([pace], buckets, total)
         return [family]

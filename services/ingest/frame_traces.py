@@ -4,7 +4,7 @@ import random
 import threading
 
 from shared.entries import Frame
-from shared.tracing.spans import Span, Tracer
+from shared.tracing.spans import StageSpan, Tracer
 
 
 class OneIn:
@@ -36,8 +36,8 @@ class FrameTraces:
         self._tracer = tracer
         self._turns = OneIn(every)
 
-    def begin(self, stream_id: str, frame: Frame) -> Span | None:
+    def begin(self, stream_id: str, frame: Frame) -> StageSpan | None:
         """The span of a frame's way into the queue, where it is to be traced."""
         if not self._turns.take():
             return None
-        return self._tracer.begin("ingest.publish", stream_id=stream_id, frame_ms=frame.captured_at_ms)
+        return self._tracer.begin("ingest.publish", told={"stream_id": stream_id, "frame_ms": frame.captured_at_ms})

@@ -3,7 +3,7 @@
 import logging
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Final
 
@@ -49,9 +49,8 @@ class SentSpan:
         context = span.get_span_context()
         self.traceparent = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
 
-    def end(self, at_ns: int | None = None, fault: str | None = None, **told: Told) -> None:
-        """Is over; see `Span`."""
-        self._span.set_attributes(_attributes(told))
+    def end(self, at_ns: int | None = None, fault: str | None = None) -> None:
+        """Is over; see `StageSpan`."""
         if fault:
             self._span.set_attribute("error.type", fault)
             self._span.set_status(StatusCode.ERROR)
@@ -81,8 +80,8 @@ class Sending:
         name: str,
         parent: str | None = None,
         links: Sequence[str] = (),
+        told: Mapping[str, Told] | None = None,
         at_ns: int | None = None,
-        **told: Told,
     ) -> SentSpan | None:
         """A span; see `Tracer`."""
         context = set_span_in_context(NonRecordingSpan(_context_of(parent)), Context()) if parent else Context()
@@ -90,7 +89,7 @@ class Sending:
             name,
             context,
             KINDS.get(name, SpanKind.INTERNAL),
-            _attributes(told),
+            {f"afterimage.{each}": value for each, value in (told or {}).items()},
             [Link(_context_of(each)) for each in links],
             at_ns,
         )
@@ -141,7 +140,7 @@ class WatchedExporter(SpanExporter):
 
     def shutdown(self) -> None:
         """Sends nothing more."""
-        self._exporter.shutdown()
+        self._exporter.shutdown()  # type: ignore[no-untyped-call]
 
 
 class _LastWords(logging.Handler):
@@ -166,10 +165,6 @@ def _silence() -> None:
     """The library logs per batch, and what it refuses as it stands, such as headers that hold a key."""
     logger = logging.getLogger("opentelemetry")
     logger.propagate, logger.handlers = False, [logging.NullHandler()]
-
-
-def _attributes(told: dict[str, Told]) -> dict[str, Told]:
-    return {f"afterimage.{name}": value for name, value in told.items()}
 
 
 def _context_of(traceparent: str) -> SpanContext:

@@ -1,7 +1,7 @@
 """Spans as the stages know them, and the `traceparent` by which one stage names its span to the next."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final, Protocol
@@ -15,12 +15,12 @@ trace_id: ContextVar[str | None] = ContextVar("trace_id", default=None)
 """Of the span under way, where one is: lines of the log name it."""
 
 
-class Span(Protocol):
+class StageSpan(Protocol):
     """A stage's part of a trace, under way until it is ended; one that never is is told to nobody."""
 
     traceparent: str
 
-    def end(self, at_ns: int | None = None, fault: str | None = None, **told: Told) -> None:
+    def end(self, at_ns: int | None = None, fault: str | None = None) -> None:
         """Is over, now or at a time in nanoseconds since 1970; `fault` is the kind of error that it ended with."""
 
 
@@ -32,10 +32,12 @@ class Tracer(Protocol):
         name: str,
         parent: str | None = None,
         links: Sequence[str] = (),
+        told: Mapping[str, Told] | None = None,
         at_ns: int | None = None,
-        **told: Told,
-    ) -> Span | None:
+    ) -> StageSpan | None:
         """A span after the one that `parent` names, else of a trace of its own; None where it is not to be recorded.
+
+        It began now, or at a time in nanoseconds since 1970.
 
         `told` become attributes: none may hold a source, a receiver's URL or anything else that may be a secret.
         """

@@ -160,7 +160,7 @@ def test_what_the_environment_says_of_resource_and_sampler_holds(monkeypatch: py
         ) as tracer:
             assert tracer.begin("a") is None
         with tracing_to(receiver.url, monkeypatch, OTEL_TRACES_SAMPLER="parentbased_always_on") as tracer:
-            span = tracer.begin("ingest.publish", label="x")
+            span = tracer.begin("ingest.publish", told={"label": "x"})
             assert span
             child = tracer.begin("step", span.traceparent, [PARENT])
             assert child
@@ -235,7 +235,7 @@ def test_a_late_frame_that_was_traced_is_an_example_of_its_bucket() -> None:
     metrics.latency.note("live", [0.012, 0.2, 500.0])
     metrics.latency.note_traced("live", 0.012, "ab" * 16)
     metrics.latency.note_traced("live", 500.0, "cd" * 16)
-    page = generate_openmetrics(metrics.registry).decode()
+    page = generate_openmetrics(metrics.registry).decode()  # type: ignore[no-untyped-call]
     shown = {line.partition('le="')[2].partition('"')[0]: line for line in page.splitlines() if " # " in line}
     assert shown.keys() == {"0.02", "+Inf"}
     assert f'# {{trace_id="{"ab" * 16}"}} 0.012' in shown["0.02"]

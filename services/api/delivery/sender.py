@@ -215,7 +215,7 @@ class Sender:
         span = None
         if self._tracer and letter.traceparent:
             told = {"target": target.id, "target_kind": target.kind, "stream_id": letter.stream_id}
-            span = self._tracer.begin("deliver", letter.traceparent, **told)
+            span = self._tracer.begin("deliver", letter.traceparent, told=told)
         if span is None:
             await self._post.send(target, letter)
             return

@@ -66,7 +66,7 @@ class Stopwatch:
     def __init__(self, device: torch.device) -> None:
         self._stream = torch.cuda.current_stream(device) if device.type == "cuda" else None
         self._began_ns = self._encoded_ns = time.time_ns()
-        self._marks = [torch.cuda.Event(enable_timing=True) for _ in range(2)] if self._stream else []
+        self._marks = [torch.cuda.Event(enable_timing=True) for _ in range(2)] if self._stream else []  # type: ignore[no-untyped-call]
         self._mark(0)
 
     def _mark(self, number: int) -> None:

@@ -12,23 +12,23 @@ from typing import Self
 from services.inference.models.runner import Laps
 from shared.entries import Frame
 from shared.events import Event
-from shared.tracing.spans import Span, Told, Tracer, under_way
+from shared.tracing.spans import StageSpan, Told, Tracer, under_way
 
 
 class BatchTrace:
     """The spans of one batch, which it takes along from thread to thread."""
 
-    def __init__(self, tracer: Tracer, span: Span) -> None:
+    def __init__(self, tracer: Tracer, span: StageSpan) -> None:
         self._tracer = tracer
         self._span = span
         self.traceparent = span.traceparent
-        self._opened: defaultdict[str, dict[str, Span]] = defaultdict(dict)
+        self._opened: defaultdict[str, dict[str, StageSpan]] = defaultdict(dict)
         """Stream → event → its span."""
 
     @classmethod
-    def of(cls, tracer: Tracer, traced: Sequence[str], **told: Told) -> Self | None:
+    def of(cls, tracer: Tracer, traced: Sequence[str], told: Mapping[str, Told]) -> Self | None:
         """A batch with such frames begins; None where it is not to be recorded."""
-        span = tracer.begin("worker.batch", traced[0], traced, **told)
+        span = tracer.begin("worker.batch", traced[0], traced, told)
         return cls(tracer, span) if span else None
 
     @contextmanager
@@ -57,7 +57,7 @@ class BatchTrace:
             return
         for event in (event for kind, event in transitions if kind == "opened"):
             told = {"stream_id": event.stream_id, "label": event.label, "event_id": event.id}
-            if span := self._tracer.begin("event.open", frame.traceparent, [self.traceparent], **told):
+            if span := self._tracer.begin("event.open", frame.traceparent, [self.traceparent], told):
                 self._opened[event.stream_id][event.id] = span
 
     def opened_of(self, stream_id: str) -> Mapping[str, str]:

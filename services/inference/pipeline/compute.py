@@ -204,8 +204,8 @@ class Compute:
         traced = [item.frame.traceparent for item in items if item.frame.traceparent and not item.is_replay]
         if not (self._tracer and traced):
             return None
-        told = {"frames": len(items), "streams": len({item.stream for item in items})}
-        return BatchTrace.of(self._tracer, traced, model=runner.manifest.reference, **told)
+        num_streams, model = len({item.stream for item in items}), runner.manifest.reference
+        return BatchTrace.of(self._tracer, traced, {"frames": len(items), "streams": num_streams, "model": model})
 
     def _picture(self, item: Item) -> Picture | None:
         """What the item shows; a picture that does not decode is counted, and the first of several is told."""

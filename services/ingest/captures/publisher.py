@@ -14,7 +14,7 @@ from services.ingest.metrics import DropReason, IngestMetrics
 from shared.entries import Frame
 from shared.errors import Fenced, StoreFull, StoreUnavailable, StreamUnknown
 from shared.store.frame_queue import FrameWriter, Outcome
-from shared.tracing.spans import Span, under_way
+from shared.tracing.spans import StageSpan, under_way
 from shared.waiting import LONGEST_FOR_STORE_SECONDS, Backoff, pause, until_stored
 
 BATCH_FRAMES: Final = 8
@@ -88,7 +88,7 @@ class QueueEnd:
     ) -> None:
         self._account = account
         self._traces = traces
-        self._spans: dict[str, Span] = {}
+        self._spans: dict[str, StageSpan] = {}
         """Of frames that are traced, and neither in the queue nor dropped yet."""
         self._full = full
         self._writer = writer

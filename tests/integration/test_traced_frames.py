@@ -6,6 +6,7 @@ import urllib.request
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -50,7 +51,8 @@ def exemplars(worker: ServiceProcess) -> set[str]:
     asked = urllib.request.Request(url, headers={"Accept": "application/openmetrics-text; version=1.0.0"})
     with urllib.request.urlopen(asked, timeout=10) as reply:
         assert reply.headers["Content-Type"].startswith("application/openmetrics-text")
-        families = list(text_string_to_metric_families(reply.read().decode()))
+        page = reply.read().decode()
+    families = text_string_to_metric_families(page)  # type: ignore[no-untyped-call]
     samples = [sample for family in families for sample in family.samples]
     return {sample.exemplar.labels["trace_id"] for sample in samples if sample.exemplar}
 
@@ -193,8 +195,15 @@ def test_what_delivery_could_not_send_has_failed(
         url = f"http://127.0.0.1:9/{SECRET}?token={SECRET}"
         TargetBook(redis_client).add(Target(id="gone", kind="webhook", url=url, secret=new_secret(), created_at_ms=0))
         event = '{"id":"a.moved.5","stream_id":"a","label":"moved","started_at_ms":5,"ended_at_ms":null}'
-        letter = {"t": "gone", "s": "a", "k": "opened", "e": event, "m": "1.5-0", "traceparent": span.traceparent}
-        redis_client.xadd(keys_of("a").outbox, dict(letter), id="5-0")
+        letter: dict[Any, Any] = {
+            "t": "gone",
+            "s": "a",
+            "k": "opened",
+            "e": event,
+            "m": "1.5-0",
+            "traceparent": span.traceparent,
+        }
+        redis_client.xadd(keys_of("a").outbox, letter, id="5-0")
         log, said = tmp_path / "log", {"DELIVER_PRIVATE": "true", "LOG_FORMAT": "json"}
         with service_process("api.delivery", redis_url, log, settings_for(receiver), said):
             [delivered] = eventually(lambda: receiver.spans("deliver"), "an attempt")
