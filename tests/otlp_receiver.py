@@ -41,6 +41,7 @@ class OtlpReceiver(ThreadingHTTPServer):
         self.status = 200
         self.let_go = threading.Event()
         self.let_go.set()
+        self.num_asked = 0
         self.bodies: list[bytes] = []
         self.headers: list[dict[str, str]] = []
 
@@ -63,6 +64,7 @@ class _Desk(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.num_asked += 1
         self.server.let_go.wait()
         if self.server.status == 200 and self.path == "/v1/traces":
             self.server.bodies.append(body)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import redis
+from api_server import running_api
 from deliveries import Receiver
 from films import VideoFile
 from ingest_runner import IngestRunner, stream_spec
@@ -210,3 +211,15 @@ def test_what_delivery_could_not_send_has_failed(
     assert delivered == replace(delivered, parent=span.traceparent[36:52], trace=span.traceparent[3:35], is_failed=True)
     assert delivered.told["error.type"] == "DeliveryFailed"
     assert SECRET.encode() not in b"".join(receiver.bodies)
+
+
+def test_the_api_tells_nobody_what_it_is_asked(
+    redis_url: str, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its framework would, by its own spans and logs, with all that a query holds."""
+    monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
+    with otlp_receiver() as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+        with running_api(redis_url) as api:
+            assert api.http.get(f"/v1/streams?token={SECRET}").status_code == 422
+        assert receiver.num_asked == 0
