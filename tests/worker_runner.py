@@ -1,10 +1,11 @@
 """An inference worker in this process, with a small model of random weights, for tests."""
 
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import zip_longest
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 import cv2
@@ -28,6 +29,7 @@ from shared.store.frame_queue import FrameWriter, Outcome
 from shared.store.layout.known import layout_of
 from shared.store.registry import Registry
 from shared.streams import StreamSpec
+from shared.tracing.spans import Tracer
 
 BASE_MS = 1_700_000_000_000
 FRAME_MS = 125
@@ -81,6 +83,7 @@ class WorkerRunner:
         self.models_dir = models_dir
         self.metrics = InferenceMetrics()
         self.failure: BaseException | None = None
+        self.tracer: Tracer | None = None
         self._leases = seize(client, "ingest")
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -96,7 +99,8 @@ class WorkerRunner:
         catalog = Catalog(self.models_dir, torch.device("cpu"), 2, self.metrics.loaded)
         leases = tenancy(self.client, "inference", self.metrics.leases)
         with ThreadPoolExecutor(2) as decoders:
-            worker = Worker(self.client, leases, catalog, decoders, settings, batch_size, self.metrics, self._stop)
+            parts = self.client, leases, catalog, decoders, settings, batch_size, self.metrics, self._stop
+            worker = Worker(*parts, self.tracer)
             try:
                 worker.run()
             except Exception as err:  # noqa: BLE001  shown to the test
@@ -123,6 +127,7 @@ class WorkerRunner:
         changes: bool = False,
         figures: Sequence[Figures | None] = (),
         damaged: Collection[int] = (),
+        traceparents: Mapping[int, str] = MappingProxyType({}),
     ) -> None:
         """Appends frames on the grid, `first` being the number of the first, whatever waits already."""
         lease = self._leases[layout_of(self.client).keys_of(spec.id).partition]
@@ -130,6 +135,7 @@ class WorkerRunner:
             Frame(BASE_MS + number * FRAME_MS, BASE_MS, 1, number * FRAME_MS / 1000, jpeg, number in damaged, measured)
             for number, (jpeg, measured) in enumerate(zip_longest(jpegs, figures), start=first)
         ]
+        frames = [frame._replace(traceparent=traceparents.get(at)) for at, frame in enumerate(frames)]
         if end or changes:
             ending: Ending = "source_changed" if changes else "source_ended"
             frames.append(Frame.end(BASE_MS + (first + len(jpegs) - 1) * FRAME_MS, ending))

@@ -19,6 +19,7 @@ from shared.store.client import connect
 from shared.store.layout.known import partition_for_logs
 from shared.store.leases import worker_id
 from shared.streams import DEFAULT_MODEL
+from shared.tracing.switch import tracing
 
 log = logging.getLogger("inference")
 
@@ -38,8 +39,11 @@ def main() -> int:
     tenancy = tenancy_of(settings, "inference", worker_name, metrics.leases)
     serve_metrics(metrics.registry, settings, lambda: tenancy.is_heard)
     catalog = Catalog(settings.models_dir, device, batch_size, metrics.loaded)
-    with ThreadPoolExecutor(settings.num_decode_threads(), "decode") as decoders:
-        worker = Worker(client, tenancy, catalog, decoders, settings, batch_size, metrics, stop)
+    with (
+        tracing("inference", worker_name, metrics.registry) as tracer,
+        ThreadPoolExecutor(settings.num_decode_threads(), "decode") as decoders,
+    ):
+        worker = Worker(client, tenancy, catalog, decoders, settings, batch_size, metrics, stop, tracer)
         log.info("worker on %s, batches of up to %d", device, batch_size)
         with suppress(ModelUnusable):  # logged, and said of each stream that asks for it
             catalog.runner(DEFAULT_MODEL)

@@ -2,6 +2,7 @@
 
 from services.ingest.captures.inlet import Workplace
 from services.ingest.captures.supervisor import Supervisor
+from services.ingest.frame_traces import FrameTraces
 from services.ingest.metrics import IngestMetrics
 from services.ingest.own_redis import OwnRedis
 from services.ingest.probe_desk import ProbeDesk
@@ -17,6 +18,7 @@ from shared.store.client import connect
 from shared.store.layout.known import partition_for_logs
 from shared.store.leases import worker_id
 from shared.store.registry import Registry
+from shared.tracing.switch import tracing
 from shared.words.sealing import Vault
 
 
@@ -33,8 +35,13 @@ def main() -> int:
     tenancy = tenancy_of(settings, "ingest", worker_name, metrics.leases)
     serve_metrics(metrics.registry, settings, lambda: tenancy.is_heard)
     own_redis, registry = OwnRedis(client, settings.forbidden), Registry(client, vault)
-    with ProbeDesk(ProbeQueue(client), settings, own_redis, stop):
-        Supervisor(Workplace(client, registry, metrics, settings, own_redis, vault), tenancy, stop).run()
+    with (
+        tracing("ingest", worker_name, metrics.registry) as tracer,
+        ProbeDesk(ProbeQueue(client), settings, own_redis, stop),
+    ):
+        traces = FrameTraces(tracer, settings.trace_every) if tracer else None
+        place = Workplace(client, registry, metrics, settings, own_redis, vault, traces=traces)
+        Supervisor(place, tenancy, stop).run()
     return 0
 
 

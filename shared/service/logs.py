@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Final, Literal
 
+from shared.tracing.spans import trace_id
 from shared.words.redaction import redact
 
 LogFormat = Literal["text", "json"]
@@ -63,6 +64,7 @@ class RedactingFormatter(logging.Formatter):
         about: dict[str, object] = {name: getattr(record, name, None) for name in FIELDS}
         if about["request_id"] is None:
             about["request_id"] = request_id.get()
+        about["trace_id"] = trace_id.get()
         stream_id = about["stream_id"]
         if isinstance(stream_id, str) and about["partition"] is None:
             about["partition"] = self._partition_of(stream_id)
@@ -114,5 +116,5 @@ def configure_logging(
     handler.setFormatter(RedactingFormatter(service, log_format, worker, partition_of))
     handler.addFilter(Repeats())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for client in ("httpx", "httpcore"):  # they tell of each request, with the cookies that are answered
+    for client in ("httpx", "httpcore", "urllib3"):  # they tell of each request, with the cookies that are answered
         logging.getLogger(client).setLevel(logging.WARNING)

@@ -6,7 +6,7 @@ state; what another owner has moved on is refused.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
@@ -48,6 +48,7 @@ class StreamCommit:
     """What one stream adds: `scores` are (frame id, one per label), `transitions` (kind, event).
 
     With a `memory`, `wanted.checkpoint` is the entry after which that was taken. Without a `state`, that is as it was.
+    `traceparents` are event id → that of the span in which it opened, where it was traced.
     """
 
     stream_id: str
@@ -59,6 +60,7 @@ class StreamCommit:
     scores: Sequence[tuple[str, Sequence[float]]]
     transitions: Sequence[tuple[str, Event]] = field(default=())
     memory: bytes = b""
+    traceparents: Mapping[str, str] = field(default_factory=dict)
 
     def arguments(self) -> list[Any]:
         """The stream's part of the script's arguments."""
@@ -68,7 +70,8 @@ class StreamCommit:
             arguments += (entry_id, scores_text(scores))
         arguments.append(len(self.transitions))
         for kind, event in self.transitions:
-            arguments += (kind, event.id, event.started_at_ms, event.model_dump_json())
+            traceparent = self.traceparents.get(event.id, "") if kind == "opened" else ""
+            arguments += (kind, event.id, event.started_at_ms, event.model_dump_json(), traceparent)
         return arguments
 
 

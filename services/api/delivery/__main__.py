@@ -12,6 +12,7 @@ from shared.service.tenancy import tenancy_of
 from shared.store.client import connect
 from shared.store.layout.known import partition_for_logs
 from shared.store.leases import worker_id
+from shared.tracing.switch import tracing
 from shared.words.sealing import Vault
 
 
@@ -27,7 +28,8 @@ def main() -> int:
     serve_metrics(metrics.registry, settings, lambda: tenancy.is_heard)
     vault = Vault(settings.secret_key.get_secret_value())
     catalog, place = ModelListing(settings.models_dir), place_of(settings.events_dir, API_SECONDS)
-    DeliveryWorker(client, tenancy, settings.receivers, catalog, metrics, stop, vault, place).run()
+    with tracing("delivery", worker_name, metrics.registry) as tracer:
+        DeliveryWorker(client, tenancy, settings.receivers, catalog, metrics, stop, vault, place, tracer).run()
     return 0
 
 

@@ -14,6 +14,7 @@ from shared.store.errors import Damaged
 from shared.store.layout.known import layout_of
 from shared.store.leases import OWNS, Lease
 from shared.store.scripts import WRONG, Script, lua
+from shared.tracing.spans import known_traceparent
 
 MAX_WAITING: Final = 4_000
 """Letters in a partition's outbox; while it is full, the feed waits."""
@@ -42,6 +43,8 @@ class Letter:
     """Not before; whether the event lasted long enough is known then. Of an end: it goes to whom the opening went."""
     why: str = ""
     """Of a dead letter, why it could not be delivered."""
+    traceparent: str | None = None
+    """Of the span in which the event opened, where it did in one."""
 
     @property
     def label(self) -> str:
@@ -73,6 +76,7 @@ class Outbox:
         arguments: list[Any] = [str(lease), str(last), MAX_WAITING, KNOWN_MS, len(letters)]
         for each in letters:
             arguments += [each.target_id, each.stream_id, each.kind, each.event, each.message_id, each.due_at_ms]
+            arguments.append(each.traceparent or "")
         for name, at_ms in delivered.items():
             arguments += [name, at_ms]
         places = [*keys.ownership("delivery"), keys.cursor("delivery"), keys.outbox, keys.delivered]
@@ -155,4 +159,5 @@ def _letter(partition: int, entry_id: bytes, fields: Mapping[bytes, bytes]) -> L
     target_id, stream_id, kind, event, message_id = (text(name) for name in (b"t", b"s", b"k", b"e", b"m"))
     due_at_ms = int(text(b"d") or 0)
     place = EntryId.parse(entry_id)
-    return Letter(partition, place, target_id, stream_id, kind, event, message_id, due_at_ms, text(b"why"))
+    traceparent = known_traceparent(fields.get(b"traceparent"))
+    return Letter(partition, place, target_id, stream_id, kind, event, message_id, due_at_ms, text(b"why"), traceparent)
