@@ -60,6 +60,7 @@ const WORDS = {
   close: "Close",
   save: "Save",
   unsaved: "What was typed here is not saved. Leave it?",
+  leave: "Leave",
   remove: "Remove",
   nothing: "There is nothing here.",
   notFound: "There is no such page.",

@@ -4,6 +4,7 @@ import { ask } from "../../lib/api.js";
 import { durationOf, now, numberOf } from "../../lib/clock.js";
 import { text } from "../../lib/strings.js";
 import { useAction } from "../../lib/use.js";
+import "./words.js";
 
 /* {run(source, transport), isRunning, since, found, problem, clear()}: `found` is the api's answer. */
 export function useProbe() {

@@ -73,7 +73,7 @@ addWords({
   sysAddTarget: "Add target",
   sysKind: "Kind",
   sysKind_webhook: "Webhook", sysKind_mqtt: "MQTT broker", sysKind_apprise: "People (Apprise)",
-  sysKindHint_webhook: "A URL that takes signed messages, https://… One in a private network is refused unless AFTERIMAGE_DELIVER_PRIVATE is true; Test says whether it takes messages.",
+  sysKindHint_webhook: "A URL that takes signed messages, https://…",
   sysKindHint_mqtt: "mqtt://user:password@broker/prefix, or mqtts://. Home Assistant finds each camera there.",
   sysKindHint_apprise: "An Apprise URL, such as ntfy://topic or mailto://user:password@host.",
   sysUrl: "URL",
