@@ -62,7 +62,6 @@ const WORDS = {
   unsaved: "What was typed here is not saved. Leave it?",
   leave: "Leave",
   remove: "Remove",
-  nothing: "There is nothing here.",
   notFound: "There is no such page.",
   crashed: "This view has failed: {0}. The others are not touched.",
   notLoaded: "This part of the page could not be loaded.",

@@ -65,7 +65,7 @@ addWords({
   sysMoreTrouble: "and more: see the wall",
   sysUndelivered: "Not delivered",
   sysUndeliveredNone: "Nothing was given up.",
-  sysUndeliveredSome: "{0} messages to {1} were given up.",
+  sysUndeliveredSome: "To {1}: {0}.",
 
   sysTargets: "Targets",
   sysTargetsHint: "Every event that opens or closes is sent to these, unless a stream or a target wants otherwise.",
@@ -100,7 +100,7 @@ addWords({
   sysLettersNone: "Nothing was given up. What fails is tried for a day before it comes here.",
   sysReplayAll: "Send all again",
   sysReplay: "Send again",
-  sysReplayed: "{0} put back; they are tried for another day.",
+  sysReplayed: "Put back: {0}. Each is tried for another day.",
   sysWhat: "What",
   sysActions: "Actions",
   sysDeleteTarget: "Delete {0}?",
