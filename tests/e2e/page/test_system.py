@@ -1,5 +1,8 @@
 """How the system stands, and what an admin does there."""
 
+import os
+import signal
+
 from browser import Complaints
 from patience import eventually
 from playwright.sync_api import Page, expect
@@ -91,6 +94,19 @@ def test_a_viewer_sees_what_it_may(viewer_page: Page, house: House) -> None:
     expect(viewer_page.get_by_text("Redis and storage are shown to operators")).to_be_visible()
     viewer_page.goto(f"{house.url}/#/system/keys")
     expect(viewer_page.get_by_text("This is for keys of the role admin; yours is viewer.")).to_be_visible()
+
+
+def test_a_worker_that_is_dead_is_told_with_what_that_means(page: Page, house: House) -> None:
+    page.goto(f"{house.url}/#/system")
+    expect(page.get_by_role("heading", name="Recorder")).to_be_visible()
+    recorder = house.system.pid_of("services.api.media")
+    assert recorder
+    os.kill(recorder, signal.SIGSTOP)  # one that was killed is there again too soon
+    try:
+        expect(page.locator(".sys-loud")).to_contain_text("No living recorder worker. No pictures or clips are kept")
+    finally:
+        os.kill(recorder, signal.SIGCONT)
+    expect(page.locator(".sys-loud")).to_have_count(0)
 
 
 def test_what_was_not_delivered_is_told_and_sent_again(page: Page, house: House) -> None:
