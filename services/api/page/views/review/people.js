@@ -28,7 +28,7 @@ export function People({ event, acting, again }) {
 function Judged({ event, again }) {
   const { feedback } = event, [note, setNote] = useState(feedback?.note ?? "");
   const judging = useAction(async (verdict, words) => { await judge(event, verdict, words); again(); });
-  useUnsaved(() => note.trim() !== (feedback?.note ?? ""));
+  useUnsaved(() => note !== (feedback?.note ?? ""));
   useEffect(() => setNote(feedback?.note ?? ""), [event.id, feedback?.note]);
   const said = feedback ? text("peopleSays", text(feedback.verdict === "right" ? "actRight" : "actWrong"), feedback.by ?? text("eventSomebody"), timeOf(feedback.at_ms))
     : text("peopleNobody");
