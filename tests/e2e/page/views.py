@@ -32,7 +32,7 @@ VIEWS: Final = (*PLACES, *DIALOGS)
 PICTURED: Final = {"wall", "camera", "review", "event"}
 SETTLE_MS: Final = 3000
 """Until pictures have come."""
-PASTED: Final = "Gate,rtsp://user:pass@127.0.0.1:1/main\nYard,vtest.avi\nvtest.avi\nNo,../x.mp4"
+PASTED: Final = "Gate,rtsp://user:pass@127.0.0.1:1/main\nvtest.avi\nYard,vtest.avi"
 
 
 def furnish(house: House) -> Mapping[str, str]:

@@ -35,10 +35,10 @@ export function Settings({ known, models, after }) {
   const draft = useDraft(known, read);
   const saving = useSaving(stream, draft, after);
   const { values, set } = draft;
-  const input = (name, given = {}) => html`<${Field} label=${text(`cameraField_${name}`)} hint=${hintOf(name)} error=${saidOf(saving.problem, name)}>
+  const input = (name, given = {}) => html`<${Field} label=${text(`cameraField_${name}`)} hint=${hintOf(name)} error=${saving.problem?.of(name)}>
     ${(field) => html`<input ...${field} ...${given} value=${values[name]} onInput=${(event) => set(name, event.target.value)} />`}<//>`;
   const number = (name, given) => input(name, { type: "number", step: "any", ...given });
-  const choice = (name, options) => html`<${Field} label=${text(`cameraField_${name}`)} hint=${hintOf(name)} error=${saidOf(saving.problem, name)}>
+  const choice = (name, options) => html`<${Field} label=${text(`cameraField_${name}`)} hint=${hintOf(name)} error=${saving.problem?.of(name)}>
     ${(field) => html`<select ...${field} value=${values[name]} onChange=${(event) => set(name, event.target.value)}>
       ${options.map((each) => html`<option key=${each} value=${each}>${each}</option>`)}</select>`}<//>`;
   const submit = (event) => { event.preventDefault(); saving.run(changeOf(stream, values)); };
@@ -79,8 +79,6 @@ function Probe({ source, transport }) {
     ${found && (found.ok ? html`<${Found} found=${found} />` : html`<p class="trouble" role="alert">${text("addFailed", found.reason)}</p>`)}
   </div>`;
 }
-
-const saidOf = (problem, name) => problem?.of(name) ?? undefined;
 
 const WITH_HINT = ["source", "model", "fps", "groups", "tags", "skip", "pace", "offline_seconds", "stall_seconds", "reset_after_seconds", "transport_short_side"];
 const hintOf = (name) => (WITH_HINT.includes(name) ? text(`cameraHint_${name}`) : undefined);
