@@ -2,7 +2,13 @@
 import { signal } from "./html.js";
 
 export const route = signal(read());
-addEventListener("hashchange", () => { route.value = read(); });
+addEventListener("hashchange", (event) => { if (!isHeld(event)) route.value = read(); });
+
+/* Has somebody (unsaved.js) say of each change of the address whether it is put off. */
+let isHeld = () => false;
+export function hold(asked) {
+  isHeld = asked;
+}
 
 /* The hash for a place; ids are encoded. */
 export function to(path, query = {}) {

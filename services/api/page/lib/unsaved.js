@@ -1,7 +1,7 @@
 /* What was typed and not saved: who leaves the page or the view is asked first. */
 import { html, render, useEffect, useRef } from "./html.js";
 import { Question } from "./question.js";
-import { arrive } from "./router.js";
+import { arrive, hold } from "./router.js";
 import { text } from "./strings.js";
 
 const forms = new Set(); /* of functions that say whether something would be lost */
@@ -38,13 +38,13 @@ addEventListener("click", (event) => {
 }, true);
 
 /* Back, or another address: one stays where one was until one has said that one leaves. */
-addEventListener("hashchange", (event) => {
-  const { hash } = new URL(event.oldURL), wanted = location.hash;
-  if (placeOf(hash) === placeOf(wanted) || !isAny()) return;
-  event.stopImmediatePropagation(); /* the router does not hear of it */
+hold(({ oldURL }) => {
+  const { hash } = new URL(oldURL), wanted = location.hash;
+  if (placeOf(hash) === placeOf(wanted) || !isAny()) return false;
   history.pushState(null, "", hash);
   ask(() => arrive(wanted, "replaceState"));
-}, true);
+  return true;
+});
 
 /* One question at a time. */
 let box = null;
