@@ -118,6 +118,7 @@ def _include_routes(app: FastAPI) -> None:
         session,
     ):
         app.include_router(module.router, dependencies=SHOWN, responses=errors(401, 403, 429))
+    app.include_router(streams.groups, dependencies=SHOWN, responses=errors(401, 403, 429))
     for module in (events, live):
         app.include_router(module.sockets)  # in no document
 

@@ -152,6 +152,8 @@ def test_a_key_for_some_groups_sees_and_makes_nothing_else(api: RunningApi, keys
         for path in ("/v1/streams", "/v1/events", "/v1/events/export"):
             assert asked("other group", "GET", f"{path}?stream_id=one&stream_id=none")[0] == 404
             assert "door" not in asked("other group", "GET", f"{path}?text=door")[1]
+        seen = json.loads(asked("other group", "GET", "/v1/groups")[1])["items"]
+        assert seen == [{"name": "north", "num_streams": 1}, {"name": "south", "num_streams": 2}]
         api.context.client.hset(keys_of("junk").streams, "junk", "of a later version")
         api.context.client.hset(keys_of("junk").progress, "junk", str(Progress(1)))
         assert asked("other group", "GET", "/v1/streams/junk")[0] == 404

@@ -72,6 +72,16 @@ def test_of_workers_it_is_told_how_many_of_its_own_streams_they_have(
     assert sum(each["num_streams"] for each in seen) == 2, seen
 
 
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [("", {"north": 1, "south": 2}), ("?text=ORT", {"north": 1}), ("?limit=1", {"north": 1}), ("?text=x", {})],
+    ids=["all", "text", "limit", "none"],
+)
+def test_groups_are_found_by_name(api: RunningApi, query: str, found: dict[str, int]) -> None:
+    items = api.http.get(f"/v1/groups{query}").json()["items"]
+    assert {each["name"]: each["num_streams"] for each in items} == found
+
+
 def test_what_was_read_for_who_has_left_is_not_shown_to_who_comes_next(
     api: RunningApi, redis_url: str, redis_client: redis.Redis
 ) -> None:

@@ -82,7 +82,7 @@ def test_no_answer_shows_where_events_go(keeping_redis: KeepingRedis, caplog: py
         caplog.set_level(logging.WARNING, client)
     others = [*reference_forms("sources"), *reference_forms("mistyped")] if CASES.is_file() else []
     texts = [*FORMS[::3], *(form.replace("{}", SECRET) for form in others), *(each["url"] for each in receivers())]
-    with running_api(keeping_redis.url, secret_key=SecretStr(KEY)) as api:
+    with running_api(keeping_redis.url, secret_key=SecretStr(KEY), deliver_private=True) as api:
         made = [api.http.post("/v1/targets", json=PLAIN)]
         for turn, text in enumerate(texts):
             replies = list(answers(api, text, turn))

@@ -257,3 +257,18 @@ class StreamPage(BaseModel):
 
     items: list[StreamView]
     next: str | None = Field(description="cursor of the next page; null on the last")
+
+
+class GroupView(BaseModel):
+    """A group, and how many streams are in it."""
+
+    name: str
+    num_streams: int
+
+
+class GroupList(BaseModel):
+    """Groups by name."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [{"name": "north", "num_streams": 12}]}]})
+
+    items: list[GroupView]

@@ -6,7 +6,7 @@ import { text } from "../../lib/strings.js";
 import { Empty, Field } from "../../lib/ui.js";
 import { useUnsaved } from "../../lib/unsaved.js";
 import { runThrough } from "./batch.js";
-import { FpsField, GroupsField, ModelField, TagsField, useGroups, useModels } from "./choices.js";
+import { FpsField, GroupsField, ModelField, TagsField, useModels, useUsed } from "./choices.js";
 import { asLine, linesOf, MAX_LINES, Remembered } from "./lines.js";
 
 const VERDICTS = { waiting: "addVerdictWaiting", busy: "addVerdictBusy", good: "addVerdictGood", done: "addVerdictDone" };
@@ -14,8 +14,8 @@ const LOOKS = { good: "good", done: "good", bad: "bad" };
 
 export function Many() {
   const [box, setBox] = useState(""), [common, setCommon] = useState(() => ({ groups: (session.value?.groups ?? []).join(", "), tags: "", model: "", fps: "" }));
-  const models = useModels(), groups = useGroups();
-  const batch = useBatch(box, setBox, common, groups.ids);
+  const models = useModels(), used = useUsed();
+  const batch = useBatch(box, setBox, common, used);
   useUnsaved(() => !!batch.num);
   const set = (name) => (event) => { setCommon({ ...common, [name]: event.target.value }); batch.reset(); };
   const fault = batch.num > MAX_LINES ? text("addTooMany", MAX_LINES, batch.num) : null;
@@ -27,7 +27,7 @@ export function Many() {
         onInput=${(event) => { setBox(event.target.value); batch.reset(); }} />`}
     <//>
     <div class="add-pair">
-      <${GroupsField} value=${common.groups} onInput=${set("groups")} groups=${groups.names} />
+      <${GroupsField} value=${common.groups} onInput=${set("groups")} />
       <${TagsField} value=${common.tags} onInput=${set("tags")} />
       <${ModelField} value=${common.model} onInput=${set("model")} models=${models} />
       <${FpsField} value=${common.fps} onInput=${set("fps")} model=${models.chosen(common.model)} />

@@ -5,7 +5,6 @@ addWords({
   reviewAlerts: "Alerts",
   reviewNotices: "Notices",
   reviewAll: "All",
-  reviewCount: "{0} {1}",
   reviewMore: "{0}+",
   reviewKinds: "Alerts or notices",
   reviewFilters: "Filters",
@@ -63,17 +62,13 @@ addWords({
   eventNotice: "notice",
   eventCard: "{0} on {1}, {2}",
   eventSelect: "Select {0} on {1}, {2}",
-  eventActions: "What it is",
 
   actRight: "Right",
   actWrong: "Wrong",
   actAcknowledge: "Acknowledge",
   actKeep: "Keep",
   actReviewed: "Reviewed",
-  actUnreviewed: "Not reviewed",
   actDelete: "Delete",
-  actPlay: "Play clip",
-  actStop: "Stop clip",
 
   pictureBefore: "before",
   pictureOpening: "opening",
@@ -103,5 +98,4 @@ addWords({
   keySelect: "select, or not any more",
   keyNone: "select none",
   keyHelp: "these keys",
-  keyBack: "back to all events",
 });
