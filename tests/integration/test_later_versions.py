@@ -111,7 +111,7 @@ def test_a_later_versions_frames_wait_for_who_knows_them(runner: WorkerRunner, r
         assert runner.record(CAM).progress.frames_processed == 12
         waiting: Any = redis_client.xrange(frames, f"({runner.record(CAM).progress.cursor}")
         assert len(waiting) == 13
-        redis_client.xdel(frames, entry_id)  # type: ignore[arg-type]
+        redis_client.xdel(frames, entry_id)
         runner.wait_processed(CAM, 24)
         assert np.allclose(list(runner.scores(CAM).values()), list(runner.scores(WHOLE).values()), atol=1e-4)
 
