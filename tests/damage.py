@@ -85,7 +85,7 @@ SPECS = (
     Damage("newer-part", "streams", _with(thresholds={"frozen": {"fall": 1}}), "spec.thresholds.frozen.fall"),
     Damage("newer-value", "streams", _with(skip=SECRET), "spec.skip"),
     Damage("wrong-type", "streams", _with(source=[SECRET]), "spec.source"),
-    Damage("field-without-a-name", "streams", _with(**{f"a://u:{SECRET}@h": 1}), "spec"),
+    Damage("field-without-a-name", "streams", _with(thresholds={f"a://u:{SECRET}@h": {}}), "spec.thresholds"),
     Damage("of-another", "streams", _with(id="somebody"), "spec"),
 )
 OTHERS = (
