@@ -29,7 +29,6 @@ from shared.streams import DEFAULT_MODEL
 
 ATTACKS = ("A", "B", "C", "ABC", "D", UPGRADE)
 SCALE = "scale"
-NUM_LIVE_STREAMS = 64
 
 Scenarios = Annotated[
     list[str] | None,
@@ -46,6 +45,7 @@ Repeats = Annotated[int, typer.Option(min=1, help="How often each clip comes in 
 Kills = Annotated[int, typer.Option(min=0, help="Workers killed in A, ABC and D.")]
 LeaseSeconds = Annotated[float, typer.Option(min=1, max=60, help="A worker silent for so long is replaced.")]
 ScaleFps = Annotated[float, typer.Option(min=0.1, max=8, help="Frames a second of each live stream of `scale`.")]
+ScaleStreams = Annotated[int, typer.Option(min=1, help="Live streams of `scale`.")]
 Earlier = Annotated[str, typer.Option(help="The commit that `upgrade` begins from.")]
 Keep = Annotated[bool, typer.Option("--keep", help="Leave logs and files where they are, and say where.")]
 
@@ -62,6 +62,7 @@ def main(
     kills: Kills = LONG.kills,
     lease_seconds: LeaseSeconds = LONG.lease_seconds,
     scale_fps: ScaleFps = 4,
+    scale_streams: ScaleStreams = 64,
     earlier: Earlier = EARLIER,
     keep: Keep = False,
 ) -> None:
@@ -79,7 +80,7 @@ def main(
         names = [name for name in wanted if name in ATTACKS]
         former = _unpacked(earlier, folder) if UPGRADE in names else None
         attacks = list(_attacks(names, amount, setup, seed, folder, former))
-        scale = _scale(setup, amount, scale_fps, seed, folder) if SCALE in wanted else None
+        scale = _scale(setup, amount, scale_streams, scale_fps, seed, folder) if SCALE in wanted else None
     if report:
         content = {"attacks": [each.as_json() for each in attacks], "scale": asdict(scale) if scale else None}
         report.write_text(json.dumps(content, indent=2) + "\n")
@@ -127,12 +128,12 @@ def _attacks(
                 console.print(f"{name}: {err}", markup=False)
 
 
-def _scale(setup: Setup, amount: Amount, fps: float, seed: int, folder: Path) -> ScaleReport:
+def _scale(setup: Setup, amount: Amount, num_streams: int, fps: float, seed: int, folder: Path) -> ScaleReport:
     spec = {"pace": "live", "loop": True, "fps": fps}
-    files = list(islice(cycle(setup.files), NUM_LIVE_STREAMS))
+    files = list(islice(cycle(setup.files), num_streams))
     fast = list(islice(cycle(setup.files), NUM_FAST))
     live = replace(setup, files=files, fast_files=fast, spec=spec, batch_size=0, num_frames=0)
-    with _progress(f"{NUM_LIVE_STREAMS} live streams", None) as show:
+    with _progress(f"{num_streams} live streams", None) as show:
         return measure_scale(live, amount.num_frames // amount.files, folder / SCALE, seed, show)
 
 
@@ -172,7 +173,7 @@ def _table_of_attacks(attacks: Sequence[Report]) -> Table:
 
 def _table_of_gaps(gaps: Sequence[Gaps]) -> Table:
     """A line for each phase."""
-    table = Table(f"seconds between commits of {NUM_LIVE_STREAMS} live streams", "p50", "p99", "max", "load per core")
+    table = Table("seconds between commits of live streams", "p50", "p99", "max", "load per core")
     for each in gaps:
         figures = (each.p50_seconds, each.p99_seconds, each.max_seconds, each.load_per_core)
         table.add_row(each.phase, *(f"{figure:.3f}" for figure in figures))

@@ -16,11 +16,13 @@ from typing import Final
 from chaos.endings import Ending, end_in_order
 from chaos.field import Field, Setup
 from chaos.fleet import Worker
+from chaos.observed import Observed
 from chaos.servers import SingleServer
+from chaos.waiting import ChaosFailed
 from shared.store.keys import NUM_PARTITIONS, Role
 from shared.streams import StreamSpec
 
-SETTLE_SECONDS: Final = 90.0
+SETTLE_SECONDS: Final = 240.0
 STEADY_SECONDS: Final = 10.0
 ROUNDS: Final = 2
 MOST_WORKERS: Final = 4
@@ -56,6 +58,8 @@ class ScaleReport:
     """of each recording, frames with scores"""
     fast_frames_wanted: int
     fast_frames_dropped: int
+    broke_off: str = ""
+    """what did not come in time, if so: the figures are those until then"""
 
     @property
     def problems(self) -> list[str]:
@@ -65,6 +69,7 @@ class ScaleReport:
         short = {name: num for name, num in self.fast_frames.items() if num != self.fast_frames_wanted}
         lines += [f"{name}: {num} of {self.fast_frames_wanted} frames" for name, num in short.items()]
         lines += [f"{self.fast_frames_dropped} frames of recordings were dropped"] if self.fast_frames_dropped else []
+        lines += [f"broke off: {self.broke_off}"] if self.broke_off else []
         return lines + [problem for each in self.endings for problem in each.problems]
 
 
@@ -77,15 +82,19 @@ def measure_scale(
     """
     folder.mkdir()
     with Field(setup, SingleServer(folder), folder, random.Random(seed), on_progress) as field:
-        course = Course(field)
-        course.run()
-        found = field.see_end_of(course.fast)
+        course, found, broke_off = Course(field), dict[str, Observed](), ""
+        try:
+            course.run()
+            found = field.see_end_of(course.fast)
+        except ChaosFailed as err:
+            broke_off = str(err)
     return ScaleReport(
         gaps=course.gaps,
         endings=course.endings,
         fast_frames={name: len(view.scores) for name, view in found.items()},
         fast_frames_wanted=fast_frames,
         fast_frames_dropped=sum(view.frames_dropped for view in found.values()),
+        broke_off=broke_off,
     )
 
 
@@ -102,8 +111,9 @@ class Course:
     def run(self) -> None:
         """Everything, in turn."""
         field = self._field
-        field.admit(len(self._live))
         field.start(inference=1, ingest=1)
+        self._share_out("inference")
+        field.admit(len(self._live))
         self._settle("inference")
         self._phase("one worker", lambda: field.hold(STEADY_SECONDS))
         for number in range(1, ROUNDS + 1):
@@ -151,13 +161,8 @@ class Course:
 
     def _settle(self, role: Role) -> None:
         """Waits until the partitions are shared out evenly and every live stream has a frame committed after that."""
-        field, wanted = self._field, len(self._workers(role))
-
-        def is_shared_out() -> bool:
-            loads = [len(partitions) for partitions in field.fleet.owners(field.client, role).values()]
-            return len(loads) == wanted and sum(loads) == NUM_PARTITIONS and max(loads) - min(loads) <= 1
-
-        field.until(is_shared_out, f"{wanted} workers that share all partitions", SETTLE_SECONDS)
+        self._share_out(role)
+        field = self._field
         field.look()
         before = {each: field.pace.frames_of(each) for each in self._live}
         field.until(
@@ -165,3 +170,13 @@ class Course:
             "a commit of every stream",
             SETTLE_SECONDS,
         )
+
+    def _share_out(self, role: Role) -> None:
+        """Waits until the partitions are shared out evenly."""
+        field, wanted = self._field, len(self._workers(role))
+
+        def is_shared_out() -> bool:
+            loads = [len(partitions) for partitions in field.fleet.owners(field.client, role).values()]
+            return len(loads) == wanted and sum(loads) == NUM_PARTITIONS and max(loads) - min(loads) <= 1
+
+        field.until(is_shared_out, f"{wanted} workers that share all partitions", SETTLE_SECONDS)

@@ -22,7 +22,7 @@ START_SECONDS: Final = 120.0
 SHARE_SECONDS: Final = 60.0
 TOGETHER_FRACTION: Final = 0.06
 """So much of all frames is committed while both are at work."""
-EARLIEST, LATEST = 0.08, 0.75
+EARLIEST, LATEST = 0.08, 0.6
 PROCESSED: Final = "afterimage_frames_processed_total"
 
 
