@@ -55,6 +55,9 @@ class Frame(NamedTuple):
     `damaged` says that the decoder found it so, or concealed a part; `figures` is what was measured of it at full size,
     if anything was. `sequence` is its number in the queue, which gives it; that of an end is the last frame's. An end
     has an `ending`, and one frame in so many the `traceparent` of the span that published it.
+
+    In the queue its fields' names are its version: a field more is let be; what must not be read by who knows these
+    alone has no `j`, and a `v`.
     """
 
     captured_at_ms: int
@@ -164,9 +167,13 @@ def _pattern(num_scores: int) -> str:
 
 
 def parse_scores(fields: Mapping[bytes, bytes]) -> dict[str, float]:
-    """A frame's score per label, from its entry. An earlier version's has a field for each label."""
+    """A frame's score per label, from its entry.
+
+    An earlier version's has a field for each label; what a later one may add begins with a colon, which no label does.
+    """
     return {
         label.decode(): float(text)
         for labels, texts in fields.items()
+        if not labels.startswith(b":")
         for label, text in zip(labels.split(b","), texts.split(b","), strict=True)
     }

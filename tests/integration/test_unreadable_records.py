@@ -89,7 +89,7 @@ def test_ingest_stores_the_reason_where_the_api_may_know_the_spec(
     ingest: IngestRunner, redis_client: redis.Redis
 ) -> None:
     spec = ingest.add("cam", "clip.mp4")
-    damage = next(damage for damage in SPECS if damage.name == "newer-field")
+    damage = next(damage for damage in SPECS if damage.name == "newer-version")
     mend = damage.do(redis_client, "cam")
     ingest.start()
     eventually(lambda: redis_client.hexists(keys_of("cam").status, "cam"), "a status")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final, Literal
 
 import redis
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from services.api.followers.entries import FeedEntry
 from shared.errors import AfterimageError
@@ -21,6 +21,7 @@ from shared.store.scripts import Script, lua
 from shared.streams import STREAM_ID_PATTERN, Group, StreamId
 from shared.words.sealed_text import SealedText
 from shared.words.sealing import Vault
+from shared.words.versions import VersionedRecord
 
 MAX_TARGETS: Final = 64
 SECRET_BYTES: Final = 32
@@ -52,10 +53,10 @@ class TargetLocked(AfterimageError):
     """What is stored of a target is encrypted with a key that is not here."""
 
 
-class Target(BaseModel):
+class Target(VersionedRecord):
     """A receiver of events. `url` and `secret` never leave, but for the secret when the target is made."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     id: str = Field(pattern=STREAM_ID_PATTERN)
     kind: TargetKind

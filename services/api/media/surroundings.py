@@ -15,6 +15,7 @@ from shared.records import parsed_spec
 from shared.store.client import replies_of, translated
 from shared.store.layout.known import layout_of
 from shared.streams import DEFAULT_FPS, Progress, StreamSpec
+from shared.words.versions import VERSION_FIELD
 
 
 class Surroundings:
@@ -80,6 +81,6 @@ def told_event(text: str) -> Event | None:
     """The event that an entry of the feed tells of, without what people said of it; None where it cannot be read."""
     try:
         told = json.loads(text)
-        return Event.model_validate({name: told[name] for name in Event.model_fields if name in told})
+        return Event.model_validate({name: told[name] for name in (*Event.model_fields, VERSION_FIELD) if name in told})
     except (ValueError, TypeError):
         return None

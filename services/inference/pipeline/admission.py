@@ -20,6 +20,7 @@ from shared.store.commit import what_was_left
 from shared.store.errors import Damaged
 from shared.store.layout.known import layout_of
 from shared.streams import FIRST_CURSOR, Progress
+from shared.words.versions import LaterVersion
 
 MODEL_CHANGED: Final[CloseReason] = "model_changed"
 STATE_LOST: Final[CloseReason] = "state_lost"
@@ -80,9 +81,15 @@ def admit(
         except ValueError:
             damaged.note(stream.id, f"{layout_of(client).keys_of(stream.id).progress} cannot be read")
             continue
+        try:
+            opening = progress and _opening(stream, progress, state, memory, metrics)
+        except LaterVersion as err:
+            damaged.note(stream.id, f"its memory cannot be read by this version: it is {err}")
+            continue
         damaged.forget(stream.id)
-        if progress:
-            openings.append(_with_left_open(client, _opening(stream, progress, state, memory, metrics)))
+        if opening:
+            metrics.add_stream(stream.id, stream.runner.manifest.labels)
+            openings.append(_with_left_open(client, opening))
     return openings
 
 
@@ -90,7 +97,6 @@ def _opening(
     stream: Stream, progress: Progress, state: bytes | None, memory: bytes | None, metrics: InferenceMetrics
 ) -> Opening:
     manifest = stream.runner.manifest
-    metrics.add_stream(stream.id, manifest.labels)
     tracks = SavedTracks(manifest.reference)
     try:
         tracks = _tracks(state, progress) or tracks

@@ -26,6 +26,7 @@ from shared.streams import InferenceStatus, StreamSpec
 
 REFRESH_SECONDS = 0.5
 MAX_FRAMES_READ = 1024
+LATER_FRAMES = "its frames cannot be read by this version: they are of a later one"
 
 
 class Intake:
@@ -152,6 +153,10 @@ class Intake:
         num_active = len(ready) if lane.active is None else max(1, len(ready.keys() & lane.active))
         share = max(1, min(lane.batcher.room // num_active, MAX_FRAMES_READ // len(ready)))
         found = read_frames(self._client, ready, max_per_stream=share)
+        for stream_id in [stream_id for stream_id, frames in found.items() if not frames]:
+            del found[stream_id]
+            self._close(self._open[stream_id].stream)
+            self._damaged.note(stream_id, LATER_FRAMES)
         self._unread -= {stream_id for stream_id in ready if len(found.get(stream_id, ())) < share}
         lane.active = set(found) or None
         return found
