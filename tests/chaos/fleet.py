@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import redis
+from default_layout import PARTITIONS
 from prometheus_client.parser import text_string_to_metric_families
 from redis_cluster import free_port
 
 from chaos.processes import Child
 from shared.store.client import translated
-from shared.store.keys import PARTITIONS, Role
+from shared.store.keys import Role
 from shared.store.leases import LEASE_SECONDS, LivingWorker, living_workers
 
 SCRAPE_SECONDS = 1.0

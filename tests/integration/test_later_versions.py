@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import redis
 from damage import neighbour_of
+from default_layout import keys_of
 from patience import eventually
 from worker_runner import BASE_MS, FRAME_MS, WorkerRunner, pictures, save_random_model, spec_of
 
 from services.inference.pipeline import admission
-from shared.store.keys import keys_of
 
 CAM, WHOLE = "cam", neighbour_of("cam")
 FILM = pictures(24)

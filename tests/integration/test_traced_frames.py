@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import redis
 from api_server import running_api
+from default_layout import keys_of
 from deliveries import Receiver
 from films import VideoFile
 from ingest_runner import IngestRunner, stream_spec
@@ -23,7 +24,6 @@ from worker_runner import WorkerRunner, pictures, save_random_model, spec_of
 
 from services.api.delivery.targets import Target, TargetBook, new_secret
 from services.ingest.frame_traces import FrameTraces
-from shared.store.keys import keys_of
 from shared.store.registry import Registry
 from shared.streams import StreamState
 from shared.tracing.spans import trace_id

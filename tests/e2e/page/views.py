@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from api_server import an_event
+from default_layout import keys_of
 from patience import eventually
 from playwright.sync_api import Page, expect
 from web_server import Handler, web_server
 
 from page.house import House
 from shared.clock import now_ms
-from shared.store.keys import keys_of
 
 FAULTY: Final = "hall"
 """A camera that is knocked, over and over."""
