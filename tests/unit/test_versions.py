@@ -57,6 +57,7 @@ EARLIER: dict[type[VersionedRecord], dict[str, Any]] = {
 WHOLE = {"SavedTracks", "SavedMemory"}
 """Tried below: they have numbers of their own."""
 ELSEWHERE = {
+    "LayoutRecord": "its `version` stops whoever does not know it",
     "ProbeRequest": "seconds, and only between processes that know each other's keys",
     "ProbeReport": "seconds",
     "MediaRecord": "made anew from the files where it cannot be read",
