@@ -61,6 +61,7 @@ class OtlpReceiver(ThreadingHTTPServer):
 
 class _Desk(BaseHTTPRequestHandler):
     server: OtlpReceiver
+    protocol_version = "HTTP/1.1"  # connections are kept, as by any collector
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
