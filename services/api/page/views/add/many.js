@@ -110,7 +110,7 @@ function Outcome({ batch: { outcome } }) {
   return html`<p class=${outcome.left ? "warn" : "good"} role="status">${words} <a href=${to(["wall"])}>${text("addToWall")}</a></p>`;
 }
 
-const Rows = ({ rows }) => html`<div class="scroll"><table class="add-rows">
+const Rows = ({ rows }) => html`<div class="scroll" tabindex="0" role="group" aria-label=${text("addVerdict")}><table class="add-rows">
   <thead><tr>${["addLine", "addName", "addId", "addSource", "addVerdict"].map((name) => html`<th scope="col">${text(name)}</th>`)}</tr></thead>
   <tbody>${rows.map((row) => html`<tr key=${row.number}>
     <td class="number">${row.line ?? row.number}</td>
