@@ -12,7 +12,7 @@ addWords({
   reviewStream: "Camera",
   reviewLabel: "Label",
   reviewText: "Text",
-  reviewTextHint: "in name or label",
+  reviewTextHint: "Name or label",
   reviewTime: "Time",
   reviewAnyTime: "Any time",
   reviewLastHour: "Last hour",
