@@ -39,7 +39,7 @@ const WORDS = {
 
   signIn: "Sign in",
   key: "Key",
-  keyHint: "It reads afi_… and was shown once when it was made. `afterimage up`, `afterimage demo` and `make env` say where the first one lies.",
+  keyHint: "It reads afi_… and was shown once when it was made. Of the first one, afterimage up, afterimage demo and make env say where it lies.",
   keyCut: "That is not a whole key.",
   sessionEnded: "The session has ended. Sign in again; you will be where you were.",
   connecting: "Connecting…",
