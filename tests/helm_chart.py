@@ -73,6 +73,12 @@ VALUE_SETS: dict[str, Values] = {
     "thirty machines": yaml.safe_load(
         next(text for kind, text in blocks_of((PROJECT_ROOT / "docs" / "scaling.md").read_text()) if kind == "yaml")
     ),
+    "divided anew": {
+        "partitions": 256,
+        "repartition": True,
+        "redis": {"enabled": True},
+        "autoscaling": {"mode": "keda"},
+    },
     "watched": {**MONITORED, "networkPolicy": {"enabled": False}, "disruptionBudget": {"enabled": False}},
 }
 

@@ -2,10 +2,12 @@
 
 import math
 import re
+import subprocess
+import sys
 
 import pytest
 import yaml
-from helm_chart import CHART, NAMESPACE, RELEASE, VALUE_SETS, Object, Values, container, objects, of_kind, pods
+from helm_chart import CHART, COMPOSE, NAMESPACE, RELEASE, VALUE_SETS, Object, Values, container, objects, of_kind, pods
 
 from services.api.delivery.channels.webhooks import TIMEOUT_SECONDS as RECEIVER_SECONDS
 from services.api.media.places.opening import RECORDER_SECONDS
@@ -97,8 +99,8 @@ def test_every_selector_finds_the_pods_that_it_is_for(values: Values) -> None:
         assert selected(rendered, each["spec"]["selector"]["matchLabels"]) == {name}
     for name, each in of_kind(rendered, "NetworkPolicy").items():
         let_in = {port["port"] for way in each["spec"].get("ingress", ()) for port in way["ports"]}
-        assert name == RELEASE or let_in <= {port["name"] for port in container(rendered, name).get("ports", ())}
-        wanted = roles if name == RELEASE else {name}
+        assert not let_in or let_in <= {port["name"] for port in container(rendered, name)["ports"]}
+        wanted = roles if name == RELEASE else {name} - {"repartition"}  # a Job
         assert selected(rendered, each["spec"]["podSelector"]["matchLabels"]) == wanted
     for kind in ("ScaledObject", "HorizontalPodAutoscaler"):
         for name, each in of_kind(rendered, kind).items():
@@ -154,6 +156,9 @@ def test_only_who_must_connects_to_the_outside(values: Values, outside: int) -> 
 
 def test_who_is_scaled_has_no_number_of_replicas() -> None:
     for name in ("keda", "hpa"):
+        assert not any(
+            "annotations" in each["metadata"] for each in of_kind(objects(VALUE_SETS[name]), "ScaledObject").values()
+        )
         found = of_kind(objects(VALUE_SETS[name]), "Deployment")
         assert {role for role, each in found.items() if "replicas" not in each["spec"]} == {"ingest", "inference"}
     assert all("replicas" in each["spec"] for each in of_kind(objects({}), "Deployment").values())
@@ -201,3 +206,26 @@ def test_names_are_as_short_as_they_must_be(release: str) -> None:
     names = [each["metadata"]["name"] for each in objects(VALUE_SETS["keda"], release)]
     assert max(map(len, names)) <= 63
     assert all(re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", name) for name in names)
+
+
+def test_a_store_is_divided_anew_while_nothing_runs() -> None:
+    rendered = objects(VALUE_SETS["divided anew"])
+    running = {name: each["spec"]["replicas"] for name, each in of_kind(rendered, "Deployment").items()}
+    assert {name for name, replicas in running.items() if replicas} == {"redis"}
+    paused = {"autoscaling.keda.sh/paused-replicas": "0"}
+    assert all(each["metadata"]["annotations"] == paused for each in of_kind(rendered, "ScaledObject").values())
+    job = of_kind(rendered, "Job")["repartition-256"]["spec"]["template"]
+    pod = job["spec"]
+    [only] = pod["containers"]
+    assert only["image"] == COMPOSE["api"]["image"] + ":0.1.0"
+    assert only["args"] == ["python", "-m", "shared.store.repartition", "--to", "256"]
+    assert (
+        subprocess.run([sys.executable, *only["args"][1:], "--help"], check=False, capture_output=True).returncode == 0
+    )
+    assert [each["name"] for each in only["env"]] == ["AFTERIMAGE_REDIS_PASSWORD", "AFTERIMAGE_REDIS_URL"]
+    assert only["securityContext"]["readOnlyRootFilesystem"] is True
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    policy = of_kind(rendered, "NetworkPolicy")["repartition"]["spec"]
+    assert policy["podSelector"]["matchLabels"] == job["metadata"]["labels"]
+    assert policy["egress"] == of_kind(rendered, "NetworkPolicy")["inference"]["spec"]["egress"]
+    assert not of_kind(objects({}), "Job")

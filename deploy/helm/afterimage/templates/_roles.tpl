@@ -39,6 +39,7 @@ delivery: {metrics: 9102, owns: true, sealed: true, models: true, events: read, 
 {{- define "afterimage.settings" -}}
 {{- $values := .root.Values }}
 {{- $settings := dict "AFTERIMAGE_LOG_LEVEL" $values.logLevel "AFTERIMAGE_METRICS_PORT" (toString .is.metrics) }}
+{{- $_ := set $settings "AFTERIMAGE_PARTITIONS" (toString $values.partitions) }}
 {{- if and .is.models $values.models.existingClaim }}
 {{- $_ := set $settings "AFTERIMAGE_MODELS_DIR" "/models" }}
 {{- end }}
@@ -75,16 +76,21 @@ delivery: {metrics: 9102, owns: true, sealed: true, models: true, events: read, 
     secretKeyRef: {name: {{ include "afterimage.secret" . }}, key: {{ .name }}{{ if .optional }}, optional: true{{ end }}}
 {{- end }}
 
+{{/* Where Redis is: {root}. */}}
+{{- define "afterimage.redisEnv" -}}
+{{- if .root.Values.redis.enabled -}}
+{{ include "afterimage.fromSecret" (dict "root" .root "part" "redis" "name" "AFTERIMAGE_REDIS_PASSWORD") }}
+- name: AFTERIMAGE_REDIS_URL
+  value: redis://:$(AFTERIMAGE_REDIS_PASSWORD)@{{ include "afterimage.fullname" .root }}-redis:6379/0
+{{- else -}}
+{{ include "afterimage.fromSecret" (dict "root" .root "part" "redis" "name" "AFTERIMAGE_REDIS_URL") }}
+{{- end }}
+{{- end }}
+
 {{/* A container's variables: {root, role, is}. */}}
 {{- define "afterimage.env" -}}
 {{- $root := .root }}
-{{- if $root.Values.redis.enabled }}
-{{ include "afterimage.fromSecret" (dict "root" $root "part" "redis" "name" "AFTERIMAGE_REDIS_PASSWORD") }}
-- name: AFTERIMAGE_REDIS_URL
-  value: redis://:$(AFTERIMAGE_REDIS_PASSWORD)@{{ include "afterimage.fullname" $root }}-redis:6379/0
-{{- else }}
-{{ include "afterimage.fromSecret" (dict "root" $root "part" "redis" "name" "AFTERIMAGE_REDIS_URL") }}
-{{- end }}
+{{ include "afterimage.redisEnv" . }}
 {{- if .is.sealed }}
 {{ include "afterimage.fromSecret" (dict "root" $root "part" "sealing" "name" "AFTERIMAGE_SECRET_KEY") }}
 {{- end }}
