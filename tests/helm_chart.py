@@ -42,7 +42,10 @@ VALUE_SETS: dict[str, Values] = {
     },
     "cluster": {
         "secrets": {"redis": "redis-cluster", "sealing": "afterimage-sealing"},
-        "networkPolicy": {"redisPorts": [7000, 7001, 7002]},
+        "networkPolicy": {
+            "redisPorts": [7000, 7001, 7002],
+            "further": [{"to": [{"namespaceSelector": {}}], "ports": [{"protocol": "TCP", "port": 4318}]}],
+        },
         "ingest": {"replicas": 8, "env": {"AFTERIMAGE_HWACCEL": "auto"}},
         "env": {"AFTERIMAGE_LEASE_SECONDS": "10"},
         "media": {"existingClaim": "videos"},

@@ -154,6 +154,13 @@ def test_only_who_must_connects_to_the_outside(values: Values, outside: int) -> 
         assert bool(others) is (name == "api")
 
 
+def test_a_rule_for_every_pod_goes_into_the_policy_of_every_pod() -> None:
+    values = VALUE_SETS["cluster"]
+    names, *further = of_kind(objects(values), "NetworkPolicy")[RELEASE]["spec"]["egress"]
+    assert [each["port"] for each in names["ports"]] == [53, 53]
+    assert further == values["networkPolicy"]["further"]
+
+
 def test_who_is_scaled_has_no_number_of_replicas() -> None:
     for name in ("keda", "hpa"):
         assert not any(
