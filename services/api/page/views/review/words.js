@@ -12,7 +12,7 @@ addWords({
   reviewStream: "Camera",
   reviewLabel: "Label",
   reviewText: "Text",
-  reviewTextHint: "Name or label",
+  reviewTextHint: "Name, label",
   reviewTime: "Time",
   reviewAnyTime: "Any time",
   reviewLastHour: "Last hour",
