@@ -131,7 +131,7 @@ def test_many_at_once(page: Page, past: Past) -> None:
 
 def test_another_tab_follows_what_is_reviewed_here(page: Page, past: Past) -> None:
     events = [past.happens(at) for at in range(3)]
-    other = past.house.enter(page.context.new_page())
+    other = page.context.new_page()
     theirs, alerts = past.show(other, "&reviewed=no"), other.get_by_role("link", name="Alerts")
     expect(alerts).to_have_text(re.compile(r"Alerts\s+3"))
     cards = past.show(page)
