@@ -16,7 +16,7 @@ from shared.network.addresses import AddressPolicy
 from shared.words.sealing import Vault
 
 TEST_KIND: Final = "test"
-LOOKUP_SECONDS: Final = 2.0
+LOOKUP_SECONDS: Final = 5.0
 """For a name that is saved: one that is not told by then is checked when it is used, as all are."""
 
 
