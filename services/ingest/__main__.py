@@ -12,6 +12,7 @@ from shared.service.lifecycle import run_service, stop_on_signals
 from shared.service.logs import configure_logging
 from shared.service.metrics_server import serve_metrics
 from shared.service.settings import read_settings
+from shared.service.stream_series import StreamSeries
 from shared.service.tenancy import tenancy_of
 from shared.store.client import connect
 from shared.store.leases import worker_id
@@ -28,7 +29,7 @@ def main() -> int:
     stop = stop_on_signals()
     vault = Vault(settings.secret_key.get_secret_value())
     client = connect(settings.redis_url.get_secret_value())
-    metrics = IngestMetrics()
+    metrics = IngestMetrics(StreamSeries(settings.metrics_streams))
     tenancy = tenancy_of(settings, "ingest", worker_name, metrics.leases)
     serve_metrics(metrics.registry, settings, lambda: tenancy.is_heard)
     own_redis, registry = OwnRedis(client, settings.forbidden), Registry(client, vault)

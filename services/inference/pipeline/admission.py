@@ -90,7 +90,6 @@ def _opening(
     stream: Stream, progress: Progress, state: bytes | None, memory: bytes | None, metrics: InferenceMetrics
 ) -> Opening:
     manifest = stream.runner.manifest
-    metrics.add_stream(stream.id, manifest.labels)
     tracks = SavedTracks(manifest.reference)
     try:
         tracks = _tracks(state, progress) or tracks

@@ -59,6 +59,8 @@ class Intake:
         self._unread: set[str] = set()
         """Open streams in whose queues something may lie that was not read."""
         self._counted: set[str] = set()
+        self._resting: set[str] = set()
+        """Streams that are counted, and those that were until they were over."""
         self._damaged = DamagedStreams()
         self._news: list[ToCompute] = []
         self._told: dict[str, tuple[int, InferenceStatus]] = {}
@@ -120,6 +122,8 @@ class Intake:
         for stream_id, frames in found.items():
             place = self._open[stream_id]
             place.position = frames[-1].entry_id
+            if stream_id not in self._counted:
+                self._count(place)
             begins_known = place.is_replay(frames[0].entry)
             items = [
                 Item(
@@ -169,7 +173,8 @@ class Intake:
             self._set_lanes()
             self._tell(wanted, self._unsettled - specs.keys())
         self._unsettled = {spec.id for spec in wanted if not self._is_settled(spec)}
-        self._forget(self._counted - specs.keys() - self._closing.keys())
+        self._forget((self._counted | self._resting) - specs.keys() - self._closing.keys())
+        self._rest()
         self._metrics.streams_damaged.set(self._damaged.keep_only(specs.keys()))
         self._metrics.streams.set(len(self._open) + len(self._closing))
 
@@ -184,6 +189,8 @@ class Intake:
             self._close(stream)
         elif spec is not place.spec:
             place.spec, place.is_away = spec, False
+            if stream.id in self._counted or not place.is_over:
+                self._count(place)
             self._news.append(Change(stream, spec))
 
     def _is_settled(self, spec: StreamSpec) -> bool:
@@ -209,6 +216,23 @@ class Intake:
         for stream_id in stream_ids:
             self._metrics.forget_stream(stream_id)
         self._counted.difference_update(stream_ids)
+        self._resting.difference_update(stream_ids)
+
+    def _count(self, place: Place) -> None:
+        """Begins the stream's own series, or follows its groups."""
+        stream = place.stream
+        self._metrics.add_stream(stream.id, stream.runner.manifest.labels, place.spec.groups)
+        self._counted.add(stream.id)
+        self._resting.discard(stream.id)
+
+    def _rest(self) -> None:
+        """Lets the series go of streams that are over."""
+        open_ones = [place for each in self._counted if (place := self._open.get(each))]
+        for stream_id in [place.stream.id for place in open_ones if place.is_away and place.is_over]:
+            self._metrics.rest(stream_id)
+            self._counted.discard(stream_id)
+            self._resting.add(stream_id)
+        self._resting.difference_update(self._metrics.sweep())
 
     def _hand_back(self) -> None:
         """Frees the partitions that fall to other workers, once what was read of them is committed."""
@@ -227,8 +251,9 @@ class Intake:
             for opened in admit(self._client, wanted, self._damaged, self._metrics):
                 stream = opened.stream
                 known = EntryId.parse(opened.progress.cursor)
-                self._open[stream.id] = Place(stream, stream.spec, opened.position, known)
-                self._counted.add(stream.id)
+                place = self._open[stream.id] = Place(stream, stream.spec, opened.position, known)
+                if not place.is_over:
+                    self._count(place)
                 self._unread.add(stream.id)
                 self._news.append(opened)
 

@@ -163,9 +163,12 @@ class Supervisor:
         self._look_at_clock()
         held = self._tenancy.held()
         listing = self._listing
-        self._unsettled |= dict.fromkeys(listing.look(held))
+        changed = listing.look(held)
+        self._unsettled |= dict.fromkeys(changed)
         specs = listing.specs
         self._reap(specs)
+        for stream_id in changed & self._running.keys() & specs.keys():
+            self._count_apart(specs[stream_id])
         removed, num_ending = [], 0
         for stream_id, running in self._running.items():
             is_held = held.get(running.lease.partition) == running.lease
@@ -222,8 +225,11 @@ class Supervisor:
                 self._over[stream_id] = running.playing
                 if running.capture.given_up:
                     self._lookout.note(stream_id, running.capture.given_up, time.monotonic())
-            if stream_id not in specs:
+            if stream_id in specs:
+                self._place.metrics.rest(stream_id)
+            else:
                 self._place.metrics.forget(stream_id)
+        self._place.metrics.sweep()
         for stream_id in self._lookout.take():
             self._over.pop(stream_id, None)
             self._unsettled[stream_id] = None
@@ -263,7 +269,7 @@ class Supervisor:
             generation, untold = self._untold.pop(spec.id, (0, None))
             capture = Capture(spec, self._place, lease, stop, untold if generation == spec.generation else None)
             thread = threading.Thread(target=capture.run, name=f"capture-{spec.id}", daemon=True)
-            self._place.metrics.add(spec.id)
+            self._count_apart(spec)
             try:
                 thread.start()
             except RuntimeError as err:
@@ -272,6 +278,11 @@ class Supervisor:
                 return
             num_started += 1
             self._running[spec.id] = Running(playing, lease, capture, thread, stop)
+
+    def _count_apart(self, spec: StreamSpec) -> None:
+        """Begins the stream's own series, unless there is nothing to count."""
+        if not spec.paused:
+            self._place.metrics.add(spec.id, spec.groups)
 
     def _shut_down(self) -> None:
         """Stops every capture and waits for them together, for a few seconds at most."""
