@@ -48,9 +48,7 @@ WRONG = ["", ",", "a group", "north;south", "x" * 65, ",".join(f"g{number}" for 
 @pytest.mark.parametrize("wanted", WRONG, ids=count())
 def test_the_setting_refuses(wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AFTERIMAGE_METRICS_STREAMS", wanted)
-    with pytest.raises(
-        SettingsInvalid, match="AFTERIMAGE_METRICS_STREAMS: .*allowed are all, none, or names of groups"
-    ):
+    with pytest.raises(SettingsInvalid, match=r"AFTERIMAGE_METRICS_STREAMS: .*allowed are all, none, or names of"):
         read_settings(ServiceSettings)
 
 
