@@ -14,7 +14,7 @@ from services.inference.models.runner import Runner
 from services.inference.pipeline.admission import DamagedStreams, admit
 from services.inference.pipeline.batcher import Batcher
 from services.inference.pipeline.messages import Answer, Batch, Change, Closing, Item, Refused, Stream, ToCompute
-from services.inference.pipeline.places import Lane, Place
+from services.inference.pipeline.places import Lane, Place, Whereabouts
 from services.inference.settings import LIVE_SHARE, InferenceSettings
 from shared.entries import EntryId, Frame
 from shared.service.tenancy import Tenancy
@@ -53,6 +53,7 @@ class Intake:
         self._batch_size = batch_size
         self._lanes: dict[Runner, Lane] = {}
         self._open: dict[str, Place] = {}
+        self._whereabouts = Whereabouts()
         self._closing: dict[str, Stream] = {}
         self._unsettled: set[str] = set()
         """Streams that are not all that the user wants, or may not be."""
@@ -73,13 +74,16 @@ class Intake:
 
         Raises StoreUnavailable; nothing is lost then, the next call goes on.
         """
-        if time.monotonic() >= self._refresh_at or self._tenancy.version != self._version:
-            version, self._held = self._tenancy.version, self._tenancy.held()
+        version = self._tenancy.version
+        if time.monotonic() >= self._refresh_at or version != self._version:
+            self._held = self._tenancy.held()
+            if version != self._version:
+                self._let_go()
             self._refresh()
             self._refresh_at, self._version = time.monotonic() + REFRESH_SECONDS, version
         self._hand_back()
-        if self._open and (moved := self._arrivals.moved(self._held)):
-            self._unread |= {each for each, place in self._open.items() if place.stream.lease.partition in moved}
+        if self._open:
+            self._unread |= self._whereabouts.unread(self._arrivals.moved(self._held), time.monotonic())
         return sum(self._read(runner, lane) for runner, lane in self._lanes.items())
 
     def due(self) -> Iterator[list[ToCompute]]:
@@ -162,7 +166,6 @@ class Intake:
 
     def _refresh(self) -> None:
         self._unsettled |= self._listing.look(self._held)
-        self._let_go()
         specs = self._listing.specs
         for stream_id in self._unsettled & self._open.keys():
             self._update(self._open[stream_id], specs.get(stream_id))
@@ -200,6 +203,7 @@ class Intake:
         """Reads no more of it; what was read and not yet given to a batch is read again by whoever opens it next."""
         self._lanes[stream.runner].batcher.discard([stream])
         del self._open[stream.id]
+        self._whereabouts.drop(stream)
         self._closing[stream.id] = stream
         self._unsettled.add(stream.id)
         self._unread.discard(stream.id)
@@ -252,6 +256,7 @@ class Intake:
                 stream = opened.stream
                 known = EntryId.parse(opened.progress.cursor)
                 place = self._open[stream.id] = Place(stream, stream.spec, opened.position, known)
+                self._whereabouts.put(place)
                 if not place.is_over:
                     self._count(place)
                 self._unread.add(stream.id)

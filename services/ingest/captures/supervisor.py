@@ -12,7 +12,7 @@ from services.ingest.captures.account import Account
 from services.ingest.captures.capture import Capture
 from services.ingest.captures.clock import outlook
 from services.ingest.captures.inlet import Workplace
-from services.ingest.captures.offline import OfflineWatch, Standing
+from services.ingest.captures.offline import OfflineWatch
 from services.ingest.captures.playback import Lookout
 from shared.clock import now_ms, steady_ms, wall_offset_ms
 from shared.errors import Fenced, StoreUnavailable
@@ -28,7 +28,6 @@ POLL_SECONDS: Final = 0.25
 BUSY_POLL_SECONDS: Final = 0.05
 UNREADABLE_SECONDS: Final = 5.0
 STOP_SECONDS: Final = 4.0
-OVER: Final = Standing("source_ended", last_ms=0, epoch=0)
 MAX_AT_ONCE: Final = 50
 """How many streams begin, and how many removed ones end, at once: thousands together would hold up whoever comes next,
 and the leases' renewal."""
@@ -204,9 +203,8 @@ class Supervisor:
 
     def _tell_offline(self, specs: Mapping[str, StreamSpec], held: Mapping[int, Lease]) -> None:
         """Opens and closes the events of cameras' being away, as many as are told at once."""
-        standings = dict.fromkeys(self._over, OVER)
         running = ((stream_id, each.capture.standing) for stream_id, each in self._running.items())
-        standings |= {stream_id: standing for stream_id, standing in running if standing}
+        standings = {stream_id: standing for stream_id, standing in running if standing}
         news = self._offline.look(standings, specs, time.monotonic())[:MAX_AT_ONCE]
         leases = [(each, held[partition_of(each.spec.id)]) for each in news if partition_of(each.spec.id) in held]
         self._offline.told(tell_outages(self._place.client, leases))
@@ -222,7 +220,7 @@ class Supervisor:
                 self._tenancy.lost(running.lease)
                 self._untold[stream_id] = running.playing.generation, running.capture.account
             elif not running.stop.is_set():
-                self._over[stream_id] = running.playing
+                self._set_over(stream_id, running.playing)
                 if running.capture.given_up:
                     self._lookout.note(stream_id, running.capture.given_up, time.monotonic())
             if stream_id in specs:
@@ -239,6 +237,10 @@ class Supervisor:
             del self._over[stream_id]
             self._lookout.forget(stream_id)
             self._place.metrics.forget(stream_id)
+
+    def _set_over(self, stream_id: str, playing: Playing) -> None:
+        self._over[stream_id] = playing
+        self._offline.over(stream_id)
 
     def _is_settled(self, spec: StreamSpec) -> bool:
         """Whether the stream is captured, or was until it was over."""
@@ -263,7 +265,7 @@ class Supervisor:
             playing = Playing.of(spec)
             ended = status.state is StreamState.ENDED
             if ended and (status.generation, status.base_ms) == (spec.generation, spec.base_ms):
-                self._over[spec.id] = playing
+                self._set_over(spec.id, playing)
                 continue
             stop, lease = threading.Event(), held[partition_of(spec.id)]
             generation, untold = self._untold.pop(spec.id, (0, None))
