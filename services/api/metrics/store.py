@@ -89,8 +89,7 @@ class QueueSizes:
         asked = [
             each
             for number, each in enumerate(streams)
-            if each.passage[0] is not None
-            and (known.get(each.id, (None,))[0] != each.passage or number % TURNS == self._turn)
+            if known.get(each.id, (None,))[0] != each.passage or number % TURNS == self._turn
         ]
         pipeline = self._client.pipeline(transaction=False)
         for each in asked:
