@@ -25,11 +25,15 @@ def main(
     """Register a fleet, and measure services, lists and pages of metrics: at rest, and with some streams live."""
     with tempfile.TemporaryDirectory(prefix="afterimage-") as folder:
         plan = Plan(streams, live, fps, played, seconds)
-        report = measure(plan, Path(folder), lambda said: print(f"... {said}", file=sys.stderr, flush=True))
-    print(report)
+        report = measure(
+            plan,
+            Path(folder),
+            say=lambda said: print(f"... {said}", file=sys.stderr, flush=True),
+            tell=lambda told: print(told, end="\n\n", flush=True),
+        )
     pages = [page.answer for page in (*report.pages.values(), *report.live_pages.values())]
     if any(page.seconds > MAX_SECONDS or page.num_bytes > MAX_BYTES for page in pages):
-        print(f"\nA page of metrics takes longer than {MAX_SECONDS:g} s, or has more than {MAX_BYTES} bytes.")
+        print(f"A page of metrics takes longer than {MAX_SECONDS:g} s, or has more than {MAX_BYTES} bytes.")
         raise typer.Exit(1)
 
 

@@ -52,10 +52,9 @@ class Plan:
 
 @dataclass
 class Report:
-    """What came of it, phase by phase."""
+    """What came of it, phase by phase; each part is told as soon as it is there."""
 
-    tables: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    tell: Callable[[str], object]
     lists: dict[str, Answer] = field(default_factory=dict)
     pages: dict[str, Page] = field(default_factory=dict)
     """of the fleet at rest"""
@@ -63,9 +62,6 @@ class Report:
     at_rest: dict[str, float] = field(default_factory=dict)
     first_frames: list[float] = field(default_factory=list)
     num_processed: int = 0
-
-    def __str__(self) -> str:
-        return "\n\n".join([*self.tables, *self.notes])
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +100,9 @@ def running(stack: ExitStack, folder: Path) -> Iterator[tuple[Yard, Callable[[],
         yield Yard(client, folder, api, services), ingest_only.close
 
 
-def measure(plan: Plan, folder: Path, say: Callable[[str], object]) -> Report:
-    """All phases, one after another."""
-    report = Report()
+def measure(plan: Plan, folder: Path, say: Callable[[str], object], tell: Callable[[str], object]) -> Report:
+    """All phases, one after another; says which it is at, and tells what came of it."""
+    report = Report(tell)
     render(folder / FILM, seconds=FILM_SECONDS, fps=FILM_FPS, size=FILM_SIZE, rotation=0)
     with ExitStack() as stack, running(stack, folder) as (yard, end_ingest):
         say("nothing registered")
@@ -133,7 +129,7 @@ def _register(yard: Yard, plan: Plan, report: Report) -> Fleet:
         assert time.perf_counter() < deadline, "the services have not taken up all streams"
         time.sleep(0.25)
     settled = time.perf_counter() - began
-    report.notes.append(
+    report.tell(
         f"{plan.streams} streams, four of five paused, the others' recordings ended: written in {written:.1f} s, taken "
         f"up by ingest and inference after {settled:.1f} s."
     )
@@ -156,7 +152,7 @@ def _rest(yard: Yard, plan: Plan, report: Report, empty: tuple[dict[str, float],
         for each in yard.services
     }
     head = ("no stream", f"{plan.streams} at rest", "and scraped every 5 s", "memory, no stream", "memory")
-    report.tables.append(table("of a core", head, rows))
+    report.tell(table("of a core", head, rows))
 
 
 def _pages(yard: Yard, fleet: Fleet, report: Report) -> None:
@@ -174,13 +170,13 @@ def _pages(yard: Yard, fleet: Fleet, report: Report) -> None:
     report.lists = {name: answered(listing(yard.api, query), api.pid) for name, query in queries.items()}
 
     def system() -> bytes:
-        return yard.api.get("/v1/system", timeout=120).raise_for_status().content
+        return yard.api.get("/v1/system", timeout=600).raise_for_status().content
 
     report.lists["/v1/system"] = answered(system, api.pid)
     rows = {name: (answer, f"{answer.num_bytes / 1000:.0f} KB") for name, answer in report.lists.items()}
-    report.tables.append(table("GET /v1/streams", ("time", "bytes"), rows))
+    report.tell(table("GET /v1/streams", ("time", "bytes"), rows))
     report.pages = {each.name: page_of(each) for each in yard.services if each.metrics_port}
-    report.tables.append(_told("/metrics, at rest", report.pages))
+    report.tell(_told("/metrics, at rest", report.pages))
 
 
 def _told(title: str, pages: dict[str, Page]) -> str:
@@ -224,7 +220,7 @@ def _first_frames(yard: Yard, plan: Plan, report: Report) -> None:
     after, taken = memories(yard.services), shares(yard.services, plan.seconds, scraped=False)
     each = (after["ingest"] - before["ingest"]) / max(1, plan.played)
     seconds = report.first_frames
-    report.notes.append(
+    report.tell(
         f"From a registration beside them to the first frame in the queue, {plan.played} files of {FILM_SIZE[0]}x"
         f"{FILM_SIZE[1]} played live, one every quarter of a second: p50 {quantile(seconds, 0.5):.2f} s, p99 "
         f"{quantile(seconds, 0.99):.2f} s. Played together they take {taken['ingest']:.0f} % of a core in ingest and "
@@ -250,15 +246,15 @@ def _live(yard: Yard, fleet: Fleet, plan: Plan, report: Report) -> None:
     came, done = film.num_published - published, _processed(yard) - before
     report.num_processed = done
     late = _since(latency, _latencies(yard))
-    report.live_pages = {each.name: page_of(each, 3) for each in services if each.metrics_port}
+    report.live_pages = {each.name: page_of(each) for each in services if each.metrics_port}
     live = answered(listing(yard.api, "limit=100&state=live"), yard.named("api").pid)
     stop.set()
     player.join()
     memory = memories(services)
     rows = {each.name: (f"{taken[each.name]:.0f} %", f"{memory[each.name]:.0f} MB") for each in services}
-    report.tables.append(table(f"{len(specs)} live", ("of a core, scraped", "memory"), rows))
-    report.tables.append(_told(f"/metrics, {len(specs)} live", report.live_pages))
-    report.notes.append(
+    report.tell(table(f"{len(specs)} live", ("of a core, scraped", "memory"), rows))
+    report.tell(_told(f"/metrics, {len(specs)} live", report.live_pages))
+    report.tell(
         f"{len(specs)} live of {plan.streams}, {plan.fps:g} frames/s each, one film's frames written as ingest would: "
         f"{came / spent:.0f} frames/s came and {done / spent:.0f} were looked at; to the commit p50 "
         f"{_bound(late, 0.5):g} s, p99 {_bound(late, 0.99):g} s at most; the writer was {film.late_seconds:.1f} s late "
@@ -279,7 +275,7 @@ def _latencies(yard: Yard) -> dict[float, float]:
 
 def _samples(yard: Yard, name: str) -> Iterator[tuple[str, float]]:
     service = yard.named("inference")
-    text = httpx.get(f"http://127.0.0.1:{service.metrics_port}/metrics", timeout=120, trust_env=False).text
+    text = httpx.get(f"http://127.0.0.1:{service.metrics_port}/metrics", timeout=600, trust_env=False).text
     for line in text.splitlines():
         if line.startswith((f"{name} ", f"{name}{{")):
             labels, _, value = line.rpartition(" ")
