@@ -12,7 +12,7 @@ from process_tree import cpu_seconds, pss_mb
 
 SCRAPE_SECONDS = 5.0
 """As Prometheus of docker-compose.yml."""
-TIMES = 5
+TIMES = 3
 TIMEOUT_SECONDS = 600.0
 CPU_CLOCK = 2
 """CPUCLOCK_SCHED, as in `clock_getcpuclockid`."""
@@ -64,7 +64,7 @@ def answered(ask: Callable[[], bytes], pid: int, times: int = TIMES) -> Answer:
     return Answer(median(waits), median(works), len(content))
 
 
-def page_of(service: Service, times: int = 3) -> Page:
+def page_of(service: Service, times: int = TIMES) -> Page:
     """A service's page of metrics."""
     text = scrape(service).decode()
     series = [line for line in text.splitlines() if not line.startswith("#")]

@@ -1,5 +1,7 @@
 """The services as processes on a Redis of their own, with a fleet of streams, measured phase by phase."""
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -97,7 +99,12 @@ def running(stack: ExitStack, folder: Path) -> Iterator[tuple[Yard, Callable[[],
         started = where.enter_context(service_process(name, url, folder / f"{name}.log", {}, variables))
         services.append(Service(name, started.pid, started.port))
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as api:
-        yield Yard(client, folder, api, services), ingest_only.close
+
+        def end_ingest() -> None:
+            os.kill(services[-1].pid, signal.SIGKILL)  # how it ends in order is no matter here
+            ingest_only.close()
+
+        yield Yard(client, folder, api, services), end_ingest
 
 
 def measure(plan: Plan, folder: Path, say: Callable[[str], object], tell: Callable[[str], object]) -> Report:
