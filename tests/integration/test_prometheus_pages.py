@@ -91,8 +91,8 @@ def test_streams_without_series_of_their_own_are_told_together(
         page = api.metrics()
     promtool("check", "metrics", text=page)
     lags, states = samples(page, "afterimage_stream_lag_frames"), samples(page, "afterimage_stream_state")
-    for name, (lag, num_live) in WANTED[wanted].items():
-        assert lags[f'pace="{"fast" if name == "film" else "live"}",stream_id="{name}"'] == lag
+    for name, (most, num_live) in WANTED[wanted].items():
+        assert lags[f'pace="{"fast" if name == "film" else "live"}",stream_id="{name}"'] == most
         state = "pending" if name == "film" else "live"
         assert states[f'model="camera-events",state="{state}",stream_id="{name}"'] == num_live
     assert {labels.rpartition("stream_id=")[2].strip('"') for labels in lags} == {*WANTED[wanted]}

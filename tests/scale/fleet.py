@@ -52,7 +52,8 @@ class Fleet:
         for keys in self.partitions:
             pipeline.hlen(keys.status)
             pipeline.hlen(keys.inference)
-        return sum(pipeline.execute()) >= 2 * len(self.specs)
+        num_said = int(sum(pipeline.execute()))
+        return num_said >= 2 * len(self.specs)
 
 
 def registered(client: redis.Redis, count: int) -> Fleet:

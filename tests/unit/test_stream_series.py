@@ -89,12 +89,16 @@ def inference_counts(series: StreamSeries) -> Iterator[CollectorRegistry]:
     yield metrics.registry
 
 
-NAMES = {ingest_counts: ("frames_decoded", "frames_dropped"), inference_counts: ("frames_processed", "frames_dropped")}
+Counts = Callable[[StreamSeries], Iterator[CollectorRegistry]]
+NAMES: dict[Counts, tuple[str, str]] = {
+    ingest_counts: ("frames_decoded", "frames_dropped"),
+    inference_counts: ("frames_processed", "frames_dropped"),
+}
 
 
 @pytest.mark.parametrize("wanted", CASES)
 @pytest.mark.parametrize("counts", NAMES, ids=lambda each: each.__name__)
-def test_all_is_counted_once(counts: Callable[[StreamSeries], Iterator[CollectorRegistry]], wanted: str) -> None:
+def test_all_is_counted_once(counts: Counts, wanted: str) -> None:
     first, second = (f"afterimage_{name}_total" for name in NAMES[counts])
     done = counts(StreamSeries(wanted))
     before = next(done)
