@@ -5,7 +5,7 @@ from worker_runner import spec_of
 
 from services.inference.pipeline.batcher import Batcher
 from services.inference.pipeline.messages import Item, Silence, Stream
-from services.inference.pipeline.places import AWAY_SECONDS, LATE_SECONDS, Lane, Place, Whereabouts
+from services.inference.pipeline.places import LATE_SECONDS, Lane, Place
 from shared.entries import EntryId
 from shared.store.leases import Lease
 
@@ -65,23 +65,3 @@ def test_time_in_which_nobody_could_look_is_no_silence() -> None:
     assert queues.told() == []
     queues.read(10 + LATE_SECONDS)
     assert [away for _, _, away in queues.told()] == [False, True]
-
-
-def test_queues_of_cameras_that_are_away_are_asked_for_once_a_second_and_none_is_forgotten() -> None:
-    whereabouts, places = Whereabouts(), {}
-    for stream_id, partition in (("here", 1), ("away", 1), ("there", 2), ("gone", 2)):
-        spec = spec_of(stream_id, pace="live")
-        stream = Stream(spec, Lease(partition, 1, "w"), cast(Any, None))
-        places[stream_id] = Place(stream, spec, "0-0", EntryId(0), is_away=stream_id in {"away", "gone"})
-        whereabouts.put(places[stream_id])
-    assert whereabouts.unread(set(), 100.0) == set()
-    assert whereabouts.unread({1}, 100.1) == {"here", "away"}
-    assert whereabouts.unread({1}, 100.2) == {"here"}
-    assert whereabouts.unread({2}, 100.3) == {"there"}
-    assert whereabouts.unread(set(), 100.4) == set()
-    whereabouts.drop(places["gone"].stream)
-    assert whereabouts.unread(set(), 100.1 + AWAY_SECONDS) == {"here", "away", "there"}
-    assert whereabouts.unread(set(), 200.0) == set()
-    places["away"].is_away = False
-    assert whereabouts.unread({1}, 200.0) == {"here", "away"}
-    assert whereabouts.unread({1}, 200.1) == {"here", "away"}

@@ -12,16 +12,17 @@ from services.inference.models.choices import Choices
 from services.inference.models.images import begin_decoding
 from services.inference.models.runner import Runner
 from services.inference.pipeline.admission import DamagedStreams, admit
+from services.inference.pipeline.arrivals import Arrivals
 from services.inference.pipeline.batcher import Batcher
 from services.inference.pipeline.messages import Answer, Batch, Change, Closing, Item, Refused, Stream, ToCompute
-from services.inference.pipeline.places import Lane, Place, Whereabouts
+from services.inference.pipeline.places import Lane, Place
 from services.inference.settings import LIVE_SHARE, InferenceSettings
 from shared.entries import EntryId, Frame
 from shared.service.tenancy import Tenancy
 from shared.store.frame_queue import read_frames
 from shared.store.keys import partition_of
 from shared.store.leases import Lease
-from shared.store.registry import PartitionCounters, Registry, RegistryListing
+from shared.store.registry import Registry, RegistryListing
 from shared.streams import InferenceStatus, StreamSpec
 
 REFRESH_SECONDS = 0.5
@@ -45,7 +46,7 @@ class Intake:
         self._tenancy = tenancy
         self._registry = Registry(client)
         self._listing = RegistryListing(client)
-        self._arrivals = PartitionCounters(client, lambda keys: keys.arrivals)
+        self._arrivals = Arrivals(client)
         self._choices = Choices(catalog)
         self._decoders = decoders
         self._metrics = metrics
@@ -53,7 +54,6 @@ class Intake:
         self._batch_size = batch_size
         self._lanes: dict[Runner, Lane] = {}
         self._open: dict[str, Place] = {}
-        self._whereabouts = Whereabouts()
         self._closing: dict[str, Stream] = {}
         self._unsettled: set[str] = set()
         """Streams that are not all that the user wants, or may not be."""
@@ -83,7 +83,7 @@ class Intake:
             self._refresh_at, self._version = time.monotonic() + REFRESH_SECONDS, version
         self._hand_back()
         if self._open:
-            self._unread |= self._whereabouts.unread(self._arrivals.moved(self._held), time.monotonic())
+            self._unread |= self._arrivals.look(self._held)
         return sum(self._read(runner, lane) for runner, lane in self._lanes.items())
 
     def due(self) -> Iterator[list[ToCompute]]:
@@ -203,7 +203,7 @@ class Intake:
         """Reads no more of it; what was read and not yet given to a batch is read again by whoever opens it next."""
         self._lanes[stream.runner].batcher.discard([stream])
         del self._open[stream.id]
-        self._whereabouts.drop(stream)
+        self._arrivals.drop(stream)
         self._closing[stream.id] = stream
         self._unsettled.add(stream.id)
         self._unread.discard(stream.id)
@@ -256,7 +256,7 @@ class Intake:
                 stream = opened.stream
                 known = EntryId.parse(opened.progress.cursor)
                 place = self._open[stream.id] = Place(stream, stream.spec, opened.position, known)
-                self._whereabouts.put(place)
+                self._arrivals.put(place)
                 if not place.is_over:
                     self._count(place)
                 self._unread.add(stream.id)

@@ -1,6 +1,5 @@
 """Where streams' queues are read, and which streams are silent: policy, no clock, no Redis."""
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -16,8 +15,6 @@ LONGEST_LOOK_SECONDS: Final = 1.0
 LATE_SECONDS: Final = LONGEST_FOR_STORE_SECONDS
 """So late frames may come that ingest held back while Redis was away from it."""
 BETWEEN_LOOKS_SECONDS: Final = 0.5
-AWAY_SECONDS: Final = 1.0
-"""So long frames of a camera that was away may lie unread: asking for thousands of empty queues takes long."""
 
 
 @dataclass(slots=True, eq=False)
@@ -44,31 +41,6 @@ class Place:
     def is_replay(self, entry: EntryId) -> bool:
         """Whether everything else is known of the entry."""
         return entry <= self.known
-
-
-class Whereabouts:
-    """The places by their partitions, of which one hears that something came into their queues."""
-
-    def __init__(self) -> None:
-        self._places: defaultdict[int, dict[str, Place]] = defaultdict(dict)
-        self._moved: set[int] = set()
-        self._away_at = 0.0
-
-    def put(self, place: Place) -> None:
-        """A stream is open."""
-        self._places[place.stream.lease.partition][place.stream.id] = place
-
-    def drop(self, stream: Stream) -> None:
-        """It is so no more."""
-        self._places[stream.lease.partition].pop(stream.id, None)
-
-    def unread(self, moved: set[int], now: float) -> set[str]:
-        """The streams to be read, where something came into these partitions; those that are away wait for others."""
-        self._moved |= moved
-        if with_away := bool(self._moved) and now >= self._away_at:
-            moved, self._moved, self._away_at = self._moved, set(), now + AWAY_SECONDS
-        places = [place for partition in moved for place in self._places[partition].values()]
-        return {place.stream.id for place in places if with_away or not place.is_away}
 
 
 class Lane:
