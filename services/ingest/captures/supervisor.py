@@ -207,7 +207,8 @@ class Supervisor:
         standings = {stream_id: standing for stream_id, standing in running if standing}
         news = self._offline.look(standings, specs, time.monotonic())[:MAX_AT_ONCE]
         leases = [(each, held[partition_of(each.spec.id)]) for each in news if partition_of(each.spec.id) in held]
-        self._offline.told(tell_outages(self._place.client, leases))
+        if leases:
+            self._offline.told(tell_outages(self._place.client, leases))
 
     def _reap(self, specs: dict[str, StreamSpec]) -> None:
         """Clears away captures that are over and what is known of streams that are gone."""
