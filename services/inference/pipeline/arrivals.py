@@ -75,10 +75,9 @@ class Arrivals:
         woken: set[str] = set()
         for places, reply in zip(asked, replies_of(pipeline) if asked else (), strict=True):
             counts: Any = {} if isinstance(reply, Exception) else reply
-            for stream_id, place in places.items():
-                if place.is_away and (count := counts.get(stream_id.encode())) != self._published.get(
-                    stream_id, UNKNOWN
-                ):
+            for stream_id in [each for each, place in places.items() if place.is_away]:
+                count = counts.get(stream_id.encode())
+                if count != self._published.get(stream_id, UNKNOWN):
                     self._published[stream_id] = count
                     woken.add(stream_id)
         return woken
