@@ -243,15 +243,19 @@ def _live(yard: Yard, fleet: Fleet, plan: Plan, report: Report) -> None:
     film, stop = Film(yard.client, specs, pictures_of(yard.folder / FILM), plan.fps), threading.Event()
     film.wake()
     player = threading.Thread(target=film.play, args=[stop])
+    had_processed, deadline = _processed(yard), time.perf_counter() + SETTLE_SECONDS
     player.start()
     services = [each for each in yard.services if each.name != "ingest"]
+    while _processed(yard) == had_processed:
+        assert time.perf_counter() < deadline, "no frame was looked at"
+        time.sleep(0.25)
     time.sleep(min(10.0, 2 * plan.seconds))
     before, latency, began = _processed(yard), _latencies(yard), time.perf_counter()
     published = film.num_published
     taken = shares(services, plan.seconds, scraped=True)
     spent = time.perf_counter() - began
     came, done = film.num_published - published, _processed(yard) - before
-    report.num_processed = done
+    report.num_processed = _processed(yard) - had_processed
     late = _since(latency, _latencies(yard))
     report.live_pages = {each.name: page_of(each) for each in services if each.metrics_port}
     live = answered(listing(yard.api, "limit=100&state=live"), yard.named("api").pid)
