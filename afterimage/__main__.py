@@ -15,6 +15,7 @@ from afterimage.commands import (
     media,
     probe,
     secrets,
+    store,
     streams,
     train,
     tune,
@@ -40,6 +41,7 @@ app.command()(probe.probe)
 app.add_typer(streams.app, name="streams")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(keys.app, name="keys")
+app.add_typer(store.app, name="store")
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(events.app, name="events")
 app.command()(tune.tune)

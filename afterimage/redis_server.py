@@ -17,7 +17,8 @@ from redis.retry import Retry
 from afterimage.ports import usable_port
 from shared.errors import StackFailed
 from shared.store.client import connect, translated
-from shared.store.keys import PARTITIONS, Role, workers_key
+from shared.store.keys import Role, workers_key
+from shared.store.layout.known import layout_of
 
 MAX_SOCKET_PATH_BYTES = 100
 CONFIG_FILE = "redis.conf"
@@ -53,7 +54,7 @@ class RedisServer:
         """Forgets heartbeats and leases that workers of an earlier, killed stack left. Raises StoreUnavailable."""
         with connect(self.url) as client, translated():
             for role in get_args(Role):
-                client.delete(workers_key(role), *(keys.lease(role) for keys in PARTITIONS))
+                client.delete(workers_key(role), *(keys.lease(role) for keys in layout_of(client).all))
 
 
 def prepare_server(folder: Path, max_memory_mb: int) -> RedisServer:

@@ -34,7 +34,7 @@ from services.inference.pipeline.messages import Answer, Closing, Results, Settl
 from services.inference.settings import LIVE_SHARE, InferenceSettings
 from shared.entries import labels_field, scores_text
 from shared.manifest import InputSpec
-from shared.store.keys import keys_of
+from shared.store.layout.known import layout_of
 from shared.streams import DEFAULT_MODEL
 
 MEMORIES = ({"hidden": 32}, {"hidden": 96}, {"hidden": 96, "colour": True}, {"hidden": 96, "thumb_pool": 2})
@@ -59,12 +59,12 @@ class PlainRecorder:
                 self._answer(Settled(stream))
 
     def _append(self, results: Sequence[StreamResult]) -> None:
-        pipeline = self._client.pipeline(transaction=False)
+        pipeline, layout = self._client.pipeline(transaction=False), layout_of(self._client)
         for result in results:
             stream_id, labels = result.stream.id, result.stream.runner.manifest.labels
             for entry in result.entries:
                 fields: Any = {labels_field(labels): scores_text(entry.scores or ())}
-                pipeline.xadd(keys_of(stream_id).scores(stream_id), fields, id=entry.frame.entry_id)
+                pipeline.xadd(layout.keys_of(stream_id).scores(stream_id), fields, id=entry.frame.entry_id)
         pipeline.execute()
         for result in results:
             self._metrics.latency.note(result.stream.spec.pace, [0.0] * len(result.entries))

@@ -33,10 +33,11 @@ from services.ingest.sources.decoding.transport import encode_jpeg
 from shared.clock import now_ms
 from shared.entries import Frame
 from shared.service.tenancy import Tenancy
-from shared.store.keys import keys_of
+from shared.store.layout.known import layout_of
 from shared.store.leases import LEASE_SECONDS, LeaseBook, worker_id
 from shared.store.registry import Registry
 from shared.streams import DEFAULT_MODEL, StreamSpec
+from shared.tracing.spans import Tracer
 
 FRAME_MS = 125
 NUM_PICTURES = 64
@@ -62,13 +63,17 @@ class WorkerRow:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What both sides work on: `frames_per_stream` frames in each of `num_streams` streams."""
+    """What both sides work on: `frames_per_stream` frames in each of `num_streams` streams.
+
+    One frame in `trace_every` is traced, where that is not 0.
+    """
 
     jpegs: Sequence[bytes]
     num_streams: int
     frames_per_stream: int
     batch_size: int
     pace: Literal["live", "fast"] = "fast"
+    trace_every: int = 0
 
     @property
     def num_frames(self) -> int:
@@ -180,6 +185,7 @@ def speed_of_worker(
     decoders: ThreadPoolExecutor,
     settings: InferenceSettings,
     load: Load,
+    tracer: Tracer | None = None,
 ) -> Speed:
     """How fast a worker is; the Redis is emptied, then filled with the load."""
     client.flushall()
@@ -187,7 +193,7 @@ def speed_of_worker(
     stop = threading.Event()
     metrics = InferenceMetrics()
     tenancy = Tenancy(LeaseBook(client, "inference", worker_id()), metrics.leases, LEASE_SECONDS)
-    worker = Worker(client, tenancy, catalog, decoders, settings, load.batch_size, metrics, stop)
+    worker = Worker(client, tenancy, catalog, decoders, settings, load.batch_size, metrics, stop, tracer)
     thread = threading.Thread(target=worker.run)
     thread.start()
     _wait_for(metrics, thread, 1)
@@ -219,11 +225,14 @@ def _fill(client: redis.Redis, load: Load) -> None:
     registry, base_ms = Registry(client), 1_700_000_000_000
     for stream in range(load.num_streams):
         stream_id = _stream_id(stream)
-        keys = keys_of(stream_id)
+        keys = layout_of(client).keys_of(stream_id)
         pipeline = client.pipeline(transaction=False)
         for index in range(load.frames_per_stream):
             media_ms = index * FRAME_MS
             frame = Frame(base_ms + media_ms, now_ms(), 1, media_ms / 1000, load.jpeg(stream, index))
+            number = stream * load.frames_per_stream + index
+            if load.trace_every and number % load.trace_every == load.trace_every // 2:
+                frame = frame._replace(traceparent=f"00-{number + 1:032x}-{number + 1:016x}-01")
             fields = dict(zip(*[iter(["n", index + 1, *frame.fields()])] * 2, strict=True))
             pipeline.xadd(keys.frames(stream_id), fields, id=frame.entry_id)
         pipeline.execute()

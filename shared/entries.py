@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Final, Literal, NamedTuple, Self
 
+from shared.tracing.spans import known_traceparent
+
 MAX_NUMBER: Final = (1 << 63) - 1
 ENTRY_ID: Final = re.compile("([0-9]{1,19})-([0-9]{1,19})")
 
@@ -52,7 +54,10 @@ class Frame(NamedTuple):
     played live, its turn came: from then latency counts; `media_seconds` its presentation time on the sampling grid.
     `damaged` says that the decoder found it so, or concealed a part; `figures` is what was measured of it at full size,
     if anything was. `sequence` is its number in the queue, which gives it; that of an end is the last frame's. An end
-    has an `ending`.
+    has an `ending`, and one frame in so many the `traceparent` of the span that published it.
+
+    In the queue its fields' names are its version: a field more is let be; what must not be read by who knows these
+    alone has no `j`, and a `v`.
     """
 
     captured_at_ms: int
@@ -64,6 +69,7 @@ class Frame(NamedTuple):
     figures: Figures | None = None
     sequence: int = 0
     ending: Ending | None = None
+    traceparent: str | None = None
 
     @classmethod
     def end(cls, last_frame_at_ms: int, ending: Ending = "source_ended") -> Self:
@@ -89,6 +95,8 @@ class Frame(NamedTuple):
             fields += ["d", 1]
         if self.figures is not None:
             fields += ["x", pack_figures(self.figures)]
+        if self.traceparent:
+            fields += ["traceparent", self.traceparent]
         return fields
 
     @classmethod
@@ -109,6 +117,7 @@ class Frame(NamedTuple):
             unpack_figures(packed) if packed else None,
             int(fields[b"n"]),
             None if jpeg is not None else _ending(value(b"end")),
+            known_traceparent(value(b"traceparent")),
         )
 
 
@@ -158,9 +167,13 @@ def _pattern(num_scores: int) -> str:
 
 
 def parse_scores(fields: Mapping[bytes, bytes]) -> dict[str, float]:
-    """A frame's score per label, from its entry. An earlier version's has a field for each label."""
+    """A frame's score per label, from its entry.
+
+    An earlier version's has a field for each label; what a later one may add begins with a colon, which no label does.
+    """
     return {
         label.decode(): float(text)
         for labels, texts in fields.items()
+        if not labels.startswith(b":")
         for label, text in zip(labels.split(b","), texts.split(b","), strict=True)
     }

@@ -79,6 +79,10 @@ class StoreFull(StoreUnavailable):
     """Redis is at `maxmemory`: it refuses what takes memory until commits, removals or a higher limit make room."""
 
 
+class StoreUnfit(StoreUnavailable):
+    """Redis answers, but its data is divided otherwise than this process may work with."""
+
+
 class Fenced(AfterimageError):
     """Another worker owns the partition now; this one must stop writing it."""
 

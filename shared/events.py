@@ -2,10 +2,11 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from shared.life.delivery_rules import Severity
 from shared.manifest import Thresholds
+from shared.words.versions import VersionedRecord
 
 CloseReason = Literal[
     "score",
@@ -20,10 +21,8 @@ CloseReason = Literal[
 ]
 
 
-class Event(BaseModel):
+class Event(VersionedRecord):
     """One event, open while it lasts. Times in ms are wall clock, or base time + presentation time for a file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str = Field(description="derived from stream, label and start, so writing it again changes nothing")
     stream_id: str

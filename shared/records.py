@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 from pydantic import ValidationError
 
 from shared.streams import InferenceStatus, Progress, StreamSpec, StreamStatus
+from shared.words.versions import LaterVersion
 
 if TYPE_CHECKING:
     from shared.words.sealing import Vault
@@ -128,7 +129,9 @@ def _place(part: str, err: ValueError) -> str:
     """`part.field`, as far as the field's name looks like one: what else stands there may be anything."""
     if not isinstance(err, ValidationError):
         return part
-    problem = err.errors(include_url=False, include_context=False, include_input=False)[0]
+    problem = err.errors(include_url=False, include_input=False)[0]
+    if isinstance(later := problem.get("ctx", {}).get("error"), LaterVersion):
+        return f"{part} ({later})"
     if problem["type"] == "json_invalid":
         return f"{part} (not JSON)"
     return ".".join((part, *_names(problem["loc"])))

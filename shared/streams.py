@@ -10,6 +10,7 @@ from shared.entries import EntryId
 from shared.life.delivery_rules import DeliveryWish
 from shared.manifest import NAME, Label, Manifest, Thresholds
 from shared.words.sealed_text import SealedText
+from shared.words.versions import VersionedRecord
 
 STREAM_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 DEFAULT_FPS = 8.0
@@ -55,13 +56,13 @@ class ThresholdOverride(BaseModel):
         return Thresholds(**wanted)
 
 
-class StreamSpec(DeliveryWish):
+class StreamSpec(DeliveryWish, VersionedRecord):
     """A stream as the user wants it, as stored; `source` may hold credentials, so it never leaves unredacted.
 
     Its JSON is written and read with a Vault as the context: that seals the source, and opens it again.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
 
     id: StreamId
     name: str = Field(min_length=1, max_length=200)
@@ -128,10 +129,8 @@ class StreamState(StrEnum):
     FAILED = "failed"
 
 
-class StreamStatus(BaseModel):
+class StreamStatus(VersionedRecord):
     """A stream as ingest sees it."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
 
     state: StreamState = StreamState.PENDING
     reason: str | None = Field(default=None, description="why, in plain words, never with credentials")
@@ -150,10 +149,8 @@ class StreamStatus(BaseModel):
     updated_at_ms: int = 0
 
 
-class InferenceStatus(BaseModel):
+class InferenceStatus(VersionedRecord):
     """A stream as inference sees it."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
 
     model: str | None = Field(default=None, description="name@hash8 that looks at the stream; None: none does")
     reason: str | None = Field(default=None, description="why it is not the model that the stream asks for")

@@ -34,6 +34,7 @@ MATRIX: dict[str, tuple[str, str]] = {
     "GET /v1/streams/{stream_id}/snapshot.jpg": (READ, "hidden"),
     "GET /v1/streams/{stream_id}/frames.jpg": (READ, "hidden"),
     "POST /v1/streams/{stream_id}/thresholds/preview": (READ, "hidden"),
+    "GET /v1/groups": (READ, "own part"),
     "GET /v1/events": (READ, "own part"),
     "GET /v1/events/export": (READ, "own part"),
     "GET /v1/events/counts": (READ, "own part"),

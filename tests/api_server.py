@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import redis
+from default_layout import keys_of
 from leasing import lease_of
 from prometheus_client import generate_latest
 from pydantic import SecretStr
@@ -23,7 +24,6 @@ from shared.entries import Frame
 from shared.events import Event, event_id
 from shared.service.settings import PROJECT_ROOT
 from shared.store.frame_queue import FrameWriter
-from shared.store.keys import keys_of
 from shared.store.registry import Registry
 
 BASE_MS = 1_700_000_000_000

@@ -6,13 +6,13 @@ from typing import Any
 import redis
 import redis.asyncio
 from api_server import BASE_MS, an_event
+from default_layout import keys_of, partition_of
 from leasing import seize
 
 from shared.entries import Frame
 from shared.errors import StoreUnavailable
 from shared.store.commit import CommitOutcome, Committer, Retention, StreamCommit
 from shared.store.frame_queue import FrameWriter, read_frames
-from shared.store.keys import keys_of, partition_of
 from shared.store.leases import Lease
 from shared.store.registry import Registry
 from shared.streams import Progress, StreamSpec

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis
-
-from shared.store.keys import keys_of, partition_of
+from default_layout import keys_of, partition_of
 
 SECRET = "s3cret-pass"
 
@@ -80,18 +79,22 @@ def _becomes(text: bytes) -> Callable[[bytes], bytes]:
 SPECS = (
     Damage("cut", "streams", lambda text: text[:40], "spec (not JSON)"),
     Damage("no-text", "streams", _becomes(b"\xff\xfe\x00"), "spec (not JSON)"),
-    Damage("newer-field", "streams", _with(colour="red"), "spec.colour"),
+    Damage("newer-version", "streams", _with(v=2), "spec (of version 2, known is 1)"),
+    Damage("no-version", "streams", _with(v=SECRET), "spec (of an unknown version)"),
+    Damage("newer-part", "streams", _with(thresholds={"frozen": {"fall": 1}}), "spec.thresholds.frozen.fall"),
     Damage("newer-value", "streams", _with(skip=SECRET), "spec.skip"),
     Damage("wrong-type", "streams", _with(source=[SECRET]), "spec.source"),
-    Damage("field-without-a-name", "streams", _with(**{f"a://u:{SECRET}@h": 1}), "spec"),
+    Damage("field-without-a-name", "streams", _with(thresholds={f"a://u:{SECRET}@h": {}}), "spec.thresholds"),
     Damage("of-another", "streams", _with(id="somebody"), "spec"),
 )
 OTHERS = (
     Damage("newer-state", "status", _with(state=SECRET), "status.state"),
+    Damage("newer-status", "status", _with(v=3), "status (of version 3, known is 1)"),
     Damage("no-status", "status", _becomes(b"[]"), "status"),
     Damage("no-progress", "progress", _becomes(b"7 x 1 1"), "progress"),
     Damage("no-cursor", "progress", _becomes(b"7 99999999999999999999-0 1 1"), "progress"),
     Damage("no-number", "published", _becomes(b"many"), "published"),
     Damage("no-model", "inference", _with(model=[SECRET]), "inference.model"),
+    Damage("newer-inference", "inference", _with(v=2), "inference (of version 2, known is 1)"),
 )
 ALL = SPECS + OTHERS

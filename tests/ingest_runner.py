@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any, Self
 
 import redis
+from default_layout import keys_of
 from leasing import tenancy
 from patience import eventually
 
 from services.ingest.captures.inlet import Workplace
 from services.ingest.captures.supervisor import Supervisor
+from services.ingest.frame_traces import FrameTraces
 from services.ingest.metrics import IngestMetrics
 from services.ingest.own_redis import OwnRedis
 from services.ingest.settings import IngestSettings
 from shared.entries import Frame
 from shared.records import StreamRecord
 from shared.store.frame_queue import read_frames
-from shared.store.keys import keys_of
 from shared.store.leases import LEASE_SECONDS
 from shared.store.registry import Registry
 from shared.streams import FIRST_CURSOR, Progress, StreamSpec, StreamState
@@ -49,6 +50,7 @@ class IngestRunner:
     metrics: IngestMetrics = field(default_factory=IngestMetrics)
     lease_seconds: float = LEASE_SECONDS
     vault: Vault = field(default_factory=Vault)
+    traces: FrameTraces | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     supervisor: Supervisor = field(init=False)
@@ -76,7 +78,8 @@ class IngestRunner:
         """What its captures share."""
         settings = IngestSettings(media_root=self.media_root, measures=True)
         own_redis = OwnRedis(self.client, settings.forbidden)
-        return Workplace(self.client, self.registry, self.metrics, settings, own_redis, self.vault)
+        parts = self.client, self.registry, self.metrics, settings, own_redis, self.vault
+        return Workplace(*parts, traces=self.traces)
 
     def stop(self) -> None:
         """Stops it in order."""

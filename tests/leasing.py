@@ -9,23 +9,28 @@ from prometheus_client import CollectorRegistry
 
 from shared.service.lease_metrics import LeaseMetrics
 from shared.service.tenancy import Tenancy
-from shared.store.keys import NUM_PARTITIONS, PARTITIONS, Role, partition_of
+from shared.store.keys import Role
+from shared.store.layout.known import layout_of
 from shared.store.leases import LEASE_SECONDS, MAX_LEASE_SECONDS, Lease, LeaseBook, worker_id
 
 CALLS_FOR_LEASES = 60
 """in two seconds or so"""
 
 
-def seize(client: redis.Redis, role: Role, partitions: Iterable[int] = range(NUM_PARTITIONS)) -> dict[int, Lease]:
+def seize(client: redis.Redis, role: Role, partitions: Iterable[int] | None = None) -> dict[int, Lease]:
     """Makes the test the owner of partitions, whoever held them before."""
-    wanted = list(partitions)
-    client.delete(*(PARTITIONS[partition].lease(role) for partition in wanted))
+    layout = layout_of(client)
+    wanted = list(layout.numbers if partitions is None else partitions)
+    pipeline = client.pipeline(transaction=False)
+    for partition in wanted:
+        pipeline.delete(layout.keys(partition).lease(role))
+    pipeline.execute()
     return {lease.partition: lease for lease in LeaseBook(client, role, "the-test", MAX_LEASE_SECONDS).take(wanted)}
 
 
 def lease_of(client: redis.Redis, role: Role, stream_id: str) -> Lease:
     """A lease for one stream's partition."""
-    [lease] = seize(client, role, [partition_of(stream_id)]).values()
+    [lease] = seize(client, role, [layout_of(client).of(stream_id)]).values()
     return lease
 
 

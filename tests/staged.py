@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import redis
+from default_layout import partition_of
 from leasing import seize
 
 from services.ingest.sources.decoding.transport import SHORT_SIDE, encode_jpeg, transport_size
@@ -14,7 +15,6 @@ from shared.entries import Frame
 from shared.events import Event, event_id
 from shared.store.commit import CommitOutcome, Committer, Retention, StreamCommit
 from shared.store.frame_queue import FrameWriter, Outcome
-from shared.store.keys import partition_of
 from shared.store.leases import Lease
 from shared.store.registry import Registry
 from shared.streams import Progress, StreamSpec

@@ -1,10 +1,11 @@
 """An inference worker in this process, with a small model of random weights, for tests."""
 
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import zip_longest
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 import cv2
@@ -25,9 +26,10 @@ from shared.events import Event
 from shared.manifest import InputSpec, Thresholds
 from shared.records import StreamRecord
 from shared.store.frame_queue import FrameWriter, Outcome
-from shared.store.keys import keys_of
+from shared.store.layout.known import layout_of
 from shared.store.registry import Registry
 from shared.streams import StreamSpec
+from shared.tracing.spans import Tracer
 
 BASE_MS = 1_700_000_000_000
 FRAME_MS = 125
@@ -81,6 +83,7 @@ class WorkerRunner:
         self.models_dir = models_dir
         self.metrics = InferenceMetrics()
         self.failure: BaseException | None = None
+        self.tracer: Tracer | None = None
         self._leases = seize(client, "ingest")
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -96,7 +99,8 @@ class WorkerRunner:
         catalog = Catalog(self.models_dir, torch.device("cpu"), 2, self.metrics.loaded)
         leases = tenancy(self.client, "inference", self.metrics.leases)
         with ThreadPoolExecutor(2) as decoders:
-            worker = Worker(self.client, leases, catalog, decoders, settings, batch_size, self.metrics, self._stop)
+            parts = self.client, leases, catalog, decoders, settings, batch_size, self.metrics, self._stop
+            worker = Worker(*parts, self.tracer)
             try:
                 worker.run()
             except Exception as err:  # noqa: BLE001  shown to the test
@@ -123,13 +127,15 @@ class WorkerRunner:
         changes: bool = False,
         figures: Sequence[Figures | None] = (),
         damaged: Collection[int] = (),
+        traceparents: Mapping[int, str] = MappingProxyType({}),
     ) -> None:
         """Appends frames on the grid, `first` being the number of the first, whatever waits already."""
-        lease = self._leases[keys_of(spec.id).partition]
+        lease = self._leases[layout_of(self.client).keys_of(spec.id).partition]
         frames = [
             Frame(BASE_MS + number * FRAME_MS, BASE_MS, 1, number * FRAME_MS / 1000, jpeg, number in damaged, measured)
             for number, (jpeg, measured) in enumerate(zip_longest(jpegs, figures), start=first)
         ]
+        frames = [frame._replace(traceparent=traceparents.get(at)) for at, frame in enumerate(frames)]
         if end or changes:
             ending: Ending = "source_changed" if changes else "source_ended"
             frames.append(Frame.end(BASE_MS + (first + len(jpegs) - 1) * FRAME_MS, ending))
@@ -166,13 +172,13 @@ class WorkerRunner:
 
     def scores(self, stream_id: str, labels: Sequence[str] = LABELS) -> dict[str, list[float]]:
         """Committed scores of the frames that have those labels, by frame id, in the labels' order."""
-        entries: Any = self.client.xrange(keys_of(stream_id).scores(stream_id))
+        entries: Any = self.client.xrange(layout_of(self.client).keys_of(stream_id).scores(stream_id))
         found = {entry.decode(): parse_scores(fields) for entry, fields in entries}
         return {entry: [row[label] for label in labels] for entry, row in found.items() if set(labels) <= row.keys()}
 
     def events(self, stream_id: str) -> list[Event]:
         """What is kept of the stream's events, in order."""
-        stored: Any = self.client.hvals(keys_of(stream_id).event_data(stream_id))
+        stored: Any = self.client.hvals(layout_of(self.client).keys_of(stream_id).event_data(stream_id))
         events = [Event.model_validate_json(text) for text in stored]
         return sorted(events, key=lambda event: (event.started_at_ms, event.label))
 

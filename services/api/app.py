@@ -52,6 +52,10 @@ CORS: Final[Mapping[str, Any]] = {
     "expose_headers": ["ETag", "Location", "Retry-After", "X-Captured-At-Ms", "X-Changed", "X-Request-ID"],
 }
 """Others' pages send a key; a session's cookie stays with the api's own."""
+QUIET: Final[Mapping[str, Any]] = {
+    "telemetry": {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+}
+"""FastAPI's own spans and logs would tell whoever `OTEL_…` names all that is asked for, queries and all."""
 SHOWN = [
     Security(HTTPBearer(auto_error=False, scheme_name="key", description="a key: afi_…")),
     Security(APIKeyCookie(name=COOKIE, auto_error=False, scheme_name="session", description="of POST /v1/session")),
@@ -85,6 +89,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         responses=errors(422),
         generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,  # its Location would repeat whatever was asked for
+        **QUIET,
     )
     app.state.context = context
     _include_routes(app)
@@ -113,6 +118,7 @@ def _include_routes(app: FastAPI) -> None:
         session,
     ):
         app.include_router(module.router, dependencies=SHOWN, responses=errors(401, 403, 429))
+    app.include_router(streams.groups, dependencies=SHOWN, responses=errors(401, 403, 429))
     for module in (events, live):
         app.include_router(module.sockets)  # in no document
 

@@ -1,7 +1,8 @@
 """What every route needs, made once when the app is made."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Final
 
 import redis
 from fastapi import Depends
@@ -36,6 +37,7 @@ from shared.store.client import connect, connect_async
 from shared.store.registry import Registry
 from shared.words.sealing import Vault
 
+NAME: Final = "api"
 STORE_TIMEOUT_SECONDS = 1.5  # a client had better ask again than hold a thread while Redis hangs
 
 
@@ -79,7 +81,8 @@ class ApiContext:
 def build_context(settings: ApiSettings) -> ApiContext:
     """The parts, connected to each other; no connection to Redis is opened yet."""
     url = settings.redis_url.get_secret_value()
-    client = connect(url, timeout_seconds=STORE_TIMEOUT_SECONDS, retries=1)
+    client = connect(url, STORE_TIMEOUT_SECONDS, retries=1, name=NAME, partitions=settings.partitions)
+    store = partial(connect_async, url, STORE_TIMEOUT_SECONDS, name=NAME, twin=client)
     catalog, metrics = ModelListing(settings.models_dir), ApiMetrics()
     vault = Vault(settings.secret_key.get_secret_value())
     registry, history = Registry(client, vault), History(client)
@@ -108,15 +111,13 @@ def build_context(settings: ApiSettings) -> ApiContext:
         desk=EventDesk(client),
         catalog=catalog,
         listeners=listeners,
-        feed=LiveFeed(connect_async(url, STORE_TIMEOUT_SECONDS), metrics, listeners),
+        feed=LiveFeed(store(), metrics, listeners),
         viewers=viewers,
-        tiles=TileReader(connect_async(url, STORE_TIMEOUT_SECONDS), metrics, viewers),
+        tiles=TileReader(store(), metrics, viewers),
         metrics=metrics,
         targets=TargetDesk(client, settings.receivers, vault),
         keyring=Keyring(client, settings.first_key),
-        doorkeeper=Doorkeeper(
-            connect_async(url, STORE_TIMEOUT_SECONDS, retries=1), settings.first_key, settings.api_session_seconds
-        ),
+        doorkeeper=Doorkeeper(store(retries=1), settings.first_key, settings.api_session_seconds),
     )
 
 

@@ -21,6 +21,7 @@ from services.api.connections import ConnectionDoor, HttpConnection, WebSocketCo
 from services.api.security.doorkeeper import is_loopback
 from services.api.settings import words
 from shared.errors import SettingsInvalid, StoreUnavailable
+from shared.store.layout.known import check_layout
 
 OTHER_FILES = 256
 """Files that are no clients' connections: those to Redis, and the models'."""
@@ -138,6 +139,7 @@ def check_address(app: FastAPI, host: str) -> None:
 def serve(app: FastAPI, listener: socket.socket, stop: threading.Event) -> None:
     """Serves the app on the socket until `stop` is set; raises SettingsInvalid where it may not."""
     host, port = listener.getsockname()[:2]
+    check_layout(context_of(app).client)
     check_address(app, host)
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.collect()

@@ -17,8 +17,10 @@ from shared.service.settings import read_settings
 from shared.service.stream_series import StreamSeries
 from shared.service.tenancy import tenancy_of
 from shared.store.client import connect
+from shared.store.layout.known import partition_for_logs
 from shared.store.leases import worker_id
 from shared.streams import DEFAULT_MODEL
+from shared.tracing.switch import tracing
 
 log = logging.getLogger("inference")
 
@@ -27,7 +29,8 @@ def main() -> int:
     """Runs a worker until it is told to stop."""
     settings = read_settings(InferenceSettings)
     worker_name = worker_id()
-    configure_logging("inference", settings.log_level, settings.log_format, worker_name)
+    client = connect(settings.redis_url.get_secret_value(), name="inference", partitions=settings.partitions)
+    configure_logging("inference", settings.log_level, settings.log_format, worker_name, partition_for_logs(client))
     stop = stop_on_signals()
     share_process(settings.num_torch_threads())
     device = choose_device(settings.device)
@@ -36,10 +39,12 @@ def main() -> int:
     watch_gpu(metrics.registry, device)
     tenancy = tenancy_of(settings, "inference", worker_name, metrics.leases)
     serve_metrics(metrics.registry, settings, lambda: tenancy.is_heard)
-    client = connect(settings.redis_url.get_secret_value())
     catalog = Catalog(settings.models_dir, device, batch_size, metrics.loaded)
-    with ThreadPoolExecutor(settings.num_decode_threads(), "decode") as decoders:
-        worker = Worker(client, tenancy, catalog, decoders, settings, batch_size, metrics, stop)
+    with (
+        tracing("inference", worker_name, metrics.registry) as tracer,
+        ThreadPoolExecutor(settings.num_decode_threads(), "decode") as decoders,
+    ):
+        worker = Worker(client, tenancy, catalog, decoders, settings, batch_size, metrics, stop, tracer)
         log.info("worker on %s, batches of up to %d", device, batch_size)
         with suppress(ModelUnusable):  # logged, and said of each stream that asks for it
             catalog.runner(DEFAULT_MODEL)

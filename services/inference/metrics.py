@@ -1,25 +1,21 @@
 """What the inference service counts and times."""
 
-import math
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 
-import numpy as np
 import pynvml
 import torch
-from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
+from services.inference.latency import Latencies
 from shared.service.lease_metrics import LeaseMetrics
 from shared.service.metrics_server import new_registry
 from shared.service.stream_series import OTHERS, StreamSeries
 
 UNREADABLE = ("size", "header", "damaged")
 STAGE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
-LATENCY_BUCKETS = (0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 30, 60, 300)
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
@@ -192,34 +188,6 @@ class InferenceMetrics:
         for label in self._labels.pop(stream_id, ()):
             self.events.remove(stream_id, label)
         self.scores.forget(stream_id)
-
-
-class Latencies(Collector):
-    """A histogram of how late frames are committed, for each pace; a batch's are noted in one go."""
-
-    def __init__(self) -> None:
-        self._bounds = np.array(LATENCY_BUCKETS)
-        self._by_pace: dict[str, tuple[NDArray[np.int64], float]] = {}
-
-    def note(self, pace: str, seconds: Sequence[float]) -> None:
-        """Frames were committed so late. For one thread."""
-        size = len(LATENCY_BUCKETS) + 1
-        counts, total = self._by_pace.get(pace, (np.zeros(size, np.int64), 0.0))
-        places = self._bounds.searchsorted(seconds)
-        self._by_pace[pace] = counts + np.bincount(places, minlength=size), total + sum(seconds)
-
-    def collect(self) -> Iterable[HistogramMetricFamily]:
-        """One histogram a pace."""
-        family = HistogramMetricFamily(
-            "afterimage_decode_to_commit_seconds",
-            "From the decoder (for a file that is played live: from when a frame was due) to the commit",
-            labels=["pace"],
-        )
-        for pace, (counts, total) in list(self._by_pace.items()):
-            counted = np.cumsum(counts).tolist()
-            buckets = zip(map(floatToGoString, (*LATENCY_BUCKETS, math.inf)), counted, strict=True)
-            family.add_metric([pace], list(buckets), total)
-        return [family]
 
 
 class NewestScores(Collector):

@@ -15,6 +15,9 @@ class IngestSettings(SealedSettings):
     jpeg_quality: int = Field(default=JPEG_QUALITY, ge=1, le=100, description="of the frames in the queue")
     stall_seconds: float = Field(default=STALL_SECONDS, ge=1, le=300, description="without a picture: connect again")
     hwaccel: Hwaccel = Field(default="none", description="hardware that decodes; software where it cannot")
+    trace_every: int = Field(
+        default=1000, ge=1, le=1_000_000_000, description="one frame in so many is traced, where `OTEL_…` asks for it"
+    )
     measures: bool = Field(default=True, description="frames at full size, for models that are given figures")
 
     @property

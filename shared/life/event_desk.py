@@ -10,7 +10,8 @@ from shared.errors import AfterimageError
 from shared.events import Event
 from shared.life.marks import MARKS_SUFFIX, EventMarks
 from shared.store.client import replies_of, translated
-from shared.store.keys import PartitionKeys, keys_of
+from shared.store.keys import PartitionKeys
+from shared.store.layout.known import layout_of
 from shared.store.scripts import EVENTS, MAX_FEED_ENTRIES, WRONG, Script, lua
 
 MAX_KEPT: Final = 4096
@@ -58,7 +59,7 @@ class EventDesk:
 
         It is told in the feed, once, and only where that changes anything.
         """
-        keys, stream_id = _keys(event_id)
+        keys, stream_id = self._keys(event_id)
         named = [keys.feed, keys.kept, keys.events(stream_id), keys.event_data(stream_id)]
         for _ in range(MAX_ATTEMPTS):
             [(text, seen)] = self._stored([event_id]) or [(b"", None)]
@@ -81,7 +82,7 @@ class EventDesk:
 
     def delete(self, event_id: str) -> None:
         """Deletes an event, and tells so in the feed; raises EventUnknown."""
-        keys, stream_id = _keys(event_id)
+        keys, stream_id = self._keys(event_id)
         named = [keys.feed, keys.kept, keys.events(stream_id), keys.event_data(stream_id), keys.open]
         with translated():
             known = Script(self._client, DELETE)(named, [event_id, stream_id, MAX_FEED_ENTRIES])
@@ -92,17 +93,16 @@ class EventDesk:
         """Of the events that are there, in one round trip: event and marks as stored."""
         pipeline = self._client.pipeline(transaction=False)
         for event_id in event_ids:
-            keys, stream_id = _keys(event_id)
+            keys, stream_id = self._keys(event_id)
             for place in (keys.event_data(stream_id), keys.kept):
                 pipeline.hmget(place, [event_id, event_id + MARKS_SUFFIX])
         replies = [(None, None) if isinstance(reply, Exception) else tuple(reply) for reply in replies_of(pipeline)]
         pairs = zip(replies[::2], replies[1::2], strict=True)
         return [listed if listed[0] is not None else kept for listed, kept in pairs if (listed[0] or kept[0])]
 
-
-def _keys(event_id: str) -> tuple[PartitionKeys, str]:
-    stream_id = event_id.partition(".")[0]
-    return keys_of(stream_id), stream_id
+    def _keys(self, event_id: str) -> tuple[PartitionKeys, str]:
+        stream_id = event_id.partition(".")[0]
+        return layout_of(self._client).keys_of(stream_id), stream_id
 
 
 def _parsed(event: bytes, marks: bytes | None) -> MarkedEvent | None:

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.words.versions import VersionedRecord
+
 MARKS_SUFFIX = "/marks"
 """An event's marks lie under its id and this."""
 
@@ -28,10 +30,8 @@ class Feedback(Mark):
     note: Note = ""
 
 
-class EventMarks(BaseModel):
+class EventMarks(VersionedRecord):
     """All that was said of an event: who has seen it, whether it was right, and who wants it kept."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     acknowledged: Mark | None = None
     feedback: Feedback | None = None

@@ -9,7 +9,7 @@ import redis
 from shared.events import CloseReason, Event, event_id
 from shared.manifest import OFFLINE
 from shared.store.client import translated
-from shared.store.keys import keys_of
+from shared.store.layout.known import layout_of
 from shared.store.leases import OWNS, Lease
 from shared.store.scripts import EVENTS, MAX_FEED_ENTRIES, WRONG, Script, lua
 from shared.streams import StreamSpec
@@ -64,9 +64,9 @@ def tell_outages(client: redis.Redis, news: Sequence[tuple[Outage | OutageEnd, L
     Told again it changes nothing. Not told are streams that are gone or damaged, or another worker's. Raises
     StoreUnavailable.
     """
-    calls = []
+    calls, layout = [], layout_of(client)
     for each, lease in news:
-        spec, keys = each.spec, keys_of(each.spec.id)
+        spec, keys = each.spec, layout.keys_of(each.spec.id)
         named = [keys.progress, *keys.ownership("ingest"), keys.feed, keys.kept, keys.open]
         named += [keys.events(spec.id), keys.event_data(spec.id)]
         who = [str(lease), spec.id, spec.generation, OFFLINE, MAX_FEED_ENTRIES]

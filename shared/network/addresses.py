@@ -34,7 +34,7 @@ REFUSED: Final = tuple(
 """This host's nameless address, link-local, multicast and reserved, and the metadata services of Alibaba Cloud, Azure,
 Oracle, AWS and Google that lie elsewhere."""
 NAT64: Final = ip_network("64:ff9b::/96")
-DEFAULT_PORTS: Final = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
+DEFAULT_PORTS: Final = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443, "mqtt": 1883, "mqtts": 8883}
 
 Address = IPv4Address | IPv6Address
 

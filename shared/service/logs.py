@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Final, Literal
 
-from shared.store.keys import partition_of
+from shared.tracing.spans import trace_id
 from shared.words.redaction import redact
 
 LogFormat = Literal["text", "json"]
@@ -31,11 +31,18 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 class RedactingFormatter(logging.Formatter):
     """Formats a record as text or as one JSON line, with what may be a secret replaced."""
 
-    def __init__(self, service: str, log_format: LogFormat, worker: str | None = None) -> None:
+    def __init__(
+        self,
+        service: str,
+        log_format: LogFormat,
+        worker: str | None = None,
+        partition_of: Callable[[str], int | None] = lambda _: None,
+    ) -> None:
         super().__init__(f"%(asctime)s {service} %(levelname)s %(message)s", "%H:%M:%S")
         self._service = service
         self._format = log_format
         self._worker = worker
+        self._partition_of = partition_of
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one redacted line (a traceback keeps its own lines in text form)."""
@@ -47,21 +54,21 @@ class RedactingFormatter(logging.Formatter):
             "service": self._service,
             "message": redact(f"{record.getMessage()}{_repeats(record)}"),
             "worker": self._worker,
-            **_about(record),
+            **self._about(record),
         }
         if record.exc_info:
             fields["traceback"] = redact(self.formatException(record.exc_info))
         return json.dumps({name: value for name, value in fields.items() if value is not None})
 
-
-def _about(record: logging.LogRecord) -> dict[str, object]:
-    about: dict[str, object] = {name: getattr(record, name, None) for name in FIELDS}
-    if about["request_id"] is None:
-        about["request_id"] = request_id.get()
-    stream_id = about["stream_id"]
-    if isinstance(stream_id, str) and about["partition"] is None:
-        about["partition"] = partition_of(stream_id)
-    return about
+    def _about(self, record: logging.LogRecord) -> dict[str, object]:
+        about: dict[str, object] = {name: getattr(record, name, None) for name in FIELDS}
+        if about["request_id"] is None:
+            about["request_id"] = request_id.get()
+        about["trace_id"] = trace_id.get()
+        stream_id = about["stream_id"]
+        if isinstance(stream_id, str) and about["partition"] is None:
+            about["partition"] = self._partition_of(stream_id)
+        return about
 
 
 def _repeats(record: logging.LogRecord) -> str:
@@ -97,11 +104,17 @@ class Repeats(logging.Filter):
         return count < MAX_REPEATS
 
 
-def configure_logging(service: str, level: str, log_format: LogFormat, worker: str | None = None) -> None:
+def configure_logging(
+    service: str,
+    level: str,
+    log_format: LogFormat,
+    worker: str | None = None,
+    partition_of: Callable[[str], int | None] = lambda _: None,
+) -> None:
     """Sends every record of this process to standard error in the given form; `worker` is its id among others."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(RedactingFormatter(service, log_format, worker))
+    handler.setFormatter(RedactingFormatter(service, log_format, worker, partition_of))
     handler.addFilter(Repeats())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for client in ("httpx", "httpcore"):  # they tell of each request, with the cookies that are answered
+    for client in ("httpx", "httpcore", "urllib3"):  # they tell of each request, with the cookies that are answered
         logging.getLogger(client).setLevel(logging.WARNING)

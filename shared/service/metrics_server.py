@@ -31,7 +31,8 @@ def new_registry() -> CollectorRegistry:
 def serve_metrics(registry: CollectorRegistry, settings: ServiceSettings, is_well: Callable[[], bool]) -> None:
     """Serves them on a thread if the settings name a port; raises SettingsInvalid where it cannot be had.
 
-    `/healthz` answers with 200 while the service `is_well`, else with 503.
+    `/healthz` answers with 200 while the service `is_well`, else with 503; `/livez` with 200 as long as it answers at
+    all, whether Redis is there or not.
     """
     if not settings.metrics_port:
         return
@@ -43,9 +44,10 @@ def serve_metrics(registry: CollectorRegistry, settings: ServiceSettings, is_wel
     metrics = cast(WSGIApplication, server.get_app())
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["PATH_INFO"] != "/healthz":
+        path = environ["PATH_INFO"]
+        if path not in {"/healthz", "/livez"}:
             return metrics(environ, start_response)
-        heard = is_well()
+        heard = path == "/livez" or is_well()
         start_response("200 OK" if heard else "503 Service Unavailable", [("Content-Type", "text/plain")])
         return [b"ok\n" if heard else b"Redis has not heard of this worker for longer than a lease\n"]
 

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from shared.errors import SettingsInvalid
 from shared.service.logs import LogFormat
 from shared.service.stream_series import ALL, checked_series
+from shared.store.layout.partitioning import MAX_COUNT
 from shared.store.leases import LEASE_SECONDS, MAX_LEASE_SECONDS
 from shared.words.validation import first_problem
 
@@ -23,6 +24,12 @@ class ServiceSettings(BaseSettings):
     redis_url: SecretStr = Field(
         default=SecretStr("redis://127.0.0.1:6379/0"),
         description="redis://, rediss://, unix://, redis+cluster:// or redis+sentinel://, with its password",
+    )
+    partitions: int = Field(
+        default=0,
+        ge=0,
+        le=MAX_COUNT,
+        description="into how many a fresh store is divided; 0: as it is, a fresh one into 32; see *Partitions*",
     )
     models_dir: Path = Field(default=PROJECT_ROOT / "models", description="the folder of model folders")
     media_root: Path = Field(default_factory=Path.cwd, description="file sources must lie under this folder")

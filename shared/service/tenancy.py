@@ -10,7 +10,8 @@ from typing import Protocol, Self
 from shared.errors import StoreUnavailable
 from shared.service.settings import ServiceSettings
 from shared.store.client import connect
-from shared.store.keys import NUM_PARTITIONS, Role
+from shared.store.keys import Role
+from shared.store.layout.known import check_layout
 from shared.store.leases import Lease, LeaseBook
 
 TICK_SECONDS = 0.1
@@ -55,6 +56,8 @@ class Tenancy:
         self._renewed_at = self._beaten_at = -ttl_seconds
         self._away = False
         self._damaged: dict[int, str] = {}
+        self._share: frozenset[int] = frozenset()
+        self._share_among: tuple[frozenset[str], int] | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="leases")
         self.version = 0
@@ -124,12 +127,20 @@ class Tenancy:
             began = time.monotonic()
             self._drop(self._book.renew([*self.held().values(), *self.leaving().values()]), "lost")
             self._renewed_at = began
-        mine = share_of(self._book.worker_id, living)
+        mine = self._mine(living)
         self._sort(mine)
         taken = self._book.take(sorted(mine - self.held().keys()))
         if taken:
             self._change(held=taken, way="taken")
         self._name(self._book.damaged)
+
+    def _mine(self, living: Collection[str]) -> frozenset[int]:
+        """What falls to this worker: worked out only when others come or go, as that takes a hash for each of them and
+        each partition."""
+        living, count = frozenset(living), self._book.num_partitions
+        if self._share_among != (living, count):
+            self._share, self._share_among = share_of(self._book.worker_id, living, count), (living, count)
+        return self._share
 
     def _name(self, damaged: dict[int, str]) -> None:
         """Partitions whose own keys are damaged stand still; each is named once."""
@@ -191,14 +202,16 @@ class Tenancy:
 def tenancy_of(settings: ServiceSettings, role: Role, worker_id: str, observer: Observer) -> Tenancy:
     """A worker's tenancy, over connections of its own: they give up in time for its leases to be renewed over others.
 
-    Raises SettingsInvalid.
+    Raises SettingsInvalid, also where the store has another number of partitions than was asked for.
     """
     ttl_seconds = settings.lease_seconds
-    client = connect(settings.redis_url.get_secret_value(), ttl_seconds / TIMEOUTS_PER_LIFE, retries=0)
+    url, timeout_seconds = settings.redis_url.get_secret_value(), ttl_seconds / TIMEOUTS_PER_LIFE
+    client = connect(url, timeout_seconds, retries=0, name=role, partitions=settings.partitions)
+    check_layout(client)
     return Tenancy(LeaseBook(client, role, worker_id, ttl_seconds), observer, ttl_seconds)
 
 
-def assign(workers: Collection[str], num_partitions: int = NUM_PARTITIONS) -> dict[int, str]:
+def assign(workers: Collection[str], num_partitions: int) -> dict[int, str]:
     """Partition → worker id for every partition; empty where there is no worker.
 
     The same answer in every worker, from the list of the living alone: rendezvous hashing (Thaler and Ravishankar,
@@ -222,7 +235,7 @@ def assign(workers: Collection[str], num_partitions: int = NUM_PARTITIONS) -> di
     return owners
 
 
-def share_of(worker: str, workers: Collection[str], num_partitions: int = NUM_PARTITIONS) -> frozenset[int]:
+def share_of(worker: str, workers: Collection[str], num_partitions: int) -> frozenset[int]:
     """The partitions that fall to a worker."""
     return frozenset(partition for partition, owner in assign(workers, num_partitions).items() if owner == worker)
 

@@ -15,20 +15,37 @@ from redis.sentinel import Sentinel
 
 from shared.store.address import ManyHosts, invalid
 from shared.store.errors import raise_but_damage, translated
+from shared.store.layout.known import Known
 
 __all__ = ["connect", "connect_async", "replies_of", "translated"]
 
 TIMEOUT_SECONDS = 10.0
 RETRIES = 3
 MAX_CONNECTIONS = 4096
+NAME = "afterimage"
+"""What every connection's name begins with, so that one can see in Redis who is connected."""
 
 
-def connect(url: str, timeout_seconds: float = TIMEOUT_SECONDS, retries: int = RETRIES) -> redis.Redis:
+def connect(
+    url: str,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    retries: int = RETRIES,
+    *,
+    name: str = "client",
+    partitions: int | None = None,
+) -> redis.Redis:
     """A client for the URL of a server, a cluster or a master behind sentinels; opens no connection yet.
 
-    Commands here are safe to repeat, so it retries them. Raises SettingsInvalid.
+    Commands here are safe to repeat, so it retries them. A service gives its `name` and its setting of `partitions`:
+    it divides a fresh store, where others write nothing. Raises SettingsInvalid.
     """
-    options = _options(timeout_seconds)
+    client: Any = _client(url, timeout_seconds, retries, name)
+    client.layout = Known(partitions)
+    return cast(redis.Redis, client)
+
+
+def _client(url: str, timeout_seconds: float, retries: int, name: str) -> redis.Redis:
+    options = _options(timeout_seconds) | {"client_name": f"{NAME}:{name}"}
     retry = Retry(_backoff(), retries)
     with _checked():
         hosts = ManyHosts.parse(url)
@@ -41,15 +58,28 @@ def connect(url: str, timeout_seconds: float = TIMEOUT_SECONDS, retries: int = R
 
             # What we use of it is the same, but redis-py has no common type.
             return cast(redis.Redis, Cluster(hosts.addresses, retry=retry, **options))
-        name, database = hosts.master()
+        master, database = hosts.master()
         asking = {**_options(timeout_seconds), "retry": Retry(_backoff(), 0)}  # the next sentinel knows as well
         sentinel: Any = Sentinel(hosts.addresses, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
-        return cast(redis.Redis, sentinel.master_for(name, db=database, retry=retry, **options))
+        return cast(redis.Redis, sentinel.master_for(master, db=database, retry=retry, **options))
 
 
-def connect_async(url: str, timeout_seconds: float = TIMEOUT_SECONDS, retries: int = RETRIES) -> redis.asyncio.Redis:
-    """The same for asyncio; the caller closes it with `aclose`."""
-    options = _options(timeout_seconds)
+def connect_async(
+    url: str,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    retries: int = RETRIES,
+    *,
+    name: str = "client",
+    twin: redis.Redis | None = None,
+) -> redis.asyncio.Redis:
+    """The same for asyncio; the caller closes it with `aclose`. What is known of the store is learnt by its twin."""
+    client: Any = _async_client(url, timeout_seconds, retries, name)
+    client.twin = twin or connect(url, timeout_seconds, retries, name=name)
+    return cast(redis.asyncio.Redis, client)
+
+
+def _async_client(url: str, timeout_seconds: float, retries: int, name: str) -> redis.asyncio.Redis:
+    options = _options(timeout_seconds) | {"client_name": f"{NAME}:{name}"}
     retry = AsyncRetry(_backoff(), retries)
     with _checked():
         hosts = ManyHosts.parse(url)
@@ -60,10 +90,10 @@ def connect_async(url: str, timeout_seconds: float = TIMEOUT_SECONDS, retries: i
             from shared.store.cluster import AsyncCluster  # noqa: PLC0415
 
             return cast(redis.asyncio.Redis, AsyncCluster(hosts.addresses, retry=retry, **options))
-        name, database = hosts.master()
+        master, database = hosts.master()
         asking = {**_options(timeout_seconds), "retry": AsyncRetry(_backoff(), 0)}
         sentinel: Any = AsyncSentinel(hosts.addresses, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
-        return cast(redis.asyncio.Redis, sentinel.master_for(name, db=database, retry=retry, **options))
+        return cast(redis.asyncio.Redis, sentinel.master_for(master, db=database, retry=retry, **options))
 
 
 def replies_of(pipeline: Pipeline) -> list[Any]:

@@ -6,10 +6,10 @@ state; what another owner has moved on is refused.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any, Final
 
 import redis
@@ -18,7 +18,9 @@ from shared.entries import labels_field, scores_text
 from shared.events import Event
 from shared.store.client import translated
 from shared.store.errors import Damaged
-from shared.store.keys import PARTITIONS, keys_of
+from shared.store.keys import PartitionKeys
+from shared.store.layout.known import layout_of
+from shared.store.layout.partitioning import MAX_COUNT, Partitioning
 from shared.store.leases import OWNS, Lease
 from shared.store.scripts import EVENTS, IS_AFTER, MAX_FEED_ENTRIES, WRONG, Script, lua
 from shared.streams import Progress
@@ -46,6 +48,7 @@ class StreamCommit:
     """What one stream adds: `scores` are (frame id, one per label), `transitions` (kind, event).
 
     With a `memory`, `wanted.checkpoint` is the entry after which that was taken. Without a `state`, that is as it was.
+    `traceparents` are event id → that of the span in which it opened, where it was traced.
     """
 
     stream_id: str
@@ -57,6 +60,7 @@ class StreamCommit:
     scores: Sequence[tuple[str, Sequence[float]]]
     transitions: Sequence[tuple[str, Event]] = field(default=())
     memory: bytes = b""
+    traceparents: Mapping[str, str] = field(default_factory=dict)
 
     def arguments(self) -> list[Any]:
         """The stream's part of the script's arguments."""
@@ -66,7 +70,8 @@ class StreamCommit:
             arguments += (entry_id, scores_text(scores))
         arguments.append(len(self.transitions))
         for kind, event in self.transitions:
-            arguments += (kind, event.id, event.started_at_ms, event.model_dump_json())
+            traceparent = self.traceparents.get(event.id, "") if kind == "opened" else ""
+            arguments += (kind, event.id, event.started_at_ms, event.model_dump_json(), traceparent)
         return arguments
 
 
@@ -99,6 +104,7 @@ class Committer:
     """Sends commits, each under the lease it was made under."""
 
     def __init__(self, client: redis.Redis, retention: Retention) -> None:
+        self._client = client
         self._script = Script(client, OWNS + IS_AFTER + WRONG + EVENTS + COMMIT)
         self._retention = retention
 
@@ -110,33 +116,34 @@ class Committer:
         by_lease: dict[Lease, list[StreamCommit]] = defaultdict(list)
         for commit in commits:
             by_lease[commit.lease].append(commit)
+        layout = layout_of(self._client)
         with translated():
-            replies = self._script.many([self._call(lease, group) for lease, group in by_lease.items()])
+            replies = self._script.many([self._call(layout, lease, group) for lease, group in by_lease.items()])
         outcomes: dict[str, StreamOutcome] = {}
         for group, reply in zip(by_lease.values(), replies, strict=True):
             codes = reply if isinstance(reply, list) else [reply] * len(group)
             outcomes |= {commit.stream_id: _outcome(code) for commit, code in zip(group, codes, strict=True)}
         return outcomes
 
-    def _call(self, lease: Lease, group: Sequence[StreamCommit]) -> tuple[list[str], list[Any]]:
-        all_keys = [*_shared_keys(lease.partition)]
+    def _call(self, layout: Partitioning, lease: Lease, group: Sequence[StreamCommit]) -> tuple[list[str], list[Any]]:
+        keys = layout.keys(lease.partition)
+        all_keys = [*_shared_keys(keys)]
         arguments: list[Any] = [str(lease), MAX_FEED_ENTRIES, *self._retention.milliseconds()]
         for commit in group:
-            all_keys += _own_keys(commit.stream_id)
+            all_keys += _own_keys(keys, commit.stream_id)
             arguments += commit.arguments()
         return all_keys, arguments
 
 
-@cache
-def _shared_keys(partition: int) -> list[str]:
-    keys = PARTITIONS[partition]
+@lru_cache(MAX_COUNT)
+def _shared_keys(keys: PartitionKeys) -> list[str]:
     written = [keys.progress, keys.state, keys.memory, keys.feed, keys.open, keys.kept, keys.held]
     return [*keys.ownership("inference"), *written]
 
 
 @lru_cache(MAX_STREAMS_KNOWN)
-def _own_keys(stream_id: str) -> list[str]:
-    return keys_of(stream_id).own(stream_id)
+def _own_keys(keys: PartitionKeys, stream_id: str) -> list[str]:
+    return keys.own(stream_id)
 
 
 Left = tuple[bytes | None, bytes | None, bytes | None]
@@ -148,9 +155,9 @@ def what_was_left(client: redis.Redis, stream_ids: Iterable[str]) -> list[Left |
 
     Raises StoreUnavailable.
     """
-    calls = []
+    calls, layout = [], layout_of(client)
     for stream_id in stream_ids:
-        keys = keys_of(stream_id)
+        keys = layout.keys_of(stream_id)
         shared = [keys.progress, keys.inference, keys.state, keys.memory, keys.feed, keys.open, keys.kept]
         calls.append(([*shared, *keys.own(stream_id)], [stream_id]))
     with translated():

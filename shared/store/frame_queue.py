@@ -7,7 +7,6 @@ caught up.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from enum import StrEnum
 from typing import Any, Final
 
@@ -15,14 +14,17 @@ import redis
 
 from shared.entries import Frame
 from shared.store.client import replies_of, translated
-from shared.store.keys import PartitionKeys, keys_of
+from shared.store.keys import PartitionKeys
+from shared.store.layout.known import layout_of
 from shared.store.leases import OWNS, Lease
 from shared.store.scripts import IS_AFTER, Script, lua
+from shared.words.versions import VERSION_FIELD
 
 MAX_LIVE_FRAMES = 512
 MAX_WAITING_FRAMES = 128
 MAX_KEPT_FAST_FRAMES = 2048
 """What was passed of a fast stream and is held for whoever records, with what waits."""
+LATER: Final = VERSION_FIELD.encode()
 MAX_QUEUE_BYTES = 64 << 20
 """Where frames are large, so many fewer of them may wait."""
 
@@ -44,7 +46,7 @@ class FrameWriter:
     def __init__(self, client: redis.Redis, stream_id: str, generation: int, pace: str, lease: Lease) -> None:
         self._script = Script(client, OWNS + IS_AFTER + PUBLISH)
         self._client = client
-        keys = keys_of(stream_id)
+        keys = layout_of(client).keys_of(stream_id)
         self._frames_key = keys.frames(stream_id)
         self._keys = [*keys.ownership("ingest"), self._frames_key, keys.published, keys.progress, keys.arrivals]
         self._pace = pace
@@ -85,37 +87,49 @@ def read_frames(client: redis.Redis, cursors: Mapping[str, str], max_per_stream:
     """What waits after each stream's cursor, oldest first, in one pipelined round trip; streams without are left out.
 
     `cursors` maps stream ids to entry ids; one XREAD goes out per partition, so it works on a cluster. Where that
-    meets a key that is no queue, its neighbours are asked one by one. Entries that are no frames are passed over.
-    Raises StoreUnavailable.
+    meets a key that is no queue, its neighbours are asked one by one. Entries that are no frames are passed over, but a
+    later version's: a stream where such a one comes next has no frames. Raises StoreUnavailable.
     """
     by_partition: dict[PartitionKeys, list[str]] = {}
+    layout = layout_of(client)
     for stream_id in cursors:
-        by_partition.setdefault(keys_of(stream_id), []).append(stream_id)
+        by_partition.setdefault(layout.keys_of(stream_id), []).append(stream_id)
     names = {keys.frames(each).encode(): each for keys, stream_ids in by_partition.items() for each in stream_ids}
-    groups = list(by_partition.values())
+    groups = list(by_partition.items())
     replies = _read(client, cursors, groups, max_per_stream)
     asked = zip(groups, replies, strict=True)
-    alone = [[each] for group, reply in asked if isinstance(reply, Exception) for each in group]
+    alone = [(keys, [each]) for (keys, group), reply in asked if isinstance(reply, Exception) for each in group]
     if alone:
         replies += _read(client, cursors, alone, max_per_stream)
-    found = {names[key]: known_frames(entries) for key, entries in _streams_in(replies)}
-    return {stream_id: frames for stream_id, frames in found.items() if frames}
+    entries = {names[key]: found for key, found in _streams_in(replies)}
+    found = {stream_id: known_frames(each) for stream_id, each in entries.items()}
+    return {each: frames for each, frames in found.items() if frames or any(map(_is_later, entries[each]))}
 
 
 def known_frames(entries: Iterable[tuple[bytes, Mapping[bytes, bytes]]]) -> list[Frame]:
-    """The frames among a queue's entries, as far as this version knows them."""
+    """The frames among a queue's entries, up to the first that only a later version knows."""
     found = []
     for entry_id, fields in entries:
-        with suppress(KeyError, ValueError):
+        try:
             found.append(Frame.parse(entry_id, fields))
+        except (KeyError, ValueError):
+            if _is_later((entry_id, fields)):
+                break
     return found
 
 
-def _read(client: redis.Redis, cursors: Mapping[str, str], groups: Iterable[list[str]], max_frames: int) -> list[Any]:
+def _is_later(entry: tuple[bytes, Mapping[bytes, bytes]]) -> bool:
+    """Whether what is no frame here is one to a later version."""
+    return LATER in entry[1]
+
+
+def _read(
+    client: redis.Redis, cursors: Mapping[str, str], groups: Iterable[tuple[PartitionKeys, list[str]]], max_frames: int
+) -> list[Any]:
     """An XREAD's reply for each group of streams of one partition, or the error of one that meets another type."""
     pipeline = client.pipeline(transaction=False)
-    for group in groups:
-        wanted: dict[Any, Any] = {keys_of(stream_id).frames(stream_id): cursors[stream_id] for stream_id in group}
+    for keys, group in groups:
+        wanted: dict[Any, Any] = {keys.frames(stream_id): cursors[stream_id] for stream_id in group}
         pipeline.xread(wanted, count=max_frames)
     return replies_of(pipeline)
 

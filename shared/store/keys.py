@@ -1,21 +1,24 @@
-"""Every Redis key, in one place. All keys of a partition share the hash tag `{pNN}`, so one cluster slot."""
+"""Every Redis key, in one place. All keys of a partition share the hash tag `{pNN}`, so one cluster slot.
 
-import zlib
+In a store with another number of partitions than 32 the tag is `{pNofCOUNT}`.
+"""
+
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
-NUM_PARTITIONS = 32
+FIRST_COUNT: Final = 32
+"""Of partitions, where nothing else is said: as all stores had that do not say."""
 
 Role = Literal["ingest", "inference", "delivery", "recorder"]
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
 NEEDED: Final[tuple[Role, ...]] = ("ingest", "inference")
 """Without a worker of each nothing is seen; the others follow the feed, and catch up."""
 
 
-def partition_of(stream_id: str) -> int:
-    """The partition, 0..31, that a stream's id hashes to."""
-    return zlib.crc32(stream_id.encode()) % NUM_PARTITIONS
+LAYOUT: Final = "{store}:layout"
+"""String: LayoutRecord (JSON): into how many partitions the store is divided, and whether that is being changed."""
 
 
 def workers_key(role: Role) -> str:
@@ -85,16 +88,20 @@ MEDIA_LIMIT = "media:limit"
 
 @dataclass(frozen=True)
 class PartitionKeys:
-    """The keys of one partition."""
+    """The keys of one partition among so many. Those of another number of partitions have other names throughout."""
 
     partition: int
+    count: int = FIRST_COUNT
 
     @cached_property
-    def _tag(self) -> str:
-        return f"{{p{self.partition:02d}}}"
+    def tag(self) -> str:
+        """What all of them begin with; `pNN` is what there was before there was a choice."""
+        if self.count == FIRST_COUNT:
+            return f"{{p{self.partition:02d}}}"
+        return f"{{p{self.partition}of{self.count}}}"
 
     def _key(self, *parts: str) -> str:
-        return ":".join((self._tag, *parts))
+        return ":".join((self.tag, *parts))
 
     @property
     def streams(self) -> str:
@@ -215,11 +222,3 @@ class PartitionKeys:
     def ownership(self, role: Role) -> list[str]:
         """Both, by which a script tells the owner."""
         return [self.lease(role), self.fence(role)]
-
-
-PARTITIONS = tuple(PartitionKeys(partition) for partition in range(NUM_PARTITIONS))
-
-
-def keys_of(stream_id: str) -> PartitionKeys:
-    """The keys of the partition that owns a stream."""
-    return PARTITIONS[partition_of(stream_id)]

@@ -21,7 +21,8 @@ import redis
 from shared.clock import steady_ms
 from shared.store.client import replies_of, translated
 from shared.store.errors import Damaged
-from shared.store.keys import PARTITIONS, Role, workers_key
+from shared.store.keys import Role, workers_key
+from shared.store.layout.known import layout_of
 from shared.store.scripts import WRONG, Script, lua
 
 LEASE_SECONDS = 5.0
@@ -116,6 +117,11 @@ class LeaseBook:
             Script(client, body) for body in (BEAT, HEARD, WRONG + TAKE, OWNS + RENEW, OWNS + RELEASE)
         )
 
+    @property
+    def num_partitions(self) -> int:
+        """How many there are to be owned."""
+        return layout_of(self._client).count
+
     def beat(self) -> list[str]:
         """Says that this worker lives; returns the ids of all of the role that live."""
         silent = [part for worker in self._roll_call.silent().items() for part in worker]
@@ -140,7 +146,8 @@ class LeaseBook:
         """Takes those of the partitions that nobody else holds, each under a new token."""
         wanted = list(partitions)
         arguments = [self.worker_id, self._ttl_ms, MAX_LEASE_SECONDS * 1000]
-        calls = [(PARTITIONS[partition].ownership(self.role), arguments) for partition in wanted]
+        layout = layout_of(self._client)
+        calls = [(layout.keys(partition).ownership(self.role), arguments) for partition in wanted]
         with translated():
             replies = dict(zip(wanted, self._take.many(calls), strict=True))
         self.damaged = {each: reply.what for each, reply in replies.items() if isinstance(reply, Damaged)}
@@ -148,15 +155,17 @@ class LeaseBook:
 
     def renew(self, leases: Sequence[Lease]) -> list[Lease]:
         """Prolongs the leases; returns those that stand no more."""
-        calls = [(PARTITIONS[lease.partition].ownership(self.role), [str(lease), self._ttl_ms]) for lease in leases]
+        layout = layout_of(self._client)
+        calls = [(layout.keys(lease.partition).ownership(self.role), [str(lease), self._ttl_ms]) for lease in leases]
         with translated():
             replies = self._renew.many(calls)
         return [lease for lease, stands in zip(leases, replies, strict=True) if stands != 1]
 
     def release(self, leases: Sequence[Lease]) -> None:
         """Gives leases back, so that others need not wait until they run out."""
+        layout = layout_of(self._client)
         with translated():
-            self._release.many([(PARTITIONS[each.partition].ownership(self.role), [str(each)]) for each in leases])
+            self._release.many([(layout.keys(each.partition).ownership(self.role), [str(each)]) for each in leases])
 
 
 def _heard_of(reply: Any) -> tuple[int, dict[str, int]]:  # noqa: ANN401  (what a script returns)
@@ -183,7 +192,7 @@ def living_workers(client: redis.Redis, role: Role, ttl_seconds: float) -> list[
     with translated():
         now_ms, heard = _heard_of(Script(client, HEARD)([workers_key(role)], []))
     pipeline = client.pipeline(transaction=False)
-    for keys in PARTITIONS:
+    for keys in layout_of(client).all:
         pipeline.get(keys.lease(role))
     leases = list(_readable(replies_of(pipeline)))
     return sorted(

@@ -15,7 +15,8 @@ from shared.records import StreamRecord, Unreadable, parsed_spec
 from shared.sources import SEALED
 from shared.store.client import replies_of, translated
 from shared.store.errors import Damaged
-from shared.store.keys import PARTITIONS, PartitionKeys, keys_of
+from shared.store.keys import PartitionKeys
+from shared.store.layout.known import layout_of
 from shared.store.leases import OWNS, Lease
 from shared.store.scripts import EVENTS, MAX_FEED_ENTRIES, WRONG, Script, lua
 from shared.streams import STREAM_ID_PATTERN, InferenceStatus, Progress, StreamSpec, StreamStatus
@@ -41,7 +42,7 @@ class PartitionCounters:
 
     def __init__(self, client: redis.Redis, key: Callable[[PartitionKeys], str]) -> None:
         self._client = client
-        self._keys = [key(keys) for keys in PARTITIONS]
+        self._key = key
         self._known: dict[int, bytes | None] = {}
         self._turn, self._turn_at = 0, 0.0
 
@@ -54,8 +55,9 @@ class PartitionCounters:
         if not asked:
             self._known = {}
             return set()
+        layout = layout_of(self._client)
         with translated():
-            values: Any = self._client.mget([self._keys[partition] for partition in asked])
+            values: Any = self._client.mget([self._key(layout.keys(partition)) for partition in asked])
         former, self._known = self._known, dict(zip(asked, values, strict=True))
         moved = {each for each in asked if each not in former or former[each] != self._known[each]}
         if (now := time.monotonic()) >= self._turn_at:
@@ -88,9 +90,9 @@ class RegistryListing:
         wanted = set(partitions)
         self._outdated = (self._outdated | self._changes.moved(wanted)) & wanted
         read = sorted(self._outdated)
-        pipeline = self._client.pipeline(transaction=False)
+        pipeline, layout = self._client.pipeline(transaction=False), layout_of(self._client)
         for partition in read:
-            pipeline.hgetall(PARTITIONS[partition].streams)
+            pipeline.hgetall(layout.keys(partition).streams)
         replies = replies_of(pipeline) if read else []
         left: list[tuple[int, Any]] = [(partition, {}) for partition in self._parsed.keys() - wanted]
         changed = {stream_id for found in (*left, *zip(read, replies, strict=True)) for stream_id in self._take(*found)}
@@ -98,7 +100,7 @@ class RegistryListing:
         return changed
 
     def _take(self, partition: int, stored: Any) -> set[str]:  # noqa: ANN401  (a hash, or why there is none)
-        key, former = PARTITIONS[partition].streams, self._parsed.get(partition, {})
+        key, former = layout_of(self._client).keys(partition).streams, self._parsed.get(partition, {})
         is_hash = not isinstance(stored, Exception)
         entries = stored.items() if is_hash else ()
         parsed = {entry: former.get(entry) or parsed_spec(entry[0], entry[1], self._vault) for entry in entries}
@@ -133,7 +135,7 @@ class Registry:
 
     def add(self, spec: StreamSpec) -> None:
         """Registers a stream; raises StreamExists where the id is used."""
-        keys = keys_of(spec.id)
+        keys = layout_of(self._client).keys_of(spec.id)
         arguments = [spec.id, self._text_of(spec), str(Progress(spec.generation))]
         with translated():
             added = Script(self._client, ADD)([keys.streams, keys.progress, keys.changes], arguments)
@@ -145,7 +147,8 @@ class Registry:
 
         Equal is what says the same: an earlier version may have written it in other words.
         """
-        keys, wanted = keys_of(seen.id), wanted.model_copy(update={"revision": seen.revision + 1})
+        keys = layout_of(self._client).keys_of(seen.id)
+        wanted = wanted.model_copy(update={"revision": seen.revision + 1})
         with translated():
             stored: Any = self._client.hget(keys.streams, seen.id)
         present = parsed_spec(seen.id, stored, self._vault) if stored else None
@@ -155,10 +158,14 @@ class Registry:
             arguments = [seen.id, stored, self._text_of(wanted)]
             return bool(Script(self._client, REPLACE)([keys.streams, keys.changes], arguments))
 
+    def partition_of(self, stream_id: str) -> int:
+        """The partition that a stream belongs to."""
+        return layout_of(self._client).of(stream_id)
+
     def counts(self) -> list[int]:
         """How many streams there are, by partition."""
         pipeline = self._client.pipeline(transaction=False)
-        for keys in PARTITIONS:
+        for keys in layout_of(self._client).all:
             pipeline.hlen(keys.streams)
         return [reply if isinstance(reply, int) else 0 for reply in replies_of(pipeline)]
 
@@ -168,7 +175,7 @@ class Registry:
 
         `check` is given the very spec that goes, and raises where that must stay.
         """
-        keys = keys_of(stream_id)
+        keys = layout_of(self._client).keys_of(stream_id)
         hashes = [keys.open, keys.progress, keys.status, keys.inference, keys.published, keys.state, keys.memory]
         named = [keys.streams, keys.changes, keys.feed, keys.kept, *hashes, *keys.own(stream_id)]
         while found := self._parts([stream_id]):
@@ -197,8 +204,9 @@ class Registry:
     def _parts(self, stream_ids: Iterable[str]) -> list[tuple[str, list[Any]]]:
         """What Redis has of those that exist, as StreamRecord reads it."""
         by_partition: defaultdict[PartitionKeys, list[str]] = defaultdict(list)
-        for stream_id in (wanted := list(dict.fromkeys(stream_ids))):
-            by_partition[keys_of(stream_id)].append(stream_id)
+        wanted, layout = list(dict.fromkeys(stream_ids)), layout_of(self._client)
+        for stream_id in wanted:
+            by_partition[layout.keys_of(stream_id)].append(stream_id)
         pipeline = self._client.pipeline(transaction=False)
         for keys, named in by_partition.items():
             for key in (keys.streams, keys.status, keys.progress, keys.published, keys.inference):
@@ -213,13 +221,13 @@ class Registry:
 
     def ids(self) -> list[str]:
         """Every registered stream, also those that cannot be read; what is no id, or lies elsewhere, is nobody's."""
-        pipeline = self._client.pipeline(transaction=False)
-        for keys in PARTITIONS:
+        pipeline, layout = self._client.pipeline(transaction=False), layout_of(self._client)
+        for keys in layout.all:
             pipeline.hkeys(keys.streams)
-        replies = zip(PARTITIONS, replies_of(pipeline), strict=True)
+        replies = zip(layout.all, replies_of(pipeline), strict=True)
         found = [(keys, name) for keys, reply in replies if not isinstance(reply, Exception) for name in reply]
         named = [(keys, name.decode(errors="replace")) for keys, name in found]
-        return [name for keys, name in named if re.fullmatch(STREAM_ID_PATTERN, name) and keys_of(name) == keys]
+        return [name for keys, name in named if re.fullmatch(STREAM_ID_PATTERN, name) and layout.keys_of(name) == keys]
 
     def listing(self) -> RegistryListing:
         """A listing of one's own."""
@@ -240,12 +248,12 @@ class Registry:
     def specs(self) -> dict[str, StreamSpec]:
         """Every registered stream that can be read."""
         listing = self.listing()
-        listing.look(range(len(PARTITIONS)))
+        listing.look(layout_of(self._client).numbers)
         return listing.specs
 
     def set_status(self, stream_id: str, status: StreamStatus, lease: Lease) -> bool:
         """Stores what ingest sees; returns False where that generation of the stream is gone. Raises Fenced."""
-        keys = keys_of(stream_id)
+        keys = layout_of(self._client).keys_of(stream_id)
         named = [keys.progress, keys.status, *keys.ownership("ingest")]
         arguments = [stream_id, status.generation, status.model_dump_json(), str(lease)]
         with translated():
@@ -260,8 +268,9 @@ class Registry:
         Returns those of which nothing is stored otherwise: what is damaged, None where a partition is another worker's.
         """
         calls: list[tuple[list[str], list[Any]]] = []
+        layout = layout_of(self._client)
         for spec, status, lease in said:
-            keys = keys_of(spec.id)
+            keys = layout.keys_of(spec.id)
             named = [keys.progress, keys.inference, *keys.ownership("inference")]
             calls.append((named, [spec.id, spec.generation, status.model_dump_json(), str(lease)]))
         with translated():

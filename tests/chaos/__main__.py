@@ -18,22 +18,23 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from chaos.earlier import EARLIER, NotHere, unpack
 from chaos.field import Setup
 from chaos.footage import FPS, render_files
-from chaos.scale import Gaps, measure_scale
-from chaos.scenarios import LONG, Amount, Report, attack, reference
+from chaos.scale import NUM_FAST, Gaps, ScaleReport, measure_scale
+from chaos.scenarios import LONG, UPGRADE, Amount, Report, attack, reference
 from chaos.waiting import ChaosFailed
 from shared.service.settings import PROJECT_ROOT
 from shared.streams import DEFAULT_MODEL
 
-ATTACKS = ("A", "B", "C", "ABC", "D")
+ATTACKS = ("A", "B", "C", "ABC", "D", UPGRADE)
 SCALE = "scale"
-NUM_LIVE_STREAMS = 64
 
 Scenarios = Annotated[
     list[str] | None,
     typer.Argument(
-        help="A: workers killed; B: frozen; C: Redis killed and frozen; ABC: all; D: all on a cluster; scale."
+        help="A: workers killed; B: frozen; C: Redis killed and frozen; ABC: all; D: all on a cluster; "
+        "upgrade: from an earlier version to this one and back, again and again; scale."
     ),
 ]
 Seed = Annotated[int, typer.Option(help="Another seed attacks at other moments.")]
@@ -44,6 +45,8 @@ Repeats = Annotated[int, typer.Option(min=1, help="How often each clip comes in 
 Kills = Annotated[int, typer.Option(min=0, help="Workers killed in A, ABC and D.")]
 LeaseSeconds = Annotated[float, typer.Option(min=1, max=60, help="A worker silent for so long is replaced.")]
 ScaleFps = Annotated[float, typer.Option(min=0.1, max=8, help="Frames a second of each live stream of `scale`.")]
+ScaleStreams = Annotated[int, typer.Option(min=1, help="Live streams of `scale`.")]
+Earlier = Annotated[str, typer.Option(help="The commit that `upgrade` begins from.")]
 Keep = Annotated[bool, typer.Option("--keep", help="Leave logs and files where they are, and say where.")]
 
 console = Console()
@@ -59,6 +62,8 @@ def main(
     kills: Kills = LONG.kills,
     lease_seconds: LeaseSeconds = LONG.lease_seconds,
     scale_fps: ScaleFps = 4,
+    scale_streams: ScaleStreams = 64,
+    earlier: Earlier = EARLIER,
     keep: Keep = False,
 ) -> None:
     """Kill and freeze processes of a running system, and compare what the outside world sees with a quiet run.
@@ -73,12 +78,13 @@ def main(
     with _folder(keep=keep) as folder:
         setup = prepare(amount, folder)
         names = [name for name in wanted if name in ATTACKS]
-        attacks = list(_attacks(names, amount, setup, seed, folder))
-        gaps = _scale(setup, scale_fps, seed, folder) if SCALE in wanted else []
+        former = _unpacked(earlier, folder) if UPGRADE in names else None
+        attacks = list(_attacks(names, amount, setup, seed, folder, former))
+        scale = _scale(setup, amount, scale_streams, scale_fps, seed, folder) if SCALE in wanted else None
     if report:
-        content = {"attacks": [each.as_json() for each in attacks], "scale": [asdict(each) for each in gaps]}
+        content = {"attacks": [each.as_json() for each in attacks], "scale": asdict(scale) if scale else None}
         report.write_text(json.dumps(content, indent=2) + "\n")
-    code = _tell(attacks, gaps)
+    code = max(_tell_scale(scale) if scale else 0, _tell(attacks))
     sys.exit(code if len(attacks) == len(names) else 1)
 
 
@@ -99,7 +105,16 @@ def prepare(amount: Amount, folder: Path) -> Setup:
     )
 
 
-def _attacks(names: Sequence[str], amount: Amount, setup: Setup, seed: int, folder: Path) -> Iterator[Report]:
+def _unpacked(commit: str, folder: Path) -> Path:
+    try:
+        return unpack(commit, folder / "earlier")
+    except NotHere as err:
+        raise typer.BadParameter(str(err)) from err
+
+
+def _attacks(
+    names: Sequence[str], amount: Amount, setup: Setup, seed: int, folder: Path, earlier: Path | None
+) -> Iterator[Report]:
     """A report for each scenario that came to its end; what keeps one from it is printed."""
     if not names:
         return
@@ -108,23 +123,34 @@ def _attacks(names: Sequence[str], amount: Amount, setup: Setup, seed: int, fold
     for name in names:
         with _progress(f"scenario {name}", amount.num_frames) as show:
             try:
-                yield attack(name, amount, setup, seed, known, folder / name, show)
+                yield attack(name, amount, setup, seed, known, folder / name, show, earlier)
             except ChaosFailed as err:
                 console.print(f"{name}: {err}", markup=False)
 
 
-def _scale(setup: Setup, fps: float, seed: int, folder: Path) -> list[Gaps]:
+def _scale(setup: Setup, amount: Amount, num_streams: int, fps: float, seed: int, folder: Path) -> ScaleReport:
     spec = {"pace": "live", "loop": True, "fps": fps}
-    files = list(islice(cycle(setup.files), NUM_LIVE_STREAMS))
-    live = replace(setup, files=files, spec=spec, batch_size=0, num_frames=0)
-    with _progress(f"{NUM_LIVE_STREAMS} live streams", None) as show:
-        return measure_scale(live, folder / SCALE, seed, show)
+    files = list(islice(cycle(setup.files), num_streams))
+    fast = list(islice(cycle(setup.files), NUM_FAST))
+    live = replace(setup, files=files, fast_files=fast, spec=spec, batch_size=0, num_frames=0)
+    with _progress(f"{num_streams} live streams", None) as show:
+        return measure_scale(live, amount.num_frames // amount.files, folder / SCALE, seed, show)
 
 
-def _tell(attacks: Sequence[Report], gaps: Sequence[Gaps]) -> int:
+def _tell_scale(scale: ScaleReport) -> int:
+    """Prints what was found; 1 where something is not as it must be."""
+    console.print(_table_of_gaps(scale.gaps))
+    for each in scale.endings:
+        ended = f"{each.worker}: SIGTERM with {each.leases} leases: handed back after {each.handed_back_seconds} s"
+        console.print(f"{ended}, gone after {each.ended_seconds} s", markup=False)
+    console.print(f"frames of recordings: {scale.fast_frames}, dropped: {scale.fast_frames_dropped}")
+    for line in scale.problems:
+        console.print(line, markup=False)
+    return 1 if scale.problems else 0
+
+
+def _tell(attacks: Sequence[Report]) -> int:
     """Prints all that was found; 1 where something is not as it must be."""
-    if gaps:
-        console.print(_table_of_gaps(gaps))
     if not attacks:
         return 0
     console.print(_table_of_attacks(attacks))
@@ -147,7 +173,7 @@ def _table_of_attacks(attacks: Sequence[Report]) -> Table:
 
 def _table_of_gaps(gaps: Sequence[Gaps]) -> Table:
     """A line for each phase."""
-    table = Table(f"seconds between commits of {NUM_LIVE_STREAMS} live streams", "p50", "p99", "max", "load per core")
+    table = Table("seconds between commits of live streams", "p50", "p99", "max", "load per core")
     for each in gaps:
         figures = (each.p50_seconds, each.p99_seconds, each.max_seconds, each.load_per_core)
         table.add_row(each.phase, *(f"{figure:.3f}" for figure in figures))

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from default_layout import keys_of, partition_of
+
 from chaos.field import Field
 from chaos.fleet import Worker
 from chaos.servers import Cluster
 from chaos.waiting import ChaosFailed
 from shared.store.client import translated
-from shared.store.keys import Role, keys_of, partition_of
+from shared.store.keys import Role
 from shared.streams import Progress
 
 EARLIEST, LATEST = 0.02, 0.95

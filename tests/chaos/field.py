@@ -3,7 +3,7 @@
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -42,6 +42,8 @@ class Setup:
     spec: dict[str, Any]
     """Fields of every stream's spec."""
     checkpoint_frames: int = 16
+    fast_files: Sequence[Path] = ()
+    """More streams after the others, each played once and fast."""
 
     def environment(self, redis_url: str) -> dict[str, str]:
         """The workers' settings."""
@@ -60,9 +62,11 @@ class Setup:
     def specs(self) -> list[StreamSpec]:
         """The streams, by names that fall into different partitions."""
         fixed = {"base_ms": BASE_MS, "generation": 1, "created_at_ms": BASE_MS, **self.spec}
+        fast = {**fixed, "pace": "fast", "fps": FPS, "loop": False}
+        wanted = [*((path, fixed) for path in self.files), *((path, fast) for path in self.fast_files)]
         return [
-            StreamSpec.model_validate({"id": f"s{n:02d}", "name": path.stem, "source": str(path), **fixed})
-            for n, path in enumerate(self.files)
+            StreamSpec.model_validate({"id": f"s{n:02d}", "name": path.stem, "source": str(path), **fields})
+            for n, (path, fields) in enumerate(wanted)
         ]
 
 
@@ -111,8 +115,14 @@ class Field:
     def admit(self, num_at_once: int) -> None:
         """Registers streams until so many are unfinished, or there are no more."""
         while self._waiting and self._num_under_way < num_at_once:
-            self.until_stored(partial(Registry(self.client).add, self._waiting[0]))
-            del self._waiting[0]
+            self.admit_next()
+
+    def admit_next(self) -> StreamSpec:
+        """Registers the next stream."""
+        spec = self._waiting[0]
+        self.until_stored(partial(Registry(self.client).add, spec))
+        del self._waiting[0]
+        return spec
 
     def provide_work(self) -> None:
         """Has half of the streams run at a time, so that whatever is done, however long, finds work going on."""
@@ -168,12 +178,17 @@ class Field:
     def finish(self) -> dict[str, Observed]:
         """Waits until every stream has ended; what is seen of each then."""
         self.admit(len(self.specs))
-        self.until(lambda: not self.pace.unfinished() and self._all_ended(), "the end of all streams")
-        self.fleet.scrape()
-        return {spec.id: self.until_stored(partial(observe, self.client, spec.id)) for spec in self.specs}
+        return self.see_end_of(self.specs)
 
-    def _all_ended(self) -> bool:
-        records = Registry(self.client).records(spec.id for spec in self.specs)
+    def see_end_of(self, specs: Sequence[StreamSpec]) -> dict[str, Observed]:
+        """Waits until those streams have ended; what is seen of each then."""
+        ids = {spec.id for spec in specs}
+        self.until(lambda: not ids & self.pace.unfinished() and self._have_ended(ids), "the end of the streams")
+        self.fleet.scrape()
+        return {spec.id: self.until_stored(partial(observe, self.client, spec.id)) for spec in specs}
+
+    def _have_ended(self, stream_ids: Collection[str]) -> bool:
+        records = Registry(self.client).records(stream_ids)
         return all(record.status.state is StreamState.ENDED for record in records)
 
     def _states(self) -> str:

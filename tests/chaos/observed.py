@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis
+from default_layout import keys_of
 
 from shared.entries import parse_scores
 from shared.events import Event
 from shared.store.client import translated
-from shared.store.keys import keys_of
 from shared.store.registry import Registry
 
 TOLERANCE = 1e-3

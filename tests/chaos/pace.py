@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import redis
+from default_layout import PARTITIONS, partition_of
 
 from shared.store.client import translated
-from shared.store.keys import PARTITIONS, partition_of
 from shared.streams import Progress
 
 

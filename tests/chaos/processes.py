@@ -13,9 +13,19 @@ _EXEC_CHILD = afterimage.exec_child.__file__
 
 
 class Child:
-    """A running process with its output in a log file. It ends with this one, however that ends."""
+    """A running process with its output in a log file. It ends with this one, however that ends.
 
-    def __init__(self, name: str, argv: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> None:
+    It runs in that folder, where there is one; else where this process does.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        argv: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+    ) -> None:
         self.name = name
         self.log = log
         self.is_frozen = False
@@ -28,6 +38,7 @@ class Child:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 process_group=0,
+                cwd=folder,
             )
 
     @property

@@ -1,7 +1,7 @@
 """The scenarios: what runs, what is done to it, and what must come of it."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,17 @@ from chaos.disturbances import (
     migrate_slot,
     spread,
 )
+from chaos.endings import Ending
 from chaos.field import Field, Setup
 from chaos.footage import FPS
 from chaos.observed import Observed, differences
 from chaos.servers import Cluster, SingleServer, Store
+from chaos.upgrade import hand_over_and_back
 
 RESTORES = "afterimage_state_restores_total"
 NUM_WORKERS = {"inference": 3, "ingest": 2}
 ON_CLUSTER = "D"
+UPGRADE = "upgrade"
 CHECKPOINT_FRAMES = (16, 64, 256)
 """The seeds take turns: the fewer checkpoints, the more is replayed."""
 
@@ -46,6 +49,7 @@ class Amount:
     redis_crashes: int
     redis_freeze_seconds: float
     slot_migrations: int
+    hand_overs: int
 
     @property
     def num_frames(self) -> int:
@@ -64,6 +68,7 @@ LONG = Amount(
     redis_crashes=5,
     redis_freeze_seconds=10,
     slot_migrations=3,
+    hand_overs=6,
 )
 SHORT = Amount(
     files=4,
@@ -76,6 +81,7 @@ SHORT = Amount(
     redis_crashes=1,
     redis_freeze_seconds=2,
     slot_migrations=1,
+    hand_overs=2,
 )
 
 
@@ -98,6 +104,13 @@ class Report:
     redis_crashes: int
     redis_freezes: int
     slot_migrations: int
+    hand_overs: int
+    """from workers of one version to those of another, under load"""
+    earlier_frames: int
+    """committed by workers of the earlier version, those of the last not counted"""
+    longest_ending_seconds: float
+    """from SIGTERM until a worker was gone"""
+    unruly_endings: list[str]
     ended_alone: int
     fenced_commits: int
     restores: int
@@ -120,7 +133,7 @@ class Report:
             lines.append("no kill hit a replay")
         if self.worker_freezes and not self.fenced_commits:
             lines.append("no late commit was refused")
-        return lines
+        return lines + self.unruly_endings
 
 
 def plan(scenario: str, amount: Amount, draw: random.Random) -> list[Disturbance]:
@@ -164,21 +177,26 @@ def attack(
     known: Mapping[str, Observed],
     folder: Path,
     on_progress: Callable[[int], None],
+    earlier: Path | None = None,
 ) -> Report:
-    """Runs a scenario and compares what came of it with what is known."""
+    """Runs a scenario and compares what came of it with what is known; an upgrade is one from the code `earlier`."""
     folder.mkdir()
     draw = random.Random(f"{scenario} {seed}")
     setup = replace(setup, checkpoint_frames=CHECKPOINT_FRAMES[seed % len(CHECKPOINT_FRAMES)])
     store: Store = Cluster(folder) if scenario == ON_CLUSTER else SingleServer(folder)
     with Field(setup, store, folder, draw, on_progress) as run:
-        run.start(**NUM_WORKERS)
-        disturb(run, plan(scenario, amount, draw))
-        return _report(scenario, seed, run, known, run.finish())
+        if scenario == UPGRADE:
+            assert earlier
+            endings = hand_over_and_back(run, earlier, amount.hand_overs)
+        else:
+            endings = []
+            run.start(**NUM_WORKERS)
+            disturb(run, plan(scenario, amount, draw))
+        return _report(scenario, seed, run, known, endings)
 
 
-def _report(
-    scenario: str, seed: int, run: Field, known: Mapping[str, Observed], found: Mapping[str, Observed]
-) -> Report:
+def _report(scenario: str, seed: int, run: Field, known: Mapping[str, Observed], endings: Sequence[Ending]) -> Report:
+    found = run.finish()
     lines = differences(known, found)
     return Report(
         scenario=scenario,
@@ -194,6 +212,10 @@ def _report(
         redis_crashes=run.tally["redis crashes"],
         redis_freezes=run.tally["redis freezes"],
         slot_migrations=run.tally["slot migrations"],
+        hand_overs=run.tally["hand-overs"],
+        earlier_frames=run.tally["frames of earlier code"],
+        longest_ending_seconds=max((each.ended_seconds for each in endings), default=0.0),
+        unruly_endings=[problem for each in endings for problem in each.problems],
         ended_alone=run.fleet.num_ended_alone,
         fenced_commits=run.fleet.total(FENCED),
         restores=run.fleet.total(RESTORES),

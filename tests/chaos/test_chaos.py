@@ -6,17 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from default_layout import keys_of
 from patience import unavailable
 
 from afterimage.redis_server import find_server
 from chaos.__main__ import prepare
 from chaos.disturbances import kill_before_checkpoint
+from chaos.earlier import EARLIER, NotHere, unpack
+from chaos.endings import GRACE_SECONDS
 from chaos.field import Field, Setup
 from chaos.observed import Observed, differences
-from chaos.scenarios import SHORT, Report, attack, plan, reference
+from chaos.scenarios import SHORT, UPGRADE, Report, attack, plan, reference
 from chaos.servers import SingleServer
 from shared.errors import StackFailed
-from shared.store.keys import keys_of
 
 SEED = 1
 TIMEOUT_SECONDS = 600
@@ -55,6 +57,23 @@ def test_nobody_outside_can_tell(scenario: str, setup: Setup, folder: Path, know
         assert report.frames == SHORT.num_frames
         assert report.events > 0
         if _is_carried_out(report):
+            break
+    else:
+        pytest.fail(f"{ATTEMPTS} times the streams had ended before all was done to them: {report}")
+
+
+@pytest.mark.timeout(TIMEOUT_SECONDS)
+def test_an_upgrade_and_back_again_cannot_be_told(setup: Setup, folder: Path, known: dict[str, Observed]) -> None:
+    try:
+        earlier = unpack(EARLIER, folder / "earlier")
+    except NotHere as err:
+        pytest.skip(str(err))
+    for attempt in range(ATTEMPTS):
+        report = attack(UPGRADE, SHORT, setup, SEED, known, folder / f"{UPGRADE}{attempt}", unwatched, earlier)
+        assert report.problems == [], report
+        assert report.frames == SHORT.num_frames
+        assert report.longest_ending_seconds < GRACE_SECONDS
+        if report.hand_overs == SHORT.hand_overs and 0 < report.earlier_frames < report.frames:
             break
     else:
         pytest.fail(f"{ATTEMPTS} times the streams had ended before all was done to them: {report}")

@@ -13,12 +13,12 @@ from typing import Self
 
 import redis
 from api_server import BASE_MS, add_scores, an_event, write_event
+from default_layout import keys_of
 from ingest_runner import stream_spec
 from redis_cluster import free_port
 
 from crowd.clients import Api, Delays, Watch, listen, watch
 from shared.entries import Frame
-from shared.store.keys import keys_of
 from shared.store.registry import Registry
 
 JPEG_BYTES = 8_000

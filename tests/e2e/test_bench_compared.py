@@ -42,7 +42,7 @@ def test_the_system_whose_latency_is_measured_lets_the_bench_in(
 
 @pytest.mark.parametrize(
     ("latter", "pace"),
-    [((8.0, 0.6), 12.0), ((8.0, 0.9), 7.0), ((8.0, 0.31), 25.0), ((8.0, 1.0), 6.3), ((8.0, 0.3), 25.0), ((2.0, 0.4), 2.4)],
+    [((8.0, 0.6), 12.0), ((8.0, 0.9), 7.0), ((8.0, 1.0), 6.3), ((8.0, 0.3), 25.0), ((2.0, 0.4), 2.4)],
 )
 def test_the_pace_is_sought_where_the_machine_keeps_up(latter: tuple[float, float], pace: float) -> None:
     assert latency._pace_for(0.8, (2.0, 0.3 if latter[0] > 2 else 0.4), latter) == pace

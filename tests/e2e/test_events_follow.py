@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import redis
 from api_server import BASE_MS, LiveClient, RunningApi, an_event, running_api, write_event
+from default_layout import keys_of
 from patience import eventually
 from redis_cluster import free_port
 from running import Running, running
 
 from services.api.protocol import later
-from shared.store.keys import keys_of
 
 
 def following(url: str, home: Path, stack: ExitStack) -> Running:

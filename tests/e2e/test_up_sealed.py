@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from default_layout import partition_of
 from ingest_runner import stream_spec
 from patience import eventually
 from running import Running, running
@@ -15,7 +16,6 @@ from services.api.delivery.targets import Target, TargetBook
 from shared.errors import SettingsInvalid
 from shared.sources import LOCKED
 from shared.store.client import connect
-from shared.store.keys import partition_of
 from shared.store.registry import Registry
 from shared.words.sealing import Vault, new_key
 

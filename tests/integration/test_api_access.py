@@ -8,6 +8,7 @@ import pytest
 import redis
 from access_matrix import CALLERS, MATRIX, STARTED_MS, expected, path_of
 from api_server import CAMERA, LiveClient, RunningApi, an_event, publish, running_api, write_event
+from default_layout import keys_of
 from fastapi.routing import iter_route_contexts
 from patience import eventually
 from websockets.exceptions import InvalidStatus
@@ -23,7 +24,7 @@ from services.api.settings import ApiSettings
 from shared.clock import now_ms
 from shared.errors import StreamExists
 from shared.store.client import connect
-from shared.store.keys import ACCESS_KEYS, keys_of
+from shared.store.keys import ACCESS_KEYS
 from shared.streams import Progress
 
 ROLES: tuple[AccessRole, AccessRole] = ("admin", "operator")
@@ -151,6 +152,8 @@ def test_a_key_for_some_groups_sees_and_makes_nothing_else(api: RunningApi, keys
         for path in ("/v1/streams", "/v1/events", "/v1/events/export"):
             assert asked("other group", "GET", f"{path}?stream_id=one&stream_id=none")[0] == 404
             assert "door" not in asked("other group", "GET", f"{path}?text=door")[1]
+        seen = json.loads(asked("other group", "GET", "/v1/groups")[1])["items"]
+        assert seen == [{"name": "north", "num_streams": 1}, {"name": "south", "num_streams": 2}]
         api.context.client.hset(keys_of("junk").streams, "junk", "of a later version")
         api.context.client.hset(keys_of("junk").progress, "junk", str(Progress(1)))
         assert asked("other group", "GET", "/v1/streams/junk")[0] == 404

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 import redis
 from api_server import BASE_MS, RunningApi, an_event, write_event
+from default_layout import keys_of
 
 from services.api.kept import history
 from shared.life.marks import EventMarks
-from shared.store.keys import keys_of
 
 LABELS = ("covered", "frozen", "moved")
 

@@ -3,13 +3,13 @@ import socket
 import pytest
 import redis
 from api_server import BASE_MS, RunningApi
+from default_layout import keys_of
 from leasing import lease_of
 from patience import eventually
 
 from services.api.server import listen
 from shared.entries import Frame
 from shared.store.frame_queue import FrameWriter
-from shared.store.keys import keys_of
 from shared.store.leases import LeaseBook
 from shared.store.registry import Registry
 from shared.streams import StreamState, StreamStatus

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 from api_server import BASE_MS, LiveClient, RunningApi, an_event, running_api, write_event
+from default_layout import keys_of, partition_of
 from patience import eventually
 from redis_process import redis_process
 from websockets.exceptions import ConnectionClosed
@@ -17,7 +18,6 @@ from websockets.sync.client import connect as connect_socket
 
 from services.api.live import feed, subscription
 from shared.store.client import connect
-from shared.store.keys import keys_of, partition_of
 from shared.store.scripts import MAX_FEED_ENTRIES
 
 STREAMS = tuple(f"stream-{number}" for number in range(12))

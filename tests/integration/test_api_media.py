@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import pytest
 import redis
 from api_server import BASE_MS, RunningApi, an_event, running_api, write_event
+from default_layout import keys_of
 from s3_server import KINDS, events_place
 
 from services.api.media.places.opening import place_of
 from services.api.media.records import KeptClip, MediaRecord
 from services.api.media.routes import PART_BYTES
-from shared.store.keys import keys_of
 
 CLIP_BYTES = bytes(range(256)) * 40
 RECORD = MediaRecord(

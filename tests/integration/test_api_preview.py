@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import redis
 from api_server import BASE_MS, RunningApi, running_api
+from default_layout import keys_of
 from leasing import lease_of
 
 from services.api.kept.scores import preview
@@ -13,7 +14,6 @@ from shared.entries import Frame, labels_field, scores_text
 from shared.life.tracker import Tracker, TrackerState
 from shared.manifest import Thresholds
 from shared.store.frame_queue import FrameWriter
-from shared.store.keys import keys_of
 from shared.store.registry import Registry
 
 FRAME_MS = 125

@@ -8,14 +8,14 @@ from itertools import count
 import httpx
 import pytest
 import redis
-import redis.asyncio
 from api_server import BASE_MS, RunningApi, publish, running_api
+from default_layout import NUM_PARTITIONS
 
 from services.api.metrics.requests import ApiMetrics
 from services.api.protocol.door import Door
 from services.api.schemas.streams import StreamChange, StreamCreate
 from services.api.tiles.reader import TileReader
-from shared.store.keys import NUM_PARTITIONS
+from shared.store.client import connect_async
 from shared.store.leases import LeaseBook
 
 
@@ -72,13 +72,23 @@ def test_of_workers_it_is_told_how_many_of_its_own_streams_they_have(
     assert sum(each["num_streams"] for each in seen) == 2, seen
 
 
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [("", {"north": 1, "south": 2}), ("?text=ORT", {"north": 1}), ("?limit=1", {"north": 1}), ("?text=x", {})],
+    ids=["all", "text", "limit", "none"],
+)
+def test_groups_are_found_by_name(api: RunningApi, query: str, found: dict[str, int]) -> None:
+    items = api.http.get(f"/v1/groups{query}").json()["items"]
+    assert {each["name"]: each["num_streams"] for each in items} == found
+
+
 def test_what_was_read_for_who_has_left_is_not_shown_to_who_comes_next(
     api: RunningApi, redis_url: str, redis_client: redis.Redis
 ) -> None:
     publish(redis_client, "door", BASE_MS)
 
     async def left_too_soon() -> TileReader:
-        client = redis.asyncio.from_url(redis_url)
+        client = connect_async(redis_url)
         reader = TileReader(client, ApiMetrics(), Door("viewers", 4, 4))
         viewer = reader.join("somebody")
         reader.show(viewer, {"door": 1.0})

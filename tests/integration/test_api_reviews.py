@@ -6,12 +6,13 @@ from collections.abc import Mapping
 import pytest
 import redis
 from api_server import BASE_MS, LiveClient, RunningApi, an_event, write_event
+from default_layout import keys_of
 from patience import eventually
 
 from services.api.kept import reviews
 from services.api.security.keys import Caller
 from shared.clock import now_ms
-from shared.store.keys import REVIEWERS, keys_of, reviewed_key
+from shared.store.keys import REVIEWERS, reviewed_key
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 import redis
 from api_server import BASE_MS, CAMERA, RunningApi, an_event, publish, running_api, write_event
+from default_layout import keys_of
 from leasing import lease_of
 from typer.testing import CliRunner
 
 from afterimage.__main__ import app
-from shared.store.keys import NEEDED, keys_of
+from shared.store.keys import NEEDED
 from shared.store.registry import Registry
 from shared.streams import InferenceStatus, Progress, StreamState, StreamStatus
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import redis
 from api_server import BASE_MS, RunningApi, publish, running_api
+from default_layout import keys_of
 from leasing import lease_of
 from patience import eventually
 from websockets.exceptions import ConnectionClosed
@@ -19,7 +20,6 @@ from services.api import connections
 from services.api.tiles import showing
 from services.inference.pipeline.saved_state import SavedTracks
 from shared.life.tracker import Track, TrackerState
-from shared.store.keys import keys_of
 
 TRACK = Track(BASE_MS, 0.0, 1, BASE_MS, 0.9, 0.9, 1)
 

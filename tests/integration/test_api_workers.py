@@ -6,8 +6,9 @@ from typing import Any, get_args
 import pytest
 import redis
 from api_server import RunningApi, running_api
+from default_layout import partition_of
 
-from shared.store.keys import Role, partition_of, workers_key
+from shared.store.keys import Role, workers_key
 from shared.store.leases import LeaseBook
 
 

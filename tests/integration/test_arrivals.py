@@ -4,6 +4,7 @@ from typing import Any, cast
 
 import pytest
 import redis
+from default_layout import keys_of
 from worker_runner import spec_of
 
 from services.inference.pipeline import arrivals
@@ -11,7 +12,6 @@ from services.inference.pipeline.arrivals import AWAY_SECONDS, TURN_SECONDS, Arr
 from services.inference.pipeline.messages import Stream
 from services.inference.pipeline.places import Place
 from shared.entries import EntryId
-from shared.store.keys import keys_of
 from shared.store.leases import Lease
 
 NUM_AWAY = 20

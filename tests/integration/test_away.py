@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 import redis
+from default_layout import keys_of
 from patience import eventually
 from worker_runner import BASE_MS, FRAME_MS, LABELS, WorkerRunner, pictures, save_random_model, spec_of
 
 from shared.events import Event
 from shared.store.commit import CommitOutcome, Committer, StreamCommit, StreamOutcome
-from shared.store.keys import keys_of
 
 FILM = pictures(16)
 LAST_MS = BASE_MS + (len(FILM) - 1) * FRAME_MS

@@ -3,11 +3,11 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from default_layout import keys_of
 from worker_runner import pictures, save_random_model
 
 from benchmarks.promise import Bench
 from services.inference.settings import InferenceSettings
-from shared.store.keys import keys_of
 from shared.streams import DEFAULT_MODEL, FIRST_CURSOR, Progress
 
 STREAM, NUM_STREAMS, NUM_FRAMES = "bench-0", 3, 120

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import redis
+from default_layout import keys_of
 from patience import eventually
 from worker_runner import BASE_MS, FRAME_MS, LABELS, WorkerRunner, pictures, save_random_model, spec_of
 
 from shared.entries import EntryId
 from shared.store.commit import Committer, StreamCommit, StreamOutcome
-from shared.store.keys import keys_of
 from shared.store.registry import Registry
 from shared.streams import Progress, StreamSpec
 

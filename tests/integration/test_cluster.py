@@ -13,6 +13,7 @@ import redis
 import redis.asyncio
 from api_server import BASE_MS, LiveClient, an_event, running_api, write_event
 from cluster_pipeline import STREAMS, Pipeline, spec
+from default_layout import PARTITIONS, keys_of
 from leasing import seize
 from patience import eventually
 from redis_cluster import Cluster, free_port, redis_cluster
@@ -25,7 +26,6 @@ from shared.errors import SourceFailed, StoreUnavailable
 from shared.network.addresses import AddressPolicy
 from shared.store.address import addresses_of
 from shared.store.client import connect, connect_async, translated
-from shared.store.keys import PARTITIONS, keys_of
 from shared.store.leases import LEASE_SECONDS, LeaseBook, living_workers
 from shared.store.registry import Registry
 

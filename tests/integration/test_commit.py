@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 import redis
+from default_layout import keys_of
 from leasing import seize
 
 from shared.entries import Frame
 from shared.events import Event, event_id
 from shared.store.commit import CommitOutcome, Committer, Retention, StreamCommit
 from shared.store.frame_queue import FrameWriter, Outcome
-from shared.store.keys import keys_of
 from shared.store.leases import Lease
 from shared.store.registry import Registry
 from shared.streams import Progress, StreamSpec

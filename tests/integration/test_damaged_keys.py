@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import redis
 from damage import of_another_type, strangers
+from default_layout import NUM_PARTITIONS, keys_of, partition_of
 from patience import eventually
 from worker_runner import BASE_MS, WorkerRunner, pictures, save_random_model, spec_of
 
 from services.inference.pipeline.saved_state import SavedTracks
-from shared.store.keys import NUM_PARTITIONS, keys_of, partition_of
 from shared.store.leases import LEASE_SECONDS, living_workers
 from shared.streams import Progress
 

@@ -9,6 +9,7 @@ import httpx
 import pytest
 import redis
 from api_server import an_event, running_api, write_event
+from default_layout import keys_of
 from deliveries import Receiver, end, trial, worker
 from patience import eventually
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -21,7 +22,6 @@ from services.api.schemas.targets import TargetView
 from shared.entries import EntryId
 from shared.errors import SourceFailed
 from shared.network.addresses import AddressPolicy
-from shared.store.keys import keys_of
 
 
 def test_every_event_arrives_in_order_through_crashes(tmp_path: Path) -> None:
@@ -162,10 +162,39 @@ def test_people_are_told_over_what_apprise_knows(redis_url: str, redis_client: r
     assert "hush" not in (tmp_path / "log").read_text()
 
 
-def test_private_networks_are_refused_unless_allowed(redis_url: str, redis_client: redis.Redis) -> None:
+@pytest.mark.parametrize(
+    ("kind", "url"),
+    [
+        ("webhook", "http://127.0.0.1:9/in"),
+        ("webhook", "https://user:hush@localhost/in"),
+        ("webhook", "http://[fd00::1]/"),
+        ("mqtt", "mqtt://user:hush@192.168.1.9/home"),
+        ("apprise", "json://10.0.0.1/in"),
+    ],
+    ids=["own", "by-name", "ipv6", "broker", "people"],
+)
+def test_private_networks_are_refused_when_saved_unless_allowed(
+    redis_url: str, redis_client: redis.Redis, kind: str, url: str
+) -> None:
+    public = {"webhook": "http://a.invalid/", "mqtt": "mqtt://a.invalid/b", "apprise": "json://a.invalid/"}[kind]
+    target = {"id": "hook", "kind": kind, "url": url}
     with running_api(redis_url) as api:
-        api.http.post("/v1/targets", json={"id": "hook", "url": "http://localhost:9/"})
-        assert "AFTERIMAGE_DELIVER_PRIVATE" in api.http.post("/v1/targets/hook/test").json()["reason"]
+        refusals = [api.error(422, "POST", "/v1/targets", json=target)]
+        made = api.http.post("/v1/targets", json={**target, "url": public})
+        assert made.status_code == 201, made.text  # one that nobody knows now leads nowhere
+        refusals.append(api.error(422, "PATCH", "/v1/targets/hook", json={"url": url}))
+        for refusal in refusals:
+            assert refusal["field"] == "url"
+            assert "AFTERIMAGE_DELIVER_PRIVATE" in refusal["message"]
+            assert "hush" not in str(refusal)
+    with running_api(redis_url, deliver_private=True) as api:
+        api.http.patch("/v1/targets/hook", json={"url": url}).raise_for_status()
+    with running_api(redis_url) as api:  # what was saved while it was allowed is refused when it is used
+        assert "is refused" in api.http.post("/v1/targets/hook/test").json()["reason"]
+        api.http.patch("/v1/targets/hook", json={"enabled": False}).raise_for_status()
+
+
+def test_which_addresses_are_private() -> None:
     policy = AddressPolicy(private=False)
     policy.check("93.184.216.34", 443)
     for address in ("10.0.0.1", "127.0.0.1", "192.168.1.9", "::1", "fd00::1", "169.254.169.254", "100.64.0.1"):

@@ -11,13 +11,13 @@ import httpx
 import pytest
 import redis
 from api_server import an_event, running_api, write_event
+from default_layout import keys_of
 from patience import eventually
 from service_process import service_process
 from web_server import Handler, WebServer, web_server
 
 from services.api.delivery.channels.webhooks import MAX_RETRY_AFTER_SECONDS, retry_after
 from shared.clock import now_ms
-from shared.store.keys import keys_of
 
 STREAMS = [f"camera-{number}" for number in range(6)]
 SETTINGS = MappingProxyType({"LEASE_SECONDS": "1", "DELIVER_PRIVATE": "true"})

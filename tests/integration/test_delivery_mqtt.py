@@ -9,13 +9,13 @@ import pytest
 import redis
 from api_server import an_event, running_api, write_event
 from brokers import listening, mosquitto
+from default_layout import keys_of
 from deliveries import end, worker
 from patience import eventually
 from redis_cluster import free_port
 from redis_process import redis_process
 
 from shared.store.client import connect
-from shared.store.keys import keys_of
 
 SENSOR = "homeassistant/binary_sensor/afterimage_door/moved/config"
 GATE = "homeassistant/binary_sensor/afterimage_gate/moved/config"

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import redis
 from api_server import an_event, running_api
+from default_layout import keys_of
 from deliveries import end, worker
 from jpegs import jpeg
 from patience import eventually
@@ -32,7 +33,6 @@ from services.api.media.records import MediaRecords
 from shared.entries import EntryId
 from shared.events import Event
 from shared.network.addresses import AddressPolicy
-from shared.store.keys import keys_of
 
 OPENING = b"\xff\xd8 the opening"
 

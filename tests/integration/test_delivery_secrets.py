@@ -11,6 +11,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 from api_server import RunningApi, an_event, running_api
+from default_layout import keys_of
 from kept_secrets import FORMS, KEY, SECRET, KeepingRedis, leaks, redis_that_keeps
 from patience import eventually
 from process_tree import command_lines
@@ -20,7 +21,6 @@ from service_process import service_process
 from web_server import Handler, web_server
 
 from services.api.delivery.targets import TargetBook
-from shared.store.keys import keys_of
 
 SIGNING = "s1gnsWithThisAndNothingElse"
 SIGNING_KEY = f"whsec_{SIGNING}AAAAA="
@@ -82,7 +82,7 @@ def test_no_answer_shows_where_events_go(keeping_redis: KeepingRedis, caplog: py
         caplog.set_level(logging.WARNING, client)
     others = [*reference_forms("sources"), *reference_forms("mistyped")] if CASES.is_file() else []
     texts = [*FORMS[::3], *(form.replace("{}", SECRET) for form in others), *(each["url"] for each in receivers())]
-    with running_api(keeping_redis.url, secret_key=SecretStr(KEY)) as api:
+    with running_api(keeping_redis.url, secret_key=SecretStr(KEY), deliver_private=True) as api:
         made = [api.http.post("/v1/targets", json=PLAIN)]
         for turn, text in enumerate(texts):
             replies = list(answers(api, text, turn))

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import redis
 from cameras import camera_server
+from default_layout import keys_of
 from faked_time import FakedTime
 from films import VideoFile
 from ingest_runner import stream_spec
@@ -24,7 +25,6 @@ from shared.entries import EntryId
 from shared.events import Event
 from shared.records import StreamRecord
 from shared.store.client import connect
-from shared.store.keys import keys_of
 from shared.store.registry import Registry
 from shared.streams import DEFAULT_MODEL, StreamSpec
 

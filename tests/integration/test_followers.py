@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import redis
+from default_layout import PARTITIONS
 from leasing import tenancy
 from patience import eventually
 from prometheus_client import CollectorRegistry
@@ -16,7 +17,6 @@ from services.api.followers.cursors import Cursors, FeedEnds
 from services.api.followers.entries import FeedEntry
 from services.api.followers.follower import Follower, FollowerMetrics
 from shared.entries import EntryId
-from shared.store.keys import PARTITIONS
 from shared.store.leases import Lease
 
 FEED, CURSOR = PARTITIONS[7].feed, PARTITIONS[7].cursor("delivery")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import redis
 from api_server import BASE_MS, RunningApi, an_event, running_api, write_event
+from default_layout import keys_of
 from films import render
 from in_process import InProcess, Outcome
 
@@ -16,7 +17,6 @@ from afterimage.feedback.folder import FeedbackFolder
 from services.api.media.places.folder import EventFolder
 from services.api.media.records import KeptClip, MediaRecord
 from shared.events import Event
-from shared.store.keys import keys_of
 
 SECONDS, FPS = 4, 8
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import redis
+from default_layout import NUM_PARTITIONS
 from patience import eventually
 from worker_runner import WorkerRunner, pictures, save_random_model, spec_of
 
-from shared.store.keys import NUM_PARTITIONS
 from shared.store.leases import LEASE_SECONDS, living_workers
 
 STREAMS = tuple(f"cam-{number}" for number in range(8))

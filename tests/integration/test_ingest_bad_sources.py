@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from default_layout import keys_of
 from films import VideoFile
 from ingest_runner import OVER, IngestRunner
 from patience import eventually
 
 from services.ingest.own_redis import OwnRedis
-from shared.store.keys import keys_of
 from shared.streams import StreamState
 
 FAILED, WAITING = StreamState.FAILED, StreamState.WAITING

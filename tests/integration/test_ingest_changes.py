@@ -5,6 +5,7 @@ import threading
 import cv2
 import numpy as np
 import pytest
+from default_layout import partition_of
 from films import VideoFile
 from ingest_runner import BASE_MS, IngestRunner, grid
 from leasing import seize
@@ -13,7 +14,6 @@ from patience import eventually
 from services.ingest.captures.capture import Capture
 from services.ingest.captures.status import StatusReporter
 from shared.store import frame_queue
-from shared.store.keys import partition_of
 from shared.store.leases import LeaseBook
 from shared.streams import StreamState
 from shared.waiting import Stopped

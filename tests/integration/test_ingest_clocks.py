@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from cameras import camera_server
+from default_layout import partition_of
 from faked_time import FakedTime
 from films import VideoFile
 from ingest_runner import BASE_MS, IngestRunner, Passing, stream_spec
@@ -27,7 +28,6 @@ from shared.clock import now_ms
 from shared.entries import Frame
 from shared.store.client import connect
 from shared.store.frame_queue import FrameWriter
-from shared.store.keys import partition_of
 from shared.store.leases import LeaseBook
 from shared.store.registry import Registry
 from shared.streams import StreamState

@@ -13,6 +13,7 @@ import pytest
 import redis
 from cameras import camera_server
 from damaged import FPS, NUM_PICTURES, flipped, harmed, noise_film
+from default_layout import keys_of
 from films import VideoFile
 from ingest_runner import IngestRunner
 from patience import eventually
@@ -23,7 +24,6 @@ from services.ingest.captures.publisher import MAX_HELD_FRAMES
 from services.ingest.metrics import DropReason, IngestMetrics
 from shared.entries import MAX_FIGURES
 from shared.store.client import connect
-from shared.store.keys import keys_of
 from shared.streams import StreamState
 
 FAST_FPS = 60.0

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from default_layout import NUM_PARTITIONS, PARTITIONS, keys_of, partition_of
 from films import VideoFile
 from ingest_runner import BASE_MS, OVER, IngestRunner, grid
 from leasing import calls_at_rest, seize
@@ -16,7 +17,6 @@ from shared.entries import Figures, Frame, pack_figures, unpack_figures
 from shared.sources import Source
 from shared.store import frame_queue
 from shared.store.frame_queue import FrameWriter, Outcome
-from shared.store.keys import NUM_PARTITIONS, PARTITIONS, keys_of, partition_of
 from shared.store.leases import LEASE_SECONDS, LeaseBook, living_workers
 from shared.streams import StreamState
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 import pytest
 import redis
 from api_server import RunningApi, running_api
+from default_layout import PARTITIONS, keys_of
 from ingest_runner import stream_spec
 
 from services.api.kept.known import REREAD_SECONDS, KnownStreams
-from shared.store.keys import PARTITIONS, keys_of
 from shared.store.registry import Registry
 from shared.words.sealing import Vault, new_key
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 import redis
+from default_layout import NUM_PARTITIONS, PARTITIONS
 from leasing import lease_of, tenancy
 from patience import eventually
 from prometheus_client import CollectorRegistry
@@ -15,7 +16,6 @@ from prometheus_client import CollectorRegistry
 from shared.service.lease_metrics import LeaseMetrics
 from shared.service.settings import ServiceSettings
 from shared.service.tenancy import Tenancy, tenancy_of
-from shared.store.keys import NUM_PARTITIONS, PARTITIONS
 from shared.store.leases import LEASE_SECONDS, Lease, LeaseBook, living_workers
 
 SHORT_SECONDS = 1.0

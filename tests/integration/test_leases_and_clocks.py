@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from default_layout import NUM_PARTITIONS, PARTITIONS, keys_of
 from faked_time import FakedTime
 from leasing import tenancy
 from patience import eventually
@@ -19,7 +20,6 @@ from shared.service.lease_metrics import LeaseMetrics
 from shared.store.client import connect
 from shared.store.commit import CommitOutcome, Committer, Retention, StreamCommit
 from shared.store.frame_queue import FrameWriter
-from shared.store.keys import NUM_PARTITIONS, PARTITIONS, keys_of
 from shared.store.leases import LeaseBook, living_workers
 from shared.store.registry import Registry
 from shared.streams import Progress, StreamSpec, StreamStatus

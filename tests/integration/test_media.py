@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import pytest
 import redis
+from default_layout import PARTITIONS, keys_of, partition_of
 from staged import FPS, Stage, StagedStream, footage
 from studio import CLOSES, LARGE, OPENS, POST, PRE, Studio
 from typer.testing import CliRunner
@@ -24,7 +25,6 @@ from services.api.media.records import MediaRecord, MediaRecords
 from services.api.media.retention import BY_AGE, BY_SIZE, Limits
 from shared.life.event_desk import EventDesk
 from shared.life.marks import Mark
-from shared.store.keys import PARTITIONS, keys_of, partition_of
 from shared.store.registry import Registry
 
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 import redis
 from api_server import BASE_MS, an_event, running_api, write_event
+from default_layout import keys_of, partition_of
 from patience import eventually
 from s3_server import Line, S3Server
 from staged import Stage, footage
@@ -25,7 +26,6 @@ from services.api.media.places.opening import place_of
 from services.api.media.places.place import CLIP
 from services.api.media.retention import Limits
 from shared.life.event_desk import EventDesk
-from shared.store.keys import keys_of, partition_of
 
 
 @dataclass(frozen=True, slots=True)

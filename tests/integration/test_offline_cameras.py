@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import redis
+from default_layout import keys_of
 from ingest_runner import stream_spec
 from leasing import lease_of, seize
 from patience import eventually
@@ -18,7 +19,6 @@ from shared.events import Event
 from shared.life.event_desk import EventDesk
 from shared.life.outages import Outage, OutageEnd, tell_outages
 from shared.manifest import Manifest
-from shared.store.keys import keys_of
 from shared.store.leases import Lease
 from shared.store.registry import Registry
 

@@ -9,6 +9,7 @@ from typing import get_args
 import pytest
 import redis
 from api_server import RunningApi, running_api
+from default_layout import keys_of
 from films import VideoFile
 from ingest_runner import IngestRunner
 from leasing import lease_of
@@ -23,7 +24,7 @@ from services.api.kept.known import KnownStreams
 from services.api.live.standings import Standings
 from services.api.metrics.store import TURNS, QueueSizes, StoreCollector
 from shared.store.client import connect
-from shared.store.keys import Role, keys_of
+from shared.store.keys import Role
 from shared.store.leases import LEASE_SECONDS
 from shared.store.registry import Registry
 from shared.streams import StreamState, StreamStatus

@@ -2,10 +2,11 @@ from typing import Any, get_args
 
 import pytest
 import redis
+from default_layout import NUM_PARTITIONS, keys_of, partition_of
 
 from shared.errors import Fenced, StreamExists, StreamUnknown
 from shared.store import registry as registry_room
-from shared.store.keys import NUM_PARTITIONS, Role, keys_of, partition_of
+from shared.store.keys import Role
 from shared.store.leases import Lease
 from shared.store.registry import Registry, RegistryListing
 from shared.streams import InferenceStatus, Progress, StreamSpec, StreamStatus

@@ -6,6 +6,7 @@ import pytest
 import redis
 from api_server import RunningApi, running_api
 from cryptography.fernet import Fernet
+from default_layout import keys_of
 from films import VideoFile
 from in_process import InProcess
 from ingest_runner import IngestRunner, stream_spec
@@ -13,7 +14,6 @@ from pydantic import SecretStr
 
 from shared.errors import SettingsInvalid
 from shared.sources import LOCKED, SEALED
-from shared.store.keys import keys_of
 from shared.store.registry import Registry
 from shared.streams import StreamState
 from shared.words.sealing import MAX_KEYS, Vault

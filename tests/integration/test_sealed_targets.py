@@ -7,6 +7,7 @@ import pytest
 import redis
 from api_server import an_event, running_api, write_event
 from cryptography.fernet import Fernet
+from default_layout import keys_of
 from deliveries import Receiver, end, worker
 from in_process import InProcess
 from patience import eventually
@@ -14,7 +15,7 @@ from pydantic import SecretStr
 
 from services.api.delivery.targets import LOCKED_FOR_DELIVERY, LOCKED_TARGET, Target, TargetBook, new_secret
 from shared.sources import SEALED
-from shared.store.keys import TARGETS, keys_of
+from shared.store.keys import TARGETS
 from shared.words.sealing import Vault
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
@@ -29,7 +30,7 @@ def test_a_new_key_takes_over_targets_too(redis_url: str, redis_client: redis.Re
     before = target("from-before")
     TargetBook(redis_client).add(before)
     assert b"s3cret" in redis_client.hget(TARGETS, "from-before")  # type: ignore[operator]
-    with running_api(redis_url, secret_key=SecretStr(OLD)) as api:
+    with running_api(redis_url, secret_key=SecretStr(OLD), deliver_private=True) as api:
         secret = api.http.post("/v1/targets", json={"id": "one", "url": URL}).json()["secret"]
     stored: bytes = redis_client.hget(TARGETS, "one")  # type: ignore[assignment]
     assert b"s3cret" not in stored
@@ -75,7 +76,7 @@ def test_a_missing_key_is_the_reason_of_its_own_target(
 def test_a_key_that_delivery_alone_lacks_is_told_of(redis_url: str, redis_client: redis.Redis, tmp_path: Path) -> None:
     process = worker("services.api.delivery", redis_url, tmp_path / "log")
     try:
-        with running_api(redis_url, secret_key=SecretStr(NEW)) as api:
+        with running_api(redis_url, secret_key=SecretStr(NEW), deliver_private=True) as api:
             api.http.post("/v1/targets", json={"id": "one", "url": URL})
 
             def reasons() -> list[str | None]:

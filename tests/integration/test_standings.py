@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import redis
 from api_server import RunningApi, running_api
+from default_layout import keys_of
 from ingest_runner import stream_spec
 from leasing import lease_of
 from worker_runner import spec_of
@@ -15,7 +16,6 @@ from worker_runner import spec_of
 from services.api.kept.known import KnownStreams
 from services.api.live.standings import Standings, StreamNow
 from services.api.schemas.streams import StreamView
-from shared.store.keys import keys_of
 from shared.store.registry import Registry
 from shared.streams import InferenceStatus, Progress, StreamState, StreamStatus
 

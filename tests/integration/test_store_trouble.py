@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from default_layout import keys_of
 from patience import eventually
 from redis_process import redis_process
 
@@ -17,7 +18,6 @@ from shared.errors import StoreUnavailable
 from shared.store.client import connect
 from shared.store.commit import CommitOutcome, Committer, Retention, StreamCommit
 from shared.store.frame_queue import FrameWriter, read_frames
-from shared.store.keys import keys_of
 from shared.store.leases import Lease, LeaseBook
 from shared.store.registry import Registry
 from shared.streams import Progress, StreamSpec, StreamStatus

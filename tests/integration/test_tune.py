@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import pytest
 import redis
 from api_server import BASE_MS, RunningApi, an_event, running_api, write_event
+from default_layout import keys_of
 from in_process import InProcess
 
 from afterimage.tuning import JudgedSpans, Span, choices, replayed
 from shared.entries import labels_field, scores_text
 from shared.manifest import Thresholds
-from shared.store.keys import keys_of
 from shared.streams import InferenceStatus
 
 FRAME_MS = 125

@@ -7,13 +7,13 @@ import pytest
 import redis
 from api_server import BASE_MS, RunningApi, an_event, write_event
 from damage import ALL, OTHERS, SECRET, SPECS, Damage, neighbour_of
+from default_layout import keys_of
 from films import VideoFile
 from ingest_runner import IngestRunner, stream_spec
 from patience import eventually
 from worker_runner import WorkerRunner, pictures, save_random_model, spec_of
 
 from services.ingest.captures import supervisor
-from shared.store.keys import keys_of
 from shared.store.registry import Registry
 from shared.streams import StreamState
 
@@ -90,7 +90,7 @@ def test_ingest_stores_the_reason_where_the_api_may_know_the_spec(
     ingest: IngestRunner, redis_client: redis.Redis
 ) -> None:
     spec = ingest.add("cam", "clip.mp4")
-    damage = next(damage for damage in SPECS if damage.name == "newer-field")
+    damage = next(damage for damage in SPECS if damage.name == "newer-version")
     mend = damage.do(redis_client, "cam")
     ingest.start()
     eventually(lambda: redis_client.hexists(keys_of("cam").status, "cam"), "a status")

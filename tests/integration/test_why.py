@@ -3,12 +3,12 @@
 import pytest
 import redis
 from api_server import RunningApi, running_api
+from default_layout import keys_of
 from worker_runner import BASE_MS, FRAME_MS, WorkerRunner, pictures, spec_of
 
 from services.api.kept import history
 from shared.life.delivery_rules import LabelDelivery
 from shared.manifest import read_manifest
-from shared.store.keys import keys_of
 from shared.streams import ThresholdOverride
 
 NUM_FRAMES = 16

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from default_layout import NUM_PARTITIONS, keys_of
 from leasing import calls_at_rest, lease_of
 from patience import eventually
 from worker_runner import BASE_MS, FRAME_MS, WorkerRunner, pictures, save_random_model, spec_of
 
 from shared.entries import MAX_FIGURES
 from shared.store.commit import Committer, StreamCommit, StreamOutcome
-from shared.store.keys import NUM_PARTITIONS, keys_of
 from shared.store.leases import LeaseBook
 
 NUM_FRAMES = 40

@@ -10,6 +10,7 @@ from threading import Event
 import av
 import cv2
 import redis
+from default_layout import keys_of
 from ingest_runner import stream_spec
 
 from services.inference.pipeline.messages import Remembered
@@ -17,7 +18,7 @@ from services.inference.pipeline.saved_state import SavedMemory, SavedTracks
 from shared.entries import Frame
 from shared.manifest import read_manifest
 from shared.service.settings import PROJECT_ROOT
-from shared.store.keys import PartitionKeys, keys_of
+from shared.store.keys import PartitionKeys
 from shared.store.registry import Registry
 from shared.streams import DEFAULT_MODEL, Progress, StreamSpec, StreamState, StreamStatus
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import redis
+from default_layout import keys_of
 from films import render
 from redis_cluster import free_port
 from redis_process import redis_process
@@ -32,7 +33,6 @@ from scale.fleet import GROUPS, Film, Fleet, pictures_of, registered
 from services.api.protocol.paging import cursor_of
 from shared.service.settings import PROJECT_ROOT
 from shared.store.client import connect
-from shared.store.keys import keys_of
 
 FILM = "film.mp4"
 FILM_SECONDS, FILM_FPS, FILM_SIZE = 20.0, 8, (640, 360)

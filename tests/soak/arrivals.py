@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import redis
+from default_layout import keys_of
 
 from shared.clock import now_ms
 from shared.entries import Frame
-from shared.store.keys import keys_of
 from shared.streams import Progress, StreamSpec
 
 BLOCK_MS = 50

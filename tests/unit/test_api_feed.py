@@ -1,7 +1,7 @@
 import asyncio
 
 from services.api.followers.entries import FeedEntry
-from services.api.live.feed import MAX_PENDING, Listener
+from services.api.live.feed import Listener
 from services.api.live.position import Position
 from shared.entries import EntryId
 
@@ -24,7 +24,7 @@ def test_what_is_offered_can_be_taken_in_order() -> None:
 def test_a_full_queue_closes_the_listener() -> None:
     async def scenario() -> None:
         listener = Listener(Position(), "")
-        assert listener.offer(entries(MAX_PENDING))
+        assert listener.offer(entries(listener.most_pending))
         assert not listener.closed
         assert not listener.offer(entries(1))
         assert listener.closed

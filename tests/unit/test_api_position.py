@@ -4,12 +4,13 @@ from hypothesis import strategies as st
 
 from services.api.live.position import NOTHING_YET, Position
 from shared.entries import MAX_NUMBER, EntryId
-from shared.store.keys import NUM_PARTITIONS
+from shared.store.layout.partitioning import MAX_COUNT
 
 numbers = st.integers(0, MAX_NUMBER)
 positions = st.builds(
     Position,
-    st.dictionaries(st.integers(0, NUM_PARTITIONS - 1), st.builds(EntryId, numbers, numbers), max_size=NUM_PARTITIONS),
+    st.dictionaries(st.integers(0, MAX_COUNT - 1), st.builds(EntryId, numbers, numbers), max_size=32),
+    st.integers(0, 1000),
 )
 
 
@@ -19,7 +20,7 @@ def test_its_text_says_all(position: Position) -> None:
 
 
 def test_the_longest_text_is_accepted() -> None:
-    position = Position(dict.fromkeys(range(NUM_PARTITIONS), EntryId(MAX_NUMBER, MAX_NUMBER)))
+    position = Position(dict.fromkeys(range(MAX_COUNT), EntryId(MAX_NUMBER, MAX_NUMBER)), 999_999_999)
     assert Position.parse(str(position)) == position
 
 
@@ -39,14 +40,18 @@ def test_before_the_first_entry_it_has_a_text_too() -> None:
         "3:5-",
         "3:-1-0",
         "3:5-0,",
-        "32:5-0",
+        "1024:5-0",
+        "0/3:5-0",
+        "x/3:5-0",
+        "1/2/3:5-0",
+        "1/",
         "-1:5-0",
         "3:5-0,3:6-0",
         "3:5-0 ",
         "3:٣-0",
         "3:1e3-0",
         f"3:{MAX_NUMBER + 1}-0",
-        "1:1-1," * 2000,
+        "1:1-1," * 20000,
     ],
 )
 def test_anything_else_is_refused(text: str) -> None:

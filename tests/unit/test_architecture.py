@@ -67,6 +67,7 @@ ONLY_THERE = {
     "httpx": ("services/ingest/sources", "services/api/delivery", "afterimage"),
     "httpcore": ("services/ingest/sources/network", "services/api/delivery"),
     "obstore": ("services/api/media/places/bucket.py",),
+    "opentelemetry": ("shared/tracing/sending.py",),
     "av": ("services/ingest", "services/api/media/cutting/clip.py", "training", "afterimage", "benchmarks"),
 }
 """Serving belongs to the api alone; asking to the sources, to delivery, and to the command line, which asks the api;

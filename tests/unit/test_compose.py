@@ -141,7 +141,7 @@ def test_every_variable_is_explained() -> None:
 def test_an_image_holds_its_own_service_and_its_own_dependencies(name: str) -> None:
     text = DOCKERFILES[name].read_text()
     assert text.count("FROM python:3.11-slim") == 1
-    extras = "api,s3" if name == "api" else name
+    extras = "api,s3,tracing" if name == "api" else f"{name},tracing"
     assert f'--constraint /build/constraints.txt "/build[{extras}]"' in text
     copied = set(re.findall(r"^COPY (services/\S+) ", text, re.M))
     assert copied == {"services/__init__.py", f"services/{name}"}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from shared.entries import MAX_FIGURES, Frame
 
 FIGURES = st.lists(st.floats(width=32, min_value=-(2.0**127), max_value=2.0**127))
+TRACEPARENT = f"00-{'4b' * 16}-{'00f0' * 4}-01"
 OLD: dict[bytes, bytes] = {b"n": b"7", b"j": b"jpeg", b"e": b"2", b"m": b"0.875", b"w": b"900"}
 """As it was before frames had marks."""
 
@@ -29,17 +30,21 @@ def parsed(fields: dict[bytes, bytes]) -> Frame:
     return Frame.parse(b"1000-0", fields)
 
 
-@given(st.booleans(), FIGURES.filter(lambda figures: 1 <= len(figures) <= MAX_FIGURES) | st.none())
-def test_what_goes_in_comes_out(damaged: bool, figures: list[float] | None) -> None:
+@given(
+    st.booleans(),
+    FIGURES.filter(lambda figures: 1 <= len(figures) <= MAX_FIGURES) | st.none(),
+    st.none() | st.just(TRACEPARENT),
+)
+def test_what_goes_in_comes_out(damaged: bool, figures: list[float] | None, traceparent: str | None) -> None:
     told = None if figures is None else tuple(figures)
-    frame = parsed(stored(Frame(1000, 900, 2, 0.875, b"jpeg", damaged, told)))
-    assert (frame.jpeg, frame.damaged, frame.figures) == (b"jpeg", damaged, told)
+    frame = parsed(stored(Frame(1000, 900, 2, 0.875, b"jpeg", damaged, told, traceparent=traceparent)))
+    assert (frame.jpeg, frame.damaged, frame.figures, frame.traceparent) == (b"jpeg", damaged, told, traceparent)
 
 
 def test_a_frame_without_either_takes_no_more_room_than_before() -> None:
     assert stored(Frame(1000, 900, 2, 0.875, b"jpeg")) == OLD
     frame = parsed(OLD)
-    assert (frame.damaged, frame.figures) == (False, None)
+    assert (frame.damaged, frame.figures, frame.traceparent) == (False, None, None)
 
 
 def test_the_end_of_a_source_has_neither() -> None:
@@ -74,9 +79,10 @@ def test_figures_of_another_version_or_length_are_missing(packed: bytes) -> None
     assert (frame.jpeg, frame.figures) == (b"jpeg", None)
 
 
-@given(st.binary(max_size=100), st.binary(max_size=10))
-def test_no_bytes_make_an_entry_unreadable(figures: bytes, mark: bytes) -> None:
-    frame = parsed({**OLD, b"x": figures, b"d": mark})
+@given(st.binary(max_size=100), st.binary(max_size=10), st.binary(max_size=60))
+def test_no_bytes_make_an_entry_unreadable(figures: bytes, mark: bytes, traceparent: bytes) -> None:
+    frame = parsed({**OLD, b"x": figures, b"d": mark, b"traceparent": traceparent})
+    assert frame.traceparent is None
     assert frame.damaged is (mark == b"1")
     assert frame.figures is None or 1 <= len(frame.figures) <= MAX_FIGURES
 

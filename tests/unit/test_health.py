@@ -36,11 +36,19 @@ def test_a_worker_is_well_while_redis_hears_of_it(tmp_path: Path) -> None:
         try:
             eventually(lambda: check(worker.port, "/healthz")[0] == 1, "ill")
             said = check(worker.port, "/healthz")[1]
+            assert check(worker.port, "/livez") == (0, "HTTP/1.0 200 OK\nok\n"), "alive all the same"
         finally:
             os.kill(redis_pid, signal.SIGCONT)
         assert "HTTP/1.0 503 Service Unavailable\nRedis has not heard of this worker" in said
         eventually(lambda: check(worker.port, "/healthz")[0] == 0, "well again")
         assert "afterimage_partitions_owned" in worker.page()
+
+
+def test_a_worker_lives_before_redis_is_there(tmp_path: Path) -> None:
+    url = f"redis+cluster://127.0.0.1:{free_port()}"
+    with ingest_process(url, tmp_path, tmp_path / "log") as worker:
+        assert check(worker.port, "/livez")[0] == 0
+        assert check(worker.port, "/healthz")[0] == 1
 
 
 def test_an_error_and_silence_are_told() -> None:

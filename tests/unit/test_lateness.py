@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.inference.pipeline.record import REMEMBERED_MS, Lateness
+from services.inference.latency import REMEMBERED_MS, Lateness
 
 START_MS = 1_700_000_000_000
 

@@ -19,6 +19,31 @@ print("over", flush=True)
 input()  # at its very end Python takes signals' handlers away: one that came then would kill it
 """
 
+SERVICE = """
+import atexit
+from shared.service.lifecycle import run_service
+
+class Heavy:
+    def __del__(self):
+        print("taken apart", flush=True)
+
+heavy = Heavy()
+atexit.register(lambda: print("tidied", flush=True))
+
+def main():
+    print("done")
+    return 3
+
+run_service(main)
+"""
+
+
+def test_a_service_that_is_done_tidies_up_and_takes_nothing_apart() -> None:
+    root = Path(__file__).parents[2]
+    with Popen([sys.executable, "-c", SERVICE], cwd=root, stdout=PIPE, text=True) as process:
+        assert process.communicate(timeout=TOOL_SECONDS)[0] == "done\ntidied\n"
+    assert process.returncode == 3
+
 
 def test_signals_that_break_into_each_other_stop_a_process_that_polls_its_event() -> None:
     """With a handler that sets the event itself, nine processes in ten hang."""

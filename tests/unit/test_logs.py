@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from default_layout import partition_of
 from patience import TOOL_SECONDS
 from web_server import web_server
 
 from shared.service.logs import MAX_KNOWN_LINES, MAX_REPEATS, REPEAT_SECONDS, RedactingFormatter, Repeats, request_id
-from shared.store.keys import partition_of
 
 
 def record(message: str = "lost", **fields: Any) -> logging.LogRecord:
@@ -21,7 +21,7 @@ def record(message: str = "lost", **fields: Any) -> logging.LogRecord:
 
 
 def line(made: logging.LogRecord) -> dict[str, Any]:
-    return json.loads(RedactingFormatter("ingest", "json", "host-1-abc").format(made))  # type: ignore[no-any-return]
+    return json.loads(RedactingFormatter("ingest", "json", "host-1-abc", partition_of).format(made))  # type: ignore[no-any-return]
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
-from services.inference.metrics import LATENCY_BUCKETS, InferenceMetrics
+from services.inference.latency import LATENCY_BUCKETS
+from services.inference.metrics import InferenceMetrics
 from services.ingest.metrics import IngestMetrics
 from shared.errors import SourceFailed
 

@@ -158,6 +158,6 @@ def test_all_losses_are_in_the_account(caplog: pytest.LogCaptureFixture) -> None
     live = LivePublisher(queue, threading.Event())
     for frame in frames(MAX_HELD_FRAMES + 2):
         live.publish(frame)
-    queue.drop("stopped", 3)
+    queue.drop("stopped", frames(3))
     assert account.num_lost == 5 + 2 + 3
     assert "Redis is full" in caplog.text

@@ -3,6 +3,7 @@ import logging
 from pathlib import Path
 
 import pytest
+from default_layout import NUM_PARTITIONS, PARTITIONS, keys_of, partition_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,7 +11,6 @@ from shared.errors import ModelUnusable, SettingsInvalid
 from shared.manifest import Thresholds, read_manifest
 from shared.service.logs import RedactingFormatter
 from shared.service.settings import PROJECT_ROOT, ServiceSettings, read_settings
-from shared.store.keys import NUM_PARTITIONS, PARTITIONS, keys_of, partition_of
 from shared.streams import Progress, ThresholdOverride
 from shared.words.redaction import redact
 

@@ -10,7 +10,9 @@ from shared.service.metrics_server import serve_metrics
 from shared.service.settings import read_settings
 from shared.service.tenancy import tenancy_of
 from shared.store.client import connect
+from shared.store.layout.known import partition_for_logs
 from shared.store.leases import worker_id
+from shared.tracing.switch import tracing
 from shared.words.sealing import Vault
 
 
@@ -18,15 +20,16 @@ def main() -> int:
     """Delivers events to all targets until SIGTERM; the process's exit code."""
     settings = read_settings(DeliverySettings)
     worker_name = worker_id()
-    configure_logging("delivery", settings.log_level, settings.log_format, worker_name)
+    client = connect(settings.redis_url.get_secret_value(), name="delivery", partitions=settings.partitions)
+    configure_logging("delivery", settings.log_level, settings.log_format, worker_name, partition_for_logs(client))
     stop = stop_on_signals()
     metrics = WorkerMetrics()
     tenancy = tenancy_of(settings, "delivery", worker_name, metrics.leases)
     serve_metrics(metrics.registry, settings, lambda: tenancy.is_heard)
-    client = connect(settings.redis_url.get_secret_value())
     vault = Vault(settings.secret_key.get_secret_value())
     catalog, place = ModelListing(settings.models_dir), place_of(settings.events_dir, API_SECONDS)
-    DeliveryWorker(client, tenancy, settings.receivers, catalog, metrics, stop, vault, place).run()
+    with tracing("delivery", worker_name, metrics.registry) as tracer:
+        DeliveryWorker(client, tenancy, settings.receivers, catalog, metrics, stop, vault, place, tracer).run()
     return 0
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 import redis
 
+from services.api.delivery.channels.guard import check_url
 from services.api.delivery.channels.posts import Posts
 from services.api.delivery.channels.webhooks import DeliveryFailed
 from services.api.delivery.outbox import Letter, Outbox
@@ -15,6 +16,8 @@ from shared.network.addresses import AddressPolicy
 from shared.words.sealing import Vault
 
 TEST_KIND: Final = "test"
+LOOKUP_SECONDS: Final = 2.0
+"""For a name that is saved: one that is not told by then is checked when it is used, as all are."""
 
 
 class TargetDesk:
@@ -24,6 +27,10 @@ class TargetDesk:
         self.book = TargetBook(client, vault)
         self.outbox = Outbox(client)
         self._policy = policy
+
+    def check(self, url: str) -> None:
+        """Raises SourceFailed where a URL leads now to where nothing may be delivered."""
+        check_url(self._policy, url, LOOKUP_SECONDS)
 
     async def test(self, target: Target) -> str | None:
         """Sends a letter that says it is a test; why the receiver did not take it, or nothing."""

@@ -92,7 +92,15 @@ def letters_of(
     message_id = f"{entry.partition}.{entry.entry_id}"
     return [
         Letter(
-            entry.partition, entry.entry_id, each.id, entry.stream_id, entry.kind, entry.event, message_id, due_at_ms
+            entry.partition,
+            entry.entry_id,
+            each.id,
+            entry.stream_id,
+            entry.kind,
+            entry.event,
+            message_id,
+            due_at_ms,
+            traceparent=entry.traceparent,
         )
         for each in targets
         if each.wants(entry, told.severity, groups)

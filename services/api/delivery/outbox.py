@@ -11,9 +11,10 @@ from services.api.followers.cursors import MOVED
 from shared.entries import EntryId
 from shared.store.client import replies_of, translated
 from shared.store.errors import Damaged
-from shared.store.keys import PARTITIONS
+from shared.store.layout.known import layout_of
 from shared.store.leases import OWNS, Lease
 from shared.store.scripts import WRONG, Script, lua
+from shared.tracing.spans import known_traceparent
 
 MAX_WAITING: Final = 4_000
 """Letters in a partition's outbox; while it is full, the feed waits."""
@@ -42,6 +43,8 @@ class Letter:
     """Not before; whether the event lasted long enough is known then. Of an end: it goes to whom the opening went."""
     why: str = ""
     """Of a dead letter, why it could not be delivered."""
+    traceparent: str | None = None
+    """Of the span in which the event opened, where it did in one."""
 
     @property
     def label(self) -> str:
@@ -69,10 +72,11 @@ class Outbox:
         Returns False where the outbox has no room, or is damaged. A stale owner's is refused, and counts as passed: the
         cursor tells it.
         """
-        keys = PARTITIONS[lease.partition]
+        keys = layout_of(self._client).keys(lease.partition)
         arguments: list[Any] = [str(lease), str(last), MAX_WAITING, KNOWN_MS, len(letters)]
         for each in letters:
             arguments += [each.target_id, each.stream_id, each.kind, each.event, each.message_id, each.due_at_ms]
+            arguments.append(each.traceparent or "")
         for name, at_ms in delivered.items():
             arguments += [name, at_ms]
         places = [*keys.ownership("delivery"), keys.cursor("delivery"), keys.outbox, keys.delivered]
@@ -83,13 +87,13 @@ class Outbox:
     def delivered(self, partition: int) -> dict[str, int]:
         """Stream and label → start of the newest event that was to be delivered."""
         with translated():
-            stored: Any = self._client.hgetall(PARTITIONS[partition].delivered)
+            stored: Any = self._client.hgetall(layout_of(self._client).keys(partition).delivered)
         return {name.decode(): int(at_ms) for name, at_ms in stored.items() if VOID not in name}
 
     def is_void(self, letter: Letter) -> bool:
         """Whether a letter that was to be due is for nobody: the event had ended before, and its opening did not go."""
         event = json.loads(letter.event)
-        keys = PARTITIONS[letter.partition]
+        keys = layout_of(self._client).keys(letter.partition)
         name = f"{letter.target_id}{VOID.decode()}{letter.stream_id} {event['label']}"
         started_at_ms = str(event["started_at_ms"]).encode()
         with translated():
@@ -104,9 +108,9 @@ class Outbox:
 
     def read(self, after: Mapping[int, EntryId]) -> list[Letter]:
         """Letters of partitions that come after an entry of each, in their order."""
-        pipeline = self._client.pipeline(transaction=False)
+        pipeline, layout = self._client.pipeline(transaction=False), layout_of(self._client)
         for partition, entry_id in after.items():
-            pipeline.xrange(PARTITIONS[partition].outbox, min=f"({entry_id}", count=PAGE)
+            pipeline.xrange(layout.keys(partition).outbox, min=f"({entry_id}", count=PAGE)
         replies = replies_of(pipeline) if after else []
         return [
             _letter(partition, *entry)
@@ -117,7 +121,7 @@ class Outbox:
 
     def take(self, lease: Lease, letter: Letter, why: str = "") -> bool:
         """Takes out a letter that was delivered, or that is dead for a reason; returns whether the lease stands."""
-        keys = PARTITIONS[lease.partition]
+        keys = layout_of(self._client).keys(lease.partition)
         places = [*keys.ownership("delivery"), keys.outbox, keys.dead_letters(letter.target_id)]
         lasts_ms = DEAD_LETTER_DAYS * 86_400_000
         with translated():
@@ -125,12 +129,12 @@ class Outbox:
 
     def dead_letters(self, target_id: str) -> list[Letter]:
         """A target's, in the order in which they died."""
-        pipeline = self._client.pipeline(transaction=False)
-        for keys in PARTITIONS:
+        pipeline, layout = self._client.pipeline(transaction=False), layout_of(self._client)
+        for keys in layout.all:
             pipeline.xrange(keys.dead_letters(target_id), count=MAX_DEAD)
         letters = [
             _letter(keys.partition, *entry)
-            for keys, reply in zip(PARTITIONS, replies_of(pipeline), strict=True)
+            for keys, reply in zip(layout.all, replies_of(pipeline), strict=True)
             if isinstance(reply, list)
             for entry in reply
         ]
@@ -140,7 +144,7 @@ class Outbox:
         """Puts dead letters back behind what waits; returns how many there was room for."""
         num_put = 0
         for letter in letters:
-            keys = PARTITIONS[letter.partition]
+            keys = layout_of(self._client).keys(letter.partition)
             with translated():
                 num_put += self._replay(
                     [keys.outbox, keys.dead_letters(letter.target_id)], [MAX_WAITING, str(letter.entry_id)]
@@ -155,4 +159,5 @@ def _letter(partition: int, entry_id: bytes, fields: Mapping[bytes, bytes]) -> L
     target_id, stream_id, kind, event, message_id = (text(name) for name in (b"t", b"s", b"k", b"e", b"m"))
     due_at_ms = int(text(b"d") or 0)
     place = EntryId.parse(entry_id)
-    return Letter(partition, place, target_id, stream_id, kind, event, message_id, due_at_ms, text(b"why"))
+    traceparent = known_traceparent(fields.get(b"traceparent"))
+    return Letter(partition, place, target_id, stream_id, kind, event, message_id, due_at_ms, text(b"why"), traceparent)

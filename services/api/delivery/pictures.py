@@ -13,7 +13,7 @@ from services.api.media.places.place import MediaPlace, MediaUnavailable, pictur
 from services.api.media.records import MediaRecords
 from shared.errors import StoreUnavailable
 from shared.store.client import translated
-from shared.store.keys import keys_of
+from shared.store.layout.known import layout_of
 
 WAIT_SECONDS: Final = 3.0
 """For a picture that may be to come: people had better be told without."""
@@ -76,4 +76,4 @@ class Pictures:
 
     def _has_recorder(self, stream_id: str) -> bool:
         with translated():
-            return bool(self._client.exists(keys_of(stream_id).held))
+            return bool(self._client.exists(layout_of(self._client).keys_of(stream_id).held))

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Response
 from fastapi.concurrency import run_in_threadpool
 
 from services.api.context import Context
+from services.api.delivery.desk import TargetDesk
 from services.api.delivery.targets import Target, TargetKind, new_secret
 from services.api.openapi.docs import errors
 from services.api.protocol.errors import ApiError
@@ -23,6 +24,7 @@ from services.api.schemas.targets import (
     letter_id,
 )
 from services.api.security.audit import ChangesOf
+from shared.errors import SourceFailed
 
 router = APIRouter(prefix="/v1/targets", tags=["delivery"])
 
@@ -31,7 +33,7 @@ router = APIRouter(prefix="/v1/targets", tags=["delivery"])
 def create_target(wanted: TargetCreate, context: Context, changes: ChangesOf) -> TargetCreated:
     """Delivers every event from now on that the target's filters let pass. The answer alone shows the secret."""
     book = context.targets.book
-    _check(wanted.kind, wanted.url)
+    _check(context.targets, wanted.kind, wanted.url)
     given = {**wanted.model_dump(), "secret": wanted.secret or new_secret()}
     target = Target(**given, created_at_ms=book.now_ms())
     book.add(target)
@@ -66,7 +68,7 @@ def change_target(target_id: TargetIdPath, wanted: TargetPatch, context: Context
         if wanted.url == TargetView.of(target).url and not target.is_locked:  # as it was shown: it stays what it is
             fields.pop("url", None)
         else:
-            _check(target.kind, wanted.url)
+            _check(context.targets, target.kind, wanted.url)
         if target.is_locked and target.kind != "webhook":
             fields.setdefault("secret", new_secret())  # which nobody needs
         gone = None if fields.get("enabled") else target.gone
@@ -107,9 +109,10 @@ def replay_dead_letters(target_id: TargetIdPath, wanted: Replay, context: Contex
     return Replayed(replayed=context.targets.outbox.replay(chosen))
 
 
-def _check(kind: TargetKind, url: str | None) -> None:
+def _check(desk: TargetDesk, kind: TargetKind, url: str | None) -> None:
     try:
         if url is not None:
             check_url(kind, url)
-    except ValueError as err:
+            desk.check(url)
+    except (ValueError, SourceFailed) as err:
         raise ApiError(422, "invalid", f"url: {err}", field="url") from err

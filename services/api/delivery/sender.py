@@ -22,6 +22,7 @@ from services.api.delivery.targets import Target, TargetBook, TargetLocked, Targ
 from shared.entries import EntryId
 from shared.errors import StoreUnavailable
 from shared.store.leases import Lease
+from shared.tracing.spans import Tracer, under_way
 from shared.waiting import Backoff
 
 POLL_SECONDS: Final = 0.1
@@ -65,8 +66,11 @@ class DeliveryMetrics:
 class Sender:
     """Sends the letters of the partitions that it is told of, on an event loop of its own thread."""
 
-    def __init__(self, outbox: Outbox, book: TargetBook, post: Post, metrics: DeliveryMetrics) -> None:
+    def __init__(
+        self, outbox: Outbox, book: TargetBook, post: Post, metrics: DeliveryMetrics, tracer: Tracer | None = None
+    ) -> None:
         self._outbox, self._book, self._post, self._metrics = outbox, book, post, metrics
+        self._tracer = tracer
         self._lock = threading.Lock()
         self._leases: dict[int, Lease] = {}
         self._read: dict[int, EntryId] = {}
@@ -190,7 +194,7 @@ class Sender:
         """Sends a letter once: why it is dead, "" if it arrived; None, after a pause, if it is to be sent again."""
         try:
             async with self._at_once[target.id]:
-                await self._post.send(target, letter)
+                await self._send(target, letter)
         except TargetGone as err:
             return await self._switch_off(target, letter, str(err))
         except DeliveryFailed as err:
@@ -205,6 +209,23 @@ class Sender:
             return self._dead(target, letter, f"{failure} ({'for a day' if is_old else 'while too much waited'})")
         await self._pause(target, max(backoff.next_seconds(), failure.retry_after_seconds), backoff)
         return None
+
+    async def _send(self, target: Target, letter: Letter) -> None:
+        """Sends a letter; in a span where its event opened in one."""
+        span = None
+        if self._tracer and letter.traceparent:
+            told = {"target": target.id, "target_kind": target.kind, "stream_id": letter.stream_id}
+            span = self._tracer.begin("deliver", letter.traceparent, told=told)
+        if span is None:
+            await self._post.send(target, letter)
+            return
+        with under_way(span.traceparent):
+            try:
+                await self._post.send(target, letter)
+            except DeliveryFailed as err:
+                span.end(fault=type(err).__name__)
+                raise
+        span.end()
 
     async def _pause(self, target: Target, seconds: float, backoff: Backoff) -> None:
         """Waits so long, or until somebody changes the target, which may have mended it."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final, Literal
 
 import redis
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from services.api.followers.entries import FeedEntry
 from shared.errors import AfterimageError
@@ -15,11 +15,13 @@ from shared.life.delivery_rules import Severity
 from shared.manifest import Label
 from shared.sources import SEALED
 from shared.store.client import replies_of, translated
-from shared.store.keys import PARTITIONS, TARGETS, TARGETS_CHANGES, target_locked_key
+from shared.store.keys import TARGETS, TARGETS_CHANGES, target_locked_key
+from shared.store.layout.known import layout_of
 from shared.store.scripts import Script, lua
 from shared.streams import STREAM_ID_PATTERN, Group, StreamId
 from shared.words.sealed_text import SealedText
 from shared.words.sealing import Vault
+from shared.words.versions import VersionedRecord
 
 MAX_TARGETS: Final = 64
 SECRET_BYTES: Final = 32
@@ -51,10 +53,10 @@ class TargetLocked(AfterimageError):
     """What is stored of a target is encrypted with a key that is not here."""
 
 
-class Target(BaseModel):
+class Target(VersionedRecord):
     """A receiver of events. `url` and `secret` never leave, but for the secret when the target is made."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     id: str = Field(pattern=STREAM_ID_PATTERN)
     kind: TargetKind
@@ -175,10 +177,11 @@ class TargetBook:
 
     def remove(self, target_id: str) -> None:
         """Forgets one and its dead letters; what waits for it is dropped. Raises TargetUnknown."""
+        layout = layout_of(self._client)
         with translated():
             known = self._client.hdel(TARGETS, target_id)
             self._client.incr(TARGETS_CHANGES)
-            for keys in PARTITIONS:
+            for keys in layout.all:
                 self._client.delete(keys.dead_letters(target_id))
         if not known:
             raise TargetUnknown(f"no target has the id {target_id!r}")

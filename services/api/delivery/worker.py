@@ -20,6 +20,7 @@ from shared.network.addresses import AddressPolicy
 from shared.service.lease_metrics import LeaseMetrics
 from shared.service.metrics_server import new_registry
 from shared.service.tenancy import Tenancy
+from shared.tracing.spans import Tracer
 from shared.words.sealing import Vault
 
 
@@ -45,6 +46,7 @@ class DeliveryWorker:
     stop: threading.Event
     vault: Vault
     place: MediaPlace
+    tracer: Tracer | None = None
 
     def run(self) -> None:
         """Works until stopped."""
@@ -53,7 +55,7 @@ class DeliveryWorker:
     async def _run(self) -> None:
         outbox, book = Outbox(self.client), TargetBook(self.client, self.vault)
         post = Posts(self.policy, Pictures(self.client, self.place))
-        sender = Sender(outbox, book, post, self.metrics.delivery)
+        sender = Sender(outbox, book, post, self.metrics.delivery, self.tracer)
         fanout = Fanout(self.client, outbox, sender)
         cursors = Cursors(self.client, "delivery")
         follower = Follower(cursors, self.tenancy, fanout, self.metrics.follower, self.stop)

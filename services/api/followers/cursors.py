@@ -10,7 +10,8 @@ from services.api.followers.entries import FeedEntry, parse_entry
 from shared.entries import MAX_NUMBER, EntryId
 from shared.store.client import replies_of, translated
 from shared.store.errors import Damaged
-from shared.store.keys import PARTITIONS, Role
+from shared.store.keys import Role
+from shared.store.layout.known import layout_of
 from shared.store.leases import OWNS, Lease
 from shared.store.scripts import IS_AFTER, WRONG, Script, lua
 
@@ -59,8 +60,8 @@ class Cursors:
 
     def ends(self, partitions: Iterable[int]) -> dict[int, FeedEnds | Damaged]:
         """Of each partition where its feed begins and ends, and the cursor; or what is wrong with their keys."""
-        wanted = list(partitions)
-        keys = [PARTITIONS[each] for each in wanted]
+        wanted, layout = list(partitions), layout_of(self._client)
+        keys = [layout.keys(each) for each in wanted]
         calls: list[Call] = [([each.feed, each.cursor(self._role)], []) for each in keys]
         with translated():
             replies = self._ends.many(calls)
@@ -68,9 +69,9 @@ class Cursors:
 
     def read(self, wanted: Mapping[int, tuple[EntryId, int]]) -> dict[int, list[FeedEntry]]:
         """Partition → (after which entry, how many at most) → its next entries, where there are any."""
-        pipeline = self._client.pipeline(transaction=False)
+        pipeline, layout = self._client.pipeline(transaction=False), layout_of(self._client)
         for partition, (after, count) in wanted.items():
-            pipeline.xrange(PARTITIONS[partition].feed, min=f"({after}", count=count)
+            pipeline.xrange(layout.keys(partition).feed, min=f"({after}", count=count)
         replies = replies_of(pipeline) if wanted else []
         return {
             partition: [parse_entry(partition, entry_id, fields) for entry_id, fields in reply]
@@ -84,8 +85,9 @@ class Cursors:
         What a cursor has passed already stays passed.
         """
         calls: list[Call] = []
+        layout = layout_of(self._client)
         for lease, entry_id in cursors.items():
-            keys = PARTITIONS[lease.partition]
+            keys = layout.keys(lease.partition)
             place = [*keys.ownership(self._role), keys.cursor(self._role), keys.feed]
             calls.append((place, [str(lease), str(entry_id), int(back)]))
         with translated():

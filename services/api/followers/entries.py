@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from shared.entries import EntryId
 from shared.life.marks import EventMarks
+from shared.tracing.spans import known_traceparent
 
 UNMARKED: Final = EventMarks().model_dump_json().encode()
 
@@ -16,7 +17,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class FeedEntry:
-    """One transition of one event; `event` is its JSON with what people said of it."""
+    """One transition of one event; `event` is its JSON with what people said of it.
+
+    Where it opened in a span, `traceparent` is that one's.
+    """
 
     partition: int
     entry_id: EntryId
@@ -24,6 +28,7 @@ class FeedEntry:
     stream_id: str
     label: str
     event: str
+    traceparent: str | None = None
 
 
 def parse_entry(partition: int, entry_id: bytes, fields: Mapping[bytes, bytes]) -> FeedEntry:
@@ -37,4 +42,5 @@ def parse_entry(partition: int, entry_id: bytes, fields: Mapping[bytes, bytes]) 
         extra = {"partition": partition}
         log.warning("partition %d: feed entry %s cannot be read", partition, entry_id.decode(), extra=extra)
         kind, stream_id, label, event = "", "", "", ""
-    return FeedEntry(partition, EntryId.parse(entry_id), kind, stream_id, label, event)
+    traceparent = known_traceparent(fields.get(b"traceparent"))
+    return FeedEntry(partition, EntryId.parse(entry_id), kind, stream_id, label, event, traceparent)

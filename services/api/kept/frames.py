@@ -8,7 +8,7 @@ from shared.entries import EntryId, Frame
 from shared.records import StreamRecord
 from shared.store.client import translated
 from shared.store.frame_queue import known_frames
-from shared.store.keys import keys_of
+from shared.store.layout.known import layout_of
 
 WITH_END: Final = 2
 """Entries among which is a frame: beside it there may be the end of its source."""
@@ -17,13 +17,13 @@ WITH_END: Final = 2
 def newest_frame(client: redis.Redis, stream_id: str) -> Frame | None:
     """The newest frame that is still kept; an end-of-source marker may lie behind it. Raises StoreUnavailable."""
     with translated():
-        newest: Any = client.xrevrange(keys_of(stream_id).frames(stream_id), count=WITH_END)
+        newest: Any = client.xrevrange(layout_of(client).keys_of(stream_id).frames(stream_id), count=WITH_END)
     return next((frame for frame in known_frames(newest) if frame.jpeg is not None), None)
 
 
 def nearest_frame(client: redis.Redis, stream_id: str, at_ms: int) -> Frame | None:
     """The frame nearest to a time, of those that are still kept. Raises StoreUnavailable."""
-    key = keys_of(stream_id).frames(stream_id)
+    key = layout_of(client).keys_of(stream_id).frames(stream_id)
     with translated():
         before: Any = client.xrevrange(key, f"{at_ms}-0", count=WITH_END)
         after: Any = client.xrange(key, f"({at_ms}-0", count=WITH_END)

@@ -13,7 +13,7 @@ from shared.entries import EntryId, parse_scores
 from shared.events import Event
 from shared.life.event_desk import EventDesk, MarkedEvent
 from shared.store.client import replies_of, translated
-from shared.store.keys import keys_of
+from shared.store.layout.known import layout_of
 
 MAX_SCANNED = 20_000
 AROUND_MS = 10_000
@@ -104,16 +104,16 @@ class History:
         ended_ms = MAX_MS - AROUND_MS if event.ended_at_ms is None else event.ended_at_ms
         since, until = f"{max(0, event.started_at_ms - AROUND_MS)}-0", f"({ended_ms + AROUND_MS}-0"
         with translated():
-            key = keys_of(event.stream_id).scores(event.stream_id)
+            key = layout_of(self._client).keys_of(event.stream_id).scores(event.stream_id)
             entries: Any = self._client.xrange(key, since, until, count=MAX_AROUND)
         found = ((EntryId.parse(name).ms, parse_scores(fields).get(event.label)) for name, fields in entries)
         return [LabelScore(at_ms=at_ms, score=score) for at_ms, score in found if score is not None]
 
     def _scan(self, scans: Sequence[_Scan], query: EventQuery, chunk: int) -> int:
         """Looks at the next `chunk` entries of each stream, in one round trip; returns how many there were."""
-        pipeline = self._client.pipeline(transaction=False)
+        pipeline, layout = self._client.pipeline(transaction=False), layout_of(self._client)
         for scan in scans:
-            key, (at_ms, _) = keys_of(scan.stream_id).events(scan.stream_id), scan.reached
+            key, (at_ms, _) = layout.keys_of(scan.stream_id).events(scan.stream_id), scan.reached
             pipeline.zrevrangebyscore(key, at_ms, max(at_ms, query.since_ms), withscores=True)
             pipeline.zrevrangebyscore(key, f"({at_ms}", query.since_ms, start=0, num=chunk, withscores=True)
         replies = [[] if isinstance(reply, Exception) else reply for reply in replies_of(pipeline)]
@@ -138,8 +138,8 @@ class History:
     def _add_kept(self, scans: Sequence[_Scan], query: EventQuery) -> None:
         """What the query may give of the events that people keep, which lie apart."""
         by_id = {scan.stream_id: scan for scan in scans}
-        pipeline = self._client.pipeline(transaction=False)
-        for key in {keys_of(stream_id).kept for stream_id in by_id}:
+        pipeline, layout = self._client.pipeline(transaction=False), layout_of(self._client)
+        for key in {layout.keys_of(stream_id).kept for stream_id in by_id}:
             pipeline.hkeys(key)
         given: list[Place] = []
         for reply in replies_of(pipeline):

@@ -11,7 +11,9 @@ import redis
 
 from shared.records import parsed_spec
 from shared.store.client import replies_of, translated
-from shared.store.keys import PARTITIONS, PartitionKeys, keys_of
+from shared.store.keys import PartitionKeys
+from shared.store.layout.known import layout_of
+from shared.store.layout.partitioning import Partitioning
 from shared.streams import STREAM_ID_PATTERN, StreamSpec
 from shared.words.redaction import redact
 
@@ -58,7 +60,7 @@ class KnownStreams:
     def __init__(self, client: redis.Redis, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._clock = clock
-        self._parts = [NOTHING] * len(PARTITIONS)
+        self._parts: list[_Part] = []
 
     def ids(self) -> list[str]:
         """Every registered stream, also those that cannot be read, in the order of their ids."""
@@ -66,7 +68,7 @@ class KnownStreams:
 
     def specs(self) -> Iterator[tuple[PartitionKeys, Mapping[str, bytes]]]:
         """Each partition's specs as they are stored, by id; they are not to be changed."""
-        return zip(PARTITIONS, [part.specs for part in self._look()], strict=True)
+        return zip(layout_of(self._client).all, [part.specs for part in self._look()], strict=True)
 
     def all(self) -> dict[str, KnownStream]:
         """Those that can be read, by id."""
@@ -78,20 +80,21 @@ class KnownStreams:
         return list(dict.fromkeys(found for part in parts for name in wanted for found in part.by_group.get(name, ())))
 
     def _look(self) -> list[_Part]:
-        now = self._clock()
+        now, layout = self._clock(), layout_of(self._client)
         with translated():
-            counters: Any = self._client.mget([keys.changes for keys in PARTITIONS])
+            counters: Any = self._client.mget([keys.changes for keys in layout.all])
+        if not self._parts:
+            self._parts = [NOTHING] * layout.count
         parts = list(self._parts)
         outdated = [number for number, part in enumerate(parts) if not _stands(part, counters[number], now)]
         if not outdated:
             return parts
         pipeline = self._client.pipeline(transaction=False)
         for number in outdated:
-            pipeline.hgetall(PARTITIONS[number].streams)
+            pipeline.hgetall(layout.keys(number).streams)
         for number, stored in zip(outdated, replies_of(pipeline), strict=True):
-            parts[number] = self._parts[number] = _read(
-                PARTITIONS[number], parts[number], counters[number], now, stored
-            )
+            former, counter = parts[number], counters[number]
+            parts[number] = self._parts[number] = _read(layout, number, former, counter, now, stored)
         return parts
 
 
@@ -101,7 +104,8 @@ def _stands(part: _Part, counter: bytes | None, now: float) -> bool:
 
 
 def _read(
-    keys: PartitionKeys,
+    layout: Partitioning,
+    number: int,
     former: _Part,
     counter: bytes | None,
     now: float,
@@ -117,7 +121,7 @@ def _read(
             by_group[name].append(stream.id)
     named = {name.decode(errors="replace"): text for name, text in sorted(stored.items())}
     specs = {each: text for each, text in named.items() if re.fullmatch(STREAM_ID_PATTERN, each)}
-    own = {each: text for each, text in specs.items() if keys_of(each) == keys}
+    own = {each: text for each, text in specs.items() if layout.of(each) == number}
     return _Part(counter, now, entries, by_group, own)
 
 

@@ -22,14 +22,15 @@ from services.api.protocol.door import Door
 from shared.entries import EntryId
 from shared.errors import AfterimageError, StoreUnavailable
 from shared.store.client import translated
-from shared.store.keys import NUM_PARTITIONS, PARTITIONS
+from shared.store.keys import FIRST_COUNT
+from shared.store.layout.known import layout_of_async
 
 POLL_SECONDS = 0.1
 MAX_BACKOFF_SECONDS = 2.0
 PAGE_ENTRIES = 64
 NO_KEY = "no such key"
 JOIN_SECONDS = 2.0
-MAX_PENDING = 2 * NUM_PARTITIONS * PAGE_ENTRIES
+READS_PENDING = 2
 
 Answer = TypeVar("Answer")
 
@@ -56,12 +57,13 @@ class Listener:
         """what lies before the position and cannot be given"""
         self.closed = False
         self.is_new = position is None
+        self.most_pending = READS_PENDING * FIRST_COUNT * PAGE_ENTRIES
         self._pending: deque[FeedEntry] = deque()
         self._changed = asyncio.Event()
 
     def offer(self, entries: Sequence[FeedEntry]) -> bool:
         """Queues entries, or closes the listener where they do not fit; returns whether they did."""
-        if len(self._pending) + len(entries) > MAX_PENDING:
+        if len(self._pending) + len(entries) > self.most_pending:
             self.close()
             return False
         self._pending.extend(entries)
@@ -184,12 +186,14 @@ class LiveFeed:
         async with self._joining:
             if listener.start or listener.closed:
                 return
+            layout = await layout_of_async(self._client)
+            listener.most_pending = READS_PENDING * layout.count * PAGE_ENTRIES
             if not self._listeners:
                 self._position = await self._newest()
             if listener.is_new:
                 listener.position = self._position.copy()
             else:
-                listener.gap = put_right(listener.position, await self._extents())
+                listener.gap = put_right(listener.position, await self._extents(), layout)
             listener.start = self._position.copy()
             self._listeners.add(listener)
             self._somebody_listens.set()
@@ -211,43 +215,43 @@ class LiveFeed:
             backoff_seconds = min(2 * backoff_seconds, MAX_BACKOFF_SECONDS)
 
     async def _ask(self, position: Position) -> list[FeedEntry]:
-        pipeline = self._client.pipeline(transaction=False)
-        for keys in PARTITIONS:
+        pipeline, layout = self._client.pipeline(transaction=False), await layout_of_async(self._client)
+        for keys in layout.all:
             ms, number = position.of(keys.partition)
             pipeline.xrange(keys.feed, min=f"({ms}-{number}", count=PAGE_ENTRIES)
         with translated():
             replies = await pipeline.execute()
         found = [
             parse_entry(keys.partition, entry_id, fields)
-            for keys, reply in zip(PARTITIONS, replies, strict=True)
+            for keys, reply in zip(layout.all, replies, strict=True)
             for entry_id, fields in reply
         ]
         return sorted(found, key=lambda entry: entry.entry_id)
 
-    async def _extents(self) -> list[tuple[int, Extent]]:
+    async def _extents(self) -> dict[int, Extent]:
         """What is kept of each partition's feed."""
-        pipeline = self._client.pipeline(transaction=False)
-        for keys in PARTITIONS:
+        pipeline, layout = self._client.pipeline(transaction=False), await layout_of_async(self._client)
+        for keys in layout.all:
             pipeline.xinfo_stream(keys.feed)
         with translated():
             replies = await pipeline.execute(raise_on_error=False)
             for reply in replies:
                 if isinstance(reply, Exception) and NO_KEY not in str(reply):
                     raise reply
-        found = zip(PARTITIONS, replies, strict=True)
-        return [
-            (keys.partition, Extent() if isinstance(reply, Exception) else Extent.parse(reply)) for keys, reply in found
-        ]
+        return {
+            keys.partition: Extent() if isinstance(reply, Exception) else Extent.parse(reply)
+            for keys, reply in zip(layout.all, replies, strict=True)
+        }
 
     async def _newest(self) -> Position:
         """Where every partition's feed ends now."""
-        pipeline = self._client.pipeline(transaction=False)
-        for keys in PARTITIONS:
+        pipeline, layout = self._client.pipeline(transaction=False), await layout_of_async(self._client)
+        for keys in layout.all:
             pipeline.xrevrange(keys.feed, count=1)
         with translated():
             replies = await pipeline.execute()
-        ends = zip(PARTITIONS, replies, strict=True)
-        return Position({keys.partition: EntryId.parse(reply[0][0]) for keys, reply in ends if reply})
+        ends = zip(layout.all, replies, strict=True)
+        return Position({keys.partition: EntryId.parse(reply[0][0]) for keys, reply in ends if reply}, layout.moves)
 
 
 def _advance(position: Position, entries: Sequence[FeedEntry]) -> Iterator[FeedEntry]:

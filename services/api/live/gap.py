@@ -1,18 +1,22 @@
 """Where a position and the feed do not fit together: what lies between is told, and the position put right.
 
 A position can lie ahead of a feed, which was emptied or put back from an older backup: all that comes would count as
-seen. And it can lie behind the oldest entry that is kept: what came between is gone.
+seen. It can lie behind the oldest entry that is kept: what came between is gone. And it can be of before the store was
+repartitioned: what of today's feeds was seen is known roughly.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from services.api.live.position import Position
+from services.api.live.position import BEFORE_ALL, Position
 from shared.entries import MAX_NUMBER, EntryId
+from shared.store.layout.partitioning import Partitioning
 from shared.store.scripts import MAX_FEED_ENTRIES
 
 EMPTY: Final = EntryId(0, 0)
+SLACK_MS: Final = 5000
+"""All feeds are read side by side: who follows them has seen of each what is older than its newest entry by so much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +47,13 @@ class Gap:
     since_ms: int
 
 
-def put_right(position: Position, extents: Iterable[tuple[int, Extent]]) -> Gap | None:
+def put_right(position: Position, extents: Mapping[int, Extent], layout: Partitioning) -> Gap | None:
     """Moves the position to where the feed, by partition, goes on; tells what may be missing before, if anything."""
     gaps = []
-    for partition, extent in extents:
+    if position.moves != layout.moves:
+        gaps += _carried_over(position, extents)
+        position.moves = layout.moves
+    for partition, extent in extents.items():
         seen = position.of(partition)
         if seen > extent.newest:
             position.last[partition] = extent.newest
@@ -58,6 +65,14 @@ def put_right(position: Position, extents: Iterable[tuple[int, Extent]]) -> Gap 
         return None
     ahead = any(gap.reason == "ahead" for gap in gaps)
     return Gap("ahead" if ahead else "behind", min(gap.since_ms for gap in gaps))
+
+
+def _carried_over(position: Position, extents: Mapping[int, Extent]) -> list[Gap]:
+    """Puts a position of another layout to a little before its newest entry; who was still catching up is told so."""
+    told_ms = [entry.ms for entry in position.last.values()]
+    seen = EntryId(max(0, max(told_ms, default=0) - SLACK_MS))
+    position.last = {each: min(seen, extent.newest) for each, extent in extents.items() if seen > BEFORE_ALL}
+    return [Gap("behind", min(told_ms))] if told_ms else []
 
 
 def _before(entry: EntryId) -> EntryId:

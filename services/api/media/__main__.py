@@ -21,6 +21,7 @@ from shared.service.metrics_server import serve_metrics
 from shared.service.settings import read_settings
 from shared.service.tenancy import tenancy_of
 from shared.store.client import connect
+from shared.store.layout.known import partition_for_logs
 from shared.store.leases import worker_id
 from shared.waiting import Stopped, until_stored
 
@@ -33,12 +34,12 @@ def main() -> int:
     """Records the events of all streams until it is told to stop."""
     settings = read_settings(RecorderSettings)
     worker_name = worker_id()
-    configure_logging("recorder", settings.log_level, settings.log_format, worker_name)
+    client = connect(settings.redis_url.get_secret_value(), name="recorder", partitions=settings.partitions)
+    configure_logging("recorder", settings.log_level, settings.log_format, worker_name, partition_for_logs(client))
     stop = stop_on_signals()
     metrics = MediaMetrics()
     tenancy = tenancy_of(settings, "recorder", worker_name, metrics.leases)
     serve_metrics(metrics.registry, settings, lambda: tenancy.is_heard)
-    client = connect(settings.redis_url.get_secret_value())
     shelf, bench = Shelf(place_of(settings.events_dir, RECORDER_SECONDS)), CuttingBench()
     around = Around(settings.pre_seconds, settings.post_seconds)
     limits = Limits(settings.keep_media_seconds, settings.keep_media_mb * 1_000_000)

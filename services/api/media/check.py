@@ -16,7 +16,7 @@ from services.api.media.surroundings import Surroundings, told_event
 from shared.entries import EntryId
 from shared.errors import AfterimageError
 from shared.store.client import connect, replies_of
-from shared.store.keys import NUM_PARTITIONS, PARTITIONS, partition_of
+from shared.store.layout.known import layout_of
 from shared.store.leases import MAX_LEASE_SECONDS, LeaseBook, worker_id
 
 FILES_GONE: Final = "removed: its files are gone"
@@ -59,7 +59,8 @@ class MediaCheck:
 
     def _lying(self, partition: int) -> dict[str, Sizes]:
         """The files of all events of a partition."""
-        streams = [each for each in self._place.streams() if partition_of(each) == partition]
+        layout = layout_of(self._client)
+        streams = [each for each in self._place.streams() if layout.of(each) == partition]
         return {event_id: sizes for each in streams for event_id, sizes in self._place.files(each).items()}
 
     def _judge(self, page: LedgerPage, event_id: str, sizes: Sizes, *, is_there: bool) -> str | None:
@@ -108,7 +109,7 @@ class MediaCheck:
 
     def _listed(self, partition: int) -> set[str]:
         """All events of a partition's streams."""
-        keys = PARTITIONS[partition]
+        keys = layout_of(self._client).keys(partition)
         pipeline = self._client.pipeline(transaction=False)
         pipeline.hkeys(keys.streams)
         pipeline.hkeys(keys.kept)
@@ -135,10 +136,10 @@ def check_all(redis_url: str, where: str, *, mends: bool) -> list[Finding]:
     client = connect(redis_url)
     book, records = LeaseBook(client, "recorder", worker_id(), MAX_LEASE_SECONDS), MediaRecords(client)
     checker, surroundings = MediaCheck(client, place, mends=mends), Surroundings(client)
-    leases = book.take(range(NUM_PARTITIONS))
+    leases = book.take(range(book.num_partitions))
     found: list[Finding] = []
     try:
-        if len(leases) < NUM_PARTITIONS:
+        if len(leases) < book.num_partitions:
             raise RecorderRuns("a recorder runs, which checks what it takes over; stop it first")
         for lease in leases:
             book.renew(leases)

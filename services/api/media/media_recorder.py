@@ -21,7 +21,7 @@ from services.api.media.shelf import Shelf
 from services.api.media.surroundings import Surroundings, told_event
 from shared.errors import Fenced
 from shared.events import Event
-from shared.store.keys import partition_of
+from shared.store.layout.known import layout_of
 from shared.store.leases import Lease
 
 MAX_CUT_AT_ONCE: Final = 8
@@ -164,7 +164,7 @@ class MediaRecorder:
             log.warning("event %s: mended: %s", event_id, what)
 
     def _page_of(self, event_id: str) -> LedgerPage | None:
-        return self.ledger.pages.get(partition_of(stream_of(event_id)))
+        return self.ledger.pages.get(layout_of(self._client).of(stream_of(event_id)))
 
     def _follow(self, page: LedgerPage, event: Event) -> UnderWay:
         fps = self._surroundings.fps(event.stream_id)
@@ -282,8 +282,9 @@ class MediaRecorder:
     def _remove(self, event_ids: Iterable[str], reason: str) -> None:
         """Removes media; says so first, so that nothing is promised that is not there."""
         going: dict[int, list[str]] = {}
+        layout = layout_of(self._client)
         for event_id in event_ids:
-            going.setdefault(partition_of(stream_of(event_id)), []).append(event_id)
+            going.setdefault(layout.of(stream_of(event_id)), []).append(event_id)
         for partition, removed in going.items():
             page = self.ledger.pages[partition]
             for event_id in removed:

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.errors import Fenced
 from shared.store.client import replies_of, translated
-from shared.store.keys import MEDIA_BYTES, MEDIA_LIMIT, PARTITIONS, keys_of
+from shared.store.keys import MEDIA_BYTES, MEDIA_LIMIT
+from shared.store.layout.known import layout_of
 from shared.store.leases import OWNS, Lease
 from shared.store.scripts import WRONG, Script, lua
 
@@ -83,17 +84,17 @@ class MediaRecords:
 
     def get(self, event_ids: Iterable[str]) -> dict[str, MediaRecord]:
         """Those of the events that have one."""
-        wanted = list(event_ids)
+        wanted, layout = list(event_ids), layout_of(self._client)
         pipeline = self._client.pipeline(transaction=False)
         for event_id in wanted:
-            pipeline.hget(keys_of(stream_of(event_id)).media, event_id)
+            pipeline.hget(layout.keys_of(stream_of(event_id)).media, event_id)
         found = zip(wanted, map(parsed_record, replies_of(pipeline)), strict=True)
         return {event_id: record for event_id, record in found if record is not None}
 
     def of_partition(self, partition: int) -> dict[str, MediaRecord]:
         """All of a partition; what cannot be read, or is no event's, is left out."""
         with translated():
-            stored: Any = self._client.hgetall(PARTITIONS[partition].media)
+            stored: Any = self._client.hgetall(layout_of(self._client).keys(partition).media)
         parsed = {name.decode(errors="replace"): parsed_record(text) for name, text in stored.items()}
         known = {event_id: record for event_id, record in parsed.items() if record is not None}
         return {event_id: record for event_id, record in known.items() if event_id.rpartition(".")[2].isdecimal()}
@@ -109,7 +110,7 @@ class MediaRecords:
 
         A hold is only lifted where nothing lies in the feed after `heard`: an opening there would lose it.
         """
-        keys = PARTITIONS[lease.partition]
+        keys = layout_of(self._client).keys(lease.partition)
         arguments: list[Any] = [str(lease), HELD_SECONDS * 1000, heard, len(records or {})]
         for event_id, record in (records or {}).items():
             arguments += [event_id, record.model_dump_json(exclude_defaults=True) if record else ""]
@@ -124,7 +125,7 @@ class MediaRecords:
     def held(self, partition: int) -> set[str]:
         """The streams whose frames are held."""
         with translated():
-            names: Any = self._client.hkeys(PARTITIONS[partition].held)
+            names: Any = self._client.hkeys(layout_of(self._client).keys(partition).held)
         return {name.decode(errors="replace") for name in names} - {""}
 
 

@@ -13,7 +13,8 @@ from services.api.metrics.servers import memory_by_node
 from shared.errors import StoreUnavailable
 from shared.service.stream_series import OTHERS, StreamSeries
 from shared.store.client import replies_of, translated
-from shared.store.keys import Role, keys_of
+from shared.store.keys import Role
+from shared.store.layout.known import layout_of
 from shared.store.leases import living_workers
 from shared.streams import StreamState
 
@@ -91,9 +92,9 @@ class QueueSizes:
             for number, each in enumerate(streams)
             if known.get(each.id, (None,))[0] != each.passage or number % TURNS == self._turn
         ]
-        pipeline = self._client.pipeline(transaction=False)
+        pipeline, layout = self._client.pipeline(transaction=False), layout_of(self._client)
         for each in asked:
-            pipeline.memory_usage(keys_of(each.id).frames(each.id))
+            pipeline.memory_usage(layout.keys_of(each.id).frames(each.id))
         replies = replies_of(pipeline) if asked else []
         news = {each.id: (each.passage, size or 0) for each, size in zip(asked, replies, strict=True)}
         self._known = {each.id: found for each in streams if (found := news.get(each.id) or known.get(each.id))}

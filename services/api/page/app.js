@@ -56,7 +56,7 @@ function Head({ name }) {
     </nav>
     <span class="who">${text("asRole", who.name, who.role)}</span>
     <button type="button" class="quiet" onClick=${turnTheme} title=${text("theme", text(wantedTheme.value))} aria-label=${text("theme", text(wantedTheme.value))}>◐</button>
-    ${who.csrf_token && html`<button type="button" class="quiet" onClick=${logOut}>${text("signOut")}</button>`}
+    ${who.csrf_token && html`<button type="button" class="quiet" data-leaves onClick=${logOut}>${text("signOut")}</button>`}
   </header>`;
 }
 

@@ -23,7 +23,8 @@ from services.api.schemas.service import (
     WorkerView,
 )
 from services.api.security.access import CallerOf
-from shared.store.keys import NEEDED, Role, partition_of
+from shared.store.keys import NEEDED, Role
+from shared.store.layout.known import layout_of
 from shared.store.leases import living_workers
 
 health = APIRouter(tags=["operations"])
@@ -67,7 +68,8 @@ def list_workers(
 
     A key for some groups is told of the streams that are there for it.
     """
-    seen = Counter(map(partition_of, context.known.in_groups(caller.groups))) if caller.groups else None
+    layout = layout_of(context.client)
+    seen = Counter(map(layout.of, context.known.in_groups(caller.groups))) if caller.groups else None
     num_streams = context.registry.counts() if seen is None else seen
     workers = [
         worker
@@ -76,6 +78,7 @@ def list_workers(
         for worker in living_workers(context.client, kind, context.lease_seconds)
     ]
     return WorkerList(
+        num_partitions=layout.count,
         items=[
             WorkerView(
                 id=worker.id,
@@ -85,7 +88,7 @@ def list_workers(
                 num_streams=sum(num_streams[partition] for partition in worker.partitions),
             )
             for worker in workers
-        ]
+        ],
     )
 
 

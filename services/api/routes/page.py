@@ -35,7 +35,7 @@ router = APIRouter(include_in_schema=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PageFile:
     """A file as it is sent."""
 
     content: bytes
@@ -47,17 +47,17 @@ class Part:
 
 
 @lru_cache(MAX_FILES)
-def part_of(path: Path, _changed_ns: int) -> Part:
+def part_of(path: Path, _changed_ns: int) -> PageFile:
     """The file at `path`, read anew when the time of its last change is another."""
     content = path.read_bytes()
     if path.suffix in SLIMMED and path.parent.name != "vendor":  # theirs stay as their hashes say
         content = LEFT_OUT.sub("", content.decode()).encode()
     packed = gzip.compress(content, mtime=0) if len(content) >= MIN_PACKED_BYTES else None
     media_type = guess_type(path.name)[0] or "text/plain"
-    return Part(content, packed, media_type, f'"{sha256(content).hexdigest()[:32]}"')
+    return PageFile(content, packed, media_type, f'"{sha256(content).hexdigest()[:32]}"')
 
 
-class Parts(StaticFiles):
+class PageFiles(StaticFiles):
     """Finds files as its parent does, and sends them as `part_of` has them."""
 
     def file_response(
@@ -73,7 +73,7 @@ class Parts(StaticFiles):
         return Response(part.packed, status_code, headers | {"Content-Encoding": "gzip"}, part.media_type)
 
 
-FILES: Final = Parts(directory=OWN)
+FILES: Final = PageFiles(directory=OWN)
 
 
 @router.get("/")

@@ -1,6 +1,7 @@
 """Streams: try, register, replace, list, show, change, pause, remove."""
 
 import logging
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Annotated
 
@@ -10,10 +11,18 @@ from services.api.context import ApiContext, Context
 from services.api.kept.selection import SelectionOf
 from services.api.openapi.docs import errors, with_headers
 from services.api.protocol.paging import cursor_of, parts_of
-from services.api.protocol.parameters import Cursor, StreamIdPath
+from services.api.protocol.parameters import Cursor, StreamIdPath, TextQuery
 from services.api.protocol.preconditions import Preconditions, SeenOf, SeenOrNewOf, etag_of
 from services.api.schemas.probes import ProbeCreate, ProbeView
-from services.api.schemas.streams import StreamChange, StreamCreate, StreamPage, StreamPut, StreamView
+from services.api.schemas.streams import (
+    GroupList,
+    GroupView,
+    StreamChange,
+    StreamCreate,
+    StreamPage,
+    StreamPut,
+    StreamView,
+)
 from services.api.security.access import CallerOf
 from services.api.security.audit import Changes, ChangesOf
 from services.api.security.sight import check_groups
@@ -32,6 +41,7 @@ StatesQuery = Annotated[
 log = logging.getLogger(__name__)
 
 router = APIRouter(prefix="/v1/streams", tags=["streams"])
+groups = APIRouter(prefix="/v1/groups", tags=["streams"])
 
 
 @router.post("/probe", responses=errors(400, 413, 429, 503))
@@ -80,6 +90,18 @@ def list_streams(
         items=[StreamView.of(record) for record in context.registry.records(page)],
         next=cursor_of(page[-1]) if len(following) > limit else None,
     )
+
+
+@groups.get("", responses=errors(503))
+def list_groups(
+    context: Context, caller: CallerOf, text: TextQuery = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+) -> GroupList:
+    """The groups of the streams that the caller sees, the first of them by name."""
+    known = context.known.all()
+    ids = context.known.in_groups(caller.groups) if caller.groups else known
+    counts = Counter(name for stream_id in ids if stream_id in known for name in known[stream_id].groups)
+    names = sorted(name for name in counts if text is None or text.casefold() in name.casefold())
+    return GroupList(items=[GroupView(name=name, num_streams=counts[name]) for name in names[:limit]])
 
 
 @router.get("/{stream_id}", responses=with_headers(200, ETAG) | errors(404, 503))

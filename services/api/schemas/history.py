@@ -28,7 +28,7 @@ class EventView(Event):
     @classmethod
     def of(cls, marked: MarkedEvent, media: MediaRecord | None) -> "EventView":
         """The event as the api shows it."""
-        return cls(**dict(marked.event), **dict(marked.marks), media=media)
+        return cls.model_validate({**dict(marked.event), **dict(marked.marks), "media": media})
 
 
 class ReviewedEvent(EventView):

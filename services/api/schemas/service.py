@@ -75,15 +75,16 @@ class WorkerView(BaseModel):
     id: str
     role: Role
     silent_seconds: float = Field(description="since its last heartbeat")
-    partitions: list[int] = Field(description="of the 32 that streams are spread over, those that it owns")
+    partitions: list[int] = Field(description="of those that streams are spread over, the ones that it owns")
     num_streams: int = Field(description="registered in these partitions")
 
 
 class WorkerList(BaseModel):
     """The living workers, by role and id."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [examples.WORKER]}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"num_partitions": 32, "items": [examples.WORKER]}]})
 
+    num_partitions: int = Field(description="that streams are spread over, numbered from 0")
     items: list[WorkerView]
 
 

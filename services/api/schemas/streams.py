@@ -17,6 +17,7 @@ from shared.words.redaction import redact, shown_source
 
 END_MARKER = "-1"
 OF_SOURCE = ("codec", "width", "height", "source_fps", "duration_seconds")
+OF_SPEC = StreamSpec.model_fields.keys() - {"name", "source", "generation", "model_asks", "forgets", "revision"}
 
 
 @dataclass(frozen=True)
@@ -219,7 +220,7 @@ class StreamView(BaseModel):
         spec, status = record.spec, record.status
         state, reason = standing_of(record)
         return cls(
-            **spec.model_dump(exclude={"name", "source", "generation", "model_asks", "forgets", "revision"}),
+            **spec.model_dump(include=OF_SPEC),
             **status.model_dump(include={"epoch", "last_frame_at_ms", "next_attempt_at_ms", *OF_SOURCE}),
             name=redact(spec.name),
             source=shown_source(spec.source),
@@ -257,3 +258,18 @@ class StreamPage(BaseModel):
 
     items: list[StreamView]
     next: str | None = Field(description="cursor of the next page; null on the last")
+
+
+class GroupView(BaseModel):
+    """A group, and how many streams are in it."""
+
+    name: str
+    num_streams: int
+
+
+class GroupList(BaseModel):
+    """Groups by name."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [{"name": "north", "num_streams": 12}]}]})
+
+    items: list[GroupView]

@@ -131,7 +131,8 @@ class TargetCreated(TargetView):
 def _seen(target: Target, *, is_locked_for_delivery: bool = False) -> dict[str, Any]:
     locked = LOCKED_FOR_DELIVERY if is_locked_for_delivery else None
     reason = LOCKED_TARGET if target.is_locked else target.gone or locked
-    return {**target.model_dump(exclude={"secret", "url", "gone"}), "url": _shown(target), "reason": reason}
+    seen = target.model_dump(include=Target.model_fields.keys() - {"secret", "url", "gone"})
+    return {**seen, "url": _shown(target), "reason": reason}
 
 
 def _shown(target: Target) -> str:

@@ -79,7 +79,7 @@ class Audit:
 def _fields(model: BaseModel | None) -> dict[str, Any]:
     if model is None:
         return {}
-    fields = model.model_dump(mode="json")
+    fields = model.model_dump(mode="json", include=set(type(model).model_fields))  # what is not known may be secret
     return fields | {"source": shown_source(model.source)} if isinstance(model, StreamSpec) else fields
 
 

@@ -20,7 +20,8 @@ from shared.clock import now_ms
 from shared.errors import StoreUnavailable
 from shared.records import parsed_spec
 from shared.store.client import translated
-from shared.store.keys import ACCESS_KEYS, ACCESS_USED, keys_of
+from shared.store.keys import ACCESS_KEYS, ACCESS_USED
+from shared.store.layout.known import layout_of_async
 from shared.streams import StreamSpec
 
 log = logging.getLogger(__name__)
@@ -97,8 +98,9 @@ class Doorkeeper:
 
     async def groups_of(self, stream_id: str) -> tuple[str, ...] | None:
         """A stream's groups, none of one that cannot be read; None where there is no such stream."""
+        layout = await layout_of_async(self._client)
         with translated():
-            stored: Any = await self._client.hget(keys_of(stream_id).streams, stream_id)
+            stored: Any = await self._client.hget(layout.keys_of(stream_id).streams, stream_id)
         if stored is None:
             return None
         spec = parsed_spec(stream_id, stored)

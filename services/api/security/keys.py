@@ -13,9 +13,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from shared.streams import Group
+from shared.words.versions import VersionedRecord
 
 PREFIX: Final = "afi_"
 PATTERN: Final = re.compile(r"(afi_([0-9a-f]{16})_[0-9a-f]{64})_([0-9a-f]{8})")
@@ -61,10 +62,8 @@ class ApiKey:
         return f"{self.id}:{self.digest}"
 
 
-class KeyRecord(BaseModel):
+class KeyRecord(VersionedRecord):
     """What is stored of a key."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
 
     id: KeyId
     name: str
@@ -92,10 +91,8 @@ class KeyRecord(BaseModel):
         return "expired" if self.expires_at_ms is not None and self.expires_at_ms <= now_ms else None
 
 
-class Session(BaseModel):
+class Session(VersionedRecord):
     """What is stored of a browser's session."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
 
     key_id: str
     csrf: str

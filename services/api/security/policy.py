@@ -28,6 +28,7 @@ FOR_GROUPS: Final = frozenset(
         ("GET", "/v1/streams"),
         ("POST", "/v1/streams"),
         ("POST", "/v1/streams/probe"),
+        ("GET", "/v1/groups"),
         ("GET", "/v1/events"),
         ("GET", "/v1/events/counts"),
         ("GET", "/v1/events/export"),

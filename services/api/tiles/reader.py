@@ -20,7 +20,7 @@ from shared.errors import AfterimageError, StoreUnavailable
 from shared.store.client import translated
 from shared.store.errors import raise_but_damage
 from shared.store.frame_queue import known_frames
-from shared.store.keys import keys_of
+from shared.store.layout.known import layout_of_async
 
 TICK_SECONDS: Final = 0.04
 PAUSE_SECONDS: Final = 1.0
@@ -129,9 +129,9 @@ class TileReader:
 
     async def _read(self, stream_ids: Sequence[str]) -> list[Tile]:
         """What is new of each; a key of another type than it should be is as good as none."""
-        pipeline = self._client.pipeline(transaction=False)
+        pipeline, layout = self._client.pipeline(transaction=False), await layout_of_async(self._client)
         for stream_id in stream_ids:
-            keys, seen = keys_of(stream_id), self._newest.get(stream_id)
+            keys, seen = layout.keys_of(stream_id), self._newest.get(stream_id)
             after = f"({seen.captured_at_ms}-0" if seen else "-"
             pipeline.xrevrange(keys.frames(stream_id), min=after, count=WITH_END)
             pipeline.xrevrange(keys.scores(stream_id), count=1)

@@ -1,6 +1,7 @@
 """Runs a model over batches: encode all frames at once, step the memory in time order. It only computes."""
 
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -51,11 +52,49 @@ def share_process(num_torch_threads: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Laps:
+    """When a batch's parts began and ended, in nanoseconds since 1970."""
+
+    began_ns: int
+    encoded_ns: int
+    stepped_ns: int
+
+
+class Stopwatch:
+    """Times a batch's parts: a CPU's by the clock, a GPU's by marks in its own queue, so that nobody waits for it."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._stream = torch.cuda.current_stream(device) if device.type == "cuda" else None
+        self._began_ns = self._encoded_ns = time.time_ns()
+        self._marks = [torch.cuda.Event(enable_timing=True) for _ in range(2)] if self._stream else []  # type: ignore[no-untyped-call]
+        self._mark(0)
+
+    def _mark(self, number: int) -> None:
+        if self._stream:
+            self._marks[number].record(self._stream)
+
+    def encoded(self) -> None:
+        """The first part is done, or will be when the device comes here."""
+        self._encoded_ns = time.time_ns()
+        self._mark(1)
+
+    def laps(self) -> Laps:
+        """The second part is done, and the device has been waited for."""
+        if self._marks:
+            self._encoded_ns = self._began_ns + round(1e6 * self._marks[0].elapsed_time(self._marks[1]))
+        return Laps(self._began_ns, self._encoded_ns, time.time_ns())
+
+
+@dataclass(frozen=True, slots=True)
 class Computed:
-    """A batch's results on the host: scores [B, labels] and the states of `rows` after it, [rows, state_size]."""
+    """A batch's results on the host: scores [B, labels] and the states of `rows` after it, [rows, state_size].
+
+    With `laps` where it was to be timed.
+    """
 
     scores: NDArray[np.float32]
     states: NDArray[np.float32]
+    laps: Laps | None = None
 
 
 class Runner:
@@ -96,16 +135,21 @@ class Runner:
         blocks: Sequence[Block],
         rows: Sequence[int],
         told: NDArray[np.float32] | None = None,
+        *,
+        is_timed: bool = False,
     ) -> Computed:
         """Scores the frames and moves the states on; images are B times [3, H, W] uint8 RGB.
 
         `told` [B, 17] is what `shared.entries.told` gives for each. Frames that no block covers get a score of 0.5.
         Where it raises, no state has moved.
         """
+        watch = Stopwatch(self._device) if is_timed else None
         batch = staged(blocks, rows, told, self._device)
         features = torch.empty(len(images), self._network.feature_size, device=self._device)
         for part in self._parts(len(images)):
             features[part] = self._encode(images[part], None if batch.told is None else batch.told[part])
+        if watch:
+            watch.encoded()
         logits, moved = self._step(features, batch.blocks)
         num_scores, num_states = logits.numel(), len(rows) * self.manifest.state_size
         results = torch.empty(num_scores + num_states, device=self._device)
@@ -120,7 +164,8 @@ class Runner:
             host.copy_(results, non_blocking=True)
             torch.cuda.current_stream(self._device).synchronize()
         whole = host.numpy()
-        return Computed(whole[:num_scores].reshape(scores.shape), whole[num_scores:].reshape(states.shape))
+        found = whole[:num_scores].reshape(scores.shape), whole[num_scores:].reshape(states.shape)
+        return Computed(*found, watch.laps() if watch else None)
 
     def buckets_for(self, num_streams: int) -> list[int]:
         """The numbers of streams to try out, where as many may have a frame in one batch."""

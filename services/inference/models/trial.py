@@ -25,6 +25,8 @@ class ToScore:
     rows: Sequence[int]
     times: Sequence[Elapsed]
     told: NDArray[np.float32]
+    is_timed: bool = False
+    """whether it is to be known what the parts of the model take"""
 
     def only(self, frames: Sequence[int]) -> Self:
         """Some of them."""
@@ -92,7 +94,8 @@ class _Trial:
         """What comes of it; where that is too little memory, later batches are half as large."""
         part = self._seen if len(frames) == len(self._seen.rows) else self._seen.only(frames)
         try:
-            return self._runner.run(part.images, arrange(part.rows, part.times), rows, part.told)
+            blocks = arrange(part.rows, part.times)
+            return self._runner.run(part.images, blocks, rows, part.told, is_timed=part.is_timed)
         except torch.AcceleratorError:
             raise
         except Exception as err:  # noqa: BLE001  whatever a model does with some stream's frames, others go on

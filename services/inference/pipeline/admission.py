@@ -18,8 +18,9 @@ from shared.manifest import OFFLINE, Manifest
 from shared.store.client import translated
 from shared.store.commit import what_was_left
 from shared.store.errors import Damaged
-from shared.store.keys import keys_of
+from shared.store.layout.known import layout_of
 from shared.streams import FIRST_CURSOR, Progress
+from shared.words.versions import LaterVersion
 
 MODEL_CHANGED: Final[CloseReason] = "model_changed"
 STATE_LOST: Final[CloseReason] = "state_lost"
@@ -78,11 +79,17 @@ def admit(
         try:
             progress = None if text is None else Progress.parse(text)
         except ValueError:
-            damaged.note(stream.id, f"{keys_of(stream.id).progress} cannot be read")
+            damaged.note(stream.id, f"{layout_of(client).keys_of(stream.id).progress} cannot be read")
+            continue
+        try:
+            opening = progress and _opening(stream, progress, state, memory, metrics)
+        except LaterVersion as err:
+            damaged.note(stream.id, f"its memory cannot be read by this version: it is {err}")
             continue
         damaged.forget(stream.id)
-        if progress:
-            openings.append(_with_left_open(client, _opening(stream, progress, state, memory, metrics)))
+        if opening:
+            metrics.add_stream(stream.id, stream.runner.manifest.labels)
+            openings.append(_with_left_open(client, opening))
     return openings
 
 
@@ -139,7 +146,7 @@ def _with_left_open(client: redis.Redis, opening: Opening) -> Opening:
         return opening
     stream_id = opening.stream.id
     with translated():
-        stored: Any = client.hget(keys_of(stream_id).open, stream_id)
+        stored: Any = client.hget(layout_of(client).keys_of(stream_id).open, stream_id)
     passed_ms = EntryId.parse(opening.progress.cursor).ms
     tracked = {(label, track.started_at_ms) for label, track in opening.tracking.tracks.items()}
     left_open = [

@@ -10,7 +10,7 @@ import redis
 from services.inference.pipeline.messages import Stream
 from services.inference.pipeline.places import Place
 from shared.store.client import replies_of
-from shared.store.keys import keys_of
+from shared.store.layout.known import layout_of
 from shared.store.registry import PartitionCounters
 
 AWAY_SECONDS: Final = 1.0
@@ -68,14 +68,14 @@ class Arrivals:
 
     def _woken(self) -> set[str]:
         """Those that are away, in partitions that moved, and of which something was published."""
-        asked = [places for partition in self._moved if (places := self._places[partition])]
-        pipeline = self._client.pipeline(transaction=False)
-        for places in asked:
-            pipeline.hgetall(keys_of(next(iter(places))).published)
+        asked = sorted(self._moved)
+        pipeline, layout = self._client.pipeline(transaction=False), layout_of(self._client)
+        for partition in asked:
+            pipeline.hgetall(layout.keys(partition).published)
         woken: set[str] = set()
-        for places, reply in zip(asked, replies_of(pipeline) if asked else (), strict=True):
+        for partition, reply in zip(asked, replies_of(pipeline), strict=True):
             counts: Any = {} if isinstance(reply, Exception) else reply
-            for stream_id in [each for each, place in places.items() if place.is_away]:
+            for stream_id in [each for each, place in self._places[partition].items() if place.is_away]:
                 count = counts.get(stream_id.encode())
                 if count != self._published.get(stream_id, UNKNOWN):
                     self._published[stream_id] = count

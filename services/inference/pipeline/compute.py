@@ -13,6 +13,7 @@ from services.inference.metrics import InferenceMetrics
 from services.inference.models.runner import Computed, Runner
 from services.inference.models.steps import Elapsed, elapsed
 from services.inference.models.trial import ToScore, attempt, words_of
+from services.inference.pipeline.batch_trace import BatchTrace, stage_of
 from services.inference.pipeline.messages import (
     Batch,
     Change,
@@ -34,6 +35,7 @@ from shared.errors import FrameUnreadable
 from shared.events import CloseReason
 from shared.store.frame_queue import MAX_QUEUE_BYTES
 from shared.streams import StreamSpec
+from shared.tracing.spans import Tracer, under_way
 
 Picture = NDArray[np.uint8]
 
@@ -151,8 +153,9 @@ class Recollection:
 class Compute:
     """Runs batches; owns what the memories hold. Used by one thread."""
 
-    def __init__(self, metrics: InferenceMetrics, often: Checkpoints) -> None:
+    def __init__(self, metrics: InferenceMetrics, often: Checkpoints, tracer: Tracer | None = None) -> None:
         self._metrics = metrics
+        self._tracer = tracer
         self._often = often
         self._known: dict[Stream, Recollection] = {}
 
@@ -188,12 +191,21 @@ class Compute:
 
     def _run(self, batch: Batch) -> Iterator[ToRecord]:
         items = [item for item in batch.items if not self._known[item.stream].is_refused]
-        with self._metrics.stage_seconds.labels("decode").time():
+        trace = self._traced(batch.runner, items) if self._tracer else None
+        with stage_of(trace, "decode"), self._metrics.stage_seconds.labels("decode").time():
             pictures = [self._picture(item) for item in items]
         with self._metrics.stage_seconds.labels("model").time():
-            results, refused = self._scored(batch.runner, items, pictures)
-        yield Results(results)
+            results, refused = self._scored(batch.runner, items, pictures, trace)
+        yield Results(results, trace)
         yield from refused
+
+    def _traced(self, runner: Runner, items: Sequence[Item]) -> BatchTrace | None:
+        """The spans of a batch, where a frame in it is traced, and new."""
+        traced = [item.frame.traceparent for item in items if item.frame.traceparent and not item.is_replay]
+        if not (self._tracer and traced):
+            return None
+        num_streams, model = len({item.stream for item in items}), runner.manifest.reference
+        return BatchTrace.of(self._tracer, traced, {"frames": len(items), "streams": num_streams, "model": model})
 
     def _picture(self, item: Item) -> Picture | None:
         """What the item shows; a picture that does not decode is counted, and the first of several is told."""
@@ -213,7 +225,7 @@ class Compute:
         return picture
 
     def _scored(
-        self, runner: Runner, items: Sequence[Item], pictures: Sequence[Picture | None]
+        self, runner: Runner, items: Sequence[Item], pictures: Sequence[Picture | None], trace: BatchTrace | None
     ) -> tuple[list[StreamResult], list[Refused]]:
         """What is to be recorded, and the streams that the model fails on: of these, nothing is."""
         memories = {item.stream: self._known[item.stream] for item in items}
@@ -227,8 +239,12 @@ class Compute:
             [memories[item.stream].row for item, _ in seen],
             [passed for _, passed in seen],
             np.fromiter(facts, np.float32, len(seen) * NUM_TOLD).reshape(-1, NUM_TOLD),
+            is_timed=trace is not None,
         )
-        outcome = attempt(runner, frames, [known.row for known in due.values()])
+        with under_way(trace.traceparent if trace else None):
+            outcome = attempt(runner, frames, [known.row for known in due.values()])
+        if trace:
+            trace.computed(outcome.computed.laps)
         refused = list(self._refused(memories, outcome.faults)) if outcome.faults else []
         pairs_due = zip(due.items(), outcome.computed.states, strict=True)
         checkpoints = {stream: known.saved(state) for (stream, known), state in pairs_due}

@@ -20,13 +20,14 @@ from services.inference.settings import LIVE_SHARE, InferenceSettings
 from shared.entries import EntryId, Frame
 from shared.service.tenancy import Tenancy
 from shared.store.frame_queue import read_frames
-from shared.store.keys import partition_of
+from shared.store.layout.known import layout_of
 from shared.store.leases import Lease
 from shared.store.registry import Registry, RegistryListing
 from shared.streams import InferenceStatus, StreamSpec
 
 REFRESH_SECONDS = 0.5
 MAX_FRAMES_READ = 1024
+LATER_FRAMES = "its frames cannot be read by this version: they are of a later one"
 
 
 class Intake:
@@ -59,8 +60,7 @@ class Intake:
         """Streams that are not all that the user wants, or may not be."""
         self._unread: set[str] = set()
         """Open streams in whose queues something may lie that was not read."""
-        self._counted: set[str] = set()
-        self._resting: set[str] = set()
+        self._counted, self._resting = set[str](), set[str]()
         """Streams that are counted, and those that were until they were over."""
         self._damaged = DamagedStreams()
         self._news: list[ToCompute] = []
@@ -77,9 +77,7 @@ class Intake:
         version = self._tenancy.version
         if time.monotonic() >= self._refresh_at or version != self._version:
             self._held = self._tenancy.held()
-            if version != self._version:
-                self._let_go()
-            self._refresh()
+            self._refresh(moved=version != self._version)
             self._refresh_at, self._version = time.monotonic() + REFRESH_SECONDS, version
         self._hand_back()
         if self._open:
@@ -160,12 +158,18 @@ class Intake:
         num_active = len(ready) if lane.active is None else max(1, len(ready.keys() & lane.active))
         share = max(1, min(lane.batcher.room // num_active, MAX_FRAMES_READ // len(ready)))
         found = read_frames(self._client, ready, max_per_stream=share)
+        for stream_id in [stream_id for stream_id, frames in found.items() if not frames]:
+            del found[stream_id]
+            self._close(self._open[stream_id].stream)
+            self._damaged.note(stream_id, LATER_FRAMES)
         self._unread -= {stream_id for stream_id in ready if len(found.get(stream_id, ())) < share}
         lane.active = set(found) or None
         return found
 
-    def _refresh(self) -> None:
+    def _refresh(self, *, moved: bool) -> None:
         self._unsettled |= self._listing.look(self._held)
+        if moved:
+            self._let_go()
         specs = self._listing.specs
         for stream_id in self._unsettled & self._open.keys():
             self._update(self._open[stream_id], specs.get(stream_id))
@@ -231,12 +235,12 @@ class Intake:
 
     def _rest(self) -> None:
         """Lets the series go of streams that are over."""
-        open_ones = [place for each in self._counted if (place := self._open.get(each))]
-        for stream_id in [place.stream.id for place in open_ones if place.is_away and place.is_over]:
+        places = [place for each in self._counted if (place := self._open.get(each))]
+        over = {place.stream.id for place in places if place.is_away and place.is_over}
+        for stream_id in over:
             self._metrics.rest(stream_id)
-            self._counted.discard(stream_id)
-            self._resting.add(stream_id)
-        self._resting.difference_update(self._metrics.sweep())
+        self._counted -= over
+        self._resting = (self._resting | over) - set(self._metrics.sweep())
 
     def _hand_back(self) -> None:
         """Frees the partitions that fall to other workers, once what was read of them is committed."""
@@ -246,8 +250,9 @@ class Intake:
             self._tenancy.give_back([lease for lease in leaving.values() if lease not in busy])
 
     def _admit(self, specs: list[StreamSpec]) -> None:
+        layout = layout_of(self._client)
         wanted = [
-            Stream(spec, self._held[partition_of(spec.id)], runner)
+            Stream(spec, self._held[layout.of(spec.id)], runner)
             for spec in specs
             if not self._damaged.rests(spec.id) and (runner := self._choices.runner_for(spec))
         ]
@@ -281,14 +286,14 @@ class Intake:
         """Stores which model each stream runs on, and why not on the one it asks for, whenever that changes."""
         for stream_id in gone:
             self._told.pop(stream_id, None)
-        said = []
+        said, layout = [], layout_of(self._client)
         for spec in specs:
             place = self._open.get(spec.id)
             model = place.stream.runner.manifest.reference if place else None
             reason = self._damaged.damage(spec.id) or self._choices.problem(spec.id)
             status = InferenceStatus(model=model, reason=reason)
             if status != InferenceStatus() and self._told.get(spec.id) != (spec.generation, status):
-                said.append((spec, status, self._held[partition_of(spec.id)]))
+                said.append((spec, status, self._held[layout.of(spec.id)]))
         unsaid = self._registry.set_inference(said)
         self._told |= {spec.id: (spec.generation, status) for spec, status, _ in said if spec.id not in unsaid}
         for stream_id, damage in unsaid.items():

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from services.inference.models.images import Pending
 from services.inference.models.runner import Runner
+from services.inference.pipeline.batch_trace import BatchTrace
 from shared.entries import Frame
 from shared.events import CloseReason, Event
 from shared.life.tracker import TrackerState
@@ -135,9 +136,10 @@ class StreamResult:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """A batch, computed."""
+    """A batch, computed; its spans go along, where it is traced."""
 
     streams: Sequence[StreamResult]
+    trace: BatchTrace | None = None
 
 
 @dataclass(frozen=True, slots=True)

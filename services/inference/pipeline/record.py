@@ -5,9 +5,11 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Final, Protocol
+from typing import Protocol
 
+from services.inference.latency import Lateness
 from services.inference.metrics import InferenceMetrics
+from services.inference.pipeline.batch_trace import BatchTrace, stage_of
 from services.inference.pipeline.messages import (
     Answer,
     Change,
@@ -23,16 +25,14 @@ from services.inference.pipeline.messages import (
     ToRecord,
 )
 from services.inference.pipeline.saved_state import SavedMemory, SavedTracks
-from shared.clock import ClockSteps, now_ms, steady_ms, wall_offset_ms
+from shared.clock import now_ms, steady_ms, wall_offset_ms
 from shared.events import CloseReason, Event, event_id
 from shared.life.tracker import Tracker, TrackerState, Transition
 from shared.store.commit import CommitOutcome, Committer, StreamCommit, StreamOutcome
 from shared.store.errors import Damaged
 from shared.store.leases import Lease
 from shared.streams import Progress, StreamSpec
-
-REMEMBERED_MS: Final = 120_000
-"""A frame of a live stream waits no longer: its queue is full by then."""
+from shared.tracing.spans import trace_id_of
 
 Outcomes = dict[str, StreamOutcome]
 
@@ -62,12 +62,12 @@ class Course:
         """Whether there is anything to store of a part of a batch."""
         return bool(result.entries or result.memory or (result.closed and self._tracker.state.tracks))
 
-    def go_on(self, result: StreamResult) -> StreamCommit:
+    def go_on(self, result: StreamResult, trace: BatchTrace | None) -> StreamCommit:
         """What a part of a batch adds; from here on the tracker has seen it."""
         transitions = self._closed(result.closed) if result.closed else []
         expected = self._progress
         if result.entries:
-            transitions += self._pass(result.entries)
+            transitions += self._pass(result.entries, trace)
         memory = self._checkpoint(result.memory) if result.memory else b""
         return StreamCommit(
             stream_id=self._stream.id,
@@ -79,6 +79,7 @@ class Course:
             scores=[(entry.frame.entry_id, entry.scores) for entry in result.entries if entry.scores is not None],
             transitions=transitions,
             memory=memory,
+            traceparents=trace.opened_of(self._stream.id) if trace else {},
         )
 
     def _changed_state(self) -> bytes:
@@ -96,7 +97,7 @@ class Course:
         saved = SavedMemory(self._manifest.reference, passed.cursor, passed.frames_processed, memory, forgets)
         return saved.to_bytes()
 
-    def _pass(self, entries: Sequence[Scored]) -> list[tuple[str, Event]]:
+    def _pass(self, entries: Sequence[Scored], trace: BatchTrace | None) -> list[tuple[str, Event]]:
         """Moves the progress past entries; returns what opened or closed by them.
 
         A hole in the frames' numbers is noted for the next event. They go back where somebody took the counter of
@@ -111,7 +112,10 @@ class Course:
                 self._tracker.note_missed(missed)
             sequence = frame.sequence
             processed += is_frame
-            transitions += [(each.kind, self._event(each)) for each in self._tracked(entry)]
+            found = [(each.kind, self._event(each)) for each in self._tracked(entry)]
+            if trace and found:
+                trace.note(frame, found)
+            transitions += found
         self._progress = Progress(generation, entries[-1].frame.entry_id, sequence, processed, checkpoint)
         return transitions
 
@@ -154,35 +158,6 @@ class Course:
         )
 
 
-class Lateness:
-    """How late a frame is committed, though the clock that it was dated by was set meanwhile: pure policy.
-
-    Looks at this host's clock from time to time, and remembers for two minutes that it was set.
-
-    What was dated meanwhile was dated before that or after. Of both readings of a date the later one is meant, unless
-    it lies in the future.
-    """
-
-    def __init__(self) -> None:
-        self._steps = ClockSteps()
-        self._step_ms = 0.0
-        self._stepped_ms = 0.0
-
-    def look(self, offset_ms: float, steady_ms: float) -> None:
-        """The clock is `offset_ms` ahead of the steady one now."""
-        if step_ms := self._steps.step_ms(offset_ms, steady_ms):
-            self._step_ms, self._stepped_ms = step_ms, steady_ms
-        elif steady_ms - self._stepped_ms > REMEMBERED_MS:
-            self._step_ms = 0.0
-
-    def seconds(self, due_at_ms: int, now_ms: int) -> float:
-        """From when a frame was due until now; 0 where it was dated by the clock of another host that is ahead."""
-        late_ms = now_ms - due_at_ms
-        if not self._step_ms:
-            return max(0, late_ms) / 1000
-        return min((each for each in (late_ms, late_ms - self._step_ms) if each >= 0), default=0.0) / 1000
-
-
 class Repeating(Protocol):
     """How often a commit is sent: until Redis lets it through."""
 
@@ -212,8 +187,10 @@ class Recorder:
     def take(self, message: ToRecord) -> None:
         """Does what a message asks for."""
         match message:
-            case Results(streams):
-                self._commit([result for result in streams if self._is_moved_by(result)])
+            case Results(streams, trace):
+                stored = self._commit([result for result in streams if self._is_moved_by(result)], trace)
+                if trace:
+                    trace.end(stored)
             case Opening(stream):
                 self._courses[stream] = Course(message)
             case Change(stream, spec):
@@ -230,11 +207,12 @@ class Recorder:
         course = self._courses.get(result.stream)
         return course is not None and course.is_moved_by(result)
 
-    def _commit(self, results: Sequence[StreamResult]) -> None:
+    def _commit(self, results: Sequence[StreamResult], trace: BatchTrace | None) -> set[str]:
+        """The streams of which it is stored."""
         if not results:
-            return
-        commits = [self._courses[result.stream].go_on(result) for result in results]
-        with self._metrics.stage_seconds.labels("commit").time():
+            return set()
+        commits = [self._courses[result.stream].go_on(result, trace) for result in results]
+        with stage_of(trace, "commit"), self._metrics.stage_seconds.labels("commit").time():
             outcomes = self._until_stored("commit", partial(self._committer.commit, commits))
         at_ms = now_ms()
         self._lateness.look(wall_offset_ms(), steady_ms())
@@ -244,14 +222,23 @@ class Recorder:
             if outcome is CommitOutcome.COMMITTED:
                 self._count(result, commit, at_ms)
                 late[result.stream.spec.pace] += self._late_seconds(result, at_ms)
+                if trace:
+                    self._note_traced(result, at_ms)
             else:
                 self._refused(result.stream, outcome)
         for pace, seconds in late.items():
             self._metrics.latency.note(pace, seconds)
+        return {stream_id for stream_id, outcome in outcomes.items() if outcome is CommitOutcome.COMMITTED}
 
     def _late_seconds(self, result: StreamResult, at_ms: int) -> list[float]:
         late = self._lateness.seconds
         return [late(entry.frame.due_at_ms, at_ms) for entry in result.entries if entry.frame.jpeg is not None]
+
+    def _note_traced(self, result: StreamResult, at_ms: int) -> None:
+        for frame in (entry.frame for entry in result.entries):
+            if frame.traceparent:
+                seconds = self._lateness.seconds(frame.due_at_ms, at_ms)
+                self._metrics.latency.note_traced(result.stream.spec.pace, seconds, trace_id_of(frame.traceparent))
 
     def _refused(self, stream: Stream, outcome: StreamOutcome) -> None:
         del self._courses[stream]

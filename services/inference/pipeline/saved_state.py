@@ -1,11 +1,12 @@
 """What is stored of a stream so that any worker can go on with the next frame.
 
-The tracks are stored by each commit that changes them. The memory is large, so it is a checkpoint, stored now and then
-with the cursor that it belongs to; who takes over has the frames since go through the network once more.
+The tracks are stored by each commit that changes them, whole: what a later version told in a field more ends with that.
+The memory is large, so it is a checkpoint, stored now and then with the cursor that it belongs to; who takes over has
+the frames since go through the network once more.
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self, get_type_hints
 
@@ -14,18 +15,17 @@ from numpy.typing import NDArray
 
 from services.inference.pipeline.messages import Remembered
 from shared.life.tracker import Track, TrackerState
+from shared.words.versions import check_version
 
 VERSION: Final = 2
 KINDS: Final = get_type_hints(Track)
 DEFAULTS: Final[Mapping[str, Any]] = Track._field_defaults
 NO_DEFAULT: Final = object()
 ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
-TRACKS_FIELDS: Final = ("version", "model", "tracks", "frames_missed", "memory_reset")
-MEMORY_FIELDS: Final = ("version", "model", "cursor", "frames_processed", "at_ms", "reset_after_seconds", "forgets")
 
 
 class StateUnreadable(Exception):
-    """The stored bytes are of an unknown version, have unknown fields or are damaged; the message is a short reason."""
+    """The stored bytes are of a version that is not known any more, or damaged; the message is a short reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,8 @@ class SavedTracks:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
-        """The inverse of `to_bytes`; raises StateUnreadable."""
-        stored = _unpacked(content, TRACKS_FIELDS)
+        """The inverse of `to_bytes`; raises StateUnreadable, or LaterVersion where it must stay as it is."""
+        stored = _unpacked(content)
         try:
             return cls(
                 model=_checked(stored["model"], str),
@@ -94,9 +94,9 @@ class SavedMemory:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
-        """The inverse of `to_bytes`; raises StateUnreadable."""
+        """The inverse of `to_bytes`; raises StateUnreadable, or LaterVersion where it must stay as it is."""
         line, _, body = content.partition(b"\n")
-        stored = _unpacked(line, MEMORY_FIELDS)
+        stored = _unpacked(line)
         try:
             return cls(
                 model=_checked(stored["model"], str),
@@ -117,21 +117,16 @@ def _packed(content: Mapping[str, Any]) -> bytes:
     return ENCODER.encode(content).encode()
 
 
-def _unpacked(content: bytes, known: Collection[str]) -> dict[str, Any]:
+def _unpacked(content: bytes) -> dict[str, Any]:
     try:
         stored = json.loads(content)
         version = stored["version"]
     except (ValueError, KeyError, TypeError) as err:
         raise StateUnreadable("damaged") from err
+    check_version(version, VERSION)
     if version != VERSION:
-        raise StateUnreadable("unknown version")
-    _refuse_others(stored, known)
+        raise StateUnreadable("of an earlier version")
     return dict(stored)
-
-
-def _refuse_others(stored: Mapping[str, Any], known: Collection[str]) -> None:
-    if others := sorted(stored.keys() - known):
-        raise StateUnreadable(f"unknown fields {others}")
 
 
 def _vector(body: bytes) -> NDArray[np.float32] | None:
@@ -149,8 +144,7 @@ def _told(track: Track) -> dict[str, Any]:
 
 
 def _track(values: Mapping[str, Any]) -> Track:
-    _refuse_others(values, KINDS)
-    track = Track(**{name: _checked(value, KINDS[name]) for name, value in values.items()})
+    track = Track(**{name: _checked(value, KINDS[name]) for name, value in values.items() if name in KINDS})
     if track.num_frames < 1:
         raise StateUnreadable("damaged")
     return track

@@ -18,6 +18,7 @@ from services.inference.pipeline.record import Recorder
 from services.inference.settings import InferenceSettings
 from shared.service.tenancy import Tenancy
 from shared.store.commit import Committer, Retention
+from shared.tracing.spans import Tracer
 from shared.waiting import Stopped, until_stored
 
 QUEUED_BATCHES = 1
@@ -39,6 +40,7 @@ class Worker:
         batch_size: int,
         metrics: InferenceMetrics,
         stop: threading.Event,
+        tracer: Tracer | None = None,
     ) -> None:
         self._client = client
         self._tenancy = tenancy
@@ -46,7 +48,8 @@ class Worker:
         self._metrics = metrics
         self._stop = stop
         self._intake = Intake(client, tenancy, catalog, decoders, metrics, settings, batch_size)
-        self._compute = Compute(metrics, Checkpoints(settings.checkpoint_frames, settings.checkpoint_seconds))
+        often = Checkpoints(settings.checkpoint_frames, settings.checkpoint_seconds)
+        self._compute = Compute(metrics, often, tracer)
         self._to_compute: queue.Queue[list[ToCompute] | None] = queue.Queue(QUEUED_BATCHES)
         self._to_record: queue.Queue[list[ToRecord] | None] = queue.Queue(QUEUED_BATCHES)
         self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()

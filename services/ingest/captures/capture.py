@@ -164,7 +164,7 @@ class Capture:
         if not source.is_file and place.host_clock.is_news(ahead_ms, steady_ms()):
             said = "stream %s: its last frame lies %.1f s ahead of this host's clock: so may others'%s"
             logger.warning(said, spec.id, ahead_ms / 1000, outlook(ahead_ms), extra={"stream_id": spec.id})
-        queue = QueueEnd(account, writer, place.metrics, place.full)
+        queue = QueueEnd(account, writer, place.metrics, place.full, place.traces)
         times = FileTimes(spec, account, stop) if source.is_file else CameraTimes(spec, account)
         if isinstance(times, CameraTimes):
             place.metrics.tell_ahead(spec.id, times.ahead_seconds)

@@ -14,6 +14,7 @@ from services.ingest.captures.account import Account
 from services.ingest.captures.clock import HostClock
 from services.ingest.captures.playback import FileWatch, GivenUp
 from services.ingest.captures.publisher import FullStore
+from services.ingest.frame_traces import FrameTraces
 from services.ingest.metrics import IngestMetrics
 from services.ingest.own_redis import OwnRedis
 from services.ingest.readers.reader import ReadJob
@@ -49,6 +50,7 @@ class Workplace:
     vault: Vault = field(default_factory=Vault)
     full: FullStore = field(default_factory=FullStore)
     host_clock: HostClock = field(default_factory=HostClock)
+    traces: FrameTraces | None = None
     turns: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_FAST_FILES))
 
 

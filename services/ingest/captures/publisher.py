@@ -9,10 +9,12 @@ from functools import partial
 from typing import Final, Protocol
 
 from services.ingest.captures.account import Account
+from services.ingest.frame_traces import FrameTraces
 from services.ingest.metrics import DropReason, IngestMetrics
 from shared.entries import Frame
 from shared.errors import Fenced, StoreFull, StoreUnavailable, StreamUnknown
 from shared.store.frame_queue import FrameWriter, Outcome
+from shared.tracing.spans import StageSpan, under_way
 from shared.waiting import LONGEST_FOR_STORE_SECONDS, Backoff, pause, until_stored
 
 BATCH_FRAMES: Final = 8
@@ -76,21 +78,48 @@ class FullStore:
 class QueueEnd:
     """The writing end of a stream's queue, measured and with its refusals as errors."""
 
-    def __init__(self, account: Account, writer: FrameWriter, metrics: IngestMetrics, full: FullStore) -> None:
+    def __init__(
+        self,
+        account: Account,
+        writer: FrameWriter,
+        metrics: IngestMetrics,
+        full: FullStore,
+        traces: FrameTraces | None = None,
+    ) -> None:
         self._account = account
+        self._traces = traces
+        self._spans: dict[str, StageSpan] = {}
+        """Of frames that are traced, and neither in the queue nor dropped yet."""
         self._full = full
         self._writer = writer
         self._metrics = metrics
         self.is_full = False
         """whether Redis refused what it was given last for want of room"""
 
-    def drop(self, reason: DropReason, num_frames: int) -> None:
+    def take_up(self, frame: Frame) -> Frame:
+        """The frame as it is to be put, or dropped, now or later: traced, if it is its turn."""
+        span = self._traces.begin(self._account.stream_id, frame) if self._traces else None
+        if span is None:
+            return frame
+        self._spans[span.traceparent] = span
+        return frame._replace(traceparent=span.traceparent)
+
+    def drop(self, reason: DropReason, frames: Sequence[Frame]) -> None:
         """Gives frames up."""
-        self._account.dropped(num_frames)
-        self._metrics.dropped(self._account.stream_id, reason, num_frames)
+        self._account.dropped(len(frames))
+        self._metrics.dropped(self._account.stream_id, reason, len(frames))
+        self._end_spans(frames, reason)
 
     def put(self, frames: Sequence[Frame]) -> int:
         """How many of the frames are in the queue now; raises StreamUnknown, Fenced or StoreUnavailable."""
+        if not self._spans:
+            return self._put(frames)
+        with under_way(next((frame.traceparent for frame in frames if frame.traceparent), None)):
+            accepted = self._put(frames)
+        self._end_spans(frames[:accepted])
+        return accepted
+
+    def _put(self, frames: Sequence[Frame]) -> int:
         stream_id = self._account.stream_id
         try:
             with self._metrics.timed("publish"):
@@ -110,6 +139,11 @@ class QueueEnd:
         self._account.num_settled += num_frames
         self._metrics.published(stream_id, num_frames)
         return accepted
+
+    def _end_spans(self, frames: Sequence[Frame], fault: str | None = None) -> None:
+        for frame in frames:
+            if frame.traceparent and (span := self._spans.pop(frame.traceparent, None)):
+                span.end(fault=fault)
 
 
 class LivePublisher:
@@ -131,10 +165,9 @@ class LivePublisher:
 
     def publish(self, frame: Frame) -> None:
         """Publishes what was held and the frame; holds it where Redis is away."""
-        self._held.append(frame)
+        self._held.append(self._queue.take_up(frame))
         while len(self._held) > MAX_HELD_FRAMES or sum(len(held.jpeg or b"") for held in self._held) > MAX_HELD_BYTES:
-            self._held.popleft()
-            self._queue.drop("store_unavailable", 1)
+            self._queue.drop("store_unavailable", [self._held.popleft()])
         if time.monotonic() < self._retry_at:
             return
         began = time.monotonic()
@@ -180,7 +213,7 @@ class FastPublisher:
         """Adds the frame to the batch; publishes a batch that is full or a tenth of a second old."""
         if not self._batch:
             self._began = time.monotonic()
-        self._batch.append(frame)
+        self._batch.append(self._queue.take_up(frame))
         if len(self._batch) >= BATCH_FRAMES or time.monotonic() - self._began >= BATCH_SECONDS:
             self._flush()
 

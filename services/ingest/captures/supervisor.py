@@ -19,7 +19,6 @@ from shared.errors import Fenced, StoreUnavailable
 from shared.life.outages import tell_outages
 from shared.records import SPEC, StreamRecord, problem_of
 from shared.service.tenancy import Tenancy
-from shared.store.keys import partition_of
 from shared.store.leases import Lease
 from shared.store.registry import Registry, RegistryListing
 from shared.streams import StreamSpec, StreamState
@@ -101,7 +100,7 @@ class SetAside:
         for stream_id in due:
             is_new = self.note(stream_id, problem_of(listing.unreadable[stream_id]))
             if is_new and stream_id in records:
-                self._tell(records[stream_id], held.get(partition_of(stream_id)))
+                self._tell(records[stream_id], held.get(self._registry.partition_of(stream_id)))
         for stream_id in self._problems.keys() - listing.unreadable.keys() - listing.specs.keys():
             self.forget(stream_id)
 
@@ -206,8 +205,8 @@ class Supervisor:
         running = ((stream_id, each.capture.standing) for stream_id, each in self._running.items())
         standings = {stream_id: standing for stream_id, standing in running if standing}
         news = self._offline.look(standings, specs, time.monotonic())[:MAX_AT_ONCE]
-        leases = [(each, held[partition_of(each.spec.id)]) for each in news if partition_of(each.spec.id) in held]
-        if leases:
+        owned = [(each, held.get(self._place.registry.partition_of(each.spec.id))) for each in news]
+        if leases := [(each, lease) for each, lease in owned if lease]:
             self._offline.told(tell_outages(self._place.client, leases))
 
     def _reap(self, specs: dict[str, StreamSpec]) -> None:
@@ -268,7 +267,7 @@ class Supervisor:
             if ended and (status.generation, status.base_ms) == (spec.generation, spec.base_ms):
                 self._set_over(spec.id, playing)
                 continue
-            stop, lease = threading.Event(), held[partition_of(spec.id)]
+            stop, lease = threading.Event(), held[self._place.registry.partition_of(spec.id)]
             generation, untold = self._untold.pop(spec.id, (0, None))
             capture = Capture(spec, self._place, lease, stop, untold if generation == spec.generation else None)
             thread = threading.Thread(target=capture.run, name=f"capture-{spec.id}", daemon=True)

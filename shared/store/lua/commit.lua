@@ -4,7 +4,7 @@
 -- ARGV: 1 lease, 2 most feed entries, how many milliseconds of its own time a stream keeps 3 frames, 4 scores, 5 events,
 --       then per stream: id, progress expected, new progress, state (nothing: as it is), memory (nothing: no checkpoint),
 --       labels, number of scored frames, (frame id, scores)..,
---       number of transitions, (kind, event id, start, event as JSON)..
+--       number of transitions, (kind, event id, start, event as JSON, traceparent or nothing)..
 -- Returns nothing to a stale owner, else for each stream 1: committed now, 2: committed before, 0: refused, 3: not
 -- registered any more, or what is wrong with its keys: then nothing of it is written. A commit that passes no entry
 -- leaves the progress as it was: whether it came before is told by the state.
@@ -40,7 +40,7 @@ while at <= #ARGV do
   at = at + num_scored * 2
   local num_transitions = tonumber(take())
   local first_transition = at
-  at = at + num_transitions * 4
+  at = at + num_transitions * 5
   local damage = of_all or wrong(key, {'stream', 'stream', 'zset', 'hash'})
   local current = not damage and redis.call('HGET', KEYS[3], id)
   if not damage and current == expected and num_scored > 0 then
@@ -66,8 +66,8 @@ while at <= #ARGV do
     for i = first_scored + 2, first_scored + 2 * num_scored - 1, 2 do
       redis.call('XADD', KEYS[key + 1], ARGV[i], labels, ARGV[i + 1])
     end
-    for i = first_transition, at - 1, 4 do
-      put_event(at_keys(key), ARGV[2], id, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
+    for i = first_transition, at - 1, 5 do
+      put_event(at_keys(key), ARGV[2], id, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
       if records and ARGV[i] == 'opened' then redis.call('HSETNX', KEYS[9], id, oldest_frame) end
     end
     if num_transitions > 0 or memory ~= '' then

@@ -11,8 +11,10 @@ end
 local function place_of(id, event_data, kept) -- the hash in which it lies
   return redis.call('HEXISTS', kept, id) == 1 and kept or redis.call('HEXISTS', event_data, id) == 1 and event_data
 end
-local function tell(feed, most, kind, event, marks)
-  redis.call('XADD', feed, 'MAXLEN', '~', most, '*', 'kind', kind, 'event', event, unpack(marks and {'marks', marks} or {}))
+local function tell(feed, most, kind, event, marks, traceparent)
+  local more = marks and {'marks', marks} or {}
+  if (traceparent or '') ~= '' then more[#more + 1], more[#more + 2] = 'traceparent', traceparent end
+  redis.call('XADD', feed, 'MAXLEN', '~', most, '*', 'kind', kind, 'event', event, unpack(more))
 end
 local function closed(id, event, ended_ms, reason)
   local started_ms = string.match(id, '%d+$')
@@ -22,7 +24,7 @@ local function closed(id, event, ended_ms, reason)
   return (string.gsub(event, '"close_reason":null', '"close_reason":"' .. reason .. '"'))
 end
 -- `at` names the keys: feed, open, kept, events, event_data. What closes and is not there was deleted meanwhile.
-local function put_event(at, most, stream, kind, id, start, event)
+local function put_event(at, most, stream, kind, id, start, event, traceparent)
   local place = place_of(id, at.event_data, at.kept)
   note_open(at.open, stream, id, kind == 'opened')
   if not place and kind == 'closed' then return end
@@ -35,5 +37,5 @@ local function put_event(at, most, stream, kind, id, start, event)
     redis.call('PERSIST', at.events)
     redis.call('PERSIST', at.event_data)
   end
-  tell(at.feed, most, kind, event, redis.call('HGET', place, id .. '/marks'))
+  tell(at.feed, most, kind, event, redis.call('HGET', place, id .. '/marks'), traceparent)
 end

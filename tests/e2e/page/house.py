@@ -4,14 +4,17 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import httpx
+import redis
 from patience import eventually
 from playwright.sync_api import Page
 from running import Running, running
 
+from shared.store.client import connect
 from training.scenes.clips import render_demo_clip
 
 YARD = "vtest.avi"
@@ -19,7 +22,7 @@ YARD = "vtest.avi"
 ROOM = "room001.mp4"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class House:
     """A running system, whose cameras play what lies under `media`."""
 
@@ -35,6 +38,11 @@ class House:
     def key(self) -> str:
         """The admin key that `up` has made."""
         return (self.system.home / "afterimage" / "admin.key").read_text().strip()
+
+    @cached_property
+    def store(self) -> redis.Redis:
+        """Its Redis, to write what happens otherwise in a day."""
+        return connect(f"unix://{self.system.home / 'data' / 'redis' / 'redis.sock'}")
 
     def ask(self, method: str, path: str, body: object = None, **query: Any) -> Any:
         """What the api answers the admin, None where there is nothing."""

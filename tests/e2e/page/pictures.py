@@ -14,6 +14,7 @@ from training.scenes.incidents import SHIPPED
 FOOTAGE: Final = Path(__file__).resolve().parents[4] / "shared" / "data"
 WIDTHS: Final = {"wide": (1440, 900), "narrow": (390, 844)}
 ROOMS: Final = range(2, 8)
+LONG_NAME: Final = ("كاميرا " * 19)[:128].strip()
 
 
 def main() -> int:
@@ -37,7 +38,8 @@ def main() -> int:
 
 
 def people(house: House) -> None:
-    """More cameras: rooms, and one for each fault."""
+    """More cameras: rooms, one of a long name, and one for each fault."""
+    house.play("long", house.render("covered"), name=LONG_NAME, groups=["north"])
     for number in ROOMS:
         name = f"room{number:03}.mp4"
         (house.media / name).write_bytes((FOOTAGE / "rooms" / name).read_bytes())

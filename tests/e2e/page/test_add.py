@@ -1,7 +1,8 @@
 """Adding cameras: tried, judged beside each field, and many at once."""
 
 from browser import Complaints
-from playwright.sync_api import Dialog, Page, Route, expect
+from patience import eventually
+from playwright.sync_api import Page, Route, expect
 
 from page.house import ROOM, YARD, House
 
@@ -97,8 +98,8 @@ def test_a_late_answer_carries_nobody_off(page: Page, house: House) -> None:
     page.route("**/v1/streams/slow", hold)
     with page.expect_request("**/v1/streams/slow"):
         page.get_by_role("button", name="Add", exact=True).click()
-    page.on("dialog", lambda question: question.accept())
     page.get_by_role("link", name="System").click()
+    page.get_by_role("dialog").get_by_role("button", name="Leave").click()
     with page.expect_response("**/v1/streams/slow") as adding:
         asked[0].continue_()
     assert adding.value.status == 201
@@ -109,21 +110,47 @@ def test_a_late_answer_carries_nobody_off(page: Page, house: House) -> None:
 
 def test_what_was_typed_is_not_lost_unasked(page: Page, house: House) -> None:
     page.goto(f"{house.url}/#/add")
-    page.get_by_label("Name", exact=True).fill("Half")
-    said: list[str] = []
-
-    def stay(question: Dialog) -> None:
-        said.append(question.message)
-        question.dismiss()
-
-    page.once("dialog", stay)
-    page.get_by_role("link", name="Review").click()
-    assert said == ["What was typed here is not saved. Leave it?"]
-    assert page.url.endswith("#/add")
-    expect(page.get_by_label("Name", exact=True)).to_have_value("Half")
-    page.once("dialog", lambda question: question.accept())
+    name = page.get_by_label("Name", exact=True)
+    name.fill("Half")
+    question = page.get_by_role("dialog", name="What was typed here is not saved. Leave it?")
+    ways = (
+        page.get_by_role("link", name="Review").click,
+        page.get_by_role("button", name="Sign out").click,
+        page.go_back,
+    )
+    for leave in ways:
+        leave()
+        question.get_by_role("button", name="Cancel").click()
+        expect(question).to_have_count(0)
+        assert page.url.endswith("#/add")
+        expect(name).to_have_value("Half")
+    page.go_back()
+    question.get_by_role("button", name="Leave").click()
+    page.wait_for_url("**/#/wall")
+    expect(page.get_by_role("link", name="Yard")).to_be_visible()
     page.get_by_role("link", name="Review").click()
     page.wait_for_url("**/#/review")
+
+
+def test_who_closes_the_page_is_asked_by_the_browser(page: Page, house: House) -> None:
+    page.goto(f"{house.url}/#/add")
+    page.get_by_label("Name", exact=True).click()
+    page.keyboard.type("Half")
+    with page.expect_event("dialog") as asked:
+        page.close(run_before_unload=True)
+    assert asked.value.type == "beforeunload"
+    asked.value.accept()
+
+
+def test_groups_are_looked_for_as_they_are_typed(page: Page, house: House) -> None:
+    page.goto(f"{house.url}/#/add")
+    groups = page.get_by_label("Groups", exact=True)
+    with page.expect_request("**/v1/groups?text=nor&limit=100"):
+        groups.press_sequentially("south, nor")
+    offered = page.locator("#add-groups option")
+    eventually(
+        lambda: offered.evaluate_all("(all) => all.map((each) => each.value)") == ["south, north"], "it is offered"
+    )
 
 
 def test_a_name_without_a_plain_letter_gives_an_id_that_is_free(page: Page, house: House) -> None:
@@ -131,6 +158,7 @@ def test_a_name_without_a_plain_letter_gives_an_id_that_is_free(page: Page, hous
     page.goto(f"{house.url}/#/add")
     page.get_by_label("Name", exact=True).fill("الباب الخلفي")
     expect(page.get_by_label("Id", exact=True)).to_have_value("camera-2")
+    page.get_by_label("Name", exact=True).fill("")
     page.goto(f"{house.url}/#/add/many")
     page.get_by_label("One camera a line").fill(f"الباب,{YARD}\nباب,{ROOM}")
     expect(page.get_by_text("Pasted: 2.")).to_be_visible()

@@ -2,39 +2,29 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import redis
 from api_server import an_event, write_event
 from browser import Complaints
+from default_layout import keys_of
 from patience import eventually
 from playwright.sync_api import Locator, Page, expect
 
 from page.conftest import OpenTab
 from page.house import ROOM, House
 from shared.clock import now_ms
-from shared.store.client import connect
-from shared.store.keys import keys_of
 
 MANY: Final = 2_600
 HOUR_MS: Final = 3_600_000
 
 
-@pytest.fixture(scope="module")
-def store(house: House) -> Iterator[redis.Redis]:
-    """The house's Redis, to write events as inference would."""
-    with connect(f"unix://{house.system.home / 'data' / 'redis' / 'redis.sock'}") as client:
-        yield client
-
-
 class Past:
     """A camera that stands still, with events of an hour ago."""
 
-    def __init__(self, house: House, store: redis.Redis, stream_id: str) -> None:
-        self.house, self.store, self.id = house, store, stream_id
+    def __init__(self, house: House, stream_id: str) -> None:
+        self.house, self.store, self.id = house, house.store, stream_id
         house.play(stream_id, ROOM, name=f"Camera {stream_id}", groups=["past"])
         house.ask("POST", f"/v1/streams/{stream_id}/pause")
         self.since_ms = now_ms() - HOUR_MS
@@ -58,8 +48,8 @@ class Past:
 
 
 @pytest.fixture
-def past(house: House, store: redis.Redis, request: pytest.FixtureRequest) -> Past:
-    return Past(house, store, re.sub("[^a-z]+", "-", request.node.originalname.removeprefix("test_"))[:40])
+def past(house: House, request: pytest.FixtureRequest) -> Past:
+    return Past(house, re.sub("[^a-z]+", "-", request.node.originalname.removeprefix("test_"))[:40])
 
 
 def ids(cards: Locator) -> list[str]:
@@ -137,6 +127,23 @@ def test_many_at_once(page: Page, past: Past) -> None:
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(cards).to_have_count(3)
     assert [each["id"] for each in past.house.ask("GET", "/v1/events", stream_id=past.id)["items"]] == events[:0:-1]
+
+
+def test_another_tab_follows_what_is_reviewed_here(page: Page, past: Past) -> None:
+    events = [past.happens(at) for at in range(3)]
+    other = past.house.enter(page.context.new_page())
+    theirs, alerts = past.show(other, "&reviewed=no"), other.get_by_role("link", name="Alerts")
+    expect(alerts).to_have_text(re.compile(r"Alerts\s+3"))
+    cards = past.show(page)
+    cards.first.get_by_role("button", name="Reviewed").click()
+    expect(theirs.first).to_contain_text("reviewed")
+    expect(alerts).to_have_text(re.compile(r"Alerts\s+2"))
+    page.get_by_role("button", name="Select all 3").click()
+    page.locator(".bulk").get_by_role("button", name="Reviewed").click()
+    expect(other.locator("article.reviewed")).to_have_count(3)
+    other.goto(f"{past.house.url}/#/event/{events[0]}")
+    cards.last.get_by_role("button", name="Reviewed").click()
+    expect(other.get_by_role("button", name="Reviewed", exact=True)).to_be_visible()
 
 
 def test_what_happens_shows_by_itself_and_moves_nothing_under_the_reader(page: Page, past: Past) -> None:
@@ -287,9 +294,3 @@ def test_an_event_says_why_it_fired_and_shows_what_was_seen(page: Page, house: H
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     page.wait_for_url(re.compile(rf"#/(review|event/(?!{re.escape(event_id)}))"))
     house.ask("POST", "/v1/streams/door/pause")
-
-
-def test_what_is_gone_says_so(page: Page, house: House, complaints: Complaints) -> None:
-    complaints.expect("404 ")
-    page.goto(f"{house.url}/#/event/yard.moved.1")
-    expect(page.get_by_text("This event is not there any more")).to_be_visible()

@@ -151,6 +151,12 @@ def test_a_place_that_there_is_not_says_so(page: Page, house: House) -> None:
     expect(page.get_by_text("There is no such page.")).to_have_count(0)
 
 
+def test_what_is_gone_says_so(page: Page, house: House, complaints: Complaints) -> None:
+    complaints.expect("404 ")
+    page.goto(f"{house.url}/#/event/yard.moved.1")
+    expect(page.get_by_text("This event is not there any more")).to_be_visible()
+
+
 def test_a_view_that_could_not_be_loaded_says_so_and_is_tried_again(
     page: Page, house: House, complaints: Complaints
 ) -> None:

@@ -1,10 +1,16 @@
 """How the system stands, and what an admin does there."""
 
+import os
+import signal
+
 from browser import Complaints
+from patience import eventually
 from playwright.sync_api import Page, expect
+from web_server import Handler, web_server
 
 from page.conftest import OpenTab
 from page.house import House
+from page.views import give_up
 
 
 def test_all_of_the_system_is_seen(page: Page, house: House) -> None:
@@ -88,3 +94,42 @@ def test_a_viewer_sees_what_it_may(viewer_page: Page, house: House) -> None:
     expect(viewer_page.get_by_text("Redis and storage are shown to operators")).to_be_visible()
     viewer_page.goto(f"{house.url}/#/system/keys")
     expect(viewer_page.get_by_text("This is for keys of the role admin; yours is viewer.")).to_be_visible()
+
+
+def test_a_worker_that_is_dead_is_told_with_what_that_means(page: Page, house: House) -> None:
+    page.goto(f"{house.url}/#/system")
+    expect(page.get_by_role("heading", name="Recorder")).to_be_visible()
+    recorder = house.system.pid_of("services.api.media")
+    assert recorder
+    os.kill(recorder, signal.SIGSTOP)  # one that was killed is there again too soon
+    try:
+        expect(page.locator(".sys-loud")).to_contain_text("No living recorder worker. No pictures or clips are kept")
+    finally:
+        os.kill(recorder, signal.SIGCONT)
+    expect(page.locator(".sys-loud")).to_have_count(0)
+
+
+def test_what_was_not_delivered_is_told_and_sent_again(page: Page, house: House) -> None:
+    with web_server() as server:
+        server.RequestHandlerClass = type("Hook", (Handler,), {"do_POST": Handler.do_GET})
+        server.answers["/in"] = lambda handler: handler.reply(500)
+        house.ask("POST", "/v1/targets", {"id": "desk", "url": server.url("/in"), "labels": ["fell"]})
+        give_up(house, "desk")
+        page.goto(f"{house.url}/#/system")
+        page.get_by_role("link", name="To desk: 1.").click()
+        page.get_by_role("button", name="Not delivered").click()
+        letters = page.get_by_role("dialog", name="Not delivered to desk")
+        expect(letters.get_by_role("row", name="attic opened fell")).to_contain_text("it answered 500 (for a day)")
+        taken = len(server.asked)
+        server.answers["/in"] = lambda handler: handler.reply(204)
+        letters.get_by_role("button", name="Send all again").click()
+        expect(letters.get_by_role("status")).to_have_text("Put back: 1. Each is tried for another day.")
+        expect(letters.get_by_text("Nothing was given up.")).to_be_visible()
+        eventually(lambda: len(server.asked) > taken, "it is sent")
+    house.ask("DELETE", "/v1/targets/desk")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Add target").click()
+    page.get_by_role("dialog").get_by_label("URL", exact=True).fill("https://a.invalid/half")
+    page.go_back()
+    page.get_by_role("dialog", name="What was typed here is not saved.").get_by_role("button", name="Leave").click()
+    page.wait_for_url("**/#/system")

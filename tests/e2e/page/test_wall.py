@@ -103,6 +103,17 @@ def test_who_is_away_says_why_and_comes_first_where_that_is_wanted(page: Page, h
     expect(tile(page, "Yard")).to_be_visible()
 
 
+def test_arrow_keys_lead_from_tile_to_tile(page: Page, paused: None) -> None:
+    expect(page.locator(".tile")).to_have_count(NUM_PAUSED + 2)
+    columns = page.locator(".tiles").evaluate("(list) => getComputedStyle(list).gridTemplateColumns.split(' ').length")
+    page.locator(".tile").first.focus()
+    for key, at in {"ArrowRight": 1, "ArrowDown": 1 + columns, "ArrowLeft": columns, "ArrowUp": 0}.items():
+        page.keyboard.press(key)
+        expect(page.locator(".tile").nth(at)).to_be_focused()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".tile").first).to_be_focused()
+
+
 def test_what_is_looked_for_stands_in_the_address(page: Page, paused: None) -> None:
     expect(tile(page, "Yard")).to_be_visible()
     page.keyboard.press("/")

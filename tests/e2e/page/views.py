@@ -1,22 +1,42 @@
-"""The page's views, each as it is when there is something to see in it."""
+"""The page's views, each as it is when there is something to see in it, and the dialogs that open over them."""
 
+import json
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
+from api_server import an_event
+from default_layout import keys_of
 from patience import eventually
 from playwright.sync_api import Page, expect
+from web_server import Handler, web_server
 
 from page.house import House
+from shared.clock import now_ms
 
 FAULTY: Final = "hall"
 """A camera that is knocked, over and over."""
-VIEWS: Final = ("login", "wall", "camera", "review", "event", "add", "system")
+DIALOGS: Final = {
+    "review-keys": ("review", "Keys of the review"),
+    "event-delete": ("event", "Delete"),
+    "camera-forget": ("camera", "New normal"),
+    "camera-remove": ("camera", "Remove…"),
+    "target-form": ("delivery", "Add target"),
+    "dead-letters": ("delivery", "Not delivered"),
+    "target-delete": ("delivery", "Delete"),
+    "key-form": ("keys", "Make a key"),
+    "unsaved": ("many", "Sign out"),
+}
+"""By name: the view, and the button that opens it."""
+PLACES: Final = ("login", "wall", "camera", "review", "event", "add", "many", "system", "models", "delivery", "keys")
+VIEWS: Final = (*PLACES, *DIALOGS)
+PICTURED: Final = {"wall", "camera", "review", "event"}
 SETTLE_MS: Final = 3000
 """Until pictures have come."""
+PASTED: Final = "Gate,rtsp://user:pass@127.0.0.1:1/main\nvtest.avi\nYard,vtest.avi"
 
 
 def furnish(house: House) -> Mapping[str, str]:
-    """Has an event with its pictures and clip, and gives the place of each view by name."""
+    """Has an event with its pictures and clip, and a letter that was given up; gives the place of each view by name."""
     house.play(FAULTY, house.render("moved"), name="Hall", groups=["north"])
     event_id = house.event(FAULTY)["id"]
 
@@ -25,6 +45,12 @@ def furnish(house: House) -> Mapping[str, str]:
         return media is not None and media["clip"] is not None
 
     eventually(has_clip, "a clip")
+    with web_server() as server:
+        server.RequestHandlerClass = type("Hook", (Handler,), {"do_POST": Handler.do_GET})
+        server.answers["/in"] = lambda handler: handler.reply(500)
+        target = {"id": "desk", "url": server.url("/in"), "labels": ["fell"], "severity": "alert"}
+        house.ask("POST", "/v1/targets", target)
+        give_up(house, "desk")
     return {
         "login": "",
         "wall": "#/wall",
@@ -32,17 +58,42 @@ def furnish(house: House) -> Mapping[str, str]:
         "review": "#/review",
         "event": f"#/event/{event_id}",
         "add": "#/add",
+        "many": "#/add/many",
         "system": "#/system",
+        "models": "#/system/models/camera-events",
+        "delivery": "#/system/delivery",
+        "keys": "#/system/keys",
     }
+
+
+def give_up(house: House, target_id: str) -> dict[str, Any]:
+    """A letter to a target that was tried for a day, as its receiver has it now."""
+    event = an_event("attic", now_ms() - 90_000_000, "fell").model_dump_json()
+    letter: dict[Any, Any] = {"t": target_id, "s": "attic", "k": "opened", "e": event, "m": "1.5-0"}
+    house.store.xadd(keys_of("attic").outbox, letter, id="5-0")  # of long ago
+    path = f"/v1/targets/{target_id}/dead-letters"
+    [dead] = eventually(lambda: house.ask("GET", path)["items"], "a dead letter")
+    assert json.loads(dead["event"])["label"] == "fell"
+    return dict(dead)
 
 
 def show(house: House, page: Page, places: Mapping[str, str], view: str) -> Page:
     """Goes to a view, as the admin, and waits until it is there."""
+    place, opener = DIALOGS.get(view, (view, None))
     if view == "login":
         page.goto(house.url)
         page.get_by_label("Key").wait_for()
-    else:
-        house.enter(page, place=places[view])
-        expect(page.locator("main .loading[role=status]")).to_have_count(0)
+        return page
+    house.enter(page, place=places[place])
+    expect(page.locator("main .loading[role=status]")).to_have_count(0)
+    if view in PICTURED:
         page.wait_for_timeout(SETTLE_MS)
+    if place == "many":
+        page.get_by_label("One camera a line").fill(PASTED)
+        page.get_by_role("button", name="Check").click()
+        expect(page.get_by_role("button", name="Add 2")).to_be_enabled()
+    if opener:
+        page.get_by_role("button", name=opener, exact=True).first.click()
+        page.get_by_role("dialog").wait_for()
+        expect(page.locator("dialog .loading")).to_have_count(0)
     return page

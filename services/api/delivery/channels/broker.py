@@ -13,12 +13,11 @@ import aiomqtt
 
 from services.api.delivery.channels.webhooks import TIMEOUT_SECONDS
 from shared.errors import SourceFailed
-from shared.network.addresses import AddressPolicy
+from shared.network.addresses import DEFAULT_PORTS, AddressPolicy
 from shared.words.urls import URL, split_rest
 
 DEFAULT_PREFIX: Final = "afterimage"
 DISCOVERY: Final = "homeassistant/binary_sensor"
-PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 MAX_HEARD: Final = 10_000
 """Messages that wait to be looked at: a broker may know many sensors of others."""
 ONLINE, OFFLINE = "online", "offline"
@@ -81,7 +80,7 @@ class Broker:
         if not found or not parts:
             raise SourceFailed("its URL names no broker")
         scheme, host = found["scheme"].lower(), parts.host.strip("[]")
-        port, prefix = int(parts.port or PORTS[scheme]), parts.tail.strip("/") or DEFAULT_PREFIX
+        port, prefix = int(parts.port or DEFAULT_PORTS[scheme]), parts.tail.strip("/") or DEFAULT_PREFIX
         user, _, password = parts.login.partition(":")
         context = await asyncio.to_thread(NamedContext.of, host) if scheme == "mqtts" else None
         refusal: Exception = SourceFailed("host not found")

@@ -14,10 +14,26 @@ from ipaddress import ip_address
 from typing import Any, Final
 
 from shared.errors import SourceFailed
-from shared.network.addresses import AddressPolicy
+from shared.network.addresses import DEFAULT_PORTS, AddressPolicy, resolve
+from shared.words.urls import URL, split_rest
 
 EVENTS: Final = frozenset({"socket.connect", "socket.sendto"})
 NO_NUMBER: Final = "the address is refused: it is none in numbers, so nobody can say where it leads"
+
+
+def check_url(policy: AddressPolicy, url: str, timeout_seconds: float) -> None:
+    """Raises SourceFailed where a URL leads to what is refused; one whose host has no address now leads nowhere."""
+    found = URL.fullmatch(url)
+    parts = split_rest(found["rest"]) if found else None
+    if not found or not parts:
+        return
+    port = int(parts.port or DEFAULT_PORTS.get(found["scheme"].lower(), 443))
+    try:
+        addresses = resolve(parts.host.strip("[]"), port, timeout_seconds)
+    except SourceFailed:
+        return
+    for address in addresses:
+        policy.check(address, port)
 
 
 @dataclass(frozen=True, slots=True)

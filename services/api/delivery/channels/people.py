@@ -8,14 +8,13 @@ from typing import Final
 import apprise
 from apprise.attachment.memory import AttachMemory
 
-from services.api.delivery.channels.guard import guarded
+from services.api.delivery.channels.guard import check_url, guarded
 from services.api.delivery.channels.webhooks import TIMEOUT_SECONDS, DeliveryFailed
 from services.api.delivery.outbox import Letter
 from services.api.delivery.pictures import FoundPicture, Pictures
 from services.api.delivery.targets import Target
 from shared.errors import SourceFailed
-from shared.network.addresses import AddressPolicy, resolve
-from shared.words.urls import URL, split_rest
+from shared.network.addresses import AddressPolicy
 
 LOCAL: Final = frozenset({"dbus", "glib", "gnome", "kde", "macosx", "qt", "syslog", "windows"})
 """Schemes that lead to the desktop or the log of the machine that delivers."""
@@ -55,7 +54,7 @@ class PeoplePost:
         if self._pictures and letter.label and takes_pictures:
             picture = await self._pictures.opening(letter)
         try:
-            await asyncio.to_thread(self._check, target.url)
+            await asyncio.to_thread(check_url, self._policy, target.url, TIMEOUT_SECONDS)
             if picture.jpeg:
                 attached = AttachMemory(picture.jpeg, PICTURE_NAME, "image/jpeg")  # type: ignore[no-untyped-call]
                 if await self._notify(service, title, body, attached):
@@ -78,20 +77,6 @@ class PeoplePost:
         if not is_taken and guard.refused:
             raise SourceFailed(guard.refused[0])
         return is_taken
-
-    def _check(self, url: str) -> None:
-        """Raises SourceFailed where a URL may not lead; a token that stands in a host's place leads nowhere."""
-        found = URL.fullmatch(url)
-        parts = split_rest(found["rest"]) if found else None
-        if not parts:
-            return
-        port = int(parts.port or 443)
-        try:
-            addresses = resolve(parts.host.strip("[]"), port, TIMEOUT_SECONDS)
-        except SourceFailed:
-            return
-        for address in addresses:
-            self._policy.check(address, port)
 
 
 def text_of(letter: Letter) -> tuple[str, str]:

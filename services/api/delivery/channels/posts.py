@@ -18,7 +18,7 @@ from services.api.delivery.targets import LOCKED_TARGET, Target, TargetBook, Tar
 from services.api.kept.catalog import ModelListing
 from shared.errors import StoreUnavailable
 from shared.network.addresses import AddressPolicy
-from shared.store.keys import NUM_PARTITIONS, PARTITIONS
+from shared.store.layout.known import layout_of
 from shared.store.registry import RegistryListing
 
 ANNOUNCE_SECONDS: Final = 1.0
@@ -59,7 +59,7 @@ class Announcer:
     """Tells brokers of all streams and their models' labels, so every worker tells the same."""
 
     def __init__(self, client: redis.Redis, book: TargetBook, catalog: ModelListing, mqtt: MqttPost) -> None:
-        self._listing = RegistryListing(client)
+        self._client, self._listing = client, RegistryListing(client)
         self._book, self._catalog, self._mqtt = book, catalog, mqtt
 
     async def run(self, stop: threading.Event) -> None:
@@ -68,18 +68,19 @@ class Announcer:
             try:
                 targets = await asyncio.to_thread(self._book.current)
                 if any(target.kind == "mqtt" for target in targets.values()):
-                    await asyncio.to_thread(self._listing.look, range(NUM_PARTITIONS))
-                    await self._announce(targets.values())
+                    layout = await asyncio.to_thread(layout_of, self._client)
+                    await asyncio.to_thread(self._listing.look, layout.numbers)
+                    await self._announce(targets.values(), {keys.streams for keys in layout.all})
             except StoreUnavailable:
                 pass  # the sender tells of it
             except Exception as err:  # noqa: BLE001  (its words may hold a URL)
                 log.error("brokers are not told of streams: %s", type(err).__name__)
             await asyncio.sleep(ANNOUNCE_SECONDS)
 
-    async def _announce(self, targets: Collection[Target]) -> None:
+    async def _announce(self, targets: Collection[Target], hashes: Collection[str]) -> None:
         labels = {model.name: model.manifest.labels for model in self._catalog.models() if model.manifest}
         specs, unreadable = self._listing.specs, self._listing.unreadable
         streams = [(spec, labels[spec.model]) for spec in specs.values() if spec.model in labels]
         unsure = {*unreadable, *(spec.id for spec in specs.values() if spec.model not in labels)}
-        if unreadable.keys().isdisjoint(keys.streams for keys in PARTITIONS):  # else any may be gone, or not
+        if unreadable.keys().isdisjoint(hashes):  # else any may be gone, or not
             await self._mqtt.announce(targets, streams, unsure)

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from services.api.schemas.history import FrameScores
 from shared.entries import EntryId, parse_scores
 from shared.store.client import translated
-from shared.store.keys import keys_of
+from shared.store.layout.known import layout_of
 
 PIECE_FRAMES: Final = 100
 THREADS: Final = 2
@@ -57,7 +57,8 @@ class ScoreReader:
     ) -> tuple[EntryId, int, bytes]:
         """The last frame's entry, how many frames there are, and their JSON without the brackets."""
         with translated():
-            entries: Any = self._client.xrange(keys_of(stream_id).scores(stream_id), start, end, count=count)
+            key = layout_of(self._client).keys_of(stream_id).scores(stream_id)
+            entries: Any = self._client.xrange(key, start, end, count=count)
         with self._computing:
             found = ((EntryId.parse(name).ms, parse_scores(each)) for name, each in entries)
             frames = [FrameScores(at_ms=at_ms, scores=_of_labels(scores, labels)) for at_ms, scores in found]

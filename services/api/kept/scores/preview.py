@@ -21,7 +21,7 @@ from shared.entries import EntryId, parse_scores
 from shared.life.tracker import Track, Tracker, TrackerState
 from shared.manifest import Thresholds
 from shared.store.client import translated
-from shared.store.keys import keys_of
+from shared.store.layout.known import layout_of
 from shared.streams import StreamSpec
 
 PIECE_FRAMES: Final = 250
@@ -137,7 +137,7 @@ class Previewer:
     def _first(self, spec: StreamSpec, since_ms: int) -> str | None:
         """The place before as many of the newest frames as are looked at, by the rate of the stream."""
         with translated():
-            newest: Any = self._client.xrevrange(keys_of(spec.id).scores(spec.id), count=1)
+            newest: Any = self._client.xrevrange(layout_of(self._client).keys_of(spec.id).scores(spec.id), count=1)
         if not newest:
             return None
         span_ms = int((MAX_FRAMES - 1) * 1000 / spec.fps)
@@ -146,7 +146,8 @@ class Previewer:
     def _piece(self, stream_id: str, rehearsal: _Rehearsal, start: str, count: int) -> str | None:
         """Has a piece looked at; the place where the next begins, None where there is none."""
         with translated():
-            entries: Any = self._client.xrange(keys_of(stream_id).scores(stream_id), start, count=count)
+            key = layout_of(self._client).keys_of(stream_id).scores(stream_id)
+            entries: Any = self._client.xrange(key, start, count=count)
         for name, fields in entries:
             rehearsal.take(EntryId.parse(name).ms, parse_scores(fields))
         return f"({entries[-1][0].decode()}" if len(entries) == count else None

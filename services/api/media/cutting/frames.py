@@ -10,7 +10,7 @@ from services.api.media.records import Kind
 from shared.entries import EntryId, Frame, parse_scores
 from shared.store.client import translated
 from shared.store.frame_queue import known_frames
-from shared.store.keys import keys_of
+from shared.store.layout.known import layout_of
 
 CHUNK_FRAMES: Final = 32
 CHUNK_SCORES: Final = 1000
@@ -71,7 +71,7 @@ class Cut:
 
 def frames_between(client: redis.Redis, stream_id: str, from_ms: int, to_ms: int) -> Iterator[Frame]:
     """What the queue has from one time of capture to the other, both included, a chunk at a time."""
-    for entry in _entries(client, keys_of(stream_id).frames(stream_id), from_ms, to_ms, CHUNK_FRAMES):
+    for entry in _entries(client, layout_of(client).keys_of(stream_id).frames(stream_id), from_ms, to_ms, CHUNK_FRAMES):
         yield from known_frames([entry])
 
 
@@ -94,7 +94,8 @@ def scored(
     client: redis.Redis, stream_id: str, from_ms: int, to_ms: int
 ) -> Iterator[tuple[int, Mapping[bytes, bytes]]]:
     """Times of capture of the frames that were looked at between two times, both included, with their scores."""
-    for entry_id, fields in _entries(client, keys_of(stream_id).scores(stream_id), from_ms, to_ms, CHUNK_SCORES):
+    key = layout_of(client).keys_of(stream_id).scores(stream_id)
+    for entry_id, fields in _entries(client, key, from_ms, to_ms, CHUNK_SCORES):
         yield EntryId.parse(entry_id).ms, fields
 
 

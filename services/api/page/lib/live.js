@@ -17,11 +17,20 @@ const hearers = new Set();
 const LONGEST_MS = 30_000;
 let source = null, again = null, waits = 1000, reading = new AbortController();
 
-/* Calls `hear(kind, event)` for opened, closed, updated, deleted, and ("gap", null) when some may have been missed.
+/* Calls `hear(kind, event)` for opened, closed, updated, deleted, reviewed, and ("gap", null) when some may be missed.
    Returns what ends it. */
 export function follow(hear) {
   hearers.add(hear);
   return () => hearers.delete(hear);
+}
+
+/* What a key has reviewed the feed tells nobody: the browser's tabs tell each other, ("reviewed", {ids, reviewed}). */
+const tabs = new BroadcastChannel("reviewed");
+tabs.onmessage = ({ data }) => { if (data.key === session.value?.key_id) tell("reviewed", data); };
+export function tellReviewed(ids, reviewed) {
+  const told = { key: session.value?.key_id, ids, reviewed };
+  tabs.postMessage(told);
+  tell("reviewed", told);
 }
 
 /* The labels whose events are open, by stream. */

@@ -2,7 +2,13 @@
 import { signal } from "./html.js";
 
 export const route = signal(read());
-addEventListener("hashchange", () => { route.value = read(); });
+addEventListener("hashchange", (event) => { if (!isHeld(event)) route.value = read(); });
+
+/* Has somebody (unsaved.js) say of each change of the address whether it is put off. */
+let isHeld = () => false;
+export function hold(asked) {
+  isHeld = asked;
+}
 
 /* The hash for a place; ids are encoded. */
 export function to(path, query = {}) {
@@ -16,11 +22,14 @@ export function go(path, query = {}) {
   location.hash = to(path, query);
 }
 
-/* Changes the query of the place without a new entry in the history: for filters. */
-export function narrow(query) {
-  history.replaceState(null, "", to(route.value.path, query));
+/* The same where nobody is asked about what is not saved; how: as a new entry in the history, or in the place of this. */
+export function arrive(hash, how = "pushState") {
+  history[how](null, "", hash);
   route.value = read();
 }
+
+/* Changes the query of the place without a new entry in the history: for filters. */
+export const narrow = (query) => arrive(to(route.value.path, query), "replaceState");
 
 function read() {
   const [path, search = ""] = location.hash.replace(/^#\/?/, "").split("?");

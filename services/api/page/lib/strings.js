@@ -39,7 +39,7 @@ const WORDS = {
 
   signIn: "Sign in",
   key: "Key",
-  keyHint: "It reads afi_… and was shown once when it was made. `afterimage up`, `afterimage demo` and `make env` say where the first one lies.",
+  keyHint: "It reads afi_… and was shown once when it was made. Of the first one, afterimage up, afterimage demo and make env say where it lies.",
   keyCut: "That is not a whole key.",
   sessionEnded: "The session has ended. Sign in again; you will be where you were.",
   connecting: "Connecting…",
@@ -60,8 +60,8 @@ const WORDS = {
   close: "Close",
   save: "Save",
   unsaved: "What was typed here is not saved. Leave it?",
+  leave: "Leave",
   remove: "Remove",
-  nothing: "There is nothing here.",
   notFound: "There is no such page.",
   crashed: "This view has failed: {0}. The others are not touched.",
   notLoaded: "This part of the page could not be loaded.",

@@ -15,6 +15,9 @@ export const theme = computed(() => (wantedTheme.value === "machine" ? machines.
 
 effect(() => { document.documentElement.dataset.theme = theme.value; });
 
+/* A colour of base.css as it is now. */
+export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+
 export function turnTheme() {
   wantedTheme.value = CHOICES[(CHOICES.indexOf(wantedTheme.value) + 1) % CHOICES.length];
   try {

@@ -51,11 +51,11 @@ export function Field({ label, hint, error, children }) {
 
 /* A dialog over the page, while it is drawn; Escape, the button and a press outside close it. */
 export function Dialog({ title, onClose, children }) {
-  const ref = useRef(null), id = useId();
+  const ref = useRef(null);
   useEffect(() => { ref.current.showModal(); }, []);
-  return html`<dialog ref=${ref} aria-labelledby=${id} onClose=${onClose} onClick=${(event) => event.target === ref.current && ref.current.close()}>
+  return html`<dialog ref=${ref} aria-label=${title} onClose=${onClose} onClick=${(event) => event.target === ref.current && ref.current.close()}>
     <div class="dialog">
-      <header><h2 id=${id}>${title}</h2>
+      <header><h2>${title}</h2>
         <button type="button" class="quiet" aria-label=${text("close")} onClick=${() => ref.current.close()}>✕</button></header>
       ${children}
     </div>

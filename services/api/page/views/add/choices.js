@@ -3,6 +3,7 @@ import { html, useMemo } from "../../lib/html.js";
 import { session } from "../../lib/api.js";
 import { numberOf } from "../../lib/clock.js";
 import { text } from "../../lib/strings.js";
+import { useSuggested } from "../../lib/suggest.js";
 import { useAsked } from "../../lib/use.js";
 import { Field } from "../../lib/ui.js";
 
@@ -15,21 +16,21 @@ export function useModels() {
   return { items, isKnown: read.data !== undefined, chosen: (name) => items.find((each) => each.name === (name || USUAL)) };
 }
 
-/* {names, ids}: the groups that there are already, to choose from, and the ids that are used. */
-export function useGroups() {
-  const read = useAsked("/v1/streams", { limit: 500 });
-  return useMemo(() => {
-    const found = read.data?.items ?? [];
-    return { names: [...new Set(found.flatMap((each) => each.groups))].sort(), ids: new Set(found.map((each) => each.id)) };
-  }, [read.data]);
+/* The ids that idFor must not give again. */
+export function useUsed() {
+  const read = useAsked("/v1/streams", { text: "camera-", limit: 1000 });
+  return useMemo(() => new Set((read.data?.items ?? []).map((each) => each.id)), [read.data]);
 }
 
-export function GroupsField({ value, onInput, error, groups }) {
+/* Groups that there are already are offered for the word that is being typed. */
+export function GroupsField({ value, onInput, error }) {
+  const word = value.match(/[^\s,]*$/)[0], before = value.slice(0, value.length - word.length);
+  const groups = useSuggested("/v1/groups", word);
   const own = session.value?.groups ?? [];
   const hint = own.length ? text("addGroupsOwn", own.join(", ")) : text("addGroupsHint");
   return html`<${Field} label=${text("addGroups")} hint=${hint} error=${error}>
     ${(given) => html`<input ...${given} name="groups" autocomplete="off" list="add-groups" value=${value} onInput=${onInput} />
-      <datalist id="add-groups">${groups.map((name) => html`<option value=${name} />`)}</datalist>`}
+      <datalist id="add-groups">${groups.map(({ name }) => html`<option value=${before + name} />`)}</datalist>`}
   <//>`;
 }
 

@@ -6,7 +6,7 @@ import { text } from "../../lib/strings.js";
 import { Empty, Field } from "../../lib/ui.js";
 import { useUnsaved } from "../../lib/unsaved.js";
 import { runThrough } from "./batch.js";
-import { FpsField, GroupsField, ModelField, TagsField, useGroups, useModels } from "./choices.js";
+import { FpsField, GroupsField, ModelField, TagsField, useModels, useUsed } from "./choices.js";
 import { asLine, linesOf, MAX_LINES, Remembered } from "./lines.js";
 
 const VERDICTS = { waiting: "addVerdictWaiting", busy: "addVerdictBusy", good: "addVerdictGood", done: "addVerdictDone" };
@@ -14,8 +14,8 @@ const LOOKS = { good: "good", done: "good", bad: "bad" };
 
 export function Many() {
   const [box, setBox] = useState(""), [common, setCommon] = useState(() => ({ groups: (session.value?.groups ?? []).join(", "), tags: "", model: "", fps: "" }));
-  const models = useModels(), groups = useGroups();
-  const batch = useBatch(box, setBox, common, groups.ids);
+  const models = useModels(), used = useUsed();
+  const batch = useBatch(box, setBox, common, used);
   useUnsaved(() => !!batch.num);
   const set = (name) => (event) => { setCommon({ ...common, [name]: event.target.value }); batch.reset(); };
   const fault = batch.num > MAX_LINES ? text("addTooMany", MAX_LINES, batch.num) : null;
@@ -27,7 +27,7 @@ export function Many() {
         onInput=${(event) => { setBox(event.target.value); batch.reset(); }} />`}
     <//>
     <div class="add-pair">
-      <${GroupsField} value=${common.groups} onInput=${set("groups")} groups=${groups.names} />
+      <${GroupsField} value=${common.groups} onInput=${set("groups")} />
       <${TagsField} value=${common.tags} onInput=${set("tags")} />
       <${ModelField} value=${common.model} onInput=${set("model")} models=${models} />
       <${FpsField} value=${common.fps} onInput=${set("fps")} model=${models.chosen(common.model)} />
@@ -110,7 +110,7 @@ function Outcome({ batch: { outcome } }) {
   return html`<p class=${outcome.left ? "warn" : "good"} role="status">${words} <a href=${to(["wall"])}>${text("addToWall")}</a></p>`;
 }
 
-const Rows = ({ rows }) => html`<div class="scroll"><table class="add-rows">
+const Rows = ({ rows }) => html`<div class="scroll" tabindex="0" role="group" aria-label=${text("addVerdict")}><table class="add-rows">
   <thead><tr>${["addLine", "addName", "addId", "addSource", "addVerdict"].map((name) => html`<th scope="col">${text(name)}</th>`)}</tr></thead>
   <tbody>${rows.map((row) => html`<tr key=${row.number}>
     <td class="number">${row.line ?? row.number}</td>

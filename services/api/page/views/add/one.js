@@ -6,7 +6,7 @@ import { text } from "../../lib/strings.js";
 import { useAction, useIsHere } from "../../lib/use.js";
 import { Field, Trouble } from "../../lib/ui.js";
 import { useUnsaved } from "../../lib/unsaved.js";
-import { FpsField, GroupsField, ModelField, TagsField, useGroups, useModels } from "./choices.js";
+import { FpsField, GroupsField, ModelField, TagsField, useModels, useUsed } from "./choices.js";
 import { Found, Trying, useProbe } from "./probe.js";
 import { bodyOf, idFor, isTaken, place } from "./wish.js";
 
@@ -16,8 +16,8 @@ const TRANSPORTS = ["tcp", "udp", "http", "https"];
 export function One() {
   const [form, setForm] = useState(() => ({ name: "", id: null, source: "", groups: (session.value?.groups ?? []).join(", "), tags: "", model: "", fps: "", transport: "", loop: false }));
   const [changed, setChanged] = useState(new Set());
-  const ref = useRef(null), isSaved = useRef(false), isHere = useIsHere(), probe = useProbe(), models = useModels(), groups = useGroups();
-  const id = form.id ?? idFor(form.name, groups.ids);
+  const ref = useRef(null), isSaved = useRef(false), isHere = useIsHere(), probe = useProbe(), models = useModels(), used = useUsed();
+  const id = form.id ?? idFor(form.name, used);
   useUnsaved(() => !isSaved.current && [form.name, form.source, form.tags].some((typed) => typed.trim()));
   const saving = useAction(async () => {
     await place(id, bodyOf(form), { dryRun: true });
@@ -49,7 +49,7 @@ export function One() {
     ${probe.found?.ok && html`<${Found} found=${probe.found} modelFps=${Number(form.fps) || models.chosen(form.model)?.fps} />`}
     <${Trouble} problem=${probe.problem?.of("source") ? null : probe.problem} />
     <div class="add-pair">
-      <${GroupsField} value=${form.groups} onInput=${set("groups")} error=${fault("groups")} groups=${groups.names} />
+      <${GroupsField} value=${form.groups} onInput=${set("groups")} error=${fault("groups")} />
       <${TagsField} value=${form.tags} onInput=${set("tags")} error=${fault("tags")} />
       <${ModelField} value=${form.model} onInput=${set("model")} error=${fault("model")} models=${models} />
       <${FpsField} value=${form.fps} onInput=${set("fps")} error=${fault("fps")} model=${models.chosen(form.model)} />

@@ -1,13 +1,14 @@
 /* A source that is tried before it is kept: what it gives, or why nothing. */
-import { html, useEffect, useState } from "../../lib/html.js";
+import { html, useEffect, useRef, useState } from "../../lib/html.js";
 import { ask } from "../../lib/api.js";
 import { durationOf, now, numberOf } from "../../lib/clock.js";
 import { text } from "../../lib/strings.js";
 import { useAction } from "../../lib/use.js";
+import "./words.js";
 
 /* {run(source, transport), isRunning, since, found, problem, clear()}: `found` is the api's answer. */
 export function useProbe() {
-  const [found, setFound] = useState(null), [since, setSince] = useState(0);
+  const [found, setFound] = useState(null), [since, setSince] = useState(0), turn = useRef(0);
   const trying = useAction((source, transport) => {
     setFound(null);
     setSince(Date.now());
@@ -15,8 +16,11 @@ export function useProbe() {
   });
   return {
     ...trying, since, found,
-    run: async (...given) => setFound((await trying.run(...given)) ?? null),
-    clear: () => { setFound(null); trying.clear(); },
+    run: async (...given) => {
+      const mine = (turn.current += 1), done = await trying.run(...given);
+      if (mine === turn.current) setFound(done ?? null); /* else it is of another source */
+    },
+    clear: () => { turn.current += 1; setFound(null); trying.clear(); },
   };
 }
 

@@ -1,7 +1,8 @@
 /* What is done with a camera at once: pause and resume, a new usual view, and its removal. */
 import { html, useState } from "../../lib/html.js";
 import { ask, askWithHead } from "../../lib/api.js";
-import { go } from "../../lib/router.js";
+import { arrive, to } from "../../lib/router.js";
+import { Question } from "../../lib/question.js";
 import { text } from "../../lib/strings.js";
 import { Dialog, Field, Trouble } from "../../lib/ui.js";
 import { useAction, useIsHere } from "../../lib/use.js";
@@ -23,13 +24,9 @@ export function Actions({ known: { stream, etag }, after }) {
 }
 
 function Forget({ stream, after, close }) {
-  const forgetting = useAction(() => askWithHead("POST", `${pathOf(stream)}/forget`));
-  const run = async () => { const done = await forgetting.run(); if (done) { after(done); close(); } };
-  return html`<${Dialog} title=${text("cameraNewNormal")} onClose=${close}>
+  const act = async () => after(await askWithHead("POST", `${pathOf(stream)}/forget`));
+  return html`<${Question} title=${text("cameraNewNormal")} yes=${text("cameraForget")} act=${act} onClose=${close} onDone=${close}>
     <p>${text("cameraForgetWhat")}</p><p class="faint">${text("cameraForgetWhen")}</p>
-    <${Trouble} problem=${forgetting.problem} />
-    <div class="bar end"><button type="button" onClick=${close}>${text("cancel")}</button>
-      <button type="button" class="main" onClick=${run} disabled=${forgetting.isRunning}>${text("cameraForget")}</button></div>
   <//>`;
 }
 
@@ -38,7 +35,7 @@ function Remove({ stream, etag, close }) {
   const removing = useAction(async () => { await ask("DELETE", pathOf(stream), { headers: { "If-Match": etag } }); return true; });
   const submit = async (event) => {
     event.preventDefault();
-    if (typed.trim() === stream.name.trim() && (await removing.run()) && isHere()) go(["wall"]);
+    if (typed.trim() === stream.name.trim() && (await removing.run()) && isHere()) arrive(to(["wall"]));
   };
   return html`<${Dialog} title=${text("cameraRemoveTitle")} onClose=${close}>
     <form onSubmit=${submit}>

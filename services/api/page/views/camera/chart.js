@@ -1,9 +1,9 @@
 /* Scores over time with thresholds as lines: drawn by uPlot, dragged through time, pointed at. */
 import { html, useEffect, useRef, useSignalEffect } from "../../lib/html.js";
 import { text } from "../../lib/strings.js";
-import { theme } from "../../lib/theme.js";
+import { colour, theme } from "../../lib/theme.js";
 import uPlot from "../../vendor/uplot.js";
-import { colour, looksOf } from "./lines.js";
+import { looksOf } from "./lines.js";
 
 /* Where the drawing lies in its box, in pixels: the strip below lies likewise (camera.css). */
 const LEFT = 36, RIGHT = 12, HEIGHT = 240;

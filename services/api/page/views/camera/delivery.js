@@ -2,8 +2,7 @@
 import { html } from "../../lib/html.js";
 import { text } from "../../lib/strings.js";
 import { Tag } from "../../lib/ui.js";
-import { useDraft, useSaving } from "./draft.js";
-import { Saving } from "./saving.js";
+import { Saving, useDraft, useSaving } from "./draft.js";
 import { Schedule } from "./schedule.js";
 
 const USUAL = { severity: "alert", cooldown_seconds: 0, min_seconds: 0 };

@@ -1,6 +1,7 @@
 /* What somebody is about to change of a camera: kept apart from what is so, and saved only if nobody was quicker. */
-import { useCallback, useState } from "../../lib/html.js";
+import { html, useCallback, useState } from "../../lib/html.js";
 import { askWithHead } from "../../lib/api.js";
+import { text } from "../../lib/strings.js";
 import { useUnsaved } from "../../lib/unsaved.js";
 import { useAction } from "../../lib/use.js";
 
@@ -34,4 +35,21 @@ export function useSaving(stream, draft, after) {
     return done;
   };
   return { ...saving, run };
+}
+
+/* The foot of every form: save, take back, and what stands against it. */
+export function Saving({ draft, saving, disabled = false, children }) {
+  const isConflict = draft.isOutdated || saving.problem?.status === 412;
+  const reload = () => { draft.reset(); saving.clear(); };
+  const problem = saving.problem && saving.problem.status !== 412 ? saving.problem : null;
+  return html`<div class="saving">
+    ${isConflict && html`<p class="trouble" role="alert">${text("cameraConflict")}
+      <button type="button" onClick=${reload}>${text("cameraReload")}</button></p>`}
+    ${problem && html`<p class="trouble" role="alert">${problem.status === 0 ? text("away") : text("failed", problem.message)}</p>`}
+    <div class="bar">
+      <button type="submit" disabled=${!draft.isChanged || saving.isRunning || isConflict || disabled}>${text("save")}</button>
+      ${draft.isChanged && html`<button type="button" onClick=${reload}>${text("cameraDiscard")}</button>`}
+      ${children}
+    </div>
+  </div>`;
 }

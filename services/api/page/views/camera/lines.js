@@ -13,6 +13,3 @@ export function looksOf(labels) {
   }
   return looks;
 }
-
-/* A colour of base.css as it is now, light or dark. */
-export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();

@@ -15,12 +15,11 @@ export function Schedule({ schedule, set, problem }) {
   const hours = schedule?.hours ?? [];
   const change = (at, given) => set({ ...schedule, hours: hours.map((each, other) => (other === at ? { ...each, ...given } : each)) });
   const begin = () => set({ time_zone: HERE, hours: [{ days: WORKDAYS, begin: "18:00", end: "07:00" }] });
-  const said = (problem?.errors ?? []).filter((each) => each.field?.startsWith("schedule")).map((each) => each.message).join("; ");
   return html`<fieldset class="schedule">
     <legend>${text("cameraSchedule")}</legend>
     <label class="check"><input type="checkbox" checked=${schedule !== null} onChange=${(event) => (event.target.checked ? begin() : set(null))} /> ${text("cameraScheduled")}</label>
     ${schedule && html`<p class="faint small">${text("cameraScheduleWhat")}</p>
-      <${Field} label=${text("cameraZone")} error=${said || undefined}>${(field) => html`<input ...${field} list=${zones} value=${schedule.time_zone}
+      <${Field} label=${text("cameraZone")} error=${problem?.of("schedule")}>${(field) => html`<input ...${field} list=${zones} value=${schedule.time_zone}
         maxlength="64" required onInput=${(event) => set({ ...schedule, time_zone: event.target.value })} />
         <datalist id=${zones}>${ZONES.map((each) => html`<option key=${each} value=${each} />`)}</datalist>`}<//>
       ${hours.map((each, at) => html`<${Hours} key=${at} hours=${each} change=${(given) => change(at, given)}

@@ -1,11 +1,10 @@
 /* What is asked of a camera: its name, source, model, rate, groups and the finer points. */
-import { html } from "../../lib/html.js";
+import { html, useEffect } from "../../lib/html.js";
 import { isFile } from "../../lib/standing.js";
 import { text } from "../../lib/strings.js";
-import { Field } from "../../lib/ui.js";
-import { useDraft, useSaving } from "./draft.js";
-import { Probe } from "./probe.js";
-import { Saving } from "./saving.js";
+import { Field, Trouble } from "../../lib/ui.js";
+import { Found, Trying, useProbe } from "../add/probe.js";
+import { Saving, useDraft, useSaving } from "./draft.js";
 
 const WORDS = ["groups", "tags"];
 const NUMBERS = ["fps", "stall_seconds", "offline_seconds", "reset_after_seconds", "transport_short_side"];
@@ -36,10 +35,10 @@ export function Settings({ known, models, after }) {
   const draft = useDraft(known, read);
   const saving = useSaving(stream, draft, after);
   const { values, set } = draft;
-  const input = (name, given = {}) => html`<${Field} label=${text(`cameraField_${name}`)} hint=${hintOf(name)} error=${saidOf(saving.problem, name)}>
+  const input = (name, given = {}) => html`<${Field} label=${text(`cameraField_${name}`)} hint=${hintOf(name)} error=${saving.problem?.of(name)}>
     ${(field) => html`<input ...${field} ...${given} value=${values[name]} onInput=${(event) => set(name, event.target.value)} />`}<//>`;
   const number = (name, given) => input(name, { type: "number", step: "any", ...given });
-  const choice = (name, options) => html`<${Field} label=${text(`cameraField_${name}`)} hint=${hintOf(name)} error=${saidOf(saving.problem, name)}>
+  const choice = (name, options) => html`<${Field} label=${text(`cameraField_${name}`)} hint=${hintOf(name)} error=${saving.problem?.of(name)}>
     ${(field) => html`<select ...${field} value=${values[name]} onChange=${(event) => set(name, event.target.value)}>
       ${options.map((each) => html`<option key=${each} value=${each}>${each}</option>`)}</select>`}<//>`;
   const submit = (event) => { event.preventDefault(); saving.run(changeOf(stream, values)); };
@@ -68,8 +67,18 @@ export function Settings({ known, models, after }) {
   </form>`;
 }
 
-/* What the api says of a field, or of a word in it. */
-const saidOf = (problem, name) => (problem?.errors ?? []).filter((each) => each.field === name || each.field?.startsWith(`${name}.`)).map((each) => each.message).join("; ") || undefined;
+/* Tries a source before it is saved: what it gives, or why nothing. */
+function Probe({ source, transport }) {
+  const { found, ...probe } = useProbe(), isHidden = source.includes("***");
+  useEffect(probe.clear, [source, transport]);
+  return html`<div class="probe">
+    <div class="bar"><button type="button" onClick=${() => probe.run(source, transport)} disabled=${isHidden || !source || probe.isRunning}>
+        ${probe.isRunning ? html`<${Trying} since=${probe.since} />` : text("cameraProbe")}</button>
+      ${isHidden && html`<span class="faint small">${text("cameraProbeHidden")}</span>`}</div>
+    <${Trouble} problem=${probe.problem} />
+    ${found && (found.ok ? html`<${Found} found=${found} />` : html`<p class="trouble" role="alert">${text("addFailed", found.reason)}</p>`)}
+  </div>`;
+}
 
 const WITH_HINT = ["source", "model", "fps", "groups", "tags", "skip", "pace", "offline_seconds", "stall_seconds", "reset_after_seconds", "transport_short_side"];
 const hintOf = (name) => (WITH_HINT.includes(name) ? text(`cameraHint_${name}`) : undefined);

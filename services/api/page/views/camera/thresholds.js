@@ -4,9 +4,8 @@ import { ask, may } from "../../lib/api.js";
 import { text } from "../../lib/strings.js";
 import { Empty, Shown, Tag } from "../../lib/ui.js";
 import { useAction } from "../../lib/use.js";
-import { pathOf, useDraft, useSaving } from "./draft.js";
+import { pathOf, Saving, useDraft, useSaving } from "./draft.js";
 import { applied, limitsOf, overridesOf, same, wrongWith } from "./limits.js";
-import { Saving } from "./saving.js";
 import { Trial } from "./trial.js";
 
 const PAUSE_MS = 400;

@@ -126,12 +126,7 @@ addWords({
   cameraField_transport_short_side: "Shorter side of kept pictures, px",
   cameraHint_transport_short_side: "192 to 720. Empty: the usual.",
   cameraProbe: "Try this source",
-  cameraProbing: "Trying…",
   cameraProbeHidden: "A part of it is hidden (***): type the whole source to try it.",
-  cameraProbeFailed: "It gives no picture: {0}",
-  cameraProbeGood: "It gives pictures.",
-  cameraProbeTook: "after {0} s",
-  cameraProbeAlt: "First picture of the source",
 
   cameraMaintenance: "Maintenance",
   cameraMaintenanceWhat: "Events are recorded, and nothing of them is delivered.",

@@ -1,5 +1,6 @@
 /* What people do with an event. Each gives the event as it is afterwards; what was done once more is taken back. */
 import { ask, may } from "../../lib/api.js";
+import { tellReviewed } from "../../lib/live.js";
 
 const path = (event, rest = "") => `/v1/events/${event.id}${rest}`;
 
@@ -33,6 +34,7 @@ export async function judge(event, verdict, note = event.feedback?.note ?? "") {
 
 export async function setReviewed(event, reviewed) {
   await ask(reviewed ? "PUT" : "DELETE", path(event, "/reviewed"));
+  tellReviewed([event.id], reviewed);
   return { ...event, reviewed };
 }
 

@@ -2,8 +2,8 @@
 import { html, useState } from "../../lib/html.js";
 import { may } from "../../lib/api.js";
 import { numberOf } from "../../lib/clock.js";
+import { Question } from "../../lib/question.js";
 import { text } from "../../lib/strings.js";
-import { Dialog } from "../../lib/ui.js";
 import { mayDo } from "./acts.js";
 
 const ACTS = [["right", "actRight"], ["wrong", "actWrong"], ["acknowledge", "actAcknowledge"], ["keep", "actKeep"], ["reviewed", "actReviewed"]];
@@ -19,15 +19,10 @@ export function Bulk({ room, children }) {
       <button type="button" class="quiet" onClick=${room.chooseNone}>${text("reviewChooseNone")}</button>`}
     ${room.count() > 0 && html`<button type="button" class="quiet" onClick=${room.chooseAll}>${text("reviewChooseAll", numberOf(room.count()))}</button>`}
     <span class=${said?.isBad ? "bad" : "faint"} role="status">${said?.words}</span>
-    ${isAsked && html`<${AskDelete} num=${num} onClose=${() => ask(false)} onSure=${() => { ask(false); room.actOnChosen("delete"); }} />`}
+    ${isAsked && html`<${AskDelete} num=${num} act=${() => { room.actOnChosen("delete"); }} onClose=${() => ask(false)} onDone=${() => ask(false)} />`}
   </div>`;
 }
 
 /* Asks before events go. */
-export function AskDelete({ num, onClose, onSure }) {
-  return html`<${Dialog} title=${num === 1 ? text("deleteTitle") : text("deleteMany", numberOf(num))} onClose=${onClose}>
-    <p>${text("deleteWords")}</p>
-    <p class="bar end"><button type="button" autofocus onClick=${onClose}>${text("cancel")}</button>
-      <button type="button" class="danger" onClick=${onSure}>${text("actDelete")}</button></p>
-  <//>`;
-}
+export const AskDelete = ({ num, ...given }) => html`<${Question} title=${num === 1 ? text("deleteTitle") : text("deleteMany", numberOf(num))}
+  yes=${text("actDelete")} ...${given}><p>${text("deleteWords")}</p><//>`;

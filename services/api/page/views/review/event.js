@@ -29,21 +29,21 @@ export function EventPage({ path: [id], query }) {
   const read = useRead((abort) => ask("GET", `/v1/events/${encodeURIComponent(id)}`, { abort }), [id], everyMs);
   const event = read.data?.id === id ? read.data : undefined;
   useEffect(() => { if (event) setEvery(event.state === "open" || isComing(event) === "soon" ? SOON_MS : isComing(event) ? LATER_MS : 0); }, [event]);
-  useEffect(() => follow((kind, told) => { if (!told || told.id === id) read.again(); }), [id]);
+  useEffect(() => follow((kind, told) => { if (!told || told.id === id || told.ids?.includes(id)) read.again(); }), [id]);
   useEffect(() => scrollTo(0, 0), [id]);
-  useMarkReviewed(event, read.again);
+  useMarkReviewed(event);
   const isGone = read.problem?.status === 404 || read.problem?.status === 422;
   if (isGone) return html`<${Empty}><p>${text("eventGone")}</p><p><a href=${backTo(query)}>${text("eventBack")}</a></p><//>`;
   return html`<${Shown} of=${{ ...read, data: event, isLoading: !event && !read.problem }}>${(shown) => html`<${Whole} event=${shown} query=${query} again=${read.again} />`}<//>`;
 }
 
 /* Who looks at an event has reviewed it. */
-function useMarkReviewed(event, again) {
+function useMarkReviewed(event) {
   const marked = useRef(null);
   useEffect(() => {
     if (!event || marked.current === event.id) return;
     marked.current = event.id;
-    if (!event.reviewed) setReviewed(event, true).then(again, () => { marked.current = null; });
+    if (!event.reviewed) setReviewed(event, true).catch(() => { marked.current = null; });
   }, [event]);
 }
 
@@ -109,10 +109,7 @@ function Head({ event, stream, query, beside }) {
 }
 
 function Delete({ event, onGone }) {
-  const [isAsked, setAsked] = useState(false);
-  const isHere = useIsHere();
-  const deleting = useAction(async () => { await remove(event); if (isHere()) onGone(); });
+  const [isAsked, setAsked] = useState(false), isHere = useIsHere();
   return html`<p><button type="button" class="danger" onClick=${() => setAsked(true)}>${text("actDelete")}</button></p>
-    <${Trouble} problem=${deleting.problem} />
-    ${isAsked && html`<${AskDelete} num=${1} onClose=${() => setAsked(false)} onSure=${() => { setAsked(false); deleting.run(); }} />`}`;
+    ${isAsked && html`<${AskDelete} num=${1} act=${() => remove(event)} onClose=${() => setAsked(false)} onDone=${() => isHere() && onGone()} />`}`;
 }

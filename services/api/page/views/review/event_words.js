@@ -2,7 +2,6 @@
 import { addWords } from "../../lib/strings.js";
 
 addWords({
-  eventTitle: "{0} on {1}",
   eventBack: "All events",
   eventOlder: "Older event",
   eventNewer: "Newer event",

@@ -4,10 +4,11 @@ import { address, ask } from "../../lib/api.js";
 import { numberOf } from "../../lib/clock.js";
 import { narrow, route, to } from "../../lib/router.js";
 import { text } from "../../lib/strings.js";
+import { useSuggested } from "../../lib/suggest.js";
 import { useAsked, useRead } from "../../lib/use.js";
 import { LISTS, SPANS, asked, isNarrowed, kindOf, localOf, msOf } from "./query.js";
 
-const COUNT_MS = 30_000, SUGGESTED = 500;
+const COUNT_MS = 30_000;
 const KINDS = [["alert", "reviewAlerts", "alerts"], ["notice", "reviewNotices", "notices"], ["all", "reviewAll", null]];
 const LIST_WORDS = { group: "reviewGroup", stream: "reviewStream", label: "reviewLabel" };
 const FEEDBACK = [["", "reviewAnyFeedback"], ["none", "reviewUnjudged"], ["right", "reviewJudgedRight"], ["wrong", "reviewJudgedWrong"]];
@@ -45,13 +46,12 @@ export function Filters({ filters }) {
   </form>`;
 }
 
-/* Groups, cameras and labels: what is entered joins those that are there. Suggested is what the first streams have. */
+/* Groups, cameras and labels: what is entered joins those that are there. */
 function Lists({ filters }) {
-  const streams = useAsked("/v1/streams", { limit: SUGGESTED }), models = useAsked("/v1/models");
-  const found = streams.data?.items ?? [];
+  const [typed, type] = useState({ group: "", stream: "" }), models = useAsked("/v1/models");
   const suggested = {
-    group: [...new Set(found.flatMap((view) => view.groups))].sort().map((name) => [name, ""]),
-    stream: found.map((view) => [view.id, view.name]),
+    group: useSuggested("/v1/groups", typed.group).map(({ name }) => [name, ""]),
+    stream: useSuggested("/v1/streams", typed.stream).map((view) => [view.id, view.name]),
     label: [...new Set([...(models.data?.items ?? []).flatMap((model) => model.labels), "offline"])].sort().map((name) => [name, ""]),
   };
   const add = (name) => (event) => {
@@ -61,7 +61,8 @@ function Lists({ filters }) {
     set(filters, { [name]: [...new Set([...filters[name], value])] });
   };
   return LISTS.map((name) => html`<input class="pick" list=${`review-${name}`} aria-label=${text(LIST_WORDS[name])} placeholder=${text(LIST_WORDS[name])}
-      maxlength="64" autocomplete="off" onChange=${add(name)} />
+      maxlength="64" autocomplete="off" onChange=${add(name)}
+      onInput=${(event) => type({ ...typed, [name]: event.target.value.trim() })} />
     <datalist id=${`review-${name}`}>${suggested[name].map(([value, words]) => html`<option value=${value}>${words}</option>`)}</datalist>`);
 }
 

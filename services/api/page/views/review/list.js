@@ -82,6 +82,7 @@ export class EventList {
 
   hear(kind, event) {
     if (kind === "gap") this.lookSince(this.newestMs());
+    else if (kind === "reviewed") this.putAll(event.ids.map((id) => ({ id, reviewed: event.reviewed })));
     else if (kind === "deleted") this.drop(event.id);
     else if (this.known.has(event.id)) this.put(event);
     else if (kind === "opened" && mayFit(event, this.filters)) this.lookFor(event);

@@ -5,6 +5,7 @@ import { timeOf } from "../../lib/clock.js";
 import { text } from "../../lib/strings.js";
 import { useAction } from "../../lib/use.js";
 import { Field } from "../../lib/ui.js";
+import { useUnsaved } from "../../lib/unsaved.js";
 import { judge } from "./acts.js";
 
 const by = (mark) => text("peopleBy", mark.by ?? text("eventSomebody"), timeOf(mark.at_ms));
@@ -27,6 +28,7 @@ export function People({ event, acting, again }) {
 function Judged({ event, again }) {
   const { feedback } = event, [note, setNote] = useState(feedback?.note ?? "");
   const judging = useAction(async (verdict, words) => { await judge(event, verdict, words); again(); });
+  useUnsaved(() => note !== (feedback?.note ?? ""));
   useEffect(() => setNote(feedback?.note ?? ""), [event.id, feedback?.note]);
   const said = feedback ? text("peopleSays", text(feedback.verdict === "right" ? "actRight" : "actWrong"), feedback.by ?? text("eventSomebody"), timeOf(feedback.at_ms))
     : text("peopleNobody");

@@ -1,6 +1,7 @@
 /* What the review keeps of all its cards together: which is current, which plays, which are selected; and what is done. */
 import { signal } from "../../lib/html.js";
 import { ask } from "../../lib/api.js";
+import { tellReviewed } from "../../lib/live.js";
 import { text } from "../../lib/strings.js";
 import { ACTS, isDone, mayDo, remove } from "./acts.js";
 
@@ -59,7 +60,7 @@ export class Room {
     const groups = Array.from({ length: Math.ceil(events.length / TOGETHER) }, (_, at) => events.slice(at * TOGETHER, (at + 1) * TOGETHER));
     return this.together(groups, async (group) => {
       const { event_ids: ids } = await ask("POST", "/v1/events/reviewed", { body: { event_ids: group.map((event) => event.id), reviewed: true } });
-      this.list.putAll(ids.map((id) => ({ id, reviewed: true })));
+      tellReviewed(ids, true);
     });
   }
 

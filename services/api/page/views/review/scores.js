@@ -1,7 +1,7 @@
 /* An event's scores as a small chart: its thresholds as lines, its time as a band. */
 import { html, useEffect, useRef } from "../../lib/html.js";
 import { text } from "../../lib/strings.js";
-import { theme } from "../../lib/theme.js";
+import { colour, theme } from "../../lib/theme.js";
 import uPlot from "../../vendor/uplot.js";
 import { exactly } from "./sights.js";
 
@@ -38,8 +38,6 @@ function dataOf(scores) {
   });
   return [times, values];
 }
-
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
 function optionsOf(current, box) {
   const [faint, line] = [colour("faint"), colour("line")];

@@ -1,11 +1,12 @@
 /* Where events are delivered to: listed, tested, switched on and off, deleted. */
 import { html, useState } from "../../lib/html.js";
 import { ask } from "../../lib/api.js";
+import { Question } from "../../lib/question.js";
 import { text } from "../../lib/strings.js";
 import { useAction, useAsked } from "../../lib/use.js";
 import { Empty, Shown, Trouble } from "../../lib/ui.js";
 import { DeadLetters } from "./dead_letters.js";
-import { Once, Question } from "./question.js";
+import { Once } from "./once.js";
 import { TargetForm } from "./target_form.js";
 
 const EVERY_MS = 10_000;
@@ -31,8 +32,8 @@ export function Delivery() {
     ${shown?.kind === "add" && html`<${TargetForm} onClose=${close} onMade=${made} />`}
     ${shown?.kind === "made" && html`<${Once} title=${text("sysSecretTitle", target.id)} words=${text("sysSecretWords")} secret=${target.secret} onClose=${close} />`}
     ${shown?.kind === "letters" && html`<${DeadLetters} target=${target} onClose=${close} />`}
-    ${shown?.kind === "delete" && html`<${Question} title=${text("sysDeleteTarget", target.id)} words=${text("sysDeleteTargetWords")} yes=${text("sysDelete")}
-      act=${() => ask("DELETE", at(target.id))} onClose=${close} onDone=${done} />`}
+    ${shown?.kind === "delete" && html`<${Question} title=${text("sysDeleteTarget", target.id)} yes=${text("sysDelete")}
+      act=${() => ask("DELETE", at(target.id))} onClose=${close} onDone=${done}><p>${text("sysDeleteTargetWords")}</p><//>`}
   </section>`;
 }
 

@@ -5,6 +5,7 @@ import { present } from "../../lib/clock.js";
 import { text } from "../../lib/strings.js";
 import { useAction } from "../../lib/use.js";
 import { Dialog, Trouble } from "../../lib/ui.js";
+import { useUnsaved } from "../../lib/unsaved.js";
 import { Choice, Line } from "./target_form.js";
 
 const DAY_MS = 86_400_000;
@@ -18,6 +19,7 @@ export function KeyForm({ onClose, onMade }) {
     name: form.name.trim(), role: form.role, groups: form.groups.split(/[\s,]+/).filter(Boolean),
     expires_at_ms: form.days ? Math.round(present() + Number(form.days) * DAY_MS) : null,
   } }));
+  useUnsaved(() => Boolean(form.name));
   const set = (name) => (event) => setForm({ ...form, [name]: event.target.value });
   const fault = (name) => making.problem?.of(name) ?? null;
   const submit = async (event) => {

@@ -2,11 +2,12 @@
 import { html, useState } from "../../lib/html.js";
 import { ask, session } from "../../lib/api.js";
 import { numberOf, present } from "../../lib/clock.js";
+import { Question } from "../../lib/question.js";
 import { text } from "../../lib/strings.js";
 import { useAction, useAsked } from "../../lib/use.js";
 import { Age, Shown, Time, Trouble } from "../../lib/ui.js";
 import { KeyForm } from "./key_form.js";
-import { Once, Question } from "./question.js";
+import { Once } from "./once.js";
 
 export function Keys() {
   const read = useAsked("/v1/keys");
@@ -21,8 +22,8 @@ export function Keys() {
       ${shown?.kind === "add" && html`<${KeyForm} onClose=${close} onMade=${made} />`}
       ${shown?.kind === "made" && html`<${Once} title=${text("sysKeyMade", key.name)} words=${text("sysKeyMadeWords")} secret=${key.key} onClose=${close} />`}
       ${shown?.kind === "revoke" && html`<${Question} title=${text("sysRevokeTitle", key.name)} yes=${text("sysRevoke")}
-        words=${isOwn ? `${text("sysRevokeWords")} ${text("sysRevokeOwn")}` : text("sysRevokeWords")}
-        act=${() => ask("DELETE", `/v1/keys/${key.id}`)} onClose=${close} onDone=${() => { close(); read.again(); }} />`}
+        act=${() => ask("DELETE", `/v1/keys/${key.id}`)} onClose=${close} onDone=${() => { close(); read.again(); }}>
+        <p>${text("sysRevokeWords")} ${isOwn && text("sysRevokeOwn")}</p><//>`}
     </section>
     <${Secrets} />`;
 }

@@ -7,9 +7,14 @@ import { useAsked } from "../../lib/use.js";
 import { Empty } from "../../lib/ui.js";
 import "./words.js";
 import { Delivery } from "./delivery.js";
+import { Health } from "./health.js";
 import { Keys } from "./keys.js";
 import { Models } from "./models.js";
-import { Overview } from "./overview.js";
+import { Stores } from "./stores.js";
+import { Workers } from "./workers.js";
+
+/* Who works, how full Redis is, and what was wrong over the last day. */
+const Overview = () => html`<div class="sys-overview"><${Workers} /><${Stores} /><${Health} /></div>`;
 
 /* Name in the address → [words, role that may, what it shows]. */
 const TABS = {

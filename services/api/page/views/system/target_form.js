@@ -4,6 +4,7 @@ import { ask } from "../../lib/api.js";
 import { text } from "../../lib/strings.js";
 import { useAction } from "../../lib/use.js";
 import { Dialog, Field, Trouble } from "../../lib/ui.js";
+import { useUnsaved } from "../../lib/unsaved.js";
 
 const KINDS = ["webhook", "mqtt", "apprise"];
 const SEVERITIES = ["", "alert", "notice"];
@@ -15,6 +16,7 @@ const wordsOf = (typed) => typed.split(/[\s,]+/).filter(Boolean);
 export function TargetForm({ onClose, onMade }) {
   const [form, setForm] = useState({ kind: "webhook", id: "", url: "", labels: "", groups: "", streams: "", severity: "", updates: false });
   const making = useAction(() => ask("POST", "/v1/targets", { body: bodyOf(form) }));
+  useUnsaved(() => Boolean(form.id || form.url));
   const set = (name) => (event) => setForm({ ...form, [name]: event.target.type === "checkbox" ? event.target.checked : event.target.value });
   const fault = (name) => making.problem?.of(name) ?? null;
   const others = making.problem && !FIELDS.some(fault) ? making.problem : null;

@@ -41,10 +41,28 @@ function Tiles() {
     room -= part.length;
     return part.length > 0 && html`<${Section} key=${heading ?? ""} heading=${heading} number=${ids.length} ids=${part} />`;
   });
-  return html`<div class=${`wall ${wanted.value.size}`} onPointerMove=${hold} onKeyDown=${hold}>
+  return html`<div class=${`wall ${wanted.value.size}`} onPointerMove=${hold} onKeyDown=${step}>
     ${parts}
     ${total > limit && html`<${More} number=${Math.min(STEP, total - limit)} more=${() => setLimit(limit + STEP)} />`}
   </div>`;
+}
+
+/* Arrow keys lead from tile to tile: up and down to the nearest of the next row. */
+function step(event) {
+  hold();
+  const side = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key], own = event.target.closest(".cell");
+  if (!side || !own || event.ctrlKey || event.altKey || event.metaKey || event.shiftKey) return;
+  const cells = [...event.currentTarget.querySelectorAll(".cell")], at = cells.indexOf(own);
+  const others = side > 0 ? cells.slice(at + 1) : cells.slice(0, at).reverse();
+  const next = /Up|Down/.test(event.key) ? nearestOfNextRow(own, others) : others[0];
+  event.preventDefault();
+  next?.querySelector("a").focus();
+}
+
+function nearestOfNextRow(own, others) {
+  const boxOf = (cell) => cell.getBoundingClientRect(), { top, left } = boxOf(own);
+  const first = others.find((cell) => boxOf(cell).top !== top), far = (cell) => Math.abs(boxOf(cell).left - left);
+  return first && others.filter((cell) => boxOf(cell).top === boxOf(first).top).sort((a, b) => far(a) - far(b))[0];
 }
 
 function Section({ heading, number, ids }) {

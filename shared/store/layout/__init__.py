@@ -1,0 +1,1 @@
+"""How streams are spread over partitions, and how a client comes to know it."""

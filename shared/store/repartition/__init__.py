@@ -1,0 +1,1 @@
+"""Divides a store into another number of partitions, while no service runs."""
