@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 MINUTES ?= 6
 OUT ?= data/gpu
 
-.PHONY: help install demo test check lint types chaos delivery recordings soak crowd api-fuzz bench gpu gpu-train env e2e helm page-pictures vendor clean
+.PHONY: help install demo test check lint types chaos delivery recordings soak crowd scale api-fuzz bench gpu gpu-train env e2e helm page-pictures vendor clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ soak: install ## Watch cameras that come and go for 20 minutes. Options: make so
 
 crowd: install ## What a thousand clients do to the api, with figures. Options: make crowd ARGS="--seconds 10"
 	PYTHONPATH=tests $(BIN)/python -m crowd $(ARGS)
+
+scale: install ## What 10,000 registered streams cost each service, with figures. Options: make scale ARGS="--streams 2000 --live 200"
+	PYTHONPATH=tests $(BIN)/python -m scale $(ARGS)
 
 api-fuzz: install ## Ask the api all that its OpenAPI document allows, and more, as each role. Options: make api-fuzz ARGS="--role viewer"
 	$(PYTHON) -m venv $(VENV)/fuzz && $(VENV)/fuzz/bin/pip install --quiet schemathesis==4.32.5

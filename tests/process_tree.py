@@ -36,6 +36,11 @@ def usage(pid: int) -> Usage:
     )
 
 
+def pss_mb(pid: int) -> float:
+    """Memory of a process and of all below it; what they share, also with others, counts once."""
+    return sum(_kilobytes(each, "smaps_rollup", "Pss") for each in (pid, *descendants(pid))) / 1024
+
+
 def descriptors() -> set[tuple[str, str]]:
     """This process's own: number and what it stands for. Garbage that earlier tests left holds none any more."""
     gc.collect()

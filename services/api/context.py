@@ -19,6 +19,7 @@ from services.api.kept.reviews import Reviews
 from services.api.kept.scores.pages import ScoreReader
 from services.api.kept.scores.preview import Previewer
 from services.api.live.feed import LiveFeed
+from services.api.live.standings import Standings
 from services.api.media.places.opening import API_SECONDS, place_of
 from services.api.media.places.place import MediaPlace
 from services.api.media.records import MediaRecords
@@ -31,6 +32,7 @@ from services.api.security.keyring import Keyring
 from services.api.settings import ApiSettings
 from services.api.tiles.reader import TileReader
 from shared.life.event_desk import EventDesk, MarkedEvent
+from shared.service.stream_series import StreamSeries
 from shared.store.client import connect, connect_async
 from shared.store.registry import Registry
 from shared.words.sealing import Vault
@@ -49,6 +51,7 @@ class ApiContext:
     """a worker that was silent for longer is dead"""
     registry: Registry
     known: KnownStreams
+    standings: Standings
     vault: Vault
     registrar: Registrar
     prober: Prober
@@ -83,7 +86,9 @@ def build_context(settings: ApiSettings) -> ApiContext:
     catalog, metrics = ModelListing(settings.models_dir), ApiMetrics()
     vault = Vault(settings.secret_key.get_secret_value())
     registry, history = Registry(client, vault), History(client)
-    metrics.registry.register(StoreCollector(client, registry, settings.lease_seconds))
+    known = KnownStreams(client)
+    standings, series = Standings(client, known), StreamSeries(settings.metrics_streams)
+    metrics.registry.register(StoreCollector(client, standings, settings.lease_seconds, series))
     listeners = Door("listeners", settings.api_listeners, settings.api_listeners_per_client)
     viewers = Door("viewers", settings.api_viewers, settings.api_viewers_per_client)
     return ApiContext(
@@ -91,7 +96,8 @@ def build_context(settings: ApiSettings) -> ApiContext:
         client=client,
         lease_seconds=settings.lease_seconds,
         registry=registry,
-        known=KnownStreams(client),
+        known=known,
+        standings=standings,
         vault=vault,
         registrar=Registrar(client, registry, catalog, settings),
         prober=Prober(client, settings),

@@ -14,6 +14,7 @@ from shared.service.lifecycle import run_service, stop_on_signals
 from shared.service.logs import configure_logging
 from shared.service.metrics_server import serve_metrics
 from shared.service.settings import read_settings
+from shared.service.stream_series import StreamSeries
 from shared.service.tenancy import tenancy_of
 from shared.store.client import connect
 from shared.store.layout.known import partition_for_logs
@@ -34,7 +35,7 @@ def main() -> int:
     share_process(settings.num_torch_threads())
     device = choose_device(settings.device)
     batch_size = settings.batch_for(device.type)
-    metrics = InferenceMetrics()
+    metrics = InferenceMetrics(StreamSeries(settings.metrics_streams))
     watch_gpu(metrics.registry, device)
     tenancy = tenancy_of(settings, "inference", worker_name, metrics.leases)
     serve_metrics(metrics.registry, settings, lambda: tenancy.is_heard)

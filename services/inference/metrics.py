@@ -1,6 +1,6 @@
 """What the inference service counts and times."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 
 import pynvml
@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 from services.inference.latency import Latencies
 from shared.service.lease_metrics import LeaseMetrics
 from shared.service.metrics_server import new_registry
+from shared.service.stream_series import OTHERS, StreamSeries
 
 UNREADABLE = ("size", "header", "damaged")
 STAGE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -21,8 +22,9 @@ BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 class InferenceMetrics:
     """The metrics of one worker process, in a registry of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, series: StreamSeries | None = None) -> None:
         self.registry = new_registry()
+        self._series = series or StreamSeries()
         self._add_frames()
         self.stage_seconds = Histogram(
             "afterimage_stage_seconds",
@@ -59,6 +61,8 @@ class InferenceMetrics:
         """Each stream's child of `frames_processed`, which the library looks for anew each time it is asked."""
         self._labels: dict[str, set[str]] = {}
         """The labels that a stream has series for: the library has no other way to find them but to search them all."""
+        if not self._series.are_all:
+            self._begin(OTHERS)
 
     def _add_frames(self) -> None:
         """What becomes of the frames."""
@@ -103,27 +107,78 @@ class InferenceMetrics:
         for reason in ("gap", "source_ended", "source_changed", "model_changed", "state_lost", "forgotten"):
             self.state_resets.labels(reason)
 
-    def add_stream(self, stream_id: str, labels: Iterable[str]) -> None:
-        """A stream is admitted: its counters begin at 0, so that a first count shows as a rise."""
-        self._processed[stream_id] = self.frames_processed.labels(stream_id)
-        self.frames_dropped.labels(stream_id, "queue_full")
-        for reason in UNREADABLE:
-            self.frames_unreadable.labels(stream_id, reason)
-        known = self._labels.setdefault(stream_id, set())
+    def add_stream(self, stream_id: str, labels: Iterable[str], groups: Collection[str] = ()) -> None:
+        """A stream is admitted, or its groups have changed: its counters begin at 0, so that a first count shows as a
+        rise, if it is to have its own."""
+        had = self._series.has(stream_id)
+        has = self._series.begin(stream_id, groups)
+        if had and not has:
+            self._remove(stream_id)
+        if has and not had:
+            self._begin(stream_id)
+        name = self._series.name(stream_id)
+        known = self._labels.setdefault(name, set())
         known.update(labels)
         for label in known:
-            self.events.labels(stream_id, label)
+            self.events.labels(name, label)
+
+    def _begin(self, name: str) -> None:
+        self._processed[name] = self.frames_processed.labels(name)
+        self.frames_dropped.labels(name, "queue_full")
+        for reason in UNREADABLE:
+            self.frames_unreadable.labels(name, reason)
 
     def count_processed(self, stream_id: str, num_frames: int) -> None:
-        """Frames of a stream that was added are committed."""
-        self._processed[stream_id].inc(num_frames)
+        """Frames of a stream are committed."""
+        name = self._series.name(stream_id)
+        if (processed := self._processed.get(name)) is None:  # a stream at rest, of which frames were on their way
+            processed = self.frames_processed.labels(name)
+        processed.inc(num_frames)
+
+    def count_dropped(self, stream_id: str, num_frames: int) -> None:
+        """Frames of a stream were lost in its queue."""
+        self.frames_dropped.labels(self._series.name(stream_id), "queue_full").inc(num_frames)
+
+    def count_unreadable(self, stream_id: str, reason: str) -> None:
+        """A frame's picture does not decode."""
+        self.frames_unreadable.labels(self._series.name(stream_id), reason).inc()
+
+    def count_event(self, stream_id: str, label: str) -> None:
+        """An event has opened."""
+        self.events.labels(self._series.name(stream_id), label).inc()
+
+    def note_checkpoint(self, stream_id: str, at_ms: int) -> None:
+        """The stream's memory was stored."""
+        if self._series.has(stream_id):
+            self.checkpointed_at.labels(stream_id).set(at_ms / 1000)
+
+    def note_scores(self, stream_id: str, labels: Sequence[str], scores: Sequence[float]) -> None:
+        """A frame was scored, a score per label."""
+        if self._series.has(stream_id):
+            self.scores.note(stream_id, labels, scores)
+
+    def rest(self, stream_id: str) -> None:
+        """No frames come of the stream: its series go a minute later, unless it is added again."""
+        self._series.rest(stream_id)
+
+    def sweep(self) -> list[str]:
+        """Forgets the streams that have been at rest for long enough, and says which."""
+        over = self._series.over()
+        for stream_id in over:
+            self.forget_stream(stream_id)
+        return over
 
     def loaded(self, model: str, seconds: float) -> None:
         """A model was loaded and warmed up."""
         self.model_load.labels(model).set(seconds)
 
     def forget_stream(self, stream_id: str) -> None:
-        """Removes the series of a stream that is gone."""
+        """A stream is gone, and its series with it."""
+        if self._series.has(stream_id) or self._series.are_all:
+            self._series.end(stream_id)
+            self._remove(stream_id)
+
+    def _remove(self, stream_id: str) -> None:
         self._processed.pop(stream_id, None)
         self.frames_processed.remove(stream_id)
         self.frames_dropped.remove(stream_id, "queue_full")

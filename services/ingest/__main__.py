@@ -13,6 +13,7 @@ from shared.service.lifecycle import run_service, stop_on_signals
 from shared.service.logs import configure_logging
 from shared.service.metrics_server import serve_metrics
 from shared.service.settings import read_settings
+from shared.service.stream_series import StreamSeries
 from shared.service.tenancy import tenancy_of
 from shared.store.client import connect
 from shared.store.layout.known import partition_for_logs
@@ -31,7 +32,7 @@ def main() -> int:
     configure_logging("ingest", settings.log_level, settings.log_format, worker_name, partition_for_logs(client))
     stop = stop_on_signals()
     vault = Vault(settings.secret_key.get_secret_value())
-    metrics = IngestMetrics()
+    metrics = IngestMetrics(StreamSeries(settings.metrics_streams))
     tenancy = tenancy_of(settings, "ingest", worker_name, metrics.leases)
     serve_metrics(metrics.registry, settings, lambda: tenancy.is_heard)
     own_redis, registry = OwnRedis(client, settings.forbidden), Registry(client, vault)

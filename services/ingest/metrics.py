@@ -1,6 +1,6 @@
 """What ingest measures of itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from typing import Final, Literal, get_args
 
@@ -10,6 +10,7 @@ from services.ingest.sources.decoding.tally import Tally
 from shared.errors import ReaderLost, SourceCrashed, SourceFailed
 from shared.service.lease_metrics import LeaseMetrics
 from shared.service.metrics_server import new_registry
+from shared.service.stream_series import OTHERS, StreamSeries
 
 Stage = Literal["publish"]
 DropReason = Literal["busy", "store_unavailable", "stopped"]
@@ -38,8 +39,9 @@ COUNTERS: Final = {
 class IngestMetrics:
     """The process's metrics, in a registry of their own."""
 
-    def __init__(self) -> None:
+    def __init__(self, series: StreamSeries | None = None) -> None:
         self.registry = new_registry()
+        self._series = series or StreamSeries()
         self.leases = LeaseMetrics(self.registry)
         counters = {
             name: Counter(f"afterimage_{name}_total", meaning, ["stream_id", *labels], registry=self.registry)
@@ -79,43 +81,58 @@ class IngestMetrics:
             "afterimage_stage_seconds", "Time per stage", ["stage"], registry=self.registry, buckets=SECONDS
         )
 
-    def add(self, stream_id: str) -> None:
-        """A stream is taken up: its counters begin at 0, so that a first count shows as a rise."""
+        if not self._series.are_all:
+            self._begin(OTHERS)
+
+    def add(self, stream_id: str, groups: Collection[str] = ()) -> None:
+        """A stream is taken up, or its groups have changed: its counters begin at 0, so that a first count shows as a
+        rise, if it is to have its own."""
+        had = self._series.has(stream_id)
+        has = self._series.begin(stream_id, groups)
+        if has and not had:
+            self._begin(stream_id)
+        if had and not has:
+            self._remove(stream_id)
+
+    def _begin(self, name: str) -> None:
         for counter in self._counters:
             if counter is not self._dropped:
-                counter.labels(stream_id)
+                counter.labels(name)
         for reason in get_args(DropReason):
-            self._dropped.labels(stream_id, reason)
+            self._dropped.labels(name, reason)
 
     def published(self, stream_id: str, num_frames: int) -> None:
         """Frames are in the queue."""
-        self._published.labels(stream_id).inc(num_frames)
+        self._published.labels(self._series.name(stream_id)).inc(num_frames)
 
     def dropped(self, stream_id: str, reason: DropReason, num_frames: int) -> None:
         """Frames are lost before they reached the queue."""
-        self._dropped.labels(stream_id, reason).inc(num_frames)
+        self._dropped.labels(self._series.name(stream_id), reason).inc(num_frames)
 
     def connected(self, stream_id: str) -> None:
         """A source is open."""
-        self._connections.labels(stream_id).inc()
+        name = self._series.name(stream_id)
+        self._connections.labels(name).inc()
         if stream_id in self._broken:
             self._broken.discard(stream_id)
-            self._reconnects.labels(stream_id).inc()
+            self._reconnects.labels(name).inc()
 
     def failed(self, stream_id: str, err: Exception) -> None:
         """A source could not be opened or broke, or ended its reader; or the fault is the machine's, or ours."""
-        self._failures.labels(stream_id).inc()
+        name = self._series.name(stream_id)
+        self._failures.labels(name).inc()
         self._broken.add(stream_id)
         if isinstance(err, SourceCrashed):
-            self._crashes.labels(stream_id).inc()
+            self._crashes.labels(name).inc()
         elif isinstance(err, ReaderLost):
-            self._lost.labels(stream_id).inc()
+            self._lost.labels(name).inc()
         elif not isinstance(err, SourceFailed):
-            self._defects.labels(stream_id).inc()
+            self._defects.labels(name).inc()
 
     def tell_ahead(self, stream_id: str, ahead_seconds: Callable[[], float]) -> None:
         """Whom to ask, at each scrape, how far ahead of this host's clock a stream's last frame lies."""
-        self._ahead.labels(stream_id).set_function(ahead_seconds)
+        if self._series.has(stream_id):
+            self._ahead.labels(stream_id).set_function(ahead_seconds)
 
     def clock_stepped(self, step_ms: float) -> None:
         """This host's clock was set."""
@@ -123,19 +140,21 @@ class IngestMetrics:
 
     def set_up(self, stream_id: str, *, up: bool) -> None:
         """Whether a stream is live."""
-        self._up.labels(stream_id).set(up)
+        if self._series.has(stream_id):
+            self._up.labels(stream_id).set(up)
 
     def fell_back(self, stream_id: str) -> None:
         """Software decodes what hardware was to."""
-        self._fallbacks.labels(stream_id).inc()
+        self._fallbacks.labels(self._series.name(stream_id)).inc()
 
     def counted(self, stream_id: str, tally: Tally, drop_reason: DropReason) -> None:
         """What a reader has done since it last said so, and why it dropped what it dropped."""
-        self._reports.labels(stream_id).inc()
-        self._decoded.labels(stream_id).inc(tally.decoded)
-        self._skipped.labels(stream_id).inc(tally.skipped)
-        self._refused.labels(stream_id).inc(tally.refused)
-        self._damaged.labels(stream_id).inc(tally.damaged)
+        name = self._series.name(stream_id)
+        self._reports.labels(name).inc()
+        self._decoded.labels(name).inc(tally.decoded)
+        self._skipped.labels(name).inc(tally.skipped)
+        self._refused.labels(name).inc(tally.refused)
+        self._damaged.labels(name).inc(tally.damaged)
         if tally.dropped:
             self.dropped(stream_id, drop_reason, tally.dropped)
         for stage in READER_STAGES:
@@ -145,9 +164,24 @@ class IngestMetrics:
         """Observes how long the block takes."""
         return self._stages.labels(stage).time()
 
+    def rest(self, stream_id: str) -> None:
+        """A stream is paused or over: its series go a minute later, unless it is taken up again."""
+        self._series.rest(stream_id)
+
+    def sweep(self) -> None:
+        """Forgets the streams that have been at rest for long enough."""
+        for stream_id in self._series.over():
+            self.forget(stream_id)
+
     def forget(self, stream_id: str) -> None:
-        """Removes a stream's series, each by its name: the library would search through those of all streams."""
+        """A stream is gone, and its series with it."""
         self._broken.discard(stream_id)
+        if self._series.has(stream_id) or self._series.are_all:
+            self._series.end(stream_id)
+            self._remove(stream_id)
+
+    def _remove(self, stream_id: str) -> None:
+        """Removes a stream's series, each by its name: the library would search through those of all streams."""
         for metric in (*self._counters, self._up, self._ahead):
             if metric is not self._dropped:
                 metric.remove(stream_id)

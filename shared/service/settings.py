@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import SettingsInvalid
 from shared.service.logs import LogFormat
+from shared.service.stream_series import ALL, checked_series
 from shared.store.layout.partitioning import MAX_COUNT
 from shared.store.leases import LEASE_SECONDS, MAX_LEASE_SECONDS
 from shared.words.validation import first_problem
@@ -39,6 +40,16 @@ class ServiceSettings(BaseSettings):
     )
     metrics_host: str = Field(default="127.0.0.1", description="where Prometheus may ask")
     metrics_port: int = Field(default=0, ge=0, le=65535, description="0: no metrics server, and no `/healthz`")
+    metrics_streams: str = Field(
+        default=ALL,
+        max_length=4096,
+        description="which streams have series of their own: all, none, or groups with commas",
+    )
+
+    @field_validator("metrics_streams")
+    @classmethod
+    def _are_series(cls, value: str) -> str:
+        return checked_series(value)
 
 
 class SealedSettings(ServiceSettings):

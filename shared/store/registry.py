@@ -2,7 +2,9 @@
 
 import re
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import redis
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 FENCED = 2
 TURN_SECONDS = 0.25
+NUM_PARTS: Final = 5
+"""A record's, each in a hash of its own."""
 ADD: Final = lua("stream_add")
 REPLACE: Final = lua("replace")
 REMOVE: Final = WRONG + EVENTS + lua("stream_remove")
@@ -199,19 +203,21 @@ class Registry:
 
     def _parts(self, stream_ids: Iterable[str]) -> list[tuple[str, list[Any]]]:
         """What Redis has of those that exist, as StreamRecord reads it."""
-        wanted, layout = list(stream_ids), layout_of(self._client)
-        pipeline = self._client.pipeline(transaction=False)
+        by_partition: defaultdict[PartitionKeys, list[str]] = defaultdict(list)
+        wanted, layout = list(dict.fromkeys(stream_ids)), layout_of(self._client)
         for stream_id in wanted:
-            keys = layout.keys_of(stream_id)
+            by_partition[layout.keys_of(stream_id)].append(stream_id)
+        pipeline = self._client.pipeline(transaction=False)
+        for keys, named in by_partition.items():
             for key in (keys.streams, keys.status, keys.progress, keys.published, keys.inference):
-                pipeline.hget(key, stream_id)
-        replies = replies_of(pipeline)
-        rows = [replies[start : start + 5] for start in range(0, len(replies), 5)]
-        return [
-            (stream_id, row)
-            for stream_id, row in zip(wanted, rows, strict=True)
-            if row[0] is not None and row[2] is not None
-        ]
+                pipeline.hmget(key, named)
+        replies = iter(replies_of(pipeline) if wanted else ())
+        rows: dict[str, list[Any]] = {stream_id: [] for stream_id in wanted}
+        for named in by_partition.values():
+            for reply in islice(replies, NUM_PARTS):
+                for at, stream_id in enumerate(named):
+                    rows[stream_id].append(reply if isinstance(reply, Exception) else reply[at])
+        return [(stream_id, row) for stream_id, row in rows.items() if row[0] is not None and row[2] is not None]
 
     def ids(self) -> list[str]:
         """Every registered stream, also those that cannot be read; what is no id, or lies elsewhere, is nobody's."""

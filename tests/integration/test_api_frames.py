@@ -98,8 +98,8 @@ def test_metrics_show_requests_by_route_and_streams_as_they_are(api: RunningApi,
     api.http.request("BREW", "/v1/streams")
     page = api.metrics()
     for line in (
-        'afterimage_stream_lag_frames{stream_id="one"} 5.0',
-        'afterimage_stream_state{state="live",stream_id="one"} 1.0',
+        'afterimage_stream_lag_frames{pace="live",stream_id="one"} 5.0',
+        'afterimage_stream_state{model="camera-events",state="live",stream_id="one"} 1.0',
         'afterimage_api_requests_total{method="GET",route="/v1/streams/{stream_id}",status="200"}',
         'afterimage_api_requests_total{method="GET",route="/v1/streams/{stream_id}",status="404"}',
         'afterimage_api_requests_total{method="GET",route="unmatched",status="404"}',

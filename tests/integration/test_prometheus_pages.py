@@ -20,7 +20,9 @@ from redis_cluster import redis_cluster
 from redis_process import redis_process
 from worker_runner import WorkerRunner, pictures, save_random_model, spec_of
 
-from services.api.metrics.store import StoreCollector
+from services.api.kept.known import KnownStreams
+from services.api.live.standings import Standings
+from services.api.metrics.store import TURNS, QueueSizes, StoreCollector
 from shared.store.client import connect
 from shared.store.keys import Role
 from shared.store.leases import LEASE_SECONDS
@@ -54,11 +56,11 @@ def test_the_apis_page(api: RunningApi, redis_client: redis.Redis) -> None:
     redis_client.xadd(keys_of("door").frames("door"), {"j": b"x" * 50_000})
     page = api.metrics()
     promtool("check", "metrics", text=page)
-    states = samples(page, "afterimage_stream_state")
-    assert len(states) == len(StreamState)
-    assert {labels for labels, value in states.items() if value} == {'state="live",stream_id="door"'}
+    assert samples(page, "afterimage_stream_state") == {'model="camera-events",state="live",stream_id="door"': 1.0}
+    assert samples(page, "afterimage_streams") == {f'state="{each}"': float(each == "live") for each in StreamState}
     assert samples(page, "afterimage_stream_queue_bytes")['stream_id="door"'] > 50_000
-    assert samples(page, "afterimage_stream_info") == {'model="camera-events",pace="live",stream_id="door"': 1.0}
+    assert samples(page, "afterimage_queue_bytes")[""] > 50_000
+    assert samples(page, "afterimage_stream_lag_frames") == {'pace="live",stream_id="door"': 0.0}
     assert samples(page, "afterimage_workers") == {f'role="{role}"': 0.0 for role in get_args(Role)}
     assert samples(page, "afterimage_redis_memory_bytes")['node="redis"'] > 50_000
     assert not samples(page, "afterimage_redis_memory_limit_bytes")
@@ -66,6 +68,65 @@ def test_the_apis_page(api: RunningApi, redis_client: redis.Redis) -> None:
     assert "_created" not in page
     api.http.delete("/v1/streams/door")
     assert not samples(api.metrics(), "afterimage_stream_state")
+
+
+WANTED = {
+    "all": {"door": (5.0, 1.0), "yard": (9.0, 1.0), "film": (40.0, 1.0)},
+    "none": {"": (9.0, 2.0)},
+    "north": {"door": (5.0, 1.0), "": (9.0, 1.0)},
+}
+
+
+@pytest.mark.parametrize("wanted", WANTED)
+def test_streams_without_series_of_their_own_are_told_together(
+    wanted: str, redis_url: str, redis_client: redis.Redis
+) -> None:
+    with running_api(redis_url, metrics_streams=wanted) as api:
+        for stream_id, group, pace, lag in (("door", "north", "live", 5), ("yard", "south", "live", 9)):
+            api.add(stream_id, groups=[group], pace=pace)
+            live(redis_client, stream_id)
+            redis_client.hset(keys_of(stream_id).published, stream_id, lag)
+            redis_client.xadd(keys_of(stream_id).frames(stream_id), {"j": b"x" * 50_000})
+        api.add("film", pace="fast")
+        redis_client.hset(keys_of("film").published, "film", 40)
+        page = api.metrics()
+    promtool("check", "metrics", text=page)
+    lags, states = samples(page, "afterimage_stream_lag_frames"), samples(page, "afterimage_stream_state")
+    for name, (most, num_live) in WANTED[wanted].items():
+        assert lags[f'pace="{"fast" if name == "film" else "live"}",stream_id="{name}"'] == most
+        state = "pending" if name == "film" else "live"
+        assert states[f'model="camera-events",state="{state}",stream_id="{name}"'] == num_live
+    assert {labels.rpartition("stream_id=")[2].strip('"') for labels in lags} == {*WANTED[wanted]}
+    assert sum(states.values()) == 3
+    assert samples(page, "afterimage_lag_frames") == {'pace="live"': 14.0, 'pace="fast"': 40.0}
+    queues = samples(page, "afterimage_stream_queue_bytes")
+    assert sum(queues.values()) == samples(page, "afterimage_queue_bytes")[""] > 100_000
+
+
+def test_a_queue_is_asked_for_its_size_where_something_came_and_in_its_turn(redis_client: redis.Redis) -> None:
+    registry, standings = Registry(redis_client), Standings(redis_client, KnownStreams(redis_client))
+    sizes = QueueSizes(redis_client)
+
+    def asked() -> int:
+        told: dict[str, dict[str, int]] = redis_client.info("commandstats")
+        return sum(each["calls"] for name, each in told.items() if name.startswith("cmdstat_memory"))
+
+    redis_client.config_resetstat()
+    for number in range(2 * TURNS):
+        registry.add(spec_of(f"cam{number}"))
+    assert sizes.look(standings.all()) == {}
+    assert asked() == 2 * TURNS
+    for number in range(2 * TURNS):
+        redis_client.xadd(keys_of(f"cam{number}").frames(f"cam{number}"), {"j": b"x" * 5000})
+        redis_client.hset(keys_of(f"cam{number}").published, f"cam{number}", 1)
+    assert len(sizes.look(standings.all())) == 2 * TURNS
+    assert asked() == 4 * TURNS
+    sizes.look(standings.all())
+    assert asked() == 4 * TURNS + 2, "one in so many has its turn"
+    redis_client.delete(keys_of("cam3").frames("cam3"))
+    for _ in range(TURNS):
+        found = sizes.look(standings.all())
+    assert found.keys() == {f"cam{number}" for number in range(2 * TURNS)} - {"cam3"}
 
 
 def test_the_limit_of_redis_is_told_where_there_is_one() -> None:
@@ -88,7 +149,8 @@ def test_of_a_cluster_every_master_is_asked() -> None:
         for stream_id in ("one", "two", "three"):
             registry.add(spec_of(stream_id))
             client.xadd(keys_of(stream_id).frames(stream_id), {"j": b"x" * 50_000})
-        families = {each.name: each.samples for each in StoreCollector(client, registry, LEASE_SECONDS).collect()}
+        collector = StoreCollector(client, Standings(client, KnownStreams(client)), LEASE_SECONDS)
+        families = {each.name: each.samples for each in collector.collect()}
     assert len(families["afterimage_redis_memory_bytes"]) == 3
     assert all(sample.value > 50_000 for sample in families["afterimage_stream_queue_bytes"])
     assert families["afterimage_api_store_up"][0].value == 1
@@ -121,9 +183,29 @@ def test_the_workers_page(redis_client: redis.Redis, tmp_path: Path) -> None:
     assert samples(page, "afterimage_model_load_seconds")['model="tiny"'] > 0
 
 
+def test_of_a_paused_stream_nothing_is_told_before_frames_come(redis_client: redis.Redis, tmp_path: Path) -> None:
+    reference = save_random_model(tmp_path)
+    runner = WorkerRunner(redis_client, tmp_path)
+    spec = spec_of("cam", paused=True)
+    runner.registry.add(spec)
+    runner.start()
+    try:
+        runner.wait_model("cam", reference)
+        assert '"cam"' not in generate_latest(runner.metrics.registry).decode()
+        runner.publish(spec, pictures(5))  # what was on its way
+        eventually(lambda: runner.value("afterimage_frames_processed_total", stream_id="cam") == 5, "they are counted")
+        assert runner.value("afterimage_events_total", stream_id="cam", label="frozen") is not None
+        runner.registry.remove("cam")
+        eventually(lambda: b'"cam"' not in generate_latest(runner.metrics.registry), "its series are gone")
+    finally:
+        runner.stop()
+
+
 def test_ingests_page(ingest: IngestRunner, video_file: VideoFile) -> None:
     ingest.add("clip", video_file("clip.mp4", seconds=2, fps=10).name)
+    ingest.add("quiet", "clip.mp4", paused=True)
     ingest.start()
+    ingest.until("quiet", StreamState.PAUSED)
     ingest.until("clip", StreamState.ENDED)
     page = generate_latest(ingest.metrics.registry).decode()
     promtool("check", "metrics", text=page)
@@ -131,5 +213,6 @@ def test_ingests_page(ingest: IngestRunner, video_file: VideoFile) -> None:
         f'reason="{reason}",stream_id="clip"' for reason in ("busy", "store_unavailable", "stopped")
     }
     assert samples(page, "afterimage_reconnects_total") == {'stream_id="clip"': 0.0}
+    assert "quiet" not in page, "a paused stream has nothing to count"
     ingest.registry.remove("clip")
     eventually(lambda: b'"clip"' not in generate_latest(ingest.metrics.registry), "its series are gone")

@@ -46,8 +46,9 @@ def test_the_api_shows_it_as_failed_and_can_remove_it(
     assert api.http.get(f"/v1/streams/{BAD}").json() == views[BAD]
     error = api.error(409, "PATCH", f"/v1/streams/{BAD}", json={"name": "other"})
     assert error["message"] == f"stream {BAD!r} cannot be changed: {reason(damage)}"
+    line = f'afterimage_stream_state{{model="camera-events",state="failed",stream_id="{BAD}"}} 1.0'
+    eventually(lambda: line in api.metrics(), "what is written by hand is noticed")
     page = api.metrics()
-    assert f'afterimage_stream_state{{state="failed",stream_id="{BAD}"}} 1.0' in page
     assert api.http.get("/v1/events").status_code == 200
     for text in (reply.text, str(error), page):
         assert SECRET not in text
@@ -157,7 +158,11 @@ def test_a_hash_that_is_none_hides_its_own_partition_alone(
     api.add(other)
     redis_client.delete(keys_of(BAD).streams)
     redis_client.set(keys_of(BAD).streams, "no hash")
-    assert [view["id"] for view in api.http.get("/v1/streams").json()["items"]] == [other]
+
+    def shown() -> list[str]:
+        return [view["id"] for view in api.http.get("/v1/streams").json()["items"]]
+
+    eventually(lambda: shown() == [other], "what is written by hand is noticed")
     ingest.start()
     ingest.until(other, StreamState.WAITING, StreamState.CONNECTING)
     eventually(lambda: f"stream {keys_of(BAD).streams}: is left be" in caplog.text, "a word in the log")

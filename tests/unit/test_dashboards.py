@@ -10,13 +10,14 @@ from dashboards import FILES, GRAFANA, board, queries
 from promtool import PROMETHEUS, promtool
 
 from services.api.delivery.worker import WorkerMetrics
+from services.api.kept.known import KnownStreams
+from services.api.live.standings import Standings
 from services.api.metrics.requests import ApiMetrics
 from services.api.metrics.store import StoreCollector
 from services.inference.metrics import InferenceMetrics
 from services.ingest.metrics import IngestMetrics
 from shared.service.settings import PROJECT_ROOT
 from shared.store.leases import LEASE_SECONDS
-from shared.store.registry import Registry
 
 SUFFIXES = r"(_bucket|_count|_sum|_total)?"
 NAME = re.compile(r"(?:\w+:)?(?:afterimage|process)_\w+(?::\w+)?")
@@ -27,9 +28,10 @@ ALERTS = (PROMETHEUS / "alerts.yml").read_text()
 @pytest.fixture
 def known(redis_client: redis.Redis) -> set[str]:
     """Names of all that the services tell and the rules record."""
+    standings = Standings(redis_client, KnownStreams(redis_client))
     pages = (ApiMetrics(), InferenceMetrics(), IngestMetrics(), WorkerMetrics())
     families = [family for page in pages for family in page.registry.collect()]
-    families += StoreCollector(redis_client, Registry(redis_client), LEASE_SECONDS).collect()
+    families += StoreCollector(redis_client, standings, LEASE_SECONDS).collect()
     gpu = (PROJECT_ROOT / "services" / "inference" / "metrics.py").read_text()
     recorded = re.findall(r"record: (\S+)", RULES)
     return {family.name for family in families} | set(re.findall(r'"(afterimage_gpu_\w+)"', gpu)) | set(recorded)

@@ -45,3 +45,18 @@ def test_what_was_not_taken_is_said_again_and_what_is_no_camera_ends_it_once() -
     again = CAMERA.model_copy(update={"generation": CAMERA.generation + 1})
     standing = Standing("source_changed", 0, 1)
     assert watch.look({"cam": standing}, {"cam": again}, 100.0) == [OutageEnd(again, 0, "source_changed")]
+
+
+def test_of_a_stream_that_is_over_the_end_is_told_until_it_is_taken_and_then_it_costs_nothing() -> None:
+    watch = OfflineWatch()
+    watch.over("cam")
+    end = OutageEnd(CAMERA, 0, "source_ended")
+    assert [watch.look({}, SPECS, now) for now in (0.0, 1.0)] == [[end]] * 2
+    watch.told([end])
+    assert watch.look({}, SPECS, 2.0) == []
+    watch.over("cam")
+    assert watch.look({"cam": Standing(None, 1_000, 3)}, SPECS, 3.0) == []  # it is captured again
+    assert watch.look({}, SPECS, 100.0) == []
+    watch.over("cam")
+    assert watch.look({}, {}, 101.0) == []  # and removed
+    assert watch.look({}, SPECS, 102.0) == []

@@ -1,8 +1,9 @@
 """Which streams there are, by their groups, names and tags, without reading again what has not changed."""
 
+import re
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -10,8 +11,10 @@ import redis
 
 from shared.records import parsed_spec
 from shared.store.client import replies_of, translated
+from shared.store.keys import PartitionKeys
 from shared.store.layout.known import layout_of
-from shared.streams import StreamSpec
+from shared.store.layout.partitioning import Partitioning
+from shared.streams import STREAM_ID_PATTERN, StreamSpec
 from shared.words.redaction import redact
 
 REREAD_SECONDS: Final = 8.0
@@ -38,13 +41,16 @@ class _Part:
     entries: Mapping[tuple[bytes, bytes], KnownStream | None]
     """(id, spec as stored) → the stream; None: it cannot be read"""
     by_group: Mapping[str, Sequence[str]]
+    specs: Mapping[str, bytes]
+    """id → spec as stored, in the ids' order, also where it cannot be read; what is no id, or lies elsewhere, is not
+    among them"""
 
 
-NOTHING: Final = _Part(None, -REREAD_SECONDS, {}, {})
+NOTHING: Final = _Part(None, -REREAD_SECONDS, {}, {}, {})
 
 
 class KnownStreams:
-    """The streams that can be read, as they are at each call. Methods raise StoreUnavailable.
+    """The streams as they are at each call. Methods raise StoreUnavailable.
 
     Every script that writes a spec moves its partition's counter with it, and the counters are asked for at each call,
     before what is read: so whoever was taken out of a group is not found in it by any call that begins afterwards.
@@ -56,8 +62,16 @@ class KnownStreams:
         self._clock = clock
         self._parts: list[_Part] = []
 
+    def ids(self) -> list[str]:
+        """Every registered stream, also those that cannot be read, in the order of their ids."""
+        return sorted(stream_id for part in self._look() for stream_id in part.specs)
+
+    def specs(self) -> Iterator[tuple[PartitionKeys, Mapping[str, bytes]]]:
+        """Each partition's specs as they are stored, by id; they are not to be changed."""
+        return zip(layout_of(self._client).all, [part.specs for part in self._look()], strict=True)
+
     def all(self) -> dict[str, KnownStream]:
-        """All, by id."""
+        """Those that can be read, by id."""
         return {stream.id: stream for part in self._look() for stream in part.entries.values() if stream}
 
     def in_groups(self, groups: Iterable[str]) -> list[str]:
@@ -79,7 +93,8 @@ class KnownStreams:
         for number in outdated:
             pipeline.hgetall(layout.keys(number).streams)
         for number, stored in zip(outdated, replies_of(pipeline), strict=True):
-            parts[number] = self._parts[number] = _read(parts[number], counters[number], now, stored)
+            former, counter = parts[number], counters[number]
+            parts[number] = self._parts[number] = _read(layout, number, former, counter, now, stored)
         return parts
 
 
@@ -88,16 +103,26 @@ def _stands(part: _Part, counter: bytes | None, now: float) -> bool:
     return counter is not None and part.counter == counter and now - part.read_at < REREAD_SECONDS
 
 
-def _read(former: _Part, counter: bytes | None, now: float, stored: Any) -> _Part:  # noqa: ANN401  (a hash, or why not)
+def _read(
+    layout: Partitioning,
+    number: int,
+    former: _Part,
+    counter: bytes | None,
+    now: float,
+    stored: Any,  # noqa: ANN401  (a hash, or why there is none)
+) -> _Part:
     if isinstance(stored, Exception):
-        return _Part(None, now, {}, {})
+        return _Part(None, now, {}, {}, {})
     known = former.entries
     entries = {entry: known[entry] if entry in known else _parsed(*entry) for entry in stored.items()}
     by_group: defaultdict[str, list[str]] = defaultdict(list)
     for stream in filter(None, entries.values()):
         for name in stream.groups:
             by_group[name].append(stream.id)
-    return _Part(counter, now, entries, by_group)
+    named = {name.decode(errors="replace"): text for name, text in sorted(stored.items())}
+    specs = {each: text for each, text in named.items() if re.fullmatch(STREAM_ID_PATTERN, each)}
+    own = {each: text for each, text in specs.items() if layout.of(each) == number}
+    return _Part(counter, now, entries, by_group, own)
 
 
 def _parsed(name: bytes, text: bytes) -> KnownStream | None:

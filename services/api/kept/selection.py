@@ -62,7 +62,7 @@ class StreamSelection:
         if self.stream_ids:
             ids = see(caller, registry, self.stream_ids)
         else:
-            ids = known.in_groups(caller.groups) if caller.groups else registry.ids()
+            ids = known.in_groups(caller.groups) if caller.groups else known.ids()
         if not (self.groups or self.tags or self.text):
             return ids
         streams = known.all()

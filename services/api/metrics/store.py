@@ -1,30 +1,39 @@
 """What Prometheus sees of the streams, the workers and Redis: asked of Redis at the moment of the scrape."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import get_args
+from typing import Final, get_args
 
 import redis
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from services.api.live.standings import Standings, StreamNow
 from services.api.metrics.servers import memory_by_node
-from services.api.schemas.streams import StreamView
 from shared.errors import StoreUnavailable
-from shared.store.client import translated
+from shared.service.stream_series import OTHERS, StreamSeries
+from shared.store.client import replies_of, translated
 from shared.store.keys import Role
 from shared.store.layout.known import layout_of
 from shared.store.leases import living_workers
-from shared.store.registry import Registry
 from shared.streams import StreamState
+
+PACES: Final = ("live", "fast")
+TURNS: Final = 16
+"""In so many scrapes each queue is asked for its size, whatever is known of it."""
 
 
 class StoreCollector(Collector):
     """Reads Redis at each scrape, so that a removed stream's series are gone with it."""
 
-    def __init__(self, client: redis.Redis, registry: Registry, lease_seconds: float) -> None:
+    def __init__(
+        self, client: redis.Redis, standings: Standings, lease_seconds: float, series: StreamSeries | None = None
+    ) -> None:
         self._client = client
-        self._registry = registry
+        self._standings = standings
         self._lease_seconds = lease_seconds
+        self._series = series or StreamSeries()
+        self._queues = QueueSizes(client)
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """A gauge per question that operators ask; where Redis does not answer, only that."""
@@ -38,31 +47,12 @@ class StoreCollector(Collector):
         return [up, *families]
 
     def _streams(self) -> list[GaugeMetricFamily]:
-        records = self._registry.records(self._registry.ids())
-        views = [StreamView.of(record) for record in records]
-        kinds = _gauge(
-            "afterimage_stream_info", "1: how a stream is to be read, and by which model.", "stream_id", "pace", "model"
-        )
-        lag = _gauge("afterimage_stream_lag_frames", "Published and not yet looked at.", "stream_id")
-        state = _gauge(
-            "afterimage_stream_state", "1 for the state that the stream is in, else 0.", "stream_id", "state"
-        )
-        queue = _gauge("afterimage_stream_queue_bytes", "Memory of the stream's frame queue in Redis.", "stream_id")
-        for view, num_bytes in zip(views, self._queue_bytes([view.id for view in views]), strict=True):
-            kinds.add_metric([view.id, view.pace, view.model], 1)
-            lag.add_metric([view.id], view.lag_frames)
-            queue.add_metric([view.id], num_bytes)
-            for name in StreamState:
-                state.add_metric([view.id, name], float(view.state is name))
-        return [kinds, lag, queue, state]
-
-    def _queue_bytes(self, stream_ids: Sequence[str]) -> list[int]:
-        """As Redis estimates it from a few entries; 0 where nothing waits. Raises StoreUnavailable."""
-        pipeline, layout = self._client.pipeline(transaction=False), layout_of(self._client)
-        for stream_id in stream_ids:
-            pipeline.memory_usage(layout.keys_of(stream_id).frames(stream_id))
-        with translated():
-            return [num_bytes or 0 for num_bytes in pipeline.execute()]
+        """Of all streams, then of each that has series of its own, and of the others together."""
+        every = self._standings.all()
+        sizes = self._queues.look(every)
+        own = [each for each in every if self._series.are_wanted(each.groups)]
+        rest = [] if len(own) == len(every) else [each for each in every if not self._series.are_wanted(each.groups)]
+        return [*_totals(every, sizes), _states(own, rest), _lags(own, rest), _queues(own, rest, sizes)]
 
     def _workers(self) -> GaugeMetricFamily:
         family = _gauge("afterimage_workers", "Worker processes heard of lately.", "role")
@@ -79,6 +69,98 @@ class StoreCollector(Collector):
                 if info["maxmemory"]:
                     limit.add_metric([node], info["maxmemory"])
         return [used, limit]
+
+
+class QueueSizes:
+    """Memory of the streams' queues as Redis estimates it from a few entries. Scrapes at the same time ask twice.
+
+    A queue is asked for where something was published or passed since, and in its turn: what goes for age moves
+    nothing.
+    """
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._known: dict[str, tuple[object, int]] = {}
+        self._turn = 0
+
+    def look(self, streams: Sequence[StreamNow]) -> dict[str, int]:
+        """Bytes by stream, where there are any; raises StoreUnavailable."""
+        self._turn = (self._turn + 1) % TURNS
+        known = self._known
+        asked = [
+            each
+            for number, each in enumerate(streams)
+            if known.get(each.id, (None,))[0] != each.passage or number % TURNS == self._turn
+        ]
+        pipeline, layout = self._client.pipeline(transaction=False), layout_of(self._client)
+        for each in asked:
+            pipeline.memory_usage(layout.keys_of(each.id).frames(each.id))
+        replies = replies_of(pipeline) if asked else []
+        news = {each.id: (each.passage, size or 0) for each, size in zip(asked, replies, strict=True)}
+        self._known = {each.id: found for each in streams if (found := news.get(each.id) or known.get(each.id))}
+        return {stream_id: size for stream_id, (_, size) in self._known.items() if size}
+
+
+def _totals(every: Sequence[StreamNow], sizes: dict[str, int]) -> list[GaugeMetricFamily]:
+    streams = _gauge("afterimage_streams", "Registered streams, by the state that they are in.", "state")
+    counts = Counter(each.state for each in every)
+    for state in StreamState:
+        streams.add_metric([state], counts[state])
+    lag = _gauge("afterimage_lag_frames", "Published and not yet looked at, of all streams.", "pace")
+    waiting = dict.fromkeys(PACES, 0)
+    for each in every:
+        waiting[each.pace] += each.lag_frames
+    for pace, num_frames in waiting.items():
+        lag.add_metric([pace], num_frames)
+    queues = _gauge("afterimage_queue_bytes", "Memory of all frame queues in Redis.")
+    queues.add_metric([], sum(sizes.values()))
+    return [streams, lag, queues]
+
+
+def _states(own: Iterable[StreamNow], rest: Iterable[StreamNow]) -> GaugeMetricFamily:
+    family = _gauge(
+        "afterimage_stream_state",
+        "1: the state that a stream is in, and its model; of an empty stream_id: how many others.",
+        "stream_id",
+        "state",
+        "model",
+    )
+    for each in own:
+        family.add_metric([each.id, each.state, each.model], 1)
+    for (state, model), count in Counter((each.state, each.model) for each in rest).items():
+        family.add_metric([OTHERS, state, model], count)
+    return family
+
+
+def _lags(own: Iterable[StreamNow], rest: Iterable[StreamNow]) -> GaugeMetricFamily:
+    family = _gauge(
+        "afterimage_stream_lag_frames",
+        "Published and not yet looked at; of an empty stream_id: the most of any other.",
+        "stream_id",
+        "pace",
+    )
+    for each in own:
+        family.add_metric([each.id, each.pace], each.lag_frames)
+    most: dict[str, int] = {}
+    for each in rest:
+        most[each.pace] = max(each.lag_frames, most.get(each.pace, 0))
+    for pace, lag_frames in most.items():
+        family.add_metric([OTHERS, pace], lag_frames)
+    return family
+
+
+def _queues(own: Iterable[StreamNow], rest: Iterable[StreamNow], sizes: dict[str, int]) -> GaugeMetricFamily:
+    family = _gauge(
+        "afterimage_stream_queue_bytes",
+        "Memory of a stream's frame queue in Redis, where there is one; of an empty stream_id: of all others.",
+        "stream_id",
+    )
+    for each in own:
+        if size := sizes.get(each.id):
+            family.add_metric([each.id], size)
+    if others := sum(sizes.get(each.id, 0) for each in rest):
+        family.add_metric([OTHERS], others)
+    return family
 
 
 def _gauge(name: str, meaning: str, *labels: str) -> GaugeMetricFamily:

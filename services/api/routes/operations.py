@@ -22,14 +22,10 @@ from services.api.schemas.service import (
     WorkerList,
     WorkerView,
 )
-from services.api.schemas.streams import StreamView
 from services.api.security.access import CallerOf
 from shared.store.keys import NEEDED, Role
 from shared.store.layout.known import layout_of
 from shared.store.leases import living_workers
-from shared.streams import StreamState
-
-BATCH = 1000
 
 health = APIRouter(tags=["operations"])
 router = APIRouter(prefix="/v1", tags=["operations"])
@@ -99,9 +95,7 @@ def list_workers(
 @router.get("/system", responses=errors(503))
 def show_system(context: Context) -> SystemView:
     """What Redis holds and how it keeps it, how many streams are in which state, and the room that media takes."""
-    ids, states = context.registry.ids(), Counter[StreamState]()
-    for start in range(0, len(ids), BATCH):
-        states.update(StreamView.of(record).state for record in context.registry.records(ids[start : start + BATCH]))
+    states = context.standings.by_state()
     used, limit = TotalBytes(context.client).told()
     return SystemView(
         version=version("afterimage"),

@@ -30,7 +30,6 @@ from shared.errors import StreamUnknown
 from shared.records import StreamRecord
 from shared.streams import StreamSpec, StreamState
 
-BATCH = 1000
 CHANGED = "X-Changed"
 ETAG = {"ETag": "version of what is asked of the stream, for `If-Match`; where it stands is no part of it"}
 WHAT_CHANGED = {CHANGED: "names of the fields that are others than before, joined by commas"}
@@ -221,14 +220,14 @@ def remove_stream(stream_id: StreamIdPath, context: Context, changes: ChangesOf,
 def _in_states(
     context: ApiContext, following: Sequence[str], states: Collection[StreamState], limit: int
 ) -> StreamPage:
-    """A page of those that stand so, which only their records tell."""
+    """A page of those that stand so; who does no more once it is read is left out."""
+    standing = {each.id for each in context.standings.all() if each.state in states}
+    left = [stream_id for stream_id in following if stream_id in standing]
     items: list[StreamView] = []
-    for start in range(0, len(following), BATCH):
-        batch = following[start : start + BATCH]
+    while left and len(items) <= limit:
+        batch, left = left[: limit + 1], left[limit + 1 :]
         items += [view for view in map(StreamView.of, context.registry.records(batch)) if view.state in states]
-        if len(items) > limit:
-            return StreamPage(items=items[:limit], next=cursor_of(items[limit - 1].id))
-    return StreamPage(items=items, next=None)
+    return StreamPage(items=items[:limit], next=cursor_of(items[limit - 1].id) if len(items) > limit else None)
 
 
 def _set_paused(

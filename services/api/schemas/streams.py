@@ -218,7 +218,7 @@ class StreamView(BaseModel):
     def of(cls, record: StreamRecord) -> "StreamView":
         """The record as the api shows it."""
         spec, status = record.spec, record.status
-        state, reason = _standing(record)
+        state, reason = standing_of(record)
         return cls(
             **spec.model_dump(include=OF_SPEC),
             **status.model_dump(include={"epoch", "last_frame_at_ms", "next_attempt_at_ms", *OF_SOURCE}),
@@ -235,7 +235,7 @@ class StreamView(BaseModel):
         )
 
 
-def _standing(record: StreamRecord) -> tuple[StreamState, str | None]:
+def standing_of(record: StreamRecord) -> tuple[StreamState, str | None]:
     """State and reason; a stream that nobody or no model can look at has failed, whatever its source does."""
     status, inference = record.status, record.inference
     if record.problem:

@@ -216,7 +216,7 @@ class Compute:
             picture = item.picture.result()
         except FrameUnreadable as err:
             if not item.is_replay:
-                self._metrics.frames_unreadable.labels(stream_id, err.reason).inc()
+                self._metrics.count_unreadable(stream_id, err.reason)
             if not known.is_unreadable:
                 log.warning("stream %s: no picture: %s", stream_id, err, extra={"stream_id": stream_id})
             known.is_unreadable = True

@@ -12,6 +12,7 @@ from services.inference.models.choices import Choices
 from services.inference.models.images import begin_decoding
 from services.inference.models.runner import Runner
 from services.inference.pipeline.admission import DamagedStreams, admit
+from services.inference.pipeline.arrivals import Arrivals
 from services.inference.pipeline.batcher import Batcher
 from services.inference.pipeline.messages import Answer, Batch, Change, Closing, Item, Refused, Stream, ToCompute
 from services.inference.pipeline.places import Lane, Place
@@ -21,7 +22,7 @@ from shared.service.tenancy import Tenancy
 from shared.store.frame_queue import read_frames
 from shared.store.layout.known import layout_of
 from shared.store.leases import Lease
-from shared.store.registry import PartitionCounters, Registry, RegistryListing
+from shared.store.registry import Registry, RegistryListing
 from shared.streams import InferenceStatus, StreamSpec
 
 REFRESH_SECONDS = 0.5
@@ -46,7 +47,7 @@ class Intake:
         self._tenancy = tenancy
         self._registry = Registry(client)
         self._listing = RegistryListing(client)
-        self._arrivals = PartitionCounters(client, lambda keys: keys.arrivals)
+        self._arrivals = Arrivals(client)
         self._choices = Choices(catalog)
         self._decoders = decoders
         self._metrics = metrics
@@ -59,7 +60,8 @@ class Intake:
         """Streams that are not all that the user wants, or may not be."""
         self._unread: set[str] = set()
         """Open streams in whose queues something may lie that was not read."""
-        self._counted: set[str] = set()
+        self._counted, self._resting = set[str](), set[str]()
+        """Streams that are counted, and those that were until they were over."""
         self._damaged = DamagedStreams()
         self._news: list[ToCompute] = []
         self._told: dict[str, tuple[int, InferenceStatus]] = {}
@@ -72,13 +74,14 @@ class Intake:
 
         Raises StoreUnavailable; nothing is lost then, the next call goes on.
         """
-        if time.monotonic() >= self._refresh_at or self._tenancy.version != self._version:
-            version, self._held = self._tenancy.version, self._tenancy.held()
-            self._refresh()
+        version = self._tenancy.version
+        if time.monotonic() >= self._refresh_at or version != self._version:
+            self._held = self._tenancy.held()
+            self._refresh(moved=version != self._version)
             self._refresh_at, self._version = time.monotonic() + REFRESH_SECONDS, version
         self._hand_back()
-        if self._open and (moved := self._arrivals.moved(self._held)):
-            self._unread |= {each for each, place in self._open.items() if place.stream.lease.partition in moved}
+        if self._open:
+            self._unread |= self._arrivals.look(self._held)
         return sum(self._read(runner, lane) for runner, lane in self._lanes.items())
 
     def due(self) -> Iterator[list[ToCompute]]:
@@ -121,6 +124,8 @@ class Intake:
         for stream_id, frames in found.items():
             place = self._open[stream_id]
             place.position = frames[-1].entry_id
+            if stream_id not in self._counted:
+                self._count(place)
             begins_known = place.is_replay(frames[0].entry)
             items = [
                 Item(
@@ -161,9 +166,10 @@ class Intake:
         lane.active = set(found) or None
         return found
 
-    def _refresh(self) -> None:
+    def _refresh(self, *, moved: bool) -> None:
         self._unsettled |= self._listing.look(self._held)
-        self._let_go()
+        if moved:
+            self._let_go()
         specs = self._listing.specs
         for stream_id in self._unsettled & self._open.keys():
             self._update(self._open[stream_id], specs.get(stream_id))
@@ -174,7 +180,8 @@ class Intake:
             self._set_lanes()
             self._tell(wanted, self._unsettled - specs.keys())
         self._unsettled = {spec.id for spec in wanted if not self._is_settled(spec)}
-        self._forget(self._counted - specs.keys() - self._closing.keys())
+        self._forget((self._counted | self._resting) - specs.keys() - self._closing.keys())
+        self._rest()
         self._metrics.streams_damaged.set(self._damaged.keep_only(specs.keys()))
         self._metrics.streams.set(len(self._open) + len(self._closing))
 
@@ -189,6 +196,8 @@ class Intake:
             self._close(stream)
         elif spec is not place.spec:
             place.spec, place.is_away = spec, False
+            if stream.id in self._counted or not place.is_over:
+                self._count(place)
             self._news.append(Change(stream, spec))
 
     def _is_settled(self, spec: StreamSpec) -> bool:
@@ -198,6 +207,7 @@ class Intake:
         """Reads no more of it; what was read and not yet given to a batch is read again by whoever opens it next."""
         self._lanes[stream.runner].batcher.discard([stream])
         del self._open[stream.id]
+        self._arrivals.drop(stream)
         self._closing[stream.id] = stream
         self._unsettled.add(stream.id)
         self._unread.discard(stream.id)
@@ -214,6 +224,23 @@ class Intake:
         for stream_id in stream_ids:
             self._metrics.forget_stream(stream_id)
         self._counted.difference_update(stream_ids)
+        self._resting.difference_update(stream_ids)
+
+    def _count(self, place: Place) -> None:
+        """Begins the stream's own series, or follows its groups."""
+        stream = place.stream
+        self._metrics.add_stream(stream.id, stream.runner.manifest.labels, place.spec.groups)
+        self._counted.add(stream.id)
+        self._resting.discard(stream.id)
+
+    def _rest(self) -> None:
+        """Lets the series go of streams that are over."""
+        places = [place for each in self._counted if (place := self._open.get(each))]
+        over = {place.stream.id for place in places if place.is_away and place.is_over}
+        for stream_id in over:
+            self._metrics.rest(stream_id)
+        self._counted -= over
+        self._resting = (self._resting | over) - set(self._metrics.sweep())
 
     def _hand_back(self) -> None:
         """Frees the partitions that fall to other workers, once what was read of them is committed."""
@@ -233,8 +260,10 @@ class Intake:
             for opened in admit(self._client, wanted, self._damaged, self._metrics):
                 stream = opened.stream
                 known = EntryId.parse(opened.progress.cursor)
-                self._open[stream.id] = Place(stream, stream.spec, opened.position, known)
-                self._counted.add(stream.id)
+                place = self._open[stream.id] = Place(stream, stream.spec, opened.position, known)
+                self._arrivals.put(place)
+                if not place.is_over:
+                    self._count(place)
                 self._unread.add(stream.id)
                 self._news.append(opened)
 

@@ -33,6 +33,11 @@ class Place:
     is_silent: bool = False
     is_away: bool = False
 
+    @property
+    def is_over(self) -> bool:
+        """Whether no frames are to be expected: it is paused, or the end of its source was read."""
+        return self.spec.paused or EntryId.parse(self.position).number > 0
+
     def is_replay(self, entry: EntryId) -> bool:
         """Whether everything else is known of the entry."""
         return entry <= self.known

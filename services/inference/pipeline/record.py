@@ -261,15 +261,15 @@ class Recorder:
         dropped = commit.wanted.sequence - commit.expected.sequence - processed
         metrics.count_processed(stream_id, processed)
         if commit.memory:
-            metrics.checkpointed_at.labels(stream_id).set(at_ms / 1000)
+            metrics.note_checkpoint(stream_id, at_ms)
         if dropped > 0:
-            metrics.frames_dropped.labels(stream_id, "queue_full").inc(dropped)
+            metrics.count_dropped(stream_id, dropped)
         scored = next((entry.scores for entry in reversed(result.entries) if entry.scores is not None), None)
         if scored is not None:
-            metrics.scores.note(stream_id, commit.labels, scored)
+            metrics.note_scores(stream_id, commit.labels, scored)
         for entry in result.entries:
             if entry.reset:
                 metrics.state_resets.labels(entry.reset).inc()
         for kind, event in commit.transitions:
             if kind == "opened":
-                metrics.events.labels(stream_id, event.label).inc()
+                metrics.count_event(stream_id, event.label)

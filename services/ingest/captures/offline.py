@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from services.ingest.captures.account import Account
 from shared.events import CloseReason
@@ -28,6 +28,9 @@ class Standing(NamedTuple):
         return cls(ends, account.last_ms, account.epoch)
 
 
+OVER: Final = Standing("source_ended", last_ms=0, epoch=0)
+
+
 @dataclass(slots=True)
 class CameraSeen:
     """What was seen of a stream: its newest frame, and when that was new, and whether its event is open, if known."""
@@ -46,11 +49,19 @@ class OfflineWatch:
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, int], CameraSeen] = {}
+        self._over: dict[str, None] = {}
+
+    def over(self, stream_id: str) -> None:
+        """Nobody waits for the stream any more: its event is to end, if it has one; once that is told, that is all."""
+        self._over[stream_id] = None
 
     def look(
         self, standings: Mapping[str, Standing], specs: Mapping[str, StreamSpec], now: float
     ) -> list[Outage | OutageEnd]:
-        """What is to be told, at `now` on a clock that only runs forward, in seconds; other streams are forgotten."""
+        """What is to be told, at `now` on a clock that only runs forward, in seconds; of those that are captured these
+        are the standings, and others are forgotten unless they are `over`."""
+        self._over = {each: None for each in self._over if each in specs and each not in standings}
+        standings = dict.fromkeys(self._over, OVER) | dict(standings)
         pairs = [(specs[stream_id], standing) for stream_id, standing in standings.items() if stream_id in specs]
         known = {_key(spec) for spec, _ in pairs}
         self._seen = {key: seen for key, seen in self._seen.items() if key in known}
@@ -60,6 +71,7 @@ class OfflineWatch:
         """So it is in Redis now."""
         for each in news:
             self._seen[_key(each.spec)].is_open = isinstance(each, Outage)
+            self._over.pop(each.spec.id, None)
 
     def _news(self, spec: StreamSpec, standing: Standing, now: float) -> Outage | OutageEnd | None:
         seen = self._seen.setdefault(_key(spec), CameraSeen(standing.last_ms, now))

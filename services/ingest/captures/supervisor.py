@@ -12,7 +12,7 @@ from services.ingest.captures.account import Account
 from services.ingest.captures.capture import Capture
 from services.ingest.captures.clock import outlook
 from services.ingest.captures.inlet import Workplace
-from services.ingest.captures.offline import OfflineWatch, Standing
+from services.ingest.captures.offline import OfflineWatch
 from services.ingest.captures.playback import Lookout
 from shared.clock import now_ms, steady_ms, wall_offset_ms
 from shared.errors import Fenced, StoreUnavailable
@@ -27,7 +27,6 @@ POLL_SECONDS: Final = 0.25
 BUSY_POLL_SECONDS: Final = 0.05
 UNREADABLE_SECONDS: Final = 5.0
 STOP_SECONDS: Final = 4.0
-OVER: Final = Standing("source_ended", last_ms=0, epoch=0)
 MAX_AT_ONCE: Final = 50
 """How many streams begin, and how many removed ones end, at once: thousands together would hold up whoever comes next,
 and the leases' renewal."""
@@ -162,9 +161,12 @@ class Supervisor:
         self._look_at_clock()
         held = self._tenancy.held()
         listing = self._listing
-        self._unsettled |= dict.fromkeys(listing.look(held))
+        changed = listing.look(held)
+        self._unsettled |= dict.fromkeys(changed)
         specs = listing.specs
         self._reap(specs)
+        for stream_id in changed & self._running.keys() & specs.keys():
+            self._count_apart(specs[stream_id])
         removed, num_ending = [], 0
         for stream_id, running in self._running.items():
             is_held = held.get(running.lease.partition) == running.lease
@@ -200,13 +202,12 @@ class Supervisor:
 
     def _tell_offline(self, specs: Mapping[str, StreamSpec], held: Mapping[int, Lease]) -> None:
         """Opens and closes the events of cameras' being away, as many as are told at once."""
-        standings = dict.fromkeys(self._over, OVER)
         running = ((stream_id, each.capture.standing) for stream_id, each in self._running.items())
-        standings |= {stream_id: standing for stream_id, standing in running if standing}
+        standings = {stream_id: standing for stream_id, standing in running if standing}
         news = self._offline.look(standings, specs, time.monotonic())[:MAX_AT_ONCE]
         owned = [(each, held.get(self._place.registry.partition_of(each.spec.id))) for each in news]
-        leases = [(each, lease) for each, lease in owned if lease]
-        self._offline.told(tell_outages(self._place.client, leases))
+        if leases := [(each, lease) for each, lease in owned if lease]:
+            self._offline.told(tell_outages(self._place.client, leases))
 
     def _reap(self, specs: dict[str, StreamSpec]) -> None:
         """Clears away captures that are over and what is known of streams that are gone."""
@@ -219,11 +220,14 @@ class Supervisor:
                 self._tenancy.lost(running.lease)
                 self._untold[stream_id] = running.playing.generation, running.capture.account
             elif not running.stop.is_set():
-                self._over[stream_id] = running.playing
+                self._set_over(stream_id, running.playing)
                 if running.capture.given_up:
                     self._lookout.note(stream_id, running.capture.given_up, time.monotonic())
-            if stream_id not in specs:
+            if stream_id in specs:
+                self._place.metrics.rest(stream_id)
+            else:
                 self._place.metrics.forget(stream_id)
+        self._place.metrics.sweep()
         for stream_id in self._lookout.take():
             self._over.pop(stream_id, None)
             self._unsettled[stream_id] = None
@@ -233,6 +237,10 @@ class Supervisor:
             del self._over[stream_id]
             self._lookout.forget(stream_id)
             self._place.metrics.forget(stream_id)
+
+    def _set_over(self, stream_id: str, playing: Playing) -> None:
+        self._over[stream_id] = playing
+        self._offline.over(stream_id)
 
     def _is_settled(self, spec: StreamSpec) -> bool:
         """Whether the stream is captured, or was until it was over."""
@@ -257,13 +265,13 @@ class Supervisor:
             playing = Playing.of(spec)
             ended = status.state is StreamState.ENDED
             if ended and (status.generation, status.base_ms) == (spec.generation, spec.base_ms):
-                self._over[spec.id] = playing
+                self._set_over(spec.id, playing)
                 continue
             stop, lease = threading.Event(), held[self._place.registry.partition_of(spec.id)]
             generation, untold = self._untold.pop(spec.id, (0, None))
             capture = Capture(spec, self._place, lease, stop, untold if generation == spec.generation else None)
             thread = threading.Thread(target=capture.run, name=f"capture-{spec.id}", daemon=True)
-            self._place.metrics.add(spec.id)
+            self._count_apart(spec)
             try:
                 thread.start()
             except RuntimeError as err:
@@ -272,6 +280,11 @@ class Supervisor:
                 return
             num_started += 1
             self._running[spec.id] = Running(playing, lease, capture, thread, stop)
+
+    def _count_apart(self, spec: StreamSpec) -> None:
+        """Begins the stream's own series, unless there is nothing to count."""
+        if not spec.paused:
+            self._place.metrics.add(spec.id, spec.groups)
 
     def _shut_down(self) -> None:
         """Stops every capture and waits for them together, for a few seconds at most."""
