@@ -99,7 +99,7 @@ def test_queries_and_rules_are_answered(
         eventually(lambda: all(rule["health"] == "ok" for rule in prometheus.rules()), "rules evaluated on nothing")
         assert {each["alertname"] for each in prometheus.vector("ALERTS")} == {"AfterimageApiDown"}
 
-        with running_api(url) as api, served(api.context.metrics.registry, ports["api"]):
+        with running_api(url, metrics_streams="none") as api, served(api.context.metrics.registry, ports["api"]):
             eventually(lambda: keda.values() == {"lag": 0, "busy": None, "streams": 0}, "an api without streams")
             add_paused(client)
             with WorkerRunner(client, tmp_path) as runner:

@@ -191,10 +191,10 @@ def test_keda_holds_what_there_is_while_prometheus_says_nothing() -> None:
             named = re.findall(r'namespace="([^"]*)"', query)
             assert set(named) == {NAMESPACE}
     lag, busy = (each["metadata"]["query"] for each in found["inference"]["spec"]["triggers"])
-    assert "avg_over_time(afterimage_stream_lag_frames{" in lag
+    assert "avg_over_time(afterimage_lag_frames{" in lag
     assert "afterimage_stage_seconds_sum{" in busy
     [streams] = (each["metadata"]["query"] for each in found["ingest"]["spec"]["triggers"])
-    assert "afterimage_stream_state{" in streams
+    assert "avg_over_time(afterimage_streams{" in streams
 
 
 def test_the_plain_autoscaler_looks_at_the_cpu_that_is_asked_for() -> None:

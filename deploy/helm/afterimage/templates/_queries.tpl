@@ -1,21 +1,17 @@
 {{/*
 What KEDA asks Prometheus. A query answers nothing while nothing is known (Prometheus has no series of ours, or Redis is
-away), so that KEDA falls back instead of taking it for an idle system; without a stream it answers 0.
+away), so that KEDA falls back instead of taking it for an idle system; without a stream it answers 0. Every api tells
+the same of all streams, whichever have series of their own: so the maximum of what they say.
 */}}
 
-{{/* 0 while an api tells what lies in Redis. */}}
-{{- define "afterimage.query.known" -}}
-0 * max(afterimage_api_store_up{ {{- include "afterimage.series" . -}} } == 1)
-{{- end }}
-
-{{/* Frames that wait for inference. Every api tells the same, so of each stream the maximum. */}}
+{{/* Frames that wait for inference. */}}
 {{- define "afterimage.query.lag" -}}
-sum(max by (stream_id) (avg_over_time(afterimage_stream_lag_frames{ {{- include "afterimage.series" . -}} }[{{ .Values.autoscaling.window }}]))) or {{ include "afterimage.query.known" . }}
+sum(max by (pace) (avg_over_time(afterimage_lag_frames{ {{- include "afterimage.series" . -}} }[{{ .Values.autoscaling.window }}])))
 {{- end }}
 
 {{/* Streams that ingest watches, or tries to. */}}
 {{- define "afterimage.query.streams" -}}
-sum(max by (stream_id, state) (avg_over_time(afterimage_stream_state{ {{- include "afterimage.series" . -}} ,state!~"paused|ended"}[{{ .Values.autoscaling.window }}]))) or {{ include "afterimage.query.known" . }}
+sum(max by (state) (avg_over_time(afterimage_streams{ {{- include "afterimage.series" . -}} ,state!~"paused|ended"}[{{ .Values.autoscaling.window }}])))
 {{- end }}
 
 {{/* Models at work, in workers' worth: two that are busy half of the time are one. */}}
