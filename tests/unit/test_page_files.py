@@ -16,7 +16,7 @@ SENT: Final = {".html", ".js", ".css", ".svg"}
 """What browsers take."""
 MAX_FIRST_BYTES: Final = 60_000
 """Of the wall, which is seen first, as the api sends it: file by file, without comments and indentation, compressed."""
-MAX_ALL_BYTES: Final = 153_600
+MAX_ALL_BYTES: Final = 150_000
 """Of everything, likewise."""
 FILES: Final = sorted(path for path in PAGE.rglob("*") if path.is_file())
 OWN: Final = [path for path in FILES if path.parent != VENDOR]

@@ -1,17 +1,17 @@
 /* One camera: what it shows, how it was scored, what happened, and what is asked of it. */
-import "./words.js";
+import { ask, askWithHead, may } from "../../lib/api.js";
+import { durationOf, numberOf, present } from "../../lib/clock.js";
 import { html, useCallback, useEffect, useMemo, useRef, useSignal, useState } from "../../lib/html.js";
-import { askWithHead, may } from "../../lib/api.js";
-import { present } from "../../lib/clock.js";
-import { narrow, to } from "../../lib/router.js";
+import { Question } from "../../lib/question.js";
+import { arrive, narrow, to } from "../../lib/router.js";
 import { isFile, lookedAt } from "../../lib/standing.js";
+import { Retry, StateWord, whyOf } from "../../lib/standing_shown.js";
 import { text } from "../../lib/strings.js";
 import { useTitle } from "../../lib/title.js";
-import { Empty, Shown } from "../../lib/ui.js";
-import { useAsked, useRead } from "../../lib/use.js";
-import { Actions } from "./actions.js";
+import { Age, Dialog, Empty, Field, Shown, Time, Trouble } from "../../lib/ui.js";
+import { useAction, useAsked, useIsHere, useRead } from "../../lib/use.js";
 import { Delivery } from "./delivery.js";
-import { Facts, State } from "./facts.js";
+import { pathOf } from "./draft.js";
 import { Happened } from "./happened.js";
 import { History } from "./history.js";
 import { limitsOf } from "./limits.js";
@@ -20,6 +20,7 @@ import { Scores } from "./scores.js";
 import { Settings } from "./settings.js";
 import { Span } from "./span.js";
 import { Thresholds } from "./thresholds.js";
+import "./words.js";
 
 const EVERY_MS = 2000;
 const MODELS_MS = 60_000;
@@ -106,5 +107,80 @@ function Asked({ known, model, models, labels, trial, span, after, tab }) {
     <div hidden=${shown !== "thresholds"}><${Thresholds} known=${known} model=${model} models=${models} trial=${trial} span=${span} after=${after} /></div>
     ${may("operator") && html`<div hidden=${shown !== "settings"}><${Settings} known=${known} models=${models.data?.items ?? []} after=${after} /></div>
       <div hidden=${shown !== "delivery"}><${Delivery} known=${known} labels=${labels} after=${after} /></div>`}
+  </section>`;
+}
+
+/* What is done with a camera at once: pause and resume, a new usual view, and its removal. */
+function Actions({ known: { stream, etag }, after }) {
+  const [asking, setAsking] = useState(null);
+  const pausing = useAction(() => askWithHead("POST", `${pathOf(stream)}/${stream.paused ? "resume" : "pause"}`));
+  const turn = async () => { const done = await pausing.run(); if (done) after(done); };
+  const close = () => setAsking(null);
+  return html`<div class="bar actions">
+    <button type="button" onClick=${turn} disabled=${pausing.isRunning}>${text(stream.paused ? "cameraResume" : "cameraPause")}</button>
+    <button type="button" onClick=${() => setAsking("forget")}>${text("cameraNewNormal")}</button>
+    <button type="button" class="danger" onClick=${() => setAsking("remove")}>${text("cameraRemove")}</button>
+    <${Trouble} problem=${pausing.problem} />
+    ${asking === "forget" && html`<${Forget} stream=${stream} after=${after} close=${close} />`}
+    ${asking === "remove" && html`<${Remove} stream=${stream} etag=${etag} close=${close} />`}
+  </div>`;
+}
+
+function Forget({ stream, after, close }) {
+  const act = async () => after(await askWithHead("POST", `${pathOf(stream)}/forget`));
+  return html`<${Question} title=${text("cameraNewNormal")} yes=${text("cameraForget")} act=${act} onClose=${close} onDone=${close}>
+    <p>${text("cameraForgetWhat")}</p><p class="faint">${text("cameraForgetWhen")}</p>
+  <//>`;
+}
+
+function Remove({ stream, etag, close }) {
+  const [typed, setTyped] = useState(""), isHere = useIsHere();
+  const removing = useAction(async () => { await ask("DELETE", pathOf(stream), { headers: { "If-Match": etag } }); return true; });
+  const submit = async (event) => {
+    event.preventDefault();
+    if (typed.trim() === stream.name.trim() && (await removing.run()) && isHere()) arrive(to(["wall"]));
+  };
+  return html`<${Dialog} title=${text("cameraRemoveTitle")} onClose=${close}>
+    <form onSubmit=${submit}>
+      <p>${text("cameraRemoveWhat")}</p>
+      <p><strong><bdi>${stream.name}</bdi></strong></p>
+      <${Field} label=${text("cameraTypeName")} error=${removing.problem && (removing.problem.status === 0 ? text("away") : removing.problem.message)}>
+        ${(field) => html`<input ...${field} dir="auto" autocomplete="off" value=${typed} onInput=${(event) => setTyped(event.target.value)} />`}<//>
+      <div class="bar end"><button type="button" onClick=${close}>${text("cancel")}</button>
+        <button type="submit" class="danger" disabled=${typed.trim() !== stream.name.trim() || removing.isRunning}>${text("remove")}</button></div>
+    </form>
+  <//>`;
+}
+
+/* Where a camera stands: state with its reason, what its source is, how many frames went which way. */
+/* The state in a word, as its tile has it, and why. */
+function State({ known: { stream, standing }, isStale }) {
+  const why = isStale ? null : whyOf(standing);
+  return html`<${StateWord} standing=${standing} isStale=${isStale} />
+    ${why && html`<span class="reason">${why}</span>`}
+    ${!isStale && standing.nextAttemptAtMs && html`<${Retry} atMs=${standing.nextAttemptAtMs} />`}
+    ${stream.maintenance && html`<span class="tag warn">${text("cameraInMaintenance")}</span>`}`;
+}
+
+function Facts({ stream, zone }) {
+  const size = stream.width && text("cameraPixels", stream.width, stream.height);
+  const facts = [
+    ["cameraCodec", [stream.codec, size].filter(Boolean).join(", ")],
+    ["cameraRates", [stream.source_fps && text("cameraSourceRate", numberOf(stream.source_fps, 2)), text("cameraLookedAt", numberOf(stream.fps, 2))].filter(Boolean).join(", ")],
+    ["cameraDuration", stream.duration_seconds && durationOf(stream.duration_seconds * 1000)],
+    ["cameraModel", stream.running_model ?? text("cameraNoModel", stream.model)],
+    ["cameraLastFrame", stream.last_frame_at_ms && html`<${isFile(stream) ? Time : Age} ms=${stream.last_frame_at_ms} zone=${zone} />`],
+    ["cameraEpoch", numberOf(stream.epoch)],
+    ["cameraPublished", numberOf(stream.frames_published)],
+    ["cameraProcessed", numberOf(stream.frames_processed)],
+    ["cameraDropped", html`<span class=${stream.frames_dropped ? "warn" : ""}>${numberOf(stream.frames_dropped)}</span>`],
+    ["cameraLag", text("cameraFrames", numberOf(stream.lag_frames))],
+    ["cameraSource", html`<span class="mono">${stream.source}</span>`],
+    ["cameraGroups", [...stream.groups, ...stream.tags].join(", ")],
+    ["cameraSince", html`<${Time} ms=${stream.created_at_ms} zone=${zone} />`],
+  ];
+  return html`<section class="panel" aria-labelledby="facts-title">
+    <header><h2 id="facts-title">${text("cameraFacts")}</h2></header>
+    <dl class="facts">${facts.filter(([, value]) => value).map(([name, value]) => html`<div key=${name}><dt>${text(name)}</dt><dd>${value}</dd></div>`)}</dl>
   </section>`;
 }

@@ -1,20 +1,19 @@
 /* One event: what was seen, why it fired, and what people say of it. */
-import { html, useEffect, useRef, useState } from "../../lib/html.js";
 import { ask, may } from "../../lib/api.js";
-import { durationOf, timeInFull } from "../../lib/clock.js";
+import { durationOf, timeInFull, timeOf } from "../../lib/clock.js";
+import { html, useEffect, useRef, useState } from "../../lib/html.js";
 import { follow } from "../../lib/live.js";
 import { go, to } from "../../lib/router.js";
 import { text } from "../../lib/strings.js";
+import { Empty, Field, Shown, Tag, Time, Trouble } from "../../lib/ui.js";
+import { useUnsaved } from "../../lib/unsaved.js";
 import { useAction, useIsHere, useKeys, useRead } from "../../lib/use.js";
-import { Empty, Shown, Tag, Time, Trouble } from "../../lib/ui.js";
-import { ACTS, mayDo, remove, setReviewed } from "./acts.js";
+import { ACTS, judge, mayDo, remove, setReviewed } from "./acts.js";
 import { AskDelete } from "./bulk.js";
 import { placeOf } from "./card.js";
 import { isComing } from "./freshen.js";
-import { Memory } from "./memory.js";
 import { streamOf } from "./names.js";
 import { neighbours } from "./neighbours.js";
-import { People } from "./people.js";
 import { filtersOf } from "./query.js";
 import { ScoreChart } from "./scores.js";
 import { Film, Large } from "./sights.js";
@@ -112,4 +111,70 @@ function Delete({ event, onGone }) {
   const [isAsked, setAsked] = useState(false), isHere = useIsHere();
   return html`<p><button type="button" class="danger" onClick=${() => setAsked(true)}>${text("actDelete")}</button></p>
     ${isAsked && html`<${AskDelete} num=${1} act=${() => remove(event)} onClose=${() => setAsked(false)} onDone=${() => isHere() && onGone()} />`}`;
+}
+
+/* What people say of an event, and, for operators, what they may say. */
+const by = (mark) => text("peopleBy", mark.by ?? text("eventSomebody"), timeOf(mark.at_ms));
+
+function People({ event, acting, again }) {
+  const button = (name, words) => html`<button type="button" disabled=${acting.isRunning} onClick=${() => acting.run(name)}>${text(words)}</button>`;
+  const { acknowledged, kept, reviewed } = event, isOperator = may("operator");
+  return html`<dl class="why">
+    <dt>${text("peopleJudged")}</dt><dd><${Judged} event=${event} again=${again} /></dd>
+    <dt>${text("peopleAcknowledged")}</dt><dd class="line"><span>${acknowledged ? by(acknowledged) : text("peopleNobody")}</span>
+      ${isOperator && !acknowledged && button("acknowledge", "peopleAcknowledge")}</dd>
+    <dt>${text("peopleKept")}</dt><dd class="line"><span>${kept ? by(kept) : text("peopleNobody")}</span>
+      ${isOperator && button("keep", kept ? "peopleLetGo" : "peopleKeep")}</dd>
+    <dt>${text("peopleReviewed")}</dt><dd class="line"><span>${text(reviewed ? "peopleByYou" : "peopleNotByYou")}</span>
+      ${button("reviewed", reviewed ? "peopleMarkUnreviewed" : "peopleMarkReviewed")}</dd>
+  </dl>`;
+}
+
+/* The verdict, and a form for it: the note is sent with either button. */
+function Judged({ event, again }) {
+  const { feedback } = event, [note, setNote] = useState(feedback?.note ?? "");
+  const judging = useAction(async (verdict, words) => { await judge(event, verdict, words); again(); });
+  useUnsaved(() => note !== (feedback?.note ?? ""));
+  useEffect(() => setNote(feedback?.note ?? ""), [event.id, feedback?.note]);
+  const said = feedback ? text("peopleSays", text(feedback.verdict === "right" ? "actRight" : "actWrong"), feedback.by ?? text("eventSomebody"), timeOf(feedback.at_ms))
+    : text("peopleNobody");
+  const say = (verdict) => () => judging.run(verdict, note.trim());
+  const button = (verdict, words) => html`<button type="button" disabled=${judging.isRunning} aria-pressed=${String(feedback?.verdict === verdict)}
+    title=${feedback?.verdict === verdict && feedback.note === note.trim() ? text("peopleTakeBack") : undefined} onClick=${say(verdict)}>${text(words)}</button>`;
+  if (!may("operator")) return html`${said}${feedback?.note && html`<p><bdi>${feedback.note}</bdi></p>`}`;
+  const problem = judging.problem;
+  return html`${said}
+    <${Field} label=${text("peopleNote")} hint=${text("peopleNoteHint")} error=${problem && (problem.of("note") ?? (problem.message || text("away")))}>
+      ${(given) => html`<textarea ...${given} maxlength="1000" value=${note} onInput=${(typed) => setNote(typed.target.value)}></textarea>`}<//>
+    <div class="bar">${button("right", "actRight")}${button("wrong", "actWrong")}</div>`;
+}
+
+/* What memory is worth to an event's label, from its model's card; nothing where there is no such table. */
+const FIGURES = [["memoryWith", "ap_with_memory"], ["memoryOne", "ap_one_frame"], ["memoryShuffled", "ap_shuffled"]];
+
+function Memory({ event }) {
+  const name = event.model?.split("@")[0];
+  const { data } = useRead((abort) => cardOf(name, event.model, abort), [event.model]);
+  const row = data?.memory?.find((each) => each.label === event.label);
+  const figures = row ? FIGURES.filter(([, field]) => typeof row[field] === "number") : [];
+  if (!figures.length) return null;
+  return html`<section class="panel"><header><h2>${text("eventMemory")}</h2></header>
+    <p>${row.words ?? row.needs}</p>
+    <div class="meter">${figures.map(([words, field]) => html`<span>${text(words)}</span>
+      <progress max="1" value=${row[field]} aria-label=${text(words)}></progress><span class="figures">${row[field].toFixed(3)}</span>`)}</div>
+    <p class="faint small">${text("memoryHint", event.label)} <a href=${to(["system", "models", name])}>${text("memoryCard")}</a></p>
+  </section>`;
+}
+
+/* The card of a model that is here, and still the one that said so; null otherwise. */
+async function cardOf(name, reference, abort) {
+  if (!name) return null;
+  const models = await ask("GET", "/v1/models", { abort });
+  if (!models.items.some((model) => model.name === name && model.reference === reference)) return null;
+  try {
+    return await ask("GET", `/v1/models/${encodeURIComponent(name)}/card`, { abort });
+  } catch (problem) {
+    if (problem.status === 404) return null;
+    throw problem;
+  }
 }
