@@ -132,9 +132,9 @@ def test_many_at_once(page: Page, past: Past) -> None:
 def test_another_tab_follows_what_is_reviewed_here(page: Page, past: Past) -> None:
     events = [past.happens(at) for at in range(3)]
     other = page.context.new_page()
-    theirs, alerts = past.show(other, "&reviewed=no"), other.get_by_role("link", name="Alerts")
+    theirs, alerts = past.show(other, "&label=moved&reviewed=no"), other.get_by_role("link", name="Alerts")
     expect(alerts).to_have_text(re.compile(r"Alerts\s+3"))
-    cards = past.show(page)
+    cards = past.show(page, "&label=moved")
     cards.first.get_by_role("button", name="Reviewed").click()
     expect(theirs.first).to_contain_text("reviewed")
     expect(alerts).to_have_text(re.compile(r"Alerts\s+2"))
