@@ -157,9 +157,10 @@ class InferenceMetrics:
         if self._series.has(stream_id):
             self.scores.note(stream_id, labels, scores)
 
-    def rest(self, stream_id: str) -> None:
-        """No frames come of the stream: its series go a minute later, unless it is added again."""
-        self._series.rest(stream_id)
+    def rest(self, stream_ids: Iterable[str]) -> None:
+        """No frames come of the streams: their series go a minute later, unless they are added again."""
+        for stream_id in stream_ids:
+            self._series.rest(stream_id)
 
     def sweep(self) -> list[str]:
         """Forgets the streams that have been at rest for long enough, and says which."""

@@ -7,10 +7,9 @@ import redis
 from default_layout import keys_of
 from worker_runner import spec_of
 
-from services.inference.pipeline import arrivals
-from services.inference.pipeline.arrivals import AWAY_SECONDS, TURN_SECONDS, Arrivals
+from services.inference.pipeline import places as rooms
 from services.inference.pipeline.messages import Stream
-from services.inference.pipeline.places import Place
+from services.inference.pipeline.places import AWAY_SECONDS, TURN_SECONDS, Arrivals, Place
 from shared.entries import EntryId
 from shared.store.leases import Lease
 
@@ -98,7 +97,7 @@ def test_nothing_is_forgotten_where_redis_fails_in_between(
     publish(redis_client, HERE[0])
     clock.now += AWAY_SECONDS
     with monkeypatch.context() as patch:
-        patch.setattr(arrivals, "replies_of", _fail)
+        patch.setattr(rooms, "replies_of", _fail)
         with pytest.raises(ConnectionError):
             found.look(HELD)
     assert found.look(HELD) >= {IDS[0], HERE[0]}

@@ -130,7 +130,7 @@ def test_the_series_of_a_stream_at_rest_are_told_for_a_minute() -> None:
         inference.add_stream(stream_id, LABELS)
     for stream_id in ("door", "back"):
         ingest.rest(stream_id)
-        inference.rest(stream_id)
+        inference.rest([stream_id])
     clock.now += LINGER_SECONDS - 1
     ingest.rest("door")  # it rests no longer for being said again
     ingest.add("back")

@@ -88,7 +88,6 @@ def admit(
             continue
         damaged.forget(stream.id)
         if opening:
-            metrics.add_stream(stream.id, stream.runner.manifest.labels)
             openings.append(_with_left_open(client, opening))
     return openings
 

@@ -12,10 +12,9 @@ from services.inference.models.choices import Choices
 from services.inference.models.images import begin_decoding
 from services.inference.models.runner import Runner
 from services.inference.pipeline.admission import DamagedStreams, admit
-from services.inference.pipeline.arrivals import Arrivals
 from services.inference.pipeline.batcher import Batcher
 from services.inference.pipeline.messages import Answer, Batch, Change, Closing, Item, Refused, Stream, ToCompute
-from services.inference.pipeline.places import Lane, Place
+from services.inference.pipeline.places import Arrivals, Lane, Place
 from services.inference.settings import LIVE_SHARE, InferenceSettings
 from shared.entries import EntryId, Frame
 from shared.service.tenancy import Tenancy
@@ -237,8 +236,7 @@ class Intake:
         """Lets the series go of streams that are over."""
         places = [place for each in self._counted if (place := self._open.get(each))]
         over = {place.stream.id for place in places if place.is_away and place.is_over}
-        for stream_id in over:
-            self._metrics.rest(stream_id)
+        self._metrics.rest(over)
         self._counted -= over
         self._resting = (self._resting | over) - set(self._metrics.sweep())
 
