@@ -66,6 +66,16 @@ def test_a_session_that_ends_says_so_and_one_is_where_one_was(
     assert page.url.endswith("#/review?label=moved")
 
 
+def test_as_many_tabs_as_one_likes_follow_what_happens(page: Page, house: House) -> None:
+    tabs = [page.context.new_page() for _ in range(7)]
+    for each in tabs:
+        each.goto(f"{house.url}/#/system")
+        expect(each.get_by_role("heading", name="Workers")).to_be_visible()
+        expect(each.get_by_text("The live feed is interrupted")).to_have_count(0)
+    for each in tabs:
+        each.close()
+
+
 def test_an_api_that_restarts_is_told_and_it_goes_on_by_itself(
     page: Page, house: House, complaints: Complaints
 ) -> None:

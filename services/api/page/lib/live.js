@@ -1,6 +1,6 @@
 /* The live feed: open events of all streams as they are now, and everybody who wants to hear of changes. */
-import { computed, signal, effect } from "./html.js";
-import { address, ask, pagesOf, session, trouble } from "./api.js";
+import { ask, pagesOf, session, socketAddress, trouble } from "./api.js";
+import { batch, computed, effect, signal } from "./html.js";
 
 /* Open events by id. A new Map with every change. */
 export const open = signal(new Map());
@@ -14,8 +14,8 @@ export const numAlerts = computed(() => [...open.value.values()].filter(isAlert)
 export const standing = signal("connecting");
 
 const hearers = new Set();
-const LONGEST_MS = 30_000;
-let source = null, again = null, waits = 1000, reading = new AbortController();
+const FIRST_MS = 1000, LONGEST_MS = 8000, NO_PLACE = 1013;
+let source = null, again = null, waits = FIRST_MS, hasMissed = false, reading = new AbortController();
 
 /* Calls `hear(kind, event)` for opened, closed, updated, deleted, reviewed, and ("gap", null) when some may be missed.
    Returns what ends it. */
@@ -43,34 +43,45 @@ export function openLabels(events) {
 /* Follows while somebody is logged in; what one key sees is nothing for the next. */
 effect(() => {
   if (session.value) begin();
-  else { end(); open.value = new Map(); }
+  else { end(); hasMissed = false; open.value = new Map(); }
 });
 
+/* A socket, not server-sent events: of those a browser has six connections to a host, over all of its tabs. */
 function begin() {
   end();
-  source = new EventSource(address("/v1/events/live"));
-  source.onopen = () => { standing.value = "following"; trouble.value = null; waits = 1000; reread(); };
-  source.onerror = () => {
-    standing.value = standing.value === "full" ? "full" : "connecting";
-    if (source?.readyState === EventSource.CLOSED) later();
+  const mine = source = new WebSocket(socketAddress("/v1/events/live"));
+  let isFollowing = false;
+  mine.onmessage = ({ data }) => {
+    const { kind, data: event } = JSON.parse(data);
+    if (!isFollowing) {
+      isFollowing = true;
+      batch(() => { standing.value = "following"; trouble.value = null; });
+      waits = FIRST_MS;
+      reread();
+    }
+    if (kind === "gap") reread();
+    if (kind === "gap" || hasMissed) { hasMissed = false; tell("gap", null); }
+    if (event) take(kind, event);
   };
-  source.addEventListener("full", () => { standing.value = "full"; source.close(); later(); });
-  source.addEventListener("gap", () => { reread(); tell("gap", null); });
-  for (const kind of ["opened", "closed", "updated", "deleted"]) {
-    source.addEventListener(kind, (message) => take(kind, JSON.parse(message.data)));
-  }
+  mine.onclose = ({ code }) => {
+    if (source !== mine) return;
+    standing.value = code === NO_PLACE ? "full" : "connecting";
+    later();
+  };
 }
 
 function end() {
   clearTimeout(again);
   reading.abort();
-  source?.close();
+  const mine = source;
   source = null;
+  mine?.close();
 }
 
-/* What a browser does not try again by itself. A session that has ended shows when it is asked for. */
+/* Again after a while; what happens until then is read anew. A session that has ended shows when it is asked for. */
 function later() {
   end();
+  hasMissed = true;
   waits = Math.min(LONGEST_MS, waits * 2);
   again = setTimeout(async () => {
     try {
