@@ -127,7 +127,7 @@ def test_what_was_typed_is_not_lost_unasked(page: Page, house: House) -> None:
     page.go_back()
     question.get_by_role("button", name="Leave").click()
     page.wait_for_url("**/#/wall")
-    expect(page.get_by_role("link", name="Yard")).to_be_visible()
+    expect(page.get_by_role("link", name="Yard").first).to_be_visible()
     page.get_by_role("link", name="Review").click()
     page.wait_for_url("**/#/review")
 

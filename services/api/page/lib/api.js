@@ -44,7 +44,7 @@ export class Problem extends Error {
 }
 
 /* A pattern says nothing to people: the field's hint has what is allowed. */
-const plain = (words) => words.replace(/String should match pattern '.*'(?: \(got (.*)\))?$/s, (_, got) => text("pattern", got ?? ""));
+const plain = (words) => words.replace(/String should match pattern '.*'(?: \(got (.*)\))?$/s, (_, got) => text("pattern", got ?? text("given")));
 
 /* The address of something of the api, with a query: values that are null or "" are left out, lists are repeated. */
 export function address(path, query = {}) {

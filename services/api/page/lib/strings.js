@@ -54,6 +54,7 @@ const WORDS = {
 
   loading: "Loading…",
   failed: "That did not work: {0}",
+  given: "What you wrote",
   pattern: "{0} is not allowed here; see below what is.",
   again: "Try again",
   cancel: "Cancel",
