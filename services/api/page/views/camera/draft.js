@@ -1,6 +1,6 @@
 /* What somebody is about to change of a camera: kept apart from what is so, and saved only if nobody was quicker. */
-import { html, useCallback, useState } from "../../lib/html.js";
-import { askWithHead } from "../../lib/api.js";
+import { html, useState } from "../../lib/html.js";
+import { askWithHead, may } from "../../lib/api.js";
 import { text } from "../../lib/strings.js";
 import { useUnsaved } from "../../lib/unsaved.js";
 import { useAction } from "../../lib/use.js";
@@ -8,15 +8,16 @@ import { useAction } from "../../lib/use.js";
 export const pathOf = (stream) => `/v1/streams/${encodeURIComponent(stream.id)}`;
 
 /* `read(stream)` gives the fields of a form from what is so. {values, set(field, value), isChanged, isOutdated, reset()}:
-   from the first change on `values` stay, whatever others do meanwhile; then `isOutdated`. */
+   from the first change on, until it is undone, `values` stay, whatever others do meanwhile; then `isOutdated`. */
 export function useDraft({ stream, etag }, read) {
   const [draft, setDraft] = useState(null);
   const values = draft?.values ?? read(stream);
-  useUnsaved(() => draft !== null);
-  const set = useCallback((field, value) => setDraft((before) => ({
-    etag: before?.etag ?? etag,
-    values: { ...(before?.values ?? read(stream)), [field]: typeof value === "function" ? value((before?.values ?? read(stream))[field]) : value },
-  })), [stream, etag]);
+  useUnsaved(() => may("operator") && draft !== null); /* viewers only look what there would be */
+  const set = (field, value) => setDraft((before) => {
+    const is = read(stream), was = before?.values ?? is;
+    const values = { ...was, [field]: typeof value === "function" ? value(was[field]) : value };
+    return JSON.stringify(values) === JSON.stringify(is) ? null : { etag: before?.etag ?? etag, values };
+  });
   return {
     values, set,
     etag: draft?.etag ?? etag,
