@@ -45,6 +45,7 @@ const WORDS = {
   connecting: "Connecting…",
 
   away: "The API does not answer. What is shown is as it was; it is asked again every few seconds.",
+  unreached: "The API does not answer. Try again once it does.",
   store: "The API has lost Redis, where everything is kept. Cameras go on as soon as it is back; it is asked again every few seconds.",
   feedConnecting: "The live feed is interrupted; events that happen now show once it is back.",
   feedFull: "The API has no place for one more listener; events show when the page is read anew.",
@@ -54,12 +55,12 @@ const WORDS = {
 
   loading: "Loading…",
   failed: "That did not work: {0}",
-  pattern: "{0} is not allowed here; see below what is.",
+  pattern: "{0} is not allowed here.",
   again: "Try again",
   cancel: "Cancel",
   close: "Close",
   save: "Save",
-  unsaved: "What was typed here is not saved. Leave it?",
+  unsaved: "What is here is not saved. Leave it?",
   leave: "Leave",
   remove: "Remove",
   notFound: "There is no such page.",

@@ -2,7 +2,7 @@
 import { useCallback, useEffect, useRef, useState } from "./html.js";
 import { ask, trouble } from "./api.js";
 
-const LONGEST_MS = 30_000;
+const LONGEST_MS = 30_000, PAUSE_MS = 200;
 
 /* What `read(abort)` gives, read anew every `everyMs` (0: once) while the page is seen, and whenever `again()` is called
    or one of `inputs` changes. {data, problem, isLoading, readAt, again}; after a failure `data` stays what it was, and it
@@ -42,6 +42,16 @@ export function useRead(read, inputs, everyMs = 0) {
 /* The same of a path. */
 export function useAsked(path, query = {}, everyMs = 0) {
   return useRead((abort) => ask("GET", path, { query, abort }), [path, JSON.stringify(query)], everyMs);
+}
+
+/* The items of a list of the api that hold a text, for who types it: looked for a moment after. */
+export function useSuggested(path, typed) {
+  const [sought, seek] = useState(typed);
+  useEffect(() => {
+    const timer = setTimeout(() => seek(typed), PAUSE_MS);
+    return () => clearTimeout(timer);
+  }, [typed]);
+  return useAsked(path, { text: sought, limit: 100 }).data?.items ?? [];
 }
 
 /* Something that is done on demand: {run(...), isRunning, problem, clear()}. `run` gives what `action` gives, or undefined

@@ -2,6 +2,7 @@
 import { html, useState } from "../../lib/html.js";
 import { askWithHead, may } from "../../lib/api.js";
 import { text } from "../../lib/strings.js";
+import { Trouble } from "../../lib/ui.js";
 import { useUnsaved } from "../../lib/unsaved.js";
 import { useAction } from "../../lib/use.js";
 
@@ -40,13 +41,12 @@ export function useSaving(stream, draft, after) {
 
 /* The foot of every form: save, take back, and what stands against it. */
 export function Saving({ draft, saving, disabled = false, children }) {
-  const isConflict = draft.isOutdated || saving.problem?.status === 412;
+  const isSlower = saving.problem?.status === 412, isConflict = draft.isOutdated || isSlower;
   const reload = () => { draft.reset(); saving.clear(); };
-  const problem = saving.problem && saving.problem.status !== 412 ? saving.problem : null;
   return html`<div class="saving">
     ${isConflict && html`<p class="trouble" role="alert">${text("cameraConflict")}
       <button type="button" onClick=${reload}>${text("cameraReload")}</button></p>`}
-    ${problem && html`<p class="trouble" role="alert">${problem.status === 0 ? text("away") : text("failed", problem.message)}</p>`}
+    <${Trouble} problem=${isSlower ? null : saving.problem} />
     <div class="bar">
       <button type="submit" disabled=${!draft.isChanged || saving.isRunning || isConflict || disabled}>${text("save")}</button>
       ${draft.isChanged && html`<button type="button" onClick=${reload}>${text("cameraDiscard")}</button>`}

@@ -46,7 +46,7 @@ function useMarkReviewed(event) {
   }, [event]);
 }
 
-const backTo = (query) => to(["review"], Object.fromEntries([...new Set(query.keys())].map((name) => [name, query.getAll(name)])));
+const backTo = (query) => to(["review"], query);
 
 function Whole({ event, query, again }) {
   const stream = streamOf(event.stream_id), search = useRef(query);
@@ -147,8 +147,9 @@ function Judged({ event: { feedback }, verdict: { note, type, run, isRunning, pr
     title=${feedback?.verdict === verdict && feedback.note === note.trim() ? text("peopleTakeBack") : undefined} onClick=${() => run(verdict)}>${text(words)}</button>`;
   if (!may("operator")) return html`${said}${feedback?.note && html`<p><bdi>${feedback.note}</bdi></p>`}`;
   return html`${said}
-    <${Field} label=${text("peopleNote")} hint=${text("peopleNoteHint")} error=${problem && (problem.of("note") ?? (problem.message || text("away")))}>
+    <${Field} label=${text("peopleNote")} hint=${text("peopleNoteHint")} error=${problem?.of("note")}>
       ${(given) => html`<textarea ...${given} maxlength="1000" value=${note} onInput=${(typed) => type(typed.target.value)}></textarea>`}<//>
+    <${Trouble} problem=${problem?.of("note") ? null : problem} />
     <div class="bar">${button("right", "actRight")}${button("wrong", "actWrong")}</div>`;
 }
 
