@@ -1,6 +1,6 @@
 /* What views use to have something of the api, and keep it fresh. */
 import { useCallback, useEffect, useRef, useState } from "./html.js";
-import { ask, trouble } from "./api.js";
+import { ask } from "./api.js";
 
 const LONGEST_MS = 30_000, PAUSE_MS = 200;
 
@@ -20,7 +20,6 @@ export function useRead(read, inputs, everyMs = 0) {
       try {
         const data = await read(abort.signal);
         waits.current = 1000;
-        trouble.value = null;
         setStanding({ data, problem: null, isLoading: false, readAt: Date.now() });
         if (everyMs) later(everyMs);
       } catch (problem) {
