@@ -35,7 +35,6 @@ function useWhoAsks() {
     const look = async () => {
       try {
         await lookWhoAsks();
-        trouble.value = null;
       } catch {
         waits = Math.min(8000, waits * 2);
         timer = setTimeout(look, waits);

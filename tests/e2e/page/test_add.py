@@ -112,7 +112,7 @@ def test_what_was_typed_is_not_lost_unasked(page: Page, house: House) -> None:
     page.goto(f"{house.url}/#/add")
     name = page.get_by_label("Name", exact=True)
     name.fill("Half")
-    question = page.get_by_role("dialog", name="What was typed here is not saved. Leave it?")
+    question = page.get_by_role("dialog", name="What is here is not saved. Leave it?")
     ways = (
         page.get_by_role("link", name="Review").click,
         page.get_by_role("button", name="Sign out").click,

@@ -73,6 +73,7 @@ export async function ask(method, path, { body, query, headers = {}, abort } = {
 export async function askWithHead(method, path, { body, query, headers = {}, abort } = {}) {
   const answer = await send(method, address(path, query), body, headers, abort);
   if (!answer.ok) throw await problemOf(answer);
+  trouble.value = null;
   const told = { body: answer.status === 204 ? null : await answer.json(), headers: answer.headers };
   if (method !== "GET" && path.startsWith("/v1/streams/")) written.value = { method, path, body: told.body };
   return told;

@@ -10,9 +10,9 @@ export function hold(asked) {
   isHeld = asked;
 }
 
-/* The hash for a place; ids are encoded. */
+/* The hash for a place; ids are encoded. `query`: an object, or the query of another place. */
 export function to(path, query = {}) {
-  const search = new URLSearchParams(Object.entries(query).flatMap(([name, value]) => (
+  const search = new URLSearchParams((query.keys ? [...query] : Object.entries(query)).flatMap(([name, value]) => (
     (Array.isArray(value) ? value : [value]).filter((each) => each !== null && each !== undefined && each !== "").map((each) => [name, each])
   )));
   return `#/${path.map(encodeURIComponent).join("/")}${search.size ? `?${search}` : ""}`;

@@ -1,7 +1,10 @@
 /* Small things that every view shows alike. */
 import { html, useEffect, useId, useRef } from "./html.js";
+import { trouble } from "./api.js";
 import { durationOf, now, timeInFull, timeOf } from "./clock.js";
 import { text } from "./strings.js";
+import { askFirst, useUnsaved } from "./unsaved.js";
+import { useAction } from "./use.js";
 
 const isAway = ({ status }) => [0, 502, 504].includes(status);
 const isStore = ({ code }) => code === "store_unavailable";
@@ -12,10 +15,11 @@ export const isSaid = (problem) => isAway(problem) || isStore(problem);
 /* The mark of the page, as a text: an address that is made at each drawing would be fetched at each. */
 export const ICON = new URL("../icon.svg", import.meta.url).href;
 
-/* Why something failed, and a way to try again. `problem` is a Problem; null shows nothing. */
+/* Why something failed, and a way to try again. `problem` is a Problem; null shows nothing, nor does one that the
+   page's head has said until it was over. */
 export function Trouble({ problem, again }) {
-  if (!problem) return null;
-  const words = isAway(problem) ? text("away") : isStore(problem) ? problem.message : text("failed", problem.message);
+  if (!problem || (isSaid(problem) && !trouble.value)) return null;
+  const words = isAway(problem) ? text("unreached") : isStore(problem) ? problem.message : text("failed", problem.message);
   return html`<div class="trouble" role="alert">${words}
     ${again && html` <button type="button" class="quiet" onClick=${again}>${text("again")}</button>`}</div>`;
 }
@@ -49,17 +53,41 @@ export function Field({ label, hint, error, children }) {
   </div>`;
 }
 
-/* A dialog over the page, while it is drawn; Escape, the button and a press outside close it. */
-export function Dialog({ title, onClose, children }) {
+/* A dialog over the page, while it is drawn; Escape, the button and a press outside close it: after a question where
+   `isUnsaved()`, and not at all where it `isKept`, which only what is in it closes. */
+export function Dialog({ title, onClose, isUnsaved = () => false, isKept, children }) {
   const ref = useRef(null);
-  useEffect(() => { ref.current.showModal(); }, []);
-  return html`<dialog ref=${ref} aria-label=${title} onClose=${onClose} onClick=${(event) => event.target === ref.current && ref.current.close()}>
+  useEffect(() => {
+    const before = document.activeElement, find = (kind) => ref.current.querySelector(kind);
+    ref.current.showModal();
+    (find("[autofocus]") ?? find("input, select, textarea") ?? find(".main"))?.focus();
+    return () => before.focus();
+  }, []);
+  useUnsaved(() => isKept || isUnsaved());
+  const leave = (event) => {
+    event.preventDefault();
+    if (!isKept) askFirst(isUnsaved(), () => ref.current.close());
+  };
+  return html`<dialog ref=${ref} aria-label=${title} onClose=${onClose} onCancel=${leave} onKeyDown=${(event) => event.key === "Escape" && leave(event)}
+      onMouseDown=${(event) => event.target === ref.current && leave(event)}>
     <div class="dialog">
       <header><h2>${title}</h2>
-        <button type="button" class="quiet" aria-label=${text("close")} onClick=${() => ref.current.close()}>✕</button></header>
+        ${!isKept && html`<button type="button" class="quiet" aria-label=${text("close")} onClick=${leave}>✕</button>`}</header>
       ${children}
     </div>
   </dialog>`;
+}
+
+/* Before what cannot be taken back: asks whether to `act`, says why that failed, and is done where it has not. */
+export function Question({ title, yes, act, onClose, onDone, children }) {
+  const acting = useAction(async () => { await act(); return true; });
+  const run = async () => { if (await acting.run()) onDone(); };
+  return html`<${Dialog} title=${title} onClose=${onClose}>
+    ${children}
+    <${Trouble} problem=${acting.problem} />
+    <div class="bar end"><button type="button" autofocus onClick=${onClose}>${text("cancel")}</button>
+      <button type="button" class="danger" disabled=${acting.isRunning} onClick=${run}>${yes}</button></div>
+  <//>`;
 }
 
 /* The colour of a label, the same everywhere: a class of base.css. */

@@ -1,8 +1,8 @@
 /* What was typed and not saved: who leaves the page or the view is asked first. */
 import { html, render, useEffect, useRef } from "./html.js";
-import { Question } from "./question.js";
 import { arrive, hold } from "./router.js";
 import { text } from "./strings.js";
+import { Question } from "./ui.js";
 
 const forms = new Set(); /* of functions that say whether something would be lost */
 const isAny = () => [...forms].some((isUnsaved) => isUnsaved());
@@ -45,6 +45,9 @@ hold(({ oldURL }) => {
   ask(() => arrive(wanted, "replaceState"));
   return true;
 });
+
+/* Does it, where something would be lost after a question. */
+export const askFirst = (isAsked, leave) => (isAsked ? ask(leave) : leave());
 
 /* One question at a time. */
 let box = null;

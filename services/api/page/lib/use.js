@@ -1,8 +1,8 @@
 /* What views use to have something of the api, and keep it fresh. */
 import { useCallback, useEffect, useRef, useState } from "./html.js";
-import { ask, trouble } from "./api.js";
+import { ask } from "./api.js";
 
-const LONGEST_MS = 30_000;
+const LONGEST_MS = 30_000, PAUSE_MS = 200;
 
 /* What `read(abort)` gives, read anew every `everyMs` (0: once) while the page is seen, and whenever `again()` is called
    or one of `inputs` changes. {data, problem, isLoading, readAt, again}; after a failure `data` stays what it was, and it
@@ -20,7 +20,6 @@ export function useRead(read, inputs, everyMs = 0) {
       try {
         const data = await read(abort.signal);
         waits.current = 1000;
-        trouble.value = null;
         setStanding({ data, problem: null, isLoading: false, readAt: Date.now() });
         if (everyMs) later(everyMs);
       } catch (problem) {
@@ -42,6 +41,16 @@ export function useRead(read, inputs, everyMs = 0) {
 /* The same of a path. */
 export function useAsked(path, query = {}, everyMs = 0) {
   return useRead((abort) => ask("GET", path, { query, abort }), [path, JSON.stringify(query)], everyMs);
+}
+
+/* The items of a list of the api that hold a text, for who types it: looked for a moment after. */
+export function useSuggested(path, typed) {
+  const [sought, seek] = useState(typed);
+  useEffect(() => {
+    const timer = setTimeout(() => seek(typed), PAUSE_MS);
+    return () => clearTimeout(timer);
+  }, [typed]);
+  return useAsked(path, { text: sought, limit: 100 }).data?.items ?? [];
 }
 
 /* Something that is done on demand: {run(...), isRunning, problem, clear()}. `run` gives what `action` gives, or undefined

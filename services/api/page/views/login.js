@@ -23,5 +23,5 @@ export function LogIn({ hasEnded }) {
 
 function wordsOf(problem) {
   if (problem.code === "key_malformed") return text("keyCut");
-  return problem.status ? problem.message : text("away");
+  return problem.status ? problem.message : text("unreached");
 }

@@ -3,8 +3,7 @@ import { html, useMemo } from "../../lib/html.js";
 import { session } from "../../lib/api.js";
 import { numberOf } from "../../lib/clock.js";
 import { text } from "../../lib/strings.js";
-import { useSuggested } from "../../lib/suggest.js";
-import { useAsked } from "../../lib/use.js";
+import { useAsked, useSuggested } from "../../lib/use.js";
 import { Field } from "../../lib/ui.js";
 
 const USUAL = "camera-events";

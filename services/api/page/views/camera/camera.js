@@ -2,13 +2,12 @@
 import { ask, askWithHead, may } from "../../lib/api.js";
 import { durationOf, numberOf, present } from "../../lib/clock.js";
 import { html, useCallback, useEffect, useMemo, useRef, useSignal, useState } from "../../lib/html.js";
-import { Question } from "../../lib/question.js";
 import { arrive, narrow, to } from "../../lib/router.js";
 import { isFile, lookedAt } from "../../lib/standing.js";
 import { Retry, StateWord, whyOf } from "../../lib/standing_shown.js";
 import { text } from "../../lib/strings.js";
 import { useTitle } from "../../lib/title.js";
-import { Age, Dialog, Empty, Field, Shown, Time, Trouble } from "../../lib/ui.js";
+import { Age, Dialog, Empty, Field, Question, Shown, Time, Trouble } from "../../lib/ui.js";
 import { useAction, useAsked, useIsHere, useRead } from "../../lib/use.js";
 import { Delivery } from "./delivery.js";
 import { pathOf } from "./draft.js";
@@ -144,8 +143,9 @@ function Remove({ stream, etag, close }) {
     <form onSubmit=${submit}>
       <p>${text("cameraRemoveWhat")}</p>
       <p><strong><bdi>${stream.name}</bdi></strong></p>
-      <${Field} label=${text("cameraTypeName")} error=${removing.problem && (removing.problem.status === 0 ? text("away") : removing.problem.message)}>
+      <${Field} label=${text("cameraTypeName")}>
         ${(field) => html`<input ...${field} dir="auto" autocomplete="off" value=${typed} onInput=${(event) => setTyped(event.target.value)} />`}<//>
+      <${Trouble} problem=${removing.problem} />
       <div class="bar end"><button type="button" onClick=${close}>${text("cancel")}</button>
         <button type="submit" class="danger" disabled=${typed.trim() !== stream.name.trim() || removing.isRunning}>${text("remove")}</button></div>
     </form>

@@ -3,7 +3,7 @@ import { html, useEffect, useRef, useSignalEffect } from "../../lib/html.js";
 import { text } from "../../lib/strings.js";
 import { colour, theme } from "../../lib/theme.js";
 import uPlot from "../../vendor/uplot.js";
-import { looksOf } from "./lines.js";
+import { hueOf } from "../../lib/ui.js";
 
 /* Where the drawing lies in its box, in pixels: the strip below lies likewise (camera.css). */
 const LEFT = 36, RIGHT = 12, HEIGHT = 240;
@@ -150,4 +150,18 @@ function hearKey(event, span) {
   if (!acts[event.key]) return;
   event.preventDefault();
   acts[event.key]();
+}
+
+/* How each label's line looks: the label's own colour, and dashes where two labels share it. */
+const DASHES = [[], [7, 3], [2, 3], [10, 3, 2, 3]];
+
+/* Label → {hue: a class of base.css, dash}. */
+export function looksOf(labels) {
+  const looks = new Map(), used = new Map();
+  for (const label of labels) {
+    const hue = hueOf(label), turn = used.get(hue) ?? 0;
+    used.set(hue, turn + 1);
+    looks.set(label, { hue, dash: DASHES[turn % DASHES.length] });
+  }
+  return looks;
 }

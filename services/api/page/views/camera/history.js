@@ -4,9 +4,8 @@ import { html, useEffect, useMemo, useState } from "../../lib/html.js";
 import { go, to } from "../../lib/router.js";
 import { text } from "../../lib/strings.js";
 import { hueOf, isSaid, Trouble } from "../../lib/ui.js";
-import { Chart } from "./chart.js";
+import { Chart, looksOf } from "./chart.js";
 import { MAX_SHOWN } from "./happened.js";
-import { looksOf } from "./lines.js";
 import { SPANS_MS } from "./span.js";
 
 const LIVE_MS = 1000;

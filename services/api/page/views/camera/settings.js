@@ -3,6 +3,7 @@ import { html, useEffect } from "../../lib/html.js";
 import { isFile } from "../../lib/standing.js";
 import { text } from "../../lib/strings.js";
 import { Field, Trouble } from "../../lib/ui.js";
+import { GroupsField } from "../add/choices.js";
 import { Found, Trying, useProbe } from "../add/probe.js";
 import { Saving, useDraft, useSaving } from "./draft.js";
 
@@ -50,7 +51,7 @@ export function Settings({ known, models, after }) {
     <div class="columns">
       ${choice("model", names)}
       ${number("fps", { min: 0.01, max: 60, placeholder: String(stream.fps) })}
-      ${input("groups")}
+      <${GroupsField} value=${values.groups} onInput=${(event) => set("groups", event.target.value)} error=${saving.problem?.of("groups")} />
       ${input("tags")}
     </div>
     <details><summary>${text("cameraFiner")}</summary><div class="columns">
@@ -80,5 +81,5 @@ function Probe({ source, transport }) {
   </div>`;
 }
 
-const WITH_HINT = ["source", "model", "fps", "groups", "tags", "skip", "pace", "offline_seconds", "stall_seconds", "reset_after_seconds", "transport_short_side"];
+const WITH_HINT = ["source", "model", "fps", "tags", "skip", "pace", "offline_seconds", "stall_seconds", "reset_after_seconds", "transport_short_side"];
 const hintOf = (name) => (WITH_HINT.includes(name) ? text(`cameraHint_${name}`) : undefined);

@@ -106,8 +106,6 @@ addWords({
   cameraHint_model: "Another one begins with an empty memory.",
   cameraField_fps: "Frames per second to look at",
   cameraHint_fps: "Empty: the model's rate.",
-  cameraField_groups: "Groups",
-  cameraHint_groups: "What it shares with others, such as a site; with commas. Keys may be for some groups alone.",
   cameraField_tags: "Tags",
   cameraHint_tags: "Words to find it by; with commas.",
   cameraFiner: "Finer points",

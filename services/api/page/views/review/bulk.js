@@ -2,7 +2,7 @@
 import { html, useState } from "../../lib/html.js";
 import { may } from "../../lib/api.js";
 import { numberOf } from "../../lib/clock.js";
-import { Question } from "../../lib/question.js";
+import { Question } from "../../lib/ui.js";
 import { text } from "../../lib/strings.js";
 import { mayDo } from "./acts.js";
 

@@ -47,7 +47,7 @@ function Facts({ event, stream, room }) {
     event.reviewed && text("eventReviewed"),
   ].filter(Boolean);
   return html`<div class="facts">
-    <p class="what"><${Tag} label=${event.label} /> <a href=${room.place(event)}><bdi>${stream.name}</bdi></a></p>
+    <p class="what"><${Tag} label=${event.label} /> <a href=${room.place(event)} dir="auto">${stream.name}</a></p>
     <p class="when"><time dateTime=${new Date(event.started_at_ms).toISOString()} title=${timeInFull(event.started_at_ms, stream.zone)}>${timeOf(event.started_at_ms)}</time>
       ${isOpen ? html` <strong class="is-open">${text("eventSince", durationOf(lasts))}</strong>` : html` · ${text("eventLasted", durationOf(lasts))}`}
       ${" · "}${text("eventPeak", event.peak_score.toFixed(2))}</p>
@@ -80,4 +80,4 @@ function useHover(event, room) {
 }
 
 /* Where one event is shown, with the filters that its neighbours are found by. */
-export const placeOf = (event, search) => to(["event", event.id], Object.fromEntries([...new Set(search.keys())].map((name) => [name, search.getAll(name)])));
+export const placeOf = (event, search) => to(["event", event.id], search);

@@ -46,18 +46,18 @@ function useMarkReviewed(event) {
   }, [event]);
 }
 
-const backTo = (query) => to(["review"], Object.fromEntries([...new Set(query.keys())].map((name) => [name, query.getAll(name)])));
+const backTo = (query) => to(["review"], query);
 
 function Whole({ event, query, again }) {
   const stream = streamOf(event.stream_id), search = useRef(query);
   search.current = query;
-  const acting = useAction(async (name) => { await ACTS[name](event); again(); });
+  const acting = useAction(async (name) => { await ACTS[name](event); again(); }), verdict = useVerdict(event, again);
   const beside = useRead((abort) => neighbours(event, filtersOf(search.current), abort), [event.id, String(query)]).data;
   const move = useMove(beside, search);
-  const act = (name) => () => mayDo(name) && acting.run(name);
+  const act = (name, { run } = acting) => () => mayDo(name) && run(name);
   useKeys({
     j: () => move("older"), ArrowRight: () => move("older"), k: () => move("newer"), ArrowLeft: () => move("newer"),
-    r: act("right"), w: act("wrong"), a: act("acknowledge"), s: act("keep"), v: act("reviewed"), Escape: () => { location.hash = backTo(query); },
+    r: act("right", verdict), w: act("wrong", verdict), a: act("acknowledge"), s: act("keep"), v: act("reviewed"), Escape: () => { location.hash = backTo(query); },
   });
   return html`<div class="event-page">
     <${Head} event=${event} stream=${stream} query=${query} beside=${beside} />
@@ -71,7 +71,7 @@ function Whole({ event, query, again }) {
         </div>
       </div>
       <div>
-        <section class="panel"><header><h2>${text("eventPeople")}</h2></header><${People} event=${event} acting=${acting} again=${again} /></section>
+        <section class="panel"><header><h2>${text("eventPeople")}</h2></header><${People} event=${event} acting=${acting} verdict=${verdict} /></section>
         <section class="panel"><header><h2>${text("eventWhy")}</h2></header><${Why} event=${event} stream=${stream} /></section>
         <${Memory} event=${event} />
         ${may("operator") && html`<${Delete} key=${event.id} event=${event} onGone=${() => (beside?.older ? move("older") : go(["review"]))} />`}
@@ -116,11 +116,11 @@ function Delete({ event, onGone }) {
 /* What people say of an event, and, for operators, what they may say. */
 const by = (mark) => text("peopleBy", mark.by ?? text("eventSomebody"), timeOf(mark.at_ms));
 
-function People({ event, acting, again }) {
+function People({ event, acting, verdict }) {
   const button = (name, words) => html`<button type="button" disabled=${acting.isRunning} onClick=${() => acting.run(name)}>${text(words)}</button>`;
   const { acknowledged, kept, reviewed } = event, isOperator = may("operator");
   return html`<dl class="why">
-    <dt>${text("peopleJudged")}</dt><dd><${Judged} event=${event} again=${again} /></dd>
+    <dt>${text("peopleJudged")}</dt><dd><${Judged} event=${event} verdict=${verdict} /></dd>
     <dt>${text("peopleAcknowledged")}</dt><dd class="line"><span>${acknowledged ? by(acknowledged) : text("peopleNobody")}</span>
       ${isOperator && !acknowledged && button("acknowledge", "peopleAcknowledge")}</dd>
     <dt>${text("peopleKept")}</dt><dd class="line"><span>${kept ? by(kept) : text("peopleNobody")}</span>
@@ -130,22 +130,26 @@ function People({ event, acting, again }) {
   </dl>`;
 }
 
-/* The verdict, and a form for it: the note is sent with either button. */
-function Judged({ event, again }) {
-  const { feedback } = event, [note, setNote] = useState(feedback?.note ?? "");
-  const judging = useAction(async (verdict, words) => { await judge(event, verdict, words); again(); });
-  useUnsaved(() => note !== (feedback?.note ?? ""));
-  useEffect(() => setNote(feedback?.note ?? ""), [event.id, feedback?.note]);
+/* Says a verdict with the note that is typed, which follows the saved one unless it was typed anew. */
+function useVerdict(event, again) {
+  const saved = event.feedback?.note ?? "", [note, type] = useState(saved), before = useRef(saved);
+  useUnsaved(() => note.trim() !== saved.trim());
+  useEffect(() => { const was = before.current; type((now) => (now.trim() === was.trim() ? saved : now)); before.current = saved; }, [saved]);
+  useEffect(() => type(saved), [event.id]);
+  return { note, type, ...useAction(async (verdict) => { await judge(event, verdict, note.trim()); again(); }) };
+}
+
+/* The verdict, and a form for it: the note is sent with either button or key. */
+function Judged({ event: { feedback }, verdict: { note, type, run, isRunning, problem } }) {
   const said = feedback ? text("peopleSays", text(feedback.verdict === "right" ? "actRight" : "actWrong"), feedback.by ?? text("eventSomebody"), timeOf(feedback.at_ms))
     : text("peopleNobody");
-  const say = (verdict) => () => judging.run(verdict, note.trim());
-  const button = (verdict, words) => html`<button type="button" disabled=${judging.isRunning} aria-pressed=${String(feedback?.verdict === verdict)}
-    title=${feedback?.verdict === verdict && feedback.note === note.trim() ? text("peopleTakeBack") : undefined} onClick=${say(verdict)}>${text(words)}</button>`;
+  const button = (verdict, words) => html`<button type="button" disabled=${isRunning} aria-pressed=${String(feedback?.verdict === verdict)}
+    title=${feedback?.verdict === verdict && feedback.note === note.trim() ? text("peopleTakeBack") : undefined} onClick=${() => run(verdict)}>${text(words)}</button>`;
   if (!may("operator")) return html`${said}${feedback?.note && html`<p><bdi>${feedback.note}</bdi></p>`}`;
-  const problem = judging.problem;
   return html`${said}
-    <${Field} label=${text("peopleNote")} hint=${text("peopleNoteHint")} error=${problem && (problem.of("note") ?? (problem.message || text("away")))}>
-      ${(given) => html`<textarea ...${given} maxlength="1000" value=${note} onInput=${(typed) => setNote(typed.target.value)}></textarea>`}<//>
+    <${Field} label=${text("peopleNote")} hint=${text("peopleNoteHint")} error=${problem?.of("note")}>
+      ${(given) => html`<textarea ...${given} maxlength="1000" value=${note} onInput=${(typed) => type(typed.target.value)}></textarea>`}<//>
+    <${Trouble} problem=${problem?.of("note") ? null : problem} />
     <div class="bar">${button("right", "actRight")}${button("wrong", "actWrong")}</div>`;
 }
 

@@ -4,13 +4,13 @@ import { address, ask } from "../../lib/api.js";
 import { numberOf } from "../../lib/clock.js";
 import { narrow, route, to } from "../../lib/router.js";
 import { text } from "../../lib/strings.js";
-import { useSuggested } from "../../lib/suggest.js";
-import { useAsked, useRead } from "../../lib/use.js";
-import { LISTS, SPANS, asked, isNarrowed, kindOf, localOf, msOf } from "./query.js";
+import { useAction, useAsked, useRead, useSuggested } from "../../lib/use.js";
+import { LISTS, SPANS, asked, filtersOf, isNarrowed, kindOf, localOf, msOf } from "./query.js";
 
 const COUNT_MS = 30_000;
 const KINDS = [["alert", "reviewAlerts", "alerts"], ["notice", "reviewNotices", "notices"], ["all", "reviewAll", null]];
 const LIST_WORDS = { group: "reviewGroup", stream: "reviewStream", label: "reviewLabel" };
+const LABEL = /^[a-z][a-z0-9_]{0,39}$/;
 const FEEDBACK = [["", "reviewAnyFeedback"], ["none", "reviewUnjudged"], ["right", "reviewJudgedRight"], ["wrong", "reviewJudgedWrong"]];
 
 /* What the address's query becomes with some filters set otherwise; null: as if it were not there. */
@@ -46,23 +46,35 @@ export function Filters({ filters }) {
   </form>`;
 }
 
-/* Groups, cameras and labels: what is entered joins those that are there. */
+/* What an api's list has that is called so; what may be entered, and words for it. */
+const SOUGHT = { group: ["/v1/groups", ({ name }) => [name, ""]], stream: ["/v1/streams", ({ id, name }) => [id, name]] };
+async function foundAs(name, value) {
+  if (!SOUGHT[name]) return LABEL.test(value) ? [value] : [];
+  const [path, pairOf] = SOUGHT[name], { items } = await ask("GET", path, { query: { text: value, limit: 1000 } });
+  const pairs = items.map(pairOf), isOne = (part) => (pair) => pair[part].trim() === value;
+  return (pairs.some(isOne(0)) ? pairs.filter(isOne(0)) : pairs.filter(isOne(1))).map(([id]) => id);
+}
+
+/* Groups, cameras by id or name, and labels: what is entered joins those that are there. */
 function Lists({ filters }) {
-  const [typed, type] = useState({ group: "", stream: "" }), models = useAsked("/v1/models");
+  const [typed, type] = useState({ group: "", stream: "" }), [unknown, miss] = useState(null), models = useAsked("/v1/models");
   const suggested = {
-    group: useSuggested("/v1/groups", typed.group).map(({ name }) => [name, ""]),
-    stream: useSuggested("/v1/streams", typed.stream).map((view) => [view.id, view.name]),
+    group: useSuggested(SOUGHT.group[0], typed.group).map(SOUGHT.group[1]),
+    stream: useSuggested(SOUGHT.stream[0], typed.stream).map(SOUGHT.stream[1]),
     label: [...new Set([...(models.data?.items ?? []).flatMap((model) => model.labels), "offline"])].sort().map((name) => [name, ""]),
   };
-  const add = (name) => (event) => {
-    const value = event.target.value.trim();
-    if (!value) return;
-    event.target.value = "";
-    set(filters, { [name]: [...new Set([...filters[name], value])] });
-  };
+  const adding = useAction(async (name, field) => {
+    const value = field.value.trim(), found = value ? await foundAs(name, value) : [];
+    miss(value && !found.length ? name : null);
+    if (!found.length || !field.isConnected || field.value.trim() !== value) return;
+    const present = filtersOf(route.value.query);
+    field.value = "";
+    set(present, { [name]: [...new Set([...present[name], ...found])] });
+  });
   return LISTS.map((name) => html`<input class="pick" list=${`review-${name}`} aria-label=${text(LIST_WORDS[name])} placeholder=${text(LIST_WORDS[name])}
-      maxlength="64" autocomplete="off" onChange=${add(name)}
-      onInput=${(event) => type({ ...typed, [name]: event.target.value.trim() })} />
+      maxlength="200" autocomplete="off" aria-invalid=${unknown === name ? "true" : undefined} onChange=${(event) => adding.run(name, event.target)}
+      onInput=${(event) => { miss(null); type({ ...typed, [name]: event.target.value.trim() }); }} />
+    ${unknown === name && html`<span class="bad small" role="alert">${text("reviewUnknown", text(LIST_WORDS[name]))}</span>`}
     <datalist id=${`review-${name}`}>${suggested[name].map(([value, words]) => html`<option value=${value}>${words}</option>`)}</datalist>`);
 }
 

@@ -74,7 +74,7 @@ export class Room {
           await one(thing);
         } catch (problem) {
           failed += 1;
-          why = problem.message || text("away");
+          why = problem.message || text("unreached");
           this.failed(problem, thing);
         }
         done += 1;
@@ -90,6 +90,6 @@ export class Room {
 
   failed(problem, event) {
     if (problem.status === 404 && event.id) this.list.drop(event.id);
-    this.said.value = { words: text("failed", problem.message || text("away")), isBad: true };
+    this.said.value = { words: text("failed", problem.message || text("unreached")), isBad: true };
   }
 }

@@ -11,6 +11,7 @@ addWords({
   reviewGroup: "Group",
   reviewStream: "Camera",
   reviewLabel: "Label",
+  reviewUnknown: "{0} not found",
   reviewText: "Text",
   reviewTextHint: "Name, label",
   reviewTime: "Time",

@@ -2,10 +2,9 @@
 import { ask } from "../../lib/api.js";
 import { numberOf } from "../../lib/clock.js";
 import { html, useState } from "../../lib/html.js";
-import { Question } from "../../lib/question.js";
 import { to } from "../../lib/router.js";
 import { text } from "../../lib/strings.js";
-import { Dialog, Empty, Shown, Time, Trouble } from "../../lib/ui.js";
+import { Dialog, Empty, Question, Shown, Time, Trouble } from "../../lib/ui.js";
 import { useAction, useAsked } from "../../lib/use.js";
 import { Once } from "./once.js";
 import { TargetForm } from "./target_form.js";
@@ -85,19 +84,20 @@ function DeadLetters({ target, onClose }) {
     const { replayed } = await ask("POST", `${path}/replay`, { body: ids ? { ids } : {} });
     setSaid(text("sysReplayed", numberOf(replayed)));
     read.again();
-  });
+  }), isHeld = sending.isRunning || !target.enabled;
   return html`<${Dialog} title=${text("sysLettersOf", target.id)} onClose=${onClose}>
     <${Trouble} problem=${sending.problem} />
+    ${!target.enabled && html`<p class="warn">${text("sysLettersOff")}</p>`}
     ${said && html`<p class="good" role="status">${said}</p>`}
     <${Shown} of=${read}>${({ items }) => (items.length ? html`
-      <div class="bar"><button type="button" class="main" disabled=${sending.isRunning} onClick=${() => sending.run(null)}>${text("sysReplayAll")}</button>
+      <div class="bar"><button type="button" class="main" disabled=${isHeld} onClick=${() => sending.run(null)}>${text("sysReplayAll")}</button>
         <span class="faint">${numberOf(items.length)}</span></div>
       <div class="scroll sys-letters"><table>
         <thead><tr><th scope="col">${text("sysWhat")}</th><th scope="col">${text("sysReason")}</th><th scope="col">${text("sysActions")}</th></tr></thead>
         <tbody>${items.map((letter) => html`<tr key=${letter.id}>
           <td><${What} letter=${letter} /></td>
           <td>${letter.reason}</td>
-          <td><button type="button" disabled=${sending.isRunning} onClick=${() => sending.run([letter.id])}>${text("sysReplay")}</button></td>
+          <td><button type="button" disabled=${isHeld} onClick=${() => sending.run([letter.id])}>${text("sysReplay")}</button></td>
         </tr>`)}</tbody>
       </table></div>` : html`<${Empty}>${text("sysLettersNone")}<//>`)}<//>
   <//>`;

@@ -2,10 +2,8 @@
 import { ask, session } from "../../lib/api.js";
 import { numberOf, present } from "../../lib/clock.js";
 import { html, useState } from "../../lib/html.js";
-import { Question } from "../../lib/question.js";
 import { text } from "../../lib/strings.js";
-import { Age, Dialog, Shown, Time, Trouble } from "../../lib/ui.js";
-import { useUnsaved } from "../../lib/unsaved.js";
+import { Age, Dialog, Question, Shown, Time, Trouble } from "../../lib/ui.js";
 import { useAction, useAsked } from "../../lib/use.js";
 import { Once } from "./once.js";
 import { Choice, Line } from "./target_form.js";
@@ -84,7 +82,6 @@ function KeyForm({ onClose, onMade }) {
     name: form.name.trim(), role: form.role, groups: form.groups.split(/[\s,]+/).filter(Boolean),
     expires_at_ms: form.days ? Math.round(present() + Number(form.days) * DAY_MS) : null,
   } }));
-  useUnsaved(() => Boolean(form.name));
   const set = (name) => (event) => setForm({ ...form, [name]: event.target.value });
   const fault = (name) => making.problem?.of(name) ?? null;
   const submit = async (event) => {
@@ -92,7 +89,7 @@ function KeyForm({ onClose, onMade }) {
     const key = await making.run();
     if (key) onMade(key);
   };
-  return html`<${Dialog} title=${text("sysAddKey")} onClose=${onClose}>
+  return html`<${Dialog} title=${text("sysAddKey")} onClose=${onClose} isUnsaved=${() => form.name || form.groups}>
     <form class="sys-form" onSubmit=${submit} autocomplete="off">
       <${Line} name="name" label="sysKeyName" hint="sysKeyNameHint" value=${form.name} onInput=${set("name")} error=${fault("name")} isNeeded=${true} />
       <${Choice} name="role" label="sysRole" value=${form.role} onChange=${set("role")} error=${fault("role")} choices=${ROLES} />

@@ -14,7 +14,7 @@ export function Once({ title, words, secret, onClose }) {
       setSaid("sysCopyByHand");
     }
   };
-  return html`<${Dialog} title=${title} onClose=${onClose}>
+  return html`<${Dialog} title=${title} onClose=${onClose} isKept>
     <p>${words}</p>
     <div class="sys-once">
       <input class="mono" ref=${ref} readOnly value=${secret} aria-label=${title} onFocus=${(event) => event.target.select()} />

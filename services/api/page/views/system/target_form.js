@@ -4,7 +4,6 @@ import { ask } from "../../lib/api.js";
 import { text } from "../../lib/strings.js";
 import { useAction } from "../../lib/use.js";
 import { Dialog, Field, Trouble } from "../../lib/ui.js";
-import { useUnsaved } from "../../lib/unsaved.js";
 
 const KINDS = ["webhook", "mqtt", "apprise"];
 const SEVERITIES = ["", "alert", "notice"];
@@ -16,7 +15,6 @@ const wordsOf = (typed) => typed.split(/[\s,]+/).filter(Boolean);
 export function TargetForm({ onClose, onMade }) {
   const [form, setForm] = useState({ kind: "webhook", id: "", url: "", labels: "", groups: "", streams: "", severity: "", updates: false });
   const making = useAction(() => ask("POST", "/v1/targets", { body: bodyOf(form) }));
-  useUnsaved(() => Boolean(form.id || form.url));
   const set = (name) => (event) => setForm({ ...form, [name]: event.target.type === "checkbox" ? event.target.checked : event.target.value });
   const fault = (name) => making.problem?.of(name) ?? null;
   const others = making.problem && !FIELDS.some(fault) ? making.problem : null;
@@ -25,7 +23,7 @@ export function TargetForm({ onClose, onMade }) {
     const target = await making.run();
     if (target) onMade(target);
   };
-  return html`<${Dialog} title=${text("sysAddTarget")} onClose=${onClose}>
+  return html`<${Dialog} title=${text("sysAddTarget")} onClose=${onClose} isUnsaved=${() => form.id || form.url || LISTS.some((name) => form[name])}>
     <form class="sys-form" onSubmit=${submit} autocomplete="off">
       <${Choice} name="kind" label="sysKind" value=${form.kind} onChange=${set("kind")} error=${fault("kind")} choices=${KINDS.map((kind) => [kind, `sysKind_${kind}`])} />
       <${Line} name="id" label="sysId" hint="sysIdHint" value=${form.id} onInput=${set("id")} error=${fault("id")} isNeeded=${true} />

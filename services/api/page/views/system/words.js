@@ -99,6 +99,7 @@ addWords({
   sysLetters: "Not delivered",
   sysLettersOf: "Not delivered to {0}",
   sysLettersNone: "Nothing was given up. What fails is tried for a day before it comes here.",
+  sysLettersOff: "It is off: switch it on first, and then send these again.",
   sysReplayAll: "Send all again",
   sysReplay: "Send again",
   sysReplayed: "Put back: {0}. Each is tried for another day.",
