@@ -1,5 +1,7 @@
 """What somebody has typed is neither lost unasked nor asked for in vain."""
 
+from collections.abc import Callable
+
 from api_server import an_event, write_event
 from browser import Complaints
 from patience import eventually
@@ -57,11 +59,12 @@ def test_a_dialog_begins_at_its_field_and_closes_over_nothing_typed_unasked(page
     page.mouse.move(5, 300)
     page.mouse.up()
     question = page.get_by_role("dialog", name="What is here is not saved")
-    for leave in (
+    ways: tuple[Callable[[], None], ...] = (
         lambda: page.mouse.click(5, 300),
         lambda: page.keyboard.press("Escape"),
         lambda: form.get_by_role("button", name="Close").click(),
-    ):
+    )
+    for leave in ways:
         expect(question).to_have_count(0)
         leave()
         question.get_by_role("button", name="Cancel").click()
