@@ -28,8 +28,9 @@ function skip(event) {
   document.getElementById("main").focus();
 }
 
-/* Asked until it is known; and where the session came to its end by the clock, it is told without a request. */
+/* Asked until it is known, and anew where the api was away; and where the session came to its end by the clock, it is told without a request. */
 function useWhoAsks() {
+  const isAway = trouble.value === "away";
   useEffect(() => {
     let timer = null, waits = 500;
     const look = async () => {
@@ -40,9 +41,9 @@ function useWhoAsks() {
         timer = setTimeout(look, waits);
       }
     };
-    look();
+    if (session.value === undefined || isAway) look();
     return () => clearTimeout(timer);
-  }, []);
+  }, [isAway]);
 }
 
 function Head({ name }) {

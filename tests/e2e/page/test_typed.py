@@ -92,8 +92,8 @@ def test_a_secret_that_is_shown_once_stays_until_one_is_done(page: Page, house: 
 
 def test_what_was_undone_or_only_looked_at_is_not_asked_for(page: Page, viewer_page: Page, house: House) -> None:
     page.goto(f"{house.url}/#/camera/yard")
-    page.locator("summary", has_text="Camera").click()
-    name, save = page.get_by_label("Name", exact=True), page.locator("form.settings").get_by_role("button", name="Save")
+    page.get_by_role("button", name="Camera", exact=True).click()
+    name, save = page.get_by_label("Name", exact=True), page.get_by_role("button", name="Save")
     name.fill("Yards")
     expect(save).to_be_enabled()
     name.fill("Yard")
