@@ -20,13 +20,19 @@ API_IS_AWAY = (
     r"ERR_(CONNECTION_\w+|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE|NETWORK\w*)|WebSocket connection|50[234] "
 )
 
+AS_ONE_SIGNED_OUT = r"401 .*/v1/"
+"""What a view was asking then."""
+
 
 def log_in(page: Page, key: str) -> None:
     page.get_by_label("Key").fill(key)
     page.get_by_role("button", name="Sign in").click()
 
 
-def test_the_key_that_up_has_made_opens_it_and_signing_out_closes_it(open_tab: OpenTab, house: House) -> None:
+def test_the_key_that_up_has_made_opens_it_and_signing_out_closes_it(
+    open_tab: OpenTab, house: House, complaints: Complaints
+) -> None:
+    complaints.expect(AS_ONE_SIGNED_OUT)
     page = open_tab()
     page.goto(f"{house.url}/#/system")
     expect(page.get_by_label("Key")).to_be_focused()
@@ -203,7 +209,7 @@ def test_a_view_that_failed_is_well_at_another_place_and_when_tried_again(
 def test_the_tab_says_what_is_looked_at_and_how_many_alerts_are_open(
     page: Page, house: House, complaints: Complaints
 ) -> None:
-    complaints.expect(r"401 .*/v1/")  # of what a view was asking as one signed out
+    complaints.expect(AS_ONE_SIGNED_OUT)
     expect(page).to_have_title(re.compile(r"^(\(\d+\) )?Wall · Afterimage$"))
     page.goto(f"{house.url}/#/camera/yard")
     expect(page).to_have_title(re.compile(r"^(\(\d+\) )?Yard · Afterimage$"))
