@@ -129,7 +129,7 @@ def tell_others(page: Page, url: str, taken: list[dict[str, Any]]) -> None:
 
 @pytest.mark.timeout(400)
 def test_the_first_day(open_tab: OpenTab, house: House, complaints: Complaints) -> None:
-    complaints.expect(r"401 .*/v1/")  # of what a view was asking as one signed out
+    complaints.expect(r"401 .*/v1/|WebSocket")  # of what a view was asking as one signed out
     film = house.media / house.render(LABEL)
     page = open_tab()
     with camera_server(film) as camera, hook() as (url, taken):

@@ -20,8 +20,8 @@ API_IS_AWAY = (
     r"ERR_(CONNECTION_\w+|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE|NETWORK\w*)|WebSocket connection|50[234] "
 )
 
-AS_ONE_SIGNED_OUT = r"401 .*/v1/"
-"""What a view was asking then."""
+AS_ONE_SIGNED_OUT = r"401 .*/v1/|WebSocket"
+"""What a view was asking then, or was being connected to."""
 
 
 def log_in(page: Page, key: str) -> None:

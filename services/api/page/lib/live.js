@@ -52,6 +52,7 @@ function begin() {
   const mine = source = new WebSocket(socketAddress("/v1/events/live"));
   let isFollowing = false;
   mine.onmessage = ({ data }) => {
+    if (source !== mine) return;
     const { kind, data: event } = JSON.parse(data);
     if (!isFollowing) {
       isFollowing = true;
@@ -75,7 +76,8 @@ function end() {
   reading.abort();
   const mine = source;
   source = null;
-  mine?.close();
+  if (mine?.readyState === WebSocket.CONNECTING) mine.onopen = () => mine.close(); /* sooner, the browser calls it a failure */
+  else mine?.close();
 }
 
 /* Again after a while; what happens until then is read anew. A session that has ended shows when it is asked for. */
