@@ -31,6 +31,8 @@ from scale.figures import (
 )
 from scale.fleet import GROUPS, Film, Fleet, pictures_of, registered
 from services.api.protocol.paging import cursor_of
+from shared.service.quantiles import Buckets, buckets_of, since
+from shared.service.quantiles import quantile as histogram_quantile
 from shared.service.settings import PROJECT_ROOT
 from shared.store.client import connect
 
@@ -38,7 +40,8 @@ FILM = "film.mp4"
 FILM_SECONDS, FILM_FPS, FILM_SIZE = 20.0, 8, (640, 360)
 SETTLE_SECONDS = 600.0
 LOOK_SECONDS = 0.01
-LATENCY = "afterimage_decode_to_commit_seconds_bucket"
+LATENCY = "afterimage_decode_to_commit_seconds"
+PROCESSED = "afterimage_frames_processed_total"
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +259,8 @@ def _live(yard: Yard, fleet: Fleet, plan: Plan, report: Report) -> None:
     spent = time.perf_counter() - began
     came, done = film.num_published - published, _processed(yard) - before
     report.num_processed = _processed(yard) - had_processed
-    late = _since(latency, _latencies(yard))
+    late = since(latency, _latencies(yard))
+    p50, p99 = (histogram_quantile(share, late) or float("nan") for share in (0.5, 0.99))
     report.live_pages = {each.name: page_of(each) for each in services if each.metrics_port}
     live = answered(listing(yard.api, "limit=100&state=live"), yard.named("api").pid)
     stop.set()
@@ -268,36 +272,22 @@ def _live(yard: Yard, fleet: Fleet, plan: Plan, report: Report) -> None:
     report.tell(
         f"{len(specs)} live of {plan.streams}, {plan.fps:g} frames/s each, one film's frames written as ingest would: "
         f"{came / spent:.0f} frames/s came and {done / spent:.0f} were looked at; to the commit p50 "
-        f"{_bound(late, 0.5):g} s, p99 {_bound(late, 0.99):g} s at most; the writer was {film.late_seconds:.1f} s late "
+        f"{p50:.3f} s, p99 {p99:.3f} s; the writer was {film.late_seconds:.1f} s late "
         f"at worst. The first 100 that are live: {live}."
     )
 
 
 def _processed(yard: Yard) -> int:
     """Frames looked at so far, by the page of inference."""
-    return round(sum(value for name, value in _samples(yard, "afterimage_frames_processed_total")))
+    lines = _page_of_inference(yard).splitlines()
+    return round(sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{PROCESSED}{{")))
 
 
-def _latencies(yard: Yard) -> dict[float, float]:
+def _latencies(yard: Yard) -> Buckets:
     """How many live frames were committed within so many seconds, so far."""
-    found = [(name, value) for name, value in _samples(yard, LATENCY) if 'pace="live"' in name]
-    return {float(name.partition('le="')[2].partition('"')[0].replace("+Inf", "inf")): value for name, value in found}
+    return buckets_of(_page_of_inference(yard), LATENCY, {"pace": "live"})
 
 
-def _samples(yard: Yard, name: str) -> Iterator[tuple[str, float]]:
+def _page_of_inference(yard: Yard) -> str:
     service = yard.named("inference")
-    text = httpx.get(f"http://127.0.0.1:{service.metrics_port}/metrics", timeout=600, trust_env=False).text
-    for line in text.splitlines():
-        if line.startswith((f"{name} ", f"{name}{{")):
-            labels, _, value = line.rpartition(" ")
-            yield labels, float(value)
-
-
-def _since(before: dict[float, float], after: dict[float, float]) -> dict[float, float]:
-    return {bound: count - before.get(bound, 0.0) for bound, count in after.items()}
-
-
-def _bound(counts: dict[float, float], share: float) -> float:
-    """The bound below which that share of them lies."""
-    total = counts.get(float("inf"), 0.0)
-    return next((bound for bound, count in sorted(counts.items()) if total and count >= share * total), float("nan"))
+    return httpx.get(f"http://127.0.0.1:{service.metrics_port}/metrics", timeout=600, trust_env=False).text
