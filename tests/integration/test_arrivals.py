@@ -89,6 +89,25 @@ def test_each_queue_is_read_in_its_turn_whatever_is_counted(redis_client: redis.
     assert read == set(IDS)
 
 
+def test_of_those_from_whom_nothing_is_to_be_expected_no_queue_is_read_in_its_turn(
+    redis_client: redis.Redis, clock: Clock
+) -> None:
+    found, places = settled(redis_client, clock)
+    over, paused, ending = IDS[:3]
+    places[over].position = "9-1"
+    places[paused].spec = spec_of(paused, pace="live", paused=True)
+    places[ending].position, places[ending].is_away = "9-1", False
+    found._turn_at = 0.0
+    read: set[str] = set()
+    for _ in HELD:
+        read |= found.look(HELD)
+        clock.now += TURN_SECONDS
+    assert read == set(IDS) - {over, paused}
+    publish(redis_client, paused)
+    clock.now += AWAY_SECONDS
+    assert paused in found.look(HELD), "what comes all the same is read"
+
+
 def test_nothing_is_forgotten_where_redis_fails_in_between(
     redis_client: redis.Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,3 +1,4 @@
+import os
 import threading
 from pathlib import Path
 
@@ -8,8 +9,10 @@ from films import VideoFile
 from ingest_runner import BASE_MS, OVER, IngestRunner, grid
 from leasing import calls_at_rest, seize
 from patience import eventually
+from process_tree import readers
 
 from services.ingest.captures.status import StatusReporter
+from services.ingest.readers.reader import NICENESS
 from services.ingest.sources.decoding.hardware import accelerator
 from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.video import open_video
@@ -69,6 +72,19 @@ def test_a_file_that_ended_is_not_played_again(ingest: IngestRunner, video_file:
     assert ingest.value("afterimage_connections_total", stream_id="old") is None
     [num_hashes] = calls_at_rest(ingest.client, "hgetall")
     assert num_hashes <= NUM_PARTITIONS
+
+
+def test_a_recording_that_is_worked_off_gives_way_to_what_is_live(ingest: IngestRunner, video_file: VideoFile) -> None:
+    path = video_file("clip.mp4", seconds=40, fps=10)
+    ingest.add("fast", path.name, loop=True)
+    ingest.add("live", path.name, loop=True, pace="live")
+    ingest.start()
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+
+    def below() -> list[int]:
+        return sorted(os.getpriority(os.PRIO_PROCESS, each) - own for each in readers(os.getpid()))
+
+    eventually(lambda: below() == [0, NICENESS], "one reader of two gives way")
 
 
 def test_fast_pace_waits_for_inference_and_loses_nothing(ingest: IngestRunner, video_file: VideoFile) -> None:

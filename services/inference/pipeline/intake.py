@@ -179,7 +179,7 @@ class Intake:
             self._set_lanes()
             self._tell(wanted, self._unsettled - specs.keys())
         self._unsettled = {spec.id for spec in wanted if not self._is_settled(spec)}
-        self._forget((self._counted | self._resting) - specs.keys() - self._closing.keys())
+        self._forget({each for each in self._counted | self._resting if each not in specs} - self._closing.keys())
         self._rest()
         self._metrics.streams_damaged.set(self._damaged.keep_only(specs.keys()))
         self._metrics.streams.set(len(self._open) + len(self._closing))

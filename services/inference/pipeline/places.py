@@ -136,7 +136,8 @@ class Arrivals:
         self._unread |= {place.stream.id for place in present}
         if held and now >= self._turn_at:
             self._turn, self._turn_at = self._turn + 1, now + TURN_SECONDS
-            self._unread |= self._places[sorted(held)[self._turn % len(held)]].keys()
+            due = self._places[sorted(held)[self._turn % len(held)]]
+            self._unread |= {each for each, place in due.items() if not (place.is_away and place.is_over)}
         if self._moved and now >= self._away_at:
             self._unread |= self._woken()
             self._moved, self._away_at = set(), now + AWAY_SECONDS

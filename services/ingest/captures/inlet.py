@@ -103,7 +103,9 @@ class Inlet:
         forbidden = self._place.own_redis.addresses()
         options = replace(self._options, forbidden=forbidden, stall_seconds=stall_seconds)
         quality = self._place.settings.jpeg_quality
-        job = ReadJob(self._source, self._spec.fps, first_point, options, quality, self._after, self._is_retry)
+        job = ReadJob(
+            self._source, self._spec.fps, first_point, options, quality, self._after, self._is_retry, self._is_fast
+        )
         self._is_retry = True
 
         def checked(info: VideoInfo) -> None:

@@ -101,7 +101,8 @@ class SetAside:
             is_new = self.note(stream_id, problem_of(listing.unreadable[stream_id]))
             if is_new and stream_id in records:
                 self._tell(records[stream_id], held.get(self._registry.partition_of(stream_id)))
-        for stream_id in self._problems.keys() - listing.unreadable.keys() - listing.specs.keys():
+        known = (listing.unreadable, listing.specs)
+        for stream_id in [each for each in self._problems if not any(each in ids for ids in known)]:
             self.forget(stream_id)
 
     def _tell(self, record: StreamRecord, lease: Lease | None) -> None:
@@ -231,9 +232,9 @@ class Supervisor:
         for stream_id in self._lookout.take():
             self._over.pop(stream_id, None)
             self._unsettled[stream_id] = None
-        for stream_id in self._untold.keys() - specs.keys():
+        for stream_id in [each for each in self._untold if each not in specs]:
             del self._untold[stream_id]
-        for stream_id in self._over.keys() - specs.keys():
+        for stream_id in [each for each in self._over if each not in specs]:
             del self._over[stream_id]
             self._lookout.forget(stream_id)
             self._place.metrics.forget(stream_id)

@@ -40,6 +40,8 @@ PATIENCE_SHARE: Final = 0.25
 """Of the time that passes, live pictures may spend as much waiting until they are taken: a camera goes on sending."""
 MAX_PATIENCE_SECONDS: Final = 1.0
 """What of it can be saved up, for a burst on a busy machine."""
+NICENESS: Final = 10
+"""Of one that gives way: a tenth of what an equal would get."""
 MAX_DATA_BYTES: Final = 4 << 30
 PR_SET_PDEATHSIG: Final = 1
 
@@ -57,11 +59,15 @@ class ReadJob:
     """the mark of what was read of it before, which is not read again"""
     is_retry: bool = False
     """whether the source did not open the last time"""
+    gives_way: bool = False
+    """whether others go first where the processor is short: a recording that is worked off is in no hurry"""
 
 
 def read(job: ReadJob, connection: Connection) -> None:
     """The process: reads until the source ends or fails, or nobody listens any more."""
     _confine()
+    if job.gives_way:
+        os.nice(NICENESS)
     stop = threading.Event()
     threading.Thread(target=_await_end, args=(connection, stop), daemon=True).start()
     with suppress(BrokenPipeError, ConnectionResetError):
