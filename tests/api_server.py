@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from services.api.app import context_of, create_app
 from services.api.context import ApiContext
+from services.api.kept.rollouts.steps import RolloutPace
 from services.api.server import Server, listen
 from services.api.settings import ApiSettings
 from shared.entries import Frame
@@ -66,10 +67,10 @@ def publish(client: redis.Redis, stream_id: str, at_ms: int, *, end: bool = Fals
 
 
 @contextmanager
-def running_api(redis_url: str, **settings: Any) -> Iterator[RunningApi]:
+def running_api(redis_url: str, pace: RolloutPace = RolloutPace(), /, **settings: Any) -> Iterator[RunningApi]:  # noqa: B008
     """An api on this Redis, with the project's models and its root as media root unless given otherwise."""
     defaults: dict[str, Any] = {"media_root": PROJECT_ROOT, "models_dir": PROJECT_ROOT / "models"}
-    app = create_app(ApiSettings(redis_url=SecretStr(redis_url), **{**defaults, **settings}))
+    app = create_app(ApiSettings(redis_url=SecretStr(redis_url), **{**defaults, **settings}), pace)
     stop = threading.Event()
     with listen("127.0.0.1", settings.get("api_port", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"

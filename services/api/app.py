@@ -13,6 +13,8 @@ from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddle
 
 from services.api.context import ApiContext, build_context
 from services.api.delivery import routes as targets
+from services.api.kept.rollouts import routes as rollouts
+from services.api.kept.rollouts.steps import RolloutPace
 from services.api.media import routes as media
 from services.api.metrics.requests import RequestMetrics
 from services.api.openapi.docs import errors
@@ -63,14 +65,16 @@ SHOWN = [
 """For the document alone: the gate has let pass who may, before any of this is asked."""
 
 
-def create_app(settings: ApiSettings) -> FastAPI:
+def create_app(settings: ApiSettings, pace: RolloutPace = RolloutPace()) -> FastAPI:  # noqa: B008  (it is frozen)
     """The app for these settings; it connects to Redis when it must, and serves without when it can't."""
-    context = build_context(settings)
+    context = build_context(settings, pace)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         readers = [asyncio.create_task(each.run()) for each in (context.feed, context.tiles)]
+        context.rollouts.keeper.start()
         yield
+        await asyncio.to_thread(context.rollouts.keeper.stop)
         for reader in readers:
             reader.cancel()
         await asyncio.gather(*readers, return_exceptions=True)
@@ -104,6 +108,7 @@ def _include_routes(app: FastAPI) -> None:
         app.include_router(open_to_all)
     for module in (
         streams,
+        rollouts,
         live,
         scores,
         reviews,

@@ -16,6 +16,10 @@ from services.api.kept.known import KnownStreams
 from services.api.kept.probing import Prober
 from services.api.kept.registration import Registrar
 from services.api.kept.reviews import Reviews
+from services.api.kept.rollouts.book import RolloutBook
+from services.api.kept.rollouts.desk import RolloutDesk
+from services.api.kept.rollouts.keeper import RolloutKeeper
+from services.api.kept.rollouts.steps import RolloutPace
 from services.api.kept.scores.pages import ScoreReader
 from services.api.kept.scores.preview import Previewer
 from services.api.live.feed import LiveFeed
@@ -62,6 +66,7 @@ class ApiContext:
     scores: ScoreReader
     previewer: Previewer
     reviews: Reviews
+    rollouts: RolloutDesk
     desk: EventDesk
     catalog: ModelListing
     listeners: Door
@@ -78,8 +83,8 @@ class ApiContext:
         return EventView.of(marked, self.media.get([marked.event.id]).get(marked.event.id))
 
 
-def build_context(settings: ApiSettings) -> ApiContext:
-    """The parts, connected to each other; no connection to Redis is opened yet."""
+def build_context(settings: ApiSettings, pace: RolloutPace) -> ApiContext:
+    """The parts, connected to each other; no connection to Redis is opened yet. Rollouts go at this pace."""
     url = settings.redis_url.get_secret_value()
     client = connect(url, STORE_TIMEOUT_SECONDS, retries=1, name=NAME, partitions=settings.partitions)
     store = partial(connect_async, url, STORE_TIMEOUT_SECONDS, name=NAME, twin=client)
@@ -88,7 +93,8 @@ def build_context(settings: ApiSettings) -> ApiContext:
     registry, history = Registry(client, vault), History(client)
     known = KnownStreams(client)
     standings, series = Standings(client, known), StreamSeries(settings.metrics_streams)
-    metrics.registry.register(StoreCollector(client, standings, settings.lease_seconds, series))
+    registrar, book = Registrar(client, registry, catalog, settings), RolloutBook(client)
+    metrics.registry.register(StoreCollector(client, standings, settings.lease_seconds, series, book))
     listeners = Door("listeners", settings.api_listeners, settings.api_listeners_per_client)
     viewers = Door("viewers", settings.api_viewers, settings.api_viewers_per_client)
     return ApiContext(
@@ -99,7 +105,7 @@ def build_context(settings: ApiSettings) -> ApiContext:
         known=known,
         standings=standings,
         vault=vault,
-        registrar=Registrar(client, registry, catalog, settings),
+        registrar=registrar,
         prober=Prober(client, settings),
         history=history,
         exporter=Exporter(history, registry, settings.media_root),
@@ -108,6 +114,7 @@ def build_context(settings: ApiSettings) -> ApiContext:
         scores=ScoreReader(client),
         previewer=Previewer(client),
         reviews=Reviews(client),
+        rollouts=RolloutDesk(registry, known, registrar, book, RolloutKeeper(client, registrar, book, pace)),
         desk=EventDesk(client),
         catalog=catalog,
         listeners=listeners,

@@ -79,6 +79,16 @@ def target_locked_key(target_id: str) -> str:
     return f"{{targets}}:locked:{target_id}"
 
 
+ROLLOUTS = "{rollouts}:all"
+"""Hash: group → RolloutRecord (JSON): a model on trial on its streams; what is over stays for 90 days."""
+
+ROLLOUTS_CHANGES = "{rollouts}:changes"
+"""Counter: how often any of them was changed."""
+
+ROLLOUTS_TURN = "{rollouts}:turn"
+"""String: the api that looks after them, for some seconds."""
+
+
 MEDIA_BYTES = "media:bytes"
 """Hash: partition → bytes that its events' pictures and clips take."""
 

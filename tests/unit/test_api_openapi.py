@@ -7,6 +7,7 @@ from openapi_spec_validator import validate
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from services.api.app import create_app
+from services.api.kept.rollouts import views as rollouts
 from services.api.protocol.errors import ProblemBody
 from services.api.schemas import history, keys, previews, probes, service, session, streams, targets
 from services.api.security.policy import rule_for
@@ -17,7 +18,7 @@ from shared.life.delivery_rules import LabelDelivery
 MODELS: dict[str, type[BaseModel]] = {
     **{
         name: kind
-        for module in (streams, history, previews, service, probes, keys, session, targets)
+        for module in (streams, history, previews, service, probes, keys, session, targets, rollouts)
         for name, kind in vars(module).items()
         if isinstance(kind, type) and issubclass(kind, BaseModel)
     },

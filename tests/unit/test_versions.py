@@ -10,6 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from services.api.delivery.targets import Target
+from services.api.kept.rollouts.record import RolloutRecord
+from services.api.kept.rollouts.views import RolloutView
 from services.api.schemas.history import EventView
 from services.api.schemas.streams import StreamView
 from services.api.schemas.targets import TargetView
@@ -52,6 +54,7 @@ EARLIER: dict[type[VersionedRecord], dict[str, Any]] = {
     KeyRecord: {"id": "0" * 16, "name": "admin", "role": "admin", "digest": DIGEST},
     Session: {"key_id": "0" * 16, "csrf": "secret", "expires_at_ms": 9},
     Target: {"id": "ha", "kind": "webhook", "url": "https://a.example/1", "secret": "s", "created_at_ms": 1},
+    RolloutRecord: {"group": "north", "model": "camera-events", "started_at_ms": 1, "since_ms": 1},
 }
 """With the fields alone that have no default: what came later is missing."""
 WHOLE = {"SavedTracks", "SavedMemory"}
@@ -118,6 +121,7 @@ def test_what_is_not_known_is_not_shown() -> None:
     record = StreamRecord(of_a_later(StreamSpec), of_a_later(StreamStatus), Progress(7), 0, of_a_later(InferenceStatus))
     marked = MarkedEvent(of_a_later(Event), of_a_later(EventMarks))
     shown = [StreamView.of(record), EventView.of(marked, None), TargetView.of(of_a_later(Target))]
+    shown.append(RolloutView.of(of_a_later(RolloutRecord)))
     assert "s3cret" not in " ".join(view.model_dump_json() for view in shown)
     assert "s3cret" not in str([_fields(of_a_later(record)) for record in EARLIER])
 

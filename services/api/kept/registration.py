@@ -97,6 +97,11 @@ class Registrar:
         changes = {name: getattr(wanted, name) for name in wanted.model_fields_set}
         return self._replaced(stream_id, lambda seen: self._changed(seen, changes), check)
 
+    def check(self, seen: StreamRecord, wanted: StreamChange) -> None:
+        """Refuses what `change` would refuse of the stream as it was seen; changes nothing."""
+        changes = {name: getattr(wanted, name) for name in wanted.model_fields_set}
+        _made(seen, lambda seen: self._changed(seen, changes))
+
     def forget(self, stream_id: str) -> StreamRecord:
         """Asks inference to empty a stream's memory; raises StreamUnknown."""
         asked = self._replaced(stream_id, lambda seen: seen.spec.model_copy(update={"forgets": seen.spec.forgets + 1}))

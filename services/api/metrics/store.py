@@ -8,6 +8,8 @@ import redis
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from services.api.kept.rollouts.book import RolloutBook
+from services.api.kept.rollouts.record import RolloutState
 from services.api.live.standings import Standings, StreamNow
 from services.api.metrics.servers import memory_by_node
 from shared.errors import StoreUnavailable
@@ -27,19 +29,25 @@ class StoreCollector(Collector):
     """Reads Redis at each scrape, so that a removed stream's series are gone with it."""
 
     def __init__(
-        self, client: redis.Redis, standings: Standings, lease_seconds: float, series: StreamSeries | None = None
+        self,
+        client: redis.Redis,
+        standings: Standings,
+        lease_seconds: float,
+        series: StreamSeries | None = None,
+        rollouts: RolloutBook | None = None,
     ) -> None:
         self._client = client
         self._standings = standings
         self._lease_seconds = lease_seconds
         self._series = series or StreamSeries()
         self._queues = QueueSizes(client)
+        self._rollouts = rollouts or RolloutBook(client)
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """A gauge per question that operators ask; where Redis does not answer, only that."""
         up = GaugeMetricFamily("afterimage_api_store_up", "Whether Redis answers.")
         try:
-            families = [*self._streams(), self._workers(), *self._memory()]
+            families = [*self._streams(), self._states_of_rollouts(), self._workers(), *self._memory()]
         except StoreUnavailable:
             up.add_metric([], 0)
             return [up]
@@ -53,6 +61,13 @@ class StoreCollector(Collector):
         own = [each for each in every if self._series.are_wanted(each.groups)]
         rest = [] if len(own) == len(every) else [each for each in every if not self._series.are_wanted(each.groups)]
         return [*_totals(every, sizes), _states(own, rest), _lags(own, rest), _queues(own, rest, sizes)]
+
+    def _states_of_rollouts(self) -> GaugeMetricFamily:
+        family = _gauge("afterimage_rollouts", "Each group's newest trial of a model, by its state.", "state")
+        counts = self._rollouts.by_state()
+        for state in get_args(RolloutState):
+            family.add_metric([state], counts[state])
+        return family
 
     def _workers(self) -> GaugeMetricFamily:
         family = _gauge("afterimage_workers", "Worker processes heard of lately.", "role")
