@@ -14,6 +14,7 @@ from afterimage.commands import (
     keys,
     media,
     probe,
+    rollout,
     secrets,
     store,
     streams,
@@ -39,6 +40,7 @@ app.command()(demo.demo)
 app.command()(analyze.analyze)
 app.command()(probe.probe)
 app.add_typer(streams.app, name="streams")
+app.add_typer(rollout.app, name="rollout")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(keys.app, name="keys")
 app.add_typer(store.app, name="store")

@@ -135,6 +135,21 @@ class Client:
             raise RequestRefused(f"stream {view['id']!r}: the API's machine does not hold the model that looks at it")
         return found
 
+    def start_rollout(self, group: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Tries a model on all streams of a group; returns how that stands."""
+        view: dict[str, Any] = self._json("PUT", _rollout_of(group), json=fields)
+        return view
+
+    def rollout(self, group: str) -> dict[str, Any]:
+        """How the newest trial of a model on a group stands."""
+        view: dict[str, Any] = self._json("GET", _rollout_of(group))
+        return view
+
+    def end_rollout(self, group: str, *, keep: bool) -> dict[str, Any]:
+        """Ends it: the streams go back to the models that they had, or stay on the new one."""
+        view: dict[str, Any] = self._json("DELETE", _rollout_of(group), params={"keep": True} if keep else {})
+        return view
+
     def scores(self, stream_id: str) -> Iterator[dict[str, Any]]:
         """The scores of every frame that are stored, oldest first."""
         since_ms: int | None = 0
@@ -254,6 +269,10 @@ class Client:
     def _unavailable(self, err: httpx.HTTPError) -> str:
         detail = str(err) or type(err).__name__
         return f"no API at {redact(self.url)} ({detail}); start one with `afterimage up`, or give --url"
+
+
+def _rollout_of(group: str) -> str:
+    return f"/v1/groups/{quote(group, safe='')}/rollout"
 
 
 def _given(filters: Mapping[str, Value | None]) -> dict[str, Value]:

@@ -15,6 +15,7 @@ from afterimage.__main__ import app
 from afterimage.ports import usable_port
 
 COMMANDS = ("up", "worker", "demo", "analyze", "probe", "events", "train", "evaluate", "bench")
+ROLLOUT_COMMANDS = ("start", "show", "end")
 STREAM_COMMANDS = ("add", "list", "show", "remove", "pause", "resume", "apply", "export")
 
 
@@ -23,7 +24,15 @@ def afterimage(*arguments: str, timeout: float = 60) -> subprocess.CompletedProc
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, *(f"streams {name}" for name in STREAM_COMMANDS), "events export"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *COMMANDS,
+        *(f"streams {name}" for name in STREAM_COMMANDS),
+        *(f"rollout {name}" for name in ROLLOUT_COMMANDS),
+        "events export",
+    ],
+)
 def test_every_command_teaches_with_an_example(command: str) -> None:
     shown = CliRunner().invoke(app, [*command.split(), "--help"])
     assert shown.exit_code == 0
