@@ -41,13 +41,17 @@ VALUE_SETS: dict[str, Values] = {
         },
     },
     "cluster": {
-        "secrets": {"redis": "redis-cluster", "sealing": "afterimage-sealing"},
+        "secrets": {"redis": "redis-cluster", "sealing": "afterimage-sealing", "tracing": "collector"},
         "networkPolicy": {
             "redisPorts": [7000, 7001, 7002],
             "further": [{"to": [{"namespaceSelector": {}}], "ports": [{"protocol": "TCP", "port": 4318}]}],
         },
-        "ingest": {"replicas": 8, "env": {"AFTERIMAGE_HWACCEL": "auto"}},
-        "env": {"AFTERIMAGE_LEASE_SECONDS": "10"},
+        "ingest": {"replicas": 8, "env": {"AFTERIMAGE_HWACCEL": "auto", "AFTERIMAGE_TRACE_EVERY": "100"}},
+        "env": {
+            "AFTERIMAGE_LEASE_SECONDS": "10",
+            "AFTERIMAGE_METRICS_STREAMS": "entrances",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector.tracing:4318",
+        },
         "media": {"existingClaim": "videos"},
         "models": {"existingClaim": "models"},
         "serviceAccount": {"annotations": {"example.com/role": "video"}},

@@ -17,6 +17,7 @@ SECRETS = {
     "AFTERIMAGE_ADMIN_KEY_HASH": "",
     "AWS_ACCESS_KEY_ID": "id",
     "AWS_SECRET_ACCESS_KEY": "secret",
+    "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20secret",
 }
 """What the Secret holds, so far as settings look at it."""
 JOBS = {
@@ -68,7 +69,7 @@ def test_every_variable_is_a_setting_of_the_role_that_it_takes(values: Values, m
         given = variables(rendered, role)
         known = {f"AFTERIMAGE_{name.upper()}" for name in settings_of(role).model_fields}
         redis_password = {"AFTERIMAGE_REDIS_PASSWORD"} if values.get("redis") else set()
-        assert {name for name in given if not name.startswith("AWS_")} <= known | redis_password, role
+        assert {name for name in given if not name.startswith(("AWS_", "OTEL_"))} <= known | redis_password, role
         with monkeypatch.context() as patch:
             for name, value in given.items():
                 patch.setenv(name, value if isinstance(value, str) else SECRETS[name])
@@ -84,7 +85,7 @@ def test_no_secret_is_ever_a_value(values: Values) -> None:
         secret = secrets_in(role, values)
         assert all(each["secretKeyRef"]["key"] == name for name, each in secret.items())
         plain = variables(rendered, role).keys() - secret.keys()
-        suspect = {name for name in plain if re.search("SECRET|PASSWORD|ACCESS_KEY|KEY_HASH|REDIS_URL", name)}
+        suspect = {name for name in plain if re.search("SECRET|PASSWORD|ACCESS_KEY|KEY_HASH|HEADERS|REDIS_URL", name)}
         assert suspect == ({"AFTERIMAGE_REDIS_URL"} if values.get("redis") else set())
 
 
@@ -110,6 +111,23 @@ def test_each_part_may_have_a_secret_of_its_own() -> None:
         "AFTERIMAGE_SECRET_KEY": "afterimage-sealing",
         "AFTERIMAGE_ADMIN_KEY_HASH": "afterimage",
     }
+
+
+def test_who_tells_spans_has_what_their_receiver_wants_from_a_secret() -> None:
+    values, tracing = VALUE_SETS["cluster"], re.compile(r"\btracing\(\"(\w+)\"")
+    source = "".join(each.read_text() for each in (PROJECT_ROOT / "services").rglob("__main__.py"))
+    telling = set(tracing.findall(source))
+    assert {role for role in ROLES if "OTEL_EXPORTER_OTLP_HEADERS" in COMPOSE[role]["environment"]} == telling
+    for name, given in ((role, secrets_in(role, values)) for role in ROLES):
+        from_where = given.get("OTEL_EXPORTER_OTLP_HEADERS")
+        key = {"name": "collector", "key": "OTEL_EXPORTER_OTLP_HEADERS", "optional": True}
+        assert from_where == ({"secretKeyRef": key} if name in telling else None)
+        plain = variables(objects(values), name)
+        assert plain["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://collector.tracing:4318"
+        assert plain["AFTERIMAGE_METRICS_STREAMS"] == "entrances"
+    assert variables(objects(values), "ingest")["AFTERIMAGE_TRACE_EVERY"] == "100"
+    other = secrets_in("delivery", {})["OTEL_EXPORTER_OTLP_HEADERS"]["secretKeyRef"]
+    assert (other["name"], other["optional"]) == ("afterimage", True)
 
 
 @each_role

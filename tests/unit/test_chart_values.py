@@ -27,6 +27,14 @@ REFUSED: dict[str, tuple[Values, str]] = {
         {"ingest": {"env": {"AFTERIMAGE_REDIS_PASSWORD": "x"}}},
         "AFTERIMAGE_REDIS_PASSWORD",
     ),
+    "a token among the settings": (
+        {"env": {"OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20x"}},
+        "OTEL_EXPORTER_OTLP_HEADERS",
+    ),
+    "a login in a receiver's URL": (
+        {"ingest": {"env": {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://me:x@collector:4318"}}},
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+    ),
     "a number for a setting": ({"env": {"AFTERIMAGE_LEASE_SECONDS": 10}}, "AFTERIMAGE_LEASE_SECONDS"),
     "a bucket without a name": ({"events": {"kind": "s3"}}, "bucket"),
     "an ingress without a host": ({"api": {"ingress": {"enabled": True}}}, "host"),

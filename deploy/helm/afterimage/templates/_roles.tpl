@@ -1,17 +1,17 @@
 {{/*
 What each role is. `metrics` and `http`: where it listens; `owns`: partitions, under leases; `sealed`: it has to do with
-sources or targets, and has the key of them; `outside`: it connects to cameras or receivers; `events`: how it mounts
+sources or targets, and has the key of them; `traced`: it tells spans; `outside`: it connects to cameras or receivers; `events`: how it mounts
 their files; `module`: what the api's image runs instead of the api.
 */}}
 {{- define "afterimage.roles" -}}
-ingest: {metrics: 9100, owns: true, sealed: true, media: true, outside: true}
-inference: {metrics: 9101, owns: true, models: true}
+ingest: {metrics: 9100, owns: true, sealed: true, traced: true, media: true, outside: true}
+inference: {metrics: 9101, owns: true, traced: true, models: true}
 api: {metrics: 9102, http: 8000, sealed: true, media: true, models: true, events: read, outside: true}
 {{- if .Values.recorder.enabled }}
 recorder: {metrics: 9103, owns: true, events: write, module: services.api.media}
 {{- end }}
 {{- if .Values.delivery.enabled }}
-delivery: {metrics: 9102, owns: true, sealed: true, models: true, events: read, outside: true, module: services.api.delivery}
+delivery: {metrics: 9102, owns: true, sealed: true, traced: true, models: true, events: read, outside: true, module: services.api.delivery}
 {{- end }}
 {{- end }}
 
@@ -96,6 +96,9 @@ delivery: {metrics: 9102, owns: true, sealed: true, models: true, events: read, 
 {{- end }}
 {{- if .is.http }}
 {{ include "afterimage.fromSecret" (dict "root" $root "part" "adminKey" "name" "AFTERIMAGE_ADMIN_KEY_HASH" "optional" true) }}
+{{- end }}
+{{- if .is.traced }}
+{{ include "afterimage.fromSecret" (dict "root" $root "part" "tracing" "name" "OTEL_EXPORTER_OTLP_HEADERS" "optional" true) }}
 {{- end }}
 {{- if and .is.events (eq $root.Values.events.kind "s3") }}
 {{- range list "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY" }}
