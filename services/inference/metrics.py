@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from services.inference.latency import Latencies
 from shared.service.lease_metrics import LeaseMetrics
 from shared.service.metrics_server import new_registry
-from shared.service.stream_series import OTHERS, StreamSeries
+from shared.service.stream_series import StreamSeries
 
 UNREADABLE = ("size", "header", "damaged")
 STAGE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -61,8 +61,7 @@ class InferenceMetrics:
         """Each stream's child of `frames_processed`, which the library looks for anew each time it is asked."""
         self._labels: dict[str, set[str]] = {}
         """The labels that a stream has series for: the library has no other way to find them but to search them all."""
-        if not self._series.are_all:
-            self._begin(OTHERS)
+        self._series.count(self._begin, self._remove)
 
     def _add_frames(self) -> None:
         """What becomes of the frames."""
@@ -108,14 +107,8 @@ class InferenceMetrics:
             self.state_resets.labels(reason)
 
     def add_stream(self, stream_id: str, labels: Iterable[str], groups: Collection[str] = ()) -> None:
-        """A stream is admitted, or its groups have changed: its counters begin at 0, so that a first count shows as a
-        rise, if it is to have its own."""
-        had = self._series.has(stream_id)
-        has = self._series.begin(stream_id, groups)
-        if had and not has:
-            self._remove(stream_id)
-        if has and not had:
-            self._begin(stream_id)
+        """A stream is admitted, or its groups have changed."""
+        self._series.begin(stream_id, groups)
         name = self._series.name(stream_id)
         known = self._labels.setdefault(name, set())
         known.update(labels)
@@ -175,9 +168,7 @@ class InferenceMetrics:
 
     def forget_stream(self, stream_id: str) -> None:
         """A stream is gone, and its series with it."""
-        if self._series.has(stream_id) or self._series.are_all:
-            self._series.end(stream_id)
-            self._remove(stream_id)
+        self._series.end(stream_id)
 
     def _remove(self, stream_id: str) -> None:
         self._processed.pop(stream_id, None)

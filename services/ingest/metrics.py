@@ -10,7 +10,7 @@ from services.ingest.sources.decoding.tally import Tally
 from shared.errors import ReaderLost, SourceCrashed, SourceFailed
 from shared.service.lease_metrics import LeaseMetrics
 from shared.service.metrics_server import new_registry
-from shared.service.stream_series import OTHERS, StreamSeries
+from shared.service.stream_series import StreamSeries
 
 Stage = Literal["publish"]
 DropReason = Literal["busy", "store_unavailable", "stopped"]
@@ -80,19 +80,11 @@ class IngestMetrics:
         self._stages = Histogram(
             "afterimage_stage_seconds", "Time per stage", ["stage"], registry=self.registry, buckets=SECONDS
         )
-
-        if not self._series.are_all:
-            self._begin(OTHERS)
+        self._series.count(self._begin, self._remove)
 
     def add(self, stream_id: str, groups: Collection[str] = ()) -> None:
-        """A stream is taken up, or its groups have changed: its counters begin at 0, so that a first count shows as a
-        rise, if it is to have its own."""
-        had = self._series.has(stream_id)
-        has = self._series.begin(stream_id, groups)
-        if has and not had:
-            self._begin(stream_id)
-        if had and not has:
-            self._remove(stream_id)
+        """A stream is taken up, or its groups have changed."""
+        self._series.begin(stream_id, groups)
 
     def _begin(self, name: str) -> None:
         for counter in self._counters:
@@ -176,9 +168,7 @@ class IngestMetrics:
     def forget(self, stream_id: str) -> None:
         """A stream is gone, and its series with it."""
         self._broken.discard(stream_id)
-        if self._series.has(stream_id) or self._series.are_all:
-            self._series.end(stream_id)
-            self._remove(stream_id)
+        self._series.end(stream_id)
 
     def _remove(self, stream_id: str) -> None:
         """Removes a stream's series, each by its name: the library would search through those of all streams."""

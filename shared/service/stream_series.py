@@ -37,6 +37,14 @@ class StreamSeries:
         self._clock = clock
         self._own: set[str] = set()
         self._until: dict[str, float] = {}
+        self._begin: Callable[[str], object] = _tell_nobody
+        self._end: Callable[[str], object] = _tell_nobody
+
+    def count(self, begin: Callable[[str], object], end: Callable[[str], object]) -> None:
+        """How series are begun, at 0, so that a first count shows as a rise, and ended; those of OTHERS begin now."""
+        self._begin, self._end = begin, end
+        if not self.are_all:
+            begin(OTHERS)
 
     def are_wanted(self, groups: Collection[str]) -> bool:
         """Whether a stream of these groups is to have its own."""
@@ -50,14 +58,14 @@ class StreamSeries:
         """Under which id something of the stream is counted."""
         return stream_id if self.are_all or stream_id in self._own else OTHERS
 
-    def begin(self, stream_id: str, groups: Collection[str]) -> bool:
-        """The stream is worked on, or its groups have changed; whether it has its own from now on."""
+    def begin(self, stream_id: str, groups: Collection[str]) -> None:
+        """The stream is worked on, or its groups have changed: it gets series of its own, if it is to have them."""
         self._until.pop(stream_id, None)
-        if self.are_wanted(groups):
+        if not self.are_wanted(groups):
+            self.end(stream_id)
+        elif stream_id not in self._own:
             self._own.add(stream_id)
-        else:
-            self._own.discard(stream_id)
-        return stream_id in self._own
+            self._begin(stream_id)
 
     def rest(self, stream_id: str) -> None:
         """Nothing more is to be counted of the stream, until it begins anew."""
@@ -71,5 +79,11 @@ class StreamSeries:
 
     def end(self, stream_id: str) -> None:
         """The stream has none any more."""
-        self._own.discard(stream_id)
         self._until.pop(stream_id, None)
+        if self.are_all or stream_id in self._own:  # of all, also one that was counted without having begun
+            self._own.discard(stream_id)
+            self._end(stream_id)
+
+
+def _tell_nobody(_name: str) -> None:
+    pass
