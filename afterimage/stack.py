@@ -20,7 +20,10 @@ from afterimage.sealed import VARIABLE as SECRET_KEY
 from afterimage.sealed import seal_stored, sealing_keys
 from afterimage.supervise import ProcessSupervisor
 from services.api.security.keys import ApiKey
-from shared.errors import AfterimageError, StackFailed
+from shared.errors import AfterimageError, StackFailed, StoreUnfit
+from shared.service.settings import ServiceSettings, read_settings
+from shared.store.client import connect
+from shared.store.layout.known import layout_of
 
 LOOK_EVERY_SECONDS = 0.1
 REDIS_TIMEOUT_SECONDS = 120.0
@@ -166,6 +169,7 @@ class Stack:
                 raise StackFailed(f"Redis is not ready after {REDIS_TIMEOUT_SECONDS:g} s; see {folder.logs}/redis.log")
             if self._leaving.wait(LOOK_EVERY_SECONDS):
                 return
+        _check_layout(server.url, self._options.data)
         server.forget_workers()
 
     def _seal_stored(self, folder: DataFolder, server: RedisServer) -> None:
@@ -198,6 +202,15 @@ class Stack:
                 if time.monotonic() > deadline:
                     logs = self._options.data / "logs"
                     raise StackFailed(f"not ready after {READY_TIMEOUT_SECONDS:g} s: {missing}; see {logs}")
+
+
+def _check_layout(redis_url: str, data: Path) -> None:
+    """Raises StackFailed where the store is divided otherwise than the settings say, or half-way."""
+    with connect(redis_url, partitions=read_settings(ServiceSettings).partitions) as client:
+        try:
+            layout_of(client)
+        except StoreUnfit as err:
+            raise StackFailed(f"{err}, with `--data {data}`") from err
 
 
 def _metrics_ports(options: StackOptions, api_port: int) -> dict[str, int]:
