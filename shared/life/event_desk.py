@@ -12,7 +12,7 @@ from shared.life.marks import MARKS_SUFFIX, EventMarks
 from shared.store.client import replies_of, translated
 from shared.store.keys import PartitionKeys
 from shared.store.layout.known import layout_of
-from shared.store.scripts import EVENTS, MAX_FEED_ENTRIES, WRONG, Script, lua
+from shared.store.scripts import EVENTS, WRONG, Script, lua
 
 MAX_KEPT: Final = 4096
 """Events of a partition that are kept; they have no lifetime."""
@@ -70,7 +70,7 @@ class EventDesk:
                 return found
             arguments = [event_id, seen or "", wanted.model_dump_json(), "1" if wanted.kept else ""]
             with translated():
-                limits = [event.started_at_ms, MAX_KEPT, MAX_FEED_ENTRIES]
+                limits = [event.started_at_ms, MAX_KEPT, self._feed_entries()]
                 outcome = Script(self._client, MARK)(named, [*arguments, *limits])
             if outcome == b"done":
                 return MarkedEvent(event, wanted)
@@ -85,7 +85,7 @@ class EventDesk:
         keys, stream_id = self._keys(event_id)
         named = [keys.feed, keys.kept, keys.events(stream_id), keys.event_data(stream_id), keys.open]
         with translated():
-            known = Script(self._client, DELETE)(named, [event_id, stream_id, MAX_FEED_ENTRIES])
+            known = Script(self._client, DELETE)(named, [event_id, stream_id, self._feed_entries()])
         if not known:
             raise EventUnknown(f"no event is kept under the id {event_id!r}")
 
@@ -103,6 +103,9 @@ class EventDesk:
     def _keys(self, event_id: str) -> tuple[PartitionKeys, str]:
         stream_id = event_id.partition(".")[0]
         return layout_of(self._client).keys_of(stream_id), stream_id
+
+    def _feed_entries(self) -> int:
+        return layout_of(self._client).feed_entries
 
 
 def _parsed(event: bytes, marks: bytes | None) -> MarkedEvent | None:

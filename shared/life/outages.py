@@ -11,7 +11,7 @@ from shared.manifest import OFFLINE
 from shared.store.client import translated
 from shared.store.layout.known import layout_of
 from shared.store.leases import OWNS, Lease
-from shared.store.scripts import EVENTS, MAX_FEED_ENTRIES, WRONG, Script, lua
+from shared.store.scripts import EVENTS, WRONG, Script, lua
 from shared.streams import StreamSpec
 
 OUTAGE: Final = OWNS + WRONG + EVENTS + lua("outage")
@@ -69,7 +69,7 @@ def tell_outages(client: redis.Redis, news: Sequence[tuple[Outage | OutageEnd, L
         spec, keys = each.spec, layout.keys_of(each.spec.id)
         named = [keys.progress, *keys.ownership("ingest"), keys.feed, keys.kept, keys.open]
         named += [keys.events(spec.id), keys.event_data(spec.id)]
-        who = [str(lease), spec.id, spec.generation, OFFLINE, MAX_FEED_ENTRIES]
+        who = [str(lease), spec.id, spec.generation, OFFLINE, layout.feed_entries]
         calls.append((named, [*who, *each.arguments()]))
     with translated():
         outcomes = Script(client, OUTAGE).many(calls)

@@ -22,7 +22,7 @@ from shared.store.keys import PartitionKeys
 from shared.store.layout.known import layout_of
 from shared.store.layout.partitioning import MAX_COUNT, Partitioning
 from shared.store.leases import OWNS, Lease
-from shared.store.scripts import EVENTS, IS_AFTER, MAX_FEED_ENTRIES, WRONG, Script, lua
+from shared.store.scripts import EVENTS, IS_AFTER, WRONG, Script, lua
 from shared.streams import Progress
 
 MAX_STREAMS_KNOWN: Final = 8192
@@ -128,7 +128,7 @@ class Committer:
     def _call(self, layout: Partitioning, lease: Lease, group: Sequence[StreamCommit]) -> tuple[list[str], list[Any]]:
         keys = layout.keys(lease.partition)
         all_keys = [*_shared_keys(keys)]
-        arguments: list[Any] = [str(lease), MAX_FEED_ENTRIES, *self._retention.milliseconds()]
+        arguments: list[Any] = [str(lease), layout.feed_entries, *self._retention.milliseconds()]
         for commit in group:
             all_keys += _own_keys(keys, commit.stream_id)
             arguments += commit.arguments()

@@ -18,7 +18,7 @@ from shared.store.errors import Damaged
 from shared.store.keys import PartitionKeys
 from shared.store.layout.known import layout_of
 from shared.store.leases import OWNS, Lease
-from shared.store.scripts import EVENTS, MAX_FEED_ENTRIES, WRONG, Script, lua
+from shared.store.scripts import EVENTS, WRONG, Script, lua
 from shared.streams import STREAM_ID_PATTERN, InferenceStatus, Progress, StreamSpec, StreamStatus
 
 if TYPE_CHECKING:
@@ -175,7 +175,8 @@ class Registry:
 
         `check` is given the very spec that goes, and raises where that must stay.
         """
-        keys = layout_of(self._client).keys_of(stream_id)
+        layout = layout_of(self._client)
+        keys = layout.keys_of(stream_id)
         hashes = [keys.open, keys.progress, keys.status, keys.inference, keys.published, keys.state, keys.memory]
         named = [keys.streams, keys.changes, keys.feed, keys.kept, *hashes, *keys.own(stream_id)]
         while found := self._parts([stream_id]):
@@ -185,7 +186,7 @@ class Registry:
                 check(spec)
             stored = parts[0] if isinstance(parts[0], bytes) else b""  # Redis says what is wrong
             with translated():
-                if Script(self._client, REMOVE)(named, [stream_id, OFFLINE, MAX_FEED_ENTRIES, stored]):
+                if Script(self._client, REMOVE)(named, [stream_id, OFFLINE, layout.feed_entries, stored]):
                     return spec
         raise StreamUnknown(f"no stream has the id {stream_id!r}")
 

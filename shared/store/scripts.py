@@ -27,7 +27,6 @@ def lua(name: str) -> str:
 
 IS_AFTER: Final = lua("is_after")
 """A part of scripts: says which of two entries is the later."""
-MAX_FEED_ENTRIES: Final = 10_000
 EVENTS: Final = lua("events")
 """A part of scripts: writes and tells events."""
 WRONG: Final = lua("wrong")

@@ -18,7 +18,7 @@ from websockets.sync.client import connect as connect_socket
 
 from services.api.live import feed, subscription
 from shared.store.client import connect
-from shared.store.scripts import MAX_FEED_ENTRIES
+from shared.store.layout.partitioning import FEED_ENTRIES
 
 STREAMS = tuple(f"stream-{number}" for number in range(12))
 
@@ -239,8 +239,8 @@ def test_a_position_behind_the_feed_is_told_what_may_be_missing(api: RunningApi,
     position = f"{partition}:2000-0"
     event = an_event("a", BASE_MS).model_dump_json()
     pipeline = redis_client.pipeline()
-    for number in range(MAX_FEED_ENTRIES + 500):
-        pipeline.xadd(key, {"kind": "closed", "event": event}, id=f"{3000 + number}-0", maxlen=MAX_FEED_ENTRIES)
+    for number in range(FEED_ENTRIES + 500):
+        pipeline.xadd(key, {"kind": "closed", "event": event}, id=f"{3000 + number}-0", maxlen=FEED_ENTRIES)
     pipeline.execute()
     with following(api, f"position={position}&stream_id=b") as socket:
         kinds = [json.loads(socket.recv(timeout=60)) for _ in range(2)]

@@ -11,8 +11,9 @@ from shared.life import event_desk
 from shared.life.event_desk import DELETE, MARK, EventBusy, EventDesk, EventUnknown
 from shared.life.marks import EventMarks, Feedback, Mark
 from shared.store.commit import Committer, Retention
+from shared.store.layout.partitioning import FEED_ENTRIES
 from shared.store.registry import Registry
-from shared.store.scripts import MAX_FEED_ENTRIES, Script
+from shared.store.scripts import Script
 from shared.streams import Progress
 
 KIM, LEE = Mark(at_ms=1, by="Kim"), Mark(at_ms=2, by="Lee")
@@ -95,11 +96,11 @@ def test_a_change_that_reaches_redis_twice_counts_once(
 ) -> None:
     named = [KEYS.feed, KEYS.kept, KEYS.events("cam"), KEYS.event_data("cam")]
     marks = EventMarks(kept=KIM) if is_kept else EventMarks(acknowledged=KIM)
-    arguments = [OPEN.id, "", marks.model_dump_json(), "1" if is_kept else "", BASE_MS, 8, MAX_FEED_ENTRIES]
+    arguments = [OPEN.id, "", marks.model_dump_json(), "1" if is_kept else "", BASE_MS, 8, FEED_ENTRIES]
     assert [Script(redis_client, MARK)(named, arguments) for _ in range(2)] == [b"done", b"done"]
     assert told(redis_client) == [("opened", EventMarks()), ("updated", marks)]
     assert desk.get(OPEN.id) == (OPEN, marks)
-    deletion = [OPEN.id, "cam", MAX_FEED_ENTRIES]
+    deletion = [OPEN.id, "cam", FEED_ENTRIES]
     assert [Script(redis_client, DELETE)([*named, KEYS.open], deletion) for _ in range(2)] == [1, 0]
     assert told(redis_client)[2:] == [("deleted", marks)]
 

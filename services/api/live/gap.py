@@ -11,8 +11,7 @@ from typing import Any, Final, Literal
 
 from services.api.live.position import BEFORE_ALL, Position
 from shared.entries import MAX_NUMBER, EntryId
-from shared.store.layout.partitioning import Partitioning
-from shared.store.scripts import MAX_FEED_ENTRIES
+from shared.store.layout.partitioning import FEED_ENTRIES, Partitioning
 
 EMPTY: Final = EntryId(0, 0)
 SLACK_MS: Final = 5000
@@ -35,7 +34,7 @@ class Extent:
         return cls(
             oldest=EntryId.parse(first[0]) if first else None,
             newest=EntryId.parse(reply["last-generated-id"]),
-            is_trimmed=length >= MAX_FEED_ENTRIES if added is None else added > length,
+            is_trimmed=length >= FEED_ENTRIES if added is None else added > length,
         )
 
 

@@ -21,7 +21,6 @@ from shared.store.leases import MAX_LEASE_SECONDS, LeaseBook, worker_id
 
 FILES_GONE: Final = "removed: its files are gone"
 UNHEARD: Final = "no recorder was there"
-MAX_FEED_READ: Final = 20_000
 
 
 class Finding(NamedTuple):
@@ -121,8 +120,8 @@ class MediaCheck:
 
     def _unheard(self, page: LedgerPage) -> set[str]:
         """The events of which the feed tells after what was heard: they are yet to be recorded."""
-        partition = page.lease.partition
-        entries = Cursors(self._client, "recorder").read({partition: (EntryId.parse(page.heard), MAX_FEED_READ)})
+        partition, most = page.lease.partition, 2 * layout_of(self._client).feed_entries
+        entries = Cursors(self._client, "recorder").read({partition: (EntryId.parse(page.heard), most)})
         told = (told_event(entry.event) for entry in entries.get(partition, ()))
         return {event.id for event in told if event} - page.records.keys()
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from shared.errors import SettingsInvalid, StoreFull, StoreUnavailable, StoreUnfit
 from shared.store.errors import raise_but_damage, translated
 from shared.store.keys import FIRST_COUNT, LAYOUT, ROLES
-from shared.store.layout.partitioning import MAX_COUNT, Partitioning
+from shared.store.layout.partitioning import FEED_ENTRIES, MAX_COUNT, Partitioning
 
 TRUST_SECONDS: Final = 10.0
 COMMAND: Final = "afterimage store repartition --to"
@@ -31,6 +31,7 @@ class LayoutRecord(BaseModel):
     version: Literal[1] = 1
     partitions: int = Field(default=FIRST_COUNT, ge=1, le=MAX_COUNT)
     moves: int = Field(default=0, ge=0)
+    feed_entries: int = Field(default=FEED_ENTRIES, ge=FEED_ENTRIES)
     moving_to: int | None = Field(default=None, ge=1, le=MAX_COUNT)
     """A repartition is half-way: nobody else may write."""
     began_ms: int = 0
@@ -41,7 +42,7 @@ class LayoutRecord(BaseModel):
     @property
     def partitioning(self) -> Partitioning:
         """The same for those who go by it."""
-        return Partitioning(self.partitions, self.moves)
+        return Partitioning(self.partitions, self.moves, self.feed_entries)
 
     @classmethod
     def parse(cls, text: bytes) -> "LayoutRecord":

@@ -8,6 +8,8 @@ from typing import Final
 from shared.store.keys import FIRST_COUNT, PartitionKeys
 
 MAX_COUNT: Final = 1024
+FEED_ENTRIES: Final = 10_000
+"""As many of a partition's feed are kept, the newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,8 @@ class Partitioning:
     count: int = FIRST_COUNT
     moves: int = 0
     """How often the store was repartitioned: a place in the feeds of before is none in today's."""
+    feed_entries: int = FEED_ENTRIES
+    """As many of each feed are kept: more, where followers had more before them as feeds were joined."""
 
     @property
     def numbers(self) -> range:

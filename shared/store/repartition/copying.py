@@ -8,16 +8,22 @@ one is there twice.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import gcd
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import redis
 
 from shared.entries import EntryId
 from shared.errors import AfterimageError
 from shared.store.client import translated
-from shared.store.layout.partitioning import Partitioning
+from shared.store.keys import NEEDED, ROLES
+from shared.store.layout.partitioning import FEED_ENTRIES, Partitioning
 from shared.store.repartition.merging import START, FormerEntry, Merged, lifetime, merged, stream_of_entry
 from shared.store.repartition.ways import PAGE, StoredKey, in_pages, stream_of_field
+
+FOLLOWERS: Final = frozenset(f":{role}".encode() for role in ROLES if role not in NEEDED)
+"""As cursors' keys name them. Those that never ran begin with all there is."""
+ROOM: Final = FEED_ENTRIES // 2
+"""For what comes before a follower goes on."""
 
 
 class CopyDiffers(AfterimageError):
@@ -30,6 +36,12 @@ class Copying:
     def __init__(self, client: redis.Redis, old: Partitioning, new: Partitioning) -> None:
         self._client, self._old, self._new = client, old, new
         self._step = gcd(old.count, new.count)
+        self._most_unread = 0
+
+    @property
+    def feed_entries(self) -> int:
+        """As many of each feed must be kept from now on, so that no follower loses what lay before it in several."""
+        return max(FEED_ENTRIES, self._most_unread + ROOM)
 
     def groups(self, keys: Iterable[StoredKey]) -> list[list[StoredKey]]:
         """The keys of partitions whose streams meet in the same new ones, and in no others."""
@@ -120,12 +132,15 @@ class Copying:
     ) -> None:
         """Where followers of these feeds go on. One that says to be ahead of a feed would begin it anew: so it does."""
         ends = {key.place.partition: self._newest(key) for key in feeds}
-        for keys in cursors.values():
+        for follower in FOLLOWERS | cursors.keys():
+            keys = cursors.get(follower, ())
             said = {key.place.partition: EntryId.parse(cast(bytes, self._client.get(key.name))) for key in keys}
             read = {each: at if at <= ends.get(each, START) else START for each, at in said.items()}
             for partition, entries in news.items():
-                if (cursor := entries.cursor(read)) is not None:
-                    self._client.set(keys[0].at(self._new.keys(partition)), str(cursor))
+                num_passed = entries.num_passed(read)
+                self._most_unread = max(self._most_unread, len(entries.ids) - num_passed)
+                if num_passed:
+                    self._client.set(keys[0].at(self._new.keys(partition)), str(entries.ids[num_passed - 1]))
 
     def _newest(self, key: StoredKey) -> EntryId:
         told: Any = self._client.xinfo_stream(key.name.decode())

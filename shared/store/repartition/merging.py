@@ -25,15 +25,14 @@ class Merged:
     entries: list[FormerEntry] = field(default_factory=list)
     ids: list[EntryId] = field(default_factory=list)
 
-    def cursor(self, read: Mapping[int, EntryId]) -> EntryId | None:
-        """How far a follower is that had read so far in each former partition; None: it is at the beginning.
+    def num_passed(self, read: Mapping[int, EntryId]) -> int:
+        """How many a follower has passed that had read so far in each former partition.
 
         Nothing is passed that it had not read. What it had read of one partition after what it had not of another it
         meets again.
         """
         unread = (number for number, each in enumerate(self.entries) if each.id > read.get(each.partition, START))
-        num_read = next(unread, len(self.entries))
-        return self.ids[num_read - 1] if num_read else None
+        return next(unread, len(self.entries))
 
 
 def merged(entries: Iterable[FormerEntry]) -> Merged:

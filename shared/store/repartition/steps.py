@@ -75,13 +75,13 @@ class Repartition:
         check_nobody_works(self._client, self._name, old.all)
         if not record.is_copied:
             record = self._begin(record, count)
-            num_keys = self._copy(old, new)
-            record = self._say(record.model_copy(update={"is_copied": True}))
+            num_keys, feed_entries = self._copy(old, new)
+            record = self._say(record.model_copy(update={"is_copied": True, "feed_entries": feed_entries}))
         else:
             num_keys = 0
         self._remove(self._inventory(old).keys)
         self._count_media(new)
-        self._say(LayoutRecord(partitions=new.count, moves=new.moves))
+        self._say(LayoutRecord(partitions=new.count, moves=new.moves, feed_entries=record.feed_entries))
         return Division(old.count, new.count, num_keys)
 
     def _begin(self, record: LayoutRecord, count: int) -> LayoutRecord:
@@ -120,8 +120,8 @@ class Repartition:
                 f"keys of another type than they should be: {_named(wrong)}; see the runbook, *Damaged*"
             )
 
-    def _copy(self, old: Partitioning, new: Partitioning) -> int:
-        """Brings everything to the new partitions; returns how many keys there were."""
+    def _copy(self, old: Partitioning, new: Partitioning) -> tuple[int, int]:
+        """Brings everything to the new partitions; returns how many keys there were, and how long feeds must be now."""
         found, copying = self._inventory(old), Copying(self._client, old, new)
         self._remove(key for key in self._inventory(new).keys if key.way != "whole")
         whole = found.of("whole")
@@ -132,7 +132,7 @@ class Repartition:
             self._told(done + number, total)
             copying.move(key)
         self._told(total, total)
-        return total
+        return total, copying.feed_entries
 
     def _remove(self, keys: Iterable[StoredKey]) -> None:
         with translated():
