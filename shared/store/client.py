@@ -1,6 +1,6 @@
 """The connection to Redis, and its errors in our own tree."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -10,20 +10,24 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.client import Pipeline
+from redis.exceptions import ResponseError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from shared.store.address import ManyHosts, invalid
-from shared.store.errors import raise_but_damage, translated
+from shared.store.errors import damage_in, raise_but_damage, translated
 from shared.store.layout.known import Known
 
-__all__ = ["connect", "connect_async", "replies_of", "translated"]
+__all__ = ["connect", "connect_async", "entries_after", "replies_of", "streams_in", "translated"]
 
 TIMEOUT_SECONDS = 10.0
 RETRIES = 3
 MAX_CONNECTIONS = 4096
 NAME = "afterimage"
 """What every connection's name begins with, so that one can see in Redis who is connected."""
+
+StreamEntry = tuple[bytes, dict[bytes, bytes]]
+"""Id and fields of an entry of a Redis stream."""
 
 
 def connect(
@@ -105,6 +109,37 @@ def replies_of(pipeline: Pipeline) -> list[Any]:
         replies = pipeline.execute(raise_on_error=False)
         raise_but_damage(replies)
     return replies
+
+
+def entries_after(client: redis.Redis, places: Mapping[str, str], count: int) -> dict[str, list[StreamEntry]]:
+    """The next entries of Redis streams after an id of each: as many at most, of those that have any.
+
+    One command for all of them, however many there are, since most have nothing. A key of another type has no entries,
+    and then each is asked by itself. Raises StoreUnavailable.
+    """
+    if not places:
+        return {}
+    with translated():
+        try:
+            replies = [client.xread(cast(dict[Any, Any], places), count=count)]
+        except ResponseError as err:
+            if not damage_in(err):
+                raise
+            replies = []
+    if not replies:
+        pipeline = client.pipeline(transaction=False)
+        for key, entry_id in places.items():
+            pipeline.xread({key: entry_id}, count=count)
+        replies = replies_of(pipeline)
+    return {key.decode(): entries for key, entries in streams_in(replies)}
+
+
+def streams_in(replies: Iterable[Any]) -> Iterable[tuple[bytes, list[StreamEntry]]]:
+    """XREAD's replies as (key, entries), whichever protocol the client speaks; errors are left out."""
+    for reply in replies:
+        if not reply or isinstance(reply, Exception):
+            continue
+        yield from reply.items() if isinstance(reply, dict) else reply
 
 
 def _options(timeout_seconds: float) -> dict[str, Any]:

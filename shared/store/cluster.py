@@ -9,7 +9,7 @@ it, and imported only where the URL is a cluster's.
 # ruff: noqa: ANN401  (the signatures are redis-py's)
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Self
 
 from redis._parsers import CommandsParser
@@ -69,6 +69,13 @@ class Cluster(RedisCluster):
         """The values of keys in any slots."""
         return self.mget_nonatomic(keys)
 
+    def xread(self, streams: Mapping[str, str], count: int | None = None) -> Any:  # type: ignore[override]
+        """The next entries of streams in any slots; nobody waits for them."""
+        pipeline = self.pipeline()
+        for key, entry_id in streams.items():
+            pipeline.xrange(key, f"({entry_id}", count=count)
+        return _having(streams, pipeline.execute())
+
     def close(self) -> None:
         """Closes the connections, if there are any."""
         if "_lock" in vars(self):
@@ -90,6 +97,13 @@ class AsyncCluster(AsyncRedisCluster):
         await super().initialize(*options, **named)
         return self
 
+    async def xread(self, streams: Mapping[str, str], count: int | None = None) -> Any:  # type: ignore[override]
+        """The next entries of streams in any slots; nobody waits for them."""
+        pipeline = self.pipeline()
+        for key, entry_id in streams.items():
+            pipeline.xrange(key, f"({entry_id}", count=count)
+        return _having(streams, await pipeline.execute())
+
     def get_node(
         self, host: str | None = None, port: int | None = None, node_name: str | None = None
     ) -> AsyncNode | None:
@@ -100,6 +114,11 @@ class AsyncCluster(AsyncRedisCluster):
         host, _, named_port = node_name.rpartition(":")
         new = AsyncNode(host, int(named_port), PRIMARY, **self.nodes_manager.connection_kwargs)
         return self.nodes_manager.nodes_cache.setdefault(node_name, new)
+
+
+def _having(streams: Iterable[str], replies: Iterable[Any]) -> list[Any]:
+    """As XREAD tells them: those that have entries."""
+    return [[key.encode(), entries] for key, entries in zip(streams, replies, strict=True) if entries]
 
 
 class _Nodes(NodesManager):

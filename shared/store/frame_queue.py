@@ -13,7 +13,7 @@ from typing import Any, Final
 import redis
 
 from shared.entries import Frame
-from shared.store.client import replies_of, translated
+from shared.store.client import replies_of, streams_in, translated
 from shared.store.keys import PartitionKeys
 from shared.store.layout.known import layout_of
 from shared.store.leases import OWNS, Lease
@@ -101,7 +101,7 @@ def read_frames(client: redis.Redis, cursors: Mapping[str, str], max_per_stream:
     alone = [(keys, [each]) for (keys, group), reply in asked if isinstance(reply, Exception) for each in group]
     if alone:
         replies += _read(client, cursors, alone, max_per_stream)
-    entries = {names[key]: found for key, found in _streams_in(replies)}
+    entries = {names[key]: found for key, found in streams_in(replies)}
     found = {stream_id: known_frames(each) for stream_id, each in entries.items()}
     return {each: frames for each, frames in found.items() if frames or any(map(_is_later, entries[each]))}
 
@@ -132,11 +132,3 @@ def _read(
         wanted: dict[Any, Any] = {keys.frames(stream_id): cursors[stream_id] for stream_id in group}
         pipeline.xread(wanted, count=max_frames)
     return replies_of(pipeline)
-
-
-def _streams_in(replies: Iterable[Any]) -> Iterable[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]]:
-    """XREAD's replies as (key, entries), whichever protocol the client speaks; errors are left out."""
-    for reply in replies:
-        if not reply or isinstance(reply, Exception):
-            continue
-        yield from reply.items() if isinstance(reply, dict) else reply

@@ -19,7 +19,7 @@ from typing import Any, Final, Self
 import redis
 
 from shared.clock import steady_ms
-from shared.store.client import replies_of, translated
+from shared.store.client import translated
 from shared.store.errors import Damaged
 from shared.store.keys import Role, workers_key
 from shared.store.layout.known import layout_of
@@ -191,10 +191,8 @@ def living_workers(client: redis.Redis, role: Role, ttl_seconds: float) -> list[
     """The workers of a role heard of within that time, by id, and what each owns. Raises StoreUnavailable."""
     with translated():
         now_ms, heard = _heard_of(Script(client, HEARD)([workers_key(role)], []))
-    pipeline = client.pipeline(transaction=False)
-    for keys in layout_of(client).all:
-        pipeline.get(keys.lease(role))
-    leases = list(_readable(replies_of(pipeline)))
+        stored: Any = client.mget([keys.lease(role) for keys in layout_of(client).all])
+    leases = list(_readable(stored))
     return sorted(
         (
             LivingWorker(

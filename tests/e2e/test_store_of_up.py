@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 import redis
 from divided import History, contents
 from running import running
@@ -26,7 +25,7 @@ def stored(data: Path) -> Iterator[redis.Redis]:
 
 def ended(*arguments: str, home: Path, **settings: str) -> tuple[int, list[str], str]:
     """A command's exit code, its lines, and the last of its errors."""
-    with running(*arguments, home=home, **settings) as command:
+    with running(*arguments, home=home, guest=False, **settings) as command:
         return command.wait(60), command.lines, command.errors[-1] if command.errors else ""
 
 
@@ -58,12 +57,3 @@ def test_its_store_is_divided_while_it_is_stopped(tmp_path: Path) -> None:
     with stored(data) as client:
         assert layout_of(client).count == 64
         assert contents(client) == before
-
-
-def test_a_folder_that_is_in_use_or_nobodys_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with open_data_folder(tmp_path / "data"):
-        code, _, error = ended("store", "show", "--data", str(tmp_path / "data"), home=tmp_path)
-        assert (code, "another afterimage uses it" in error) == (1, True)
-    code, _, error = ended("store", "show", "--data", str(tmp_path / "no"), home=tmp_path)
-    assert (code, error) == (1, f"error: data folder {tmp_path / 'no'}: no `afterimage up` has kept anything there")
-    assert not (tmp_path / "no").exists()

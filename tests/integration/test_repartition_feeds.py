@@ -11,7 +11,7 @@ import pytest
 import redis
 from divided import FOLLOWERS, History, unread
 
-from services.api.followers.cursors import BEFORE_ALL, Cursors, FeedEnds
+from services.api.followers.cursors import Cursors, FeedEnds
 from shared.life.event_desk import EventDesk
 from shared.life.marks import EventMarks, Mark
 from shared.store.client import connect
@@ -20,6 +20,7 @@ from shared.store.layout.partitioning import FEED_ENTRIES
 from shared.store.repartition.steps import Repartition
 from shared.store.repartition.watch import own_name
 
+NUM_STREAMS = 12  # some in each
 BEHIND = FEED_ENTRIES * 6 // 10
 """So many entries of each of two feeds lie before the followers: more than one feed keeps."""
 
@@ -31,7 +32,7 @@ def url(redis_url: str) -> Iterator[str]:
         client.flushall()
     with closing(connect(redis_url, partitions=2)) as client:
         check_layout(client)
-        History(client, 4).fill()
+        History(client, NUM_STREAMS).fill()
     yield redis_url
     with closing(connect(redis_url)) as client:
         client.flushall()
@@ -72,7 +73,7 @@ def mark(client: redis.Redis, stream_id: str) -> None:
 
 def length(client: redis.Redis) -> int:
     [keys] = layout_of(client).all
-    return int(client.xlen(keys.feed))  # type: ignore[arg-type]
+    return int(client.xlen(keys.feed))
 
 
 def test_what_lies_before_a_follower_of_several_feeds_lies_before_it_in_the_joined_one(url: str) -> None:
@@ -83,7 +84,7 @@ def test_what_lies_before_a_follower_of_several_feeds_lies_before_it_in_the_join
     with closing(connect(url)) as client:
         had = length(client)
         assert had > 2 * BEHIND > FEED_ENTRIES
-        for number in range(4):
+        for number in range(NUM_STREAMS):
             mark(client, f"cam-{number}")
         after = unread(client)
         for key, told in before.items():
@@ -92,7 +93,6 @@ def test_what_lies_before_a_follower_of_several_feeds_lies_before_it_in_the_join
             ends = Cursors(client, role).ends([0])[0]
             assert isinstance(ends, FeedEnds)
             assert ends.gap(ends.cursor) is None
-            assert ends.cursor > BEFORE_ALL
 
 
 def test_a_feed_grows_no_longer_for_it_than_it_must_and_only_until_it_is_divided_again(url: str) -> None:

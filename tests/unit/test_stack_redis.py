@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from afterimage.data_folder import open_data_folder, remove_abandoned
-from afterimage.local_redis import running_redis
+from afterimage.local_redis import redis_of_stopped, running_redis
 from afterimage.redis_server import find_server, prepare_server, url_of_running
 from shared.errors import StackFailed
+from shared.store.client import connect
 
 
 def test_it_listens_on_a_private_socket_and_keeps_what_it_is_told(tmp_path: Path) -> None:
@@ -88,6 +89,29 @@ def test_the_folder_stays_locked_while_its_redis_lives(tmp_path: Path, monkeypat
     sleeper.communicate(b"\n")
     with open_data_folder(tmp_path):
         pass
+
+
+def test_the_redis_of_a_stopped_stack_runs_for_a_while_and_keeps_others_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("afterimage.data_folder.LOCK_WAIT_SECONDS", 0.1)
+    with open_data_folder(tmp_path) as data, running_redis(data.redis) as client:
+        client.set("a", "1")
+        with pytest.raises(StackFailed, match="another afterimage uses it"), redis_of_stopped(tmp_path):
+            pass
+    with redis_of_stopped(tmp_path) as url, connect(url) as client:
+        assert client.get("a") == b"1"
+        assert client.config_get("maxmemory") == {"maxmemory": "0"}
+        with pytest.raises(StackFailed, match="another afterimage uses it"), open_data_folder(tmp_path):
+            pass
+    with open_data_folder(tmp_path), pytest.raises(StackFailed, match="no Redis: none runs in"):
+        url_of_running(tmp_path / "redis")
+    with (
+        pytest.raises(StackFailed, match="no `afterimage up` has kept anything there"),
+        redis_of_stopped(tmp_path / "no"),
+    ):
+        pass
+    assert not (tmp_path / "no").exists()
 
 
 def test_what_killed_processes_left_is_removed_and_what_is_open_is_not(tmp_path: Path) -> None:

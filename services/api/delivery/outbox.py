@@ -9,7 +9,7 @@ import redis
 
 from services.api.followers.cursors import MOVED
 from shared.entries import EntryId
-from shared.store.client import replies_of, translated
+from shared.store.client import entries_after, replies_of, translated
 from shared.store.errors import Damaged
 from shared.store.layout.known import layout_of
 from shared.store.leases import OWNS, Lease
@@ -108,15 +108,13 @@ class Outbox:
 
     def read(self, after: Mapping[int, EntryId]) -> list[Letter]:
         """Letters of partitions that come after an entry of each, in their order."""
-        pipeline, layout = self._client.pipeline(transaction=False), layout_of(self._client)
-        for partition, entry_id in after.items():
-            pipeline.xrange(layout.keys(partition).outbox, min=f"({entry_id}", count=PAGE)
-        replies = replies_of(pipeline) if after else []
+        layout = layout_of(self._client)
+        outboxes = {layout.keys(partition).outbox: str(entry_id) for partition, entry_id in after.items()}
+        found = entries_after(self._client, outboxes, PAGE)
         return [
             _letter(partition, *entry)
-            for partition, reply in zip(after, replies, strict=True)
-            if isinstance(reply, list)
-            for entry in reply
+            for outbox, partition in zip(outboxes, after, strict=True)
+            for entry in found.get(outbox, ())
         ]
 
     def take(self, lease: Lease, letter: Letter, why: str = "") -> bool:

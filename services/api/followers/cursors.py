@@ -8,7 +8,7 @@ import redis
 
 from services.api.followers.entries import FeedEntry, parse_entry
 from shared.entries import MAX_NUMBER, EntryId
-from shared.store.client import replies_of, translated
+from shared.store.client import entries_after, translated
 from shared.store.errors import Damaged
 from shared.store.keys import Role
 from shared.store.layout.known import layout_of
@@ -69,14 +69,14 @@ class Cursors:
 
     def read(self, wanted: Mapping[int, tuple[EntryId, int]]) -> dict[int, list[FeedEntry]]:
         """Partition → (after which entry, how many at most) → its next entries, where there are any."""
-        pipeline, layout = self._client.pipeline(transaction=False), layout_of(self._client)
-        for partition, (after, count) in wanted.items():
-            pipeline.xrange(layout.keys(partition).feed, min=f"({after}", count=count)
-        replies = replies_of(pipeline) if wanted else []
+        layout = layout_of(self._client)
+        feeds = {layout.keys(partition).feed: str(after) for partition, (after, _) in wanted.items()}
+        most = max((count for _, count in wanted.values()), default=0)
+        found = entries_after(self._client, feeds, most)
         return {
-            partition: [parse_entry(partition, entry_id, fields) for entry_id, fields in reply]
-            for partition, reply in zip(wanted, replies, strict=True)
-            if isinstance(reply, list) and reply
+            partition: [parse_entry(partition, *entry) for entry in found[feed][:count]]
+            for feed, (partition, (_, count)) in zip(feeds, wanted.items(), strict=True)
+            if feed in found
         }
 
     def move(self, cursors: Mapping[Lease, EntryId], *, back: bool = False) -> list[Lease]:

@@ -1,6 +1,6 @@
 """The live feed: one task per process reads every partition's feed and hands each entry to all who listen.
 
-The reader asks all partitions in one pipelined round trip, ten times a second, and only while somebody listens. Each
+The reader asks all partitions in one command, ten times a second, and only while somebody listens. Each
 listener keeps its own Position, so where its catching up and the reader overlap, nothing is given twice.
 """
 
@@ -10,7 +10,7 @@ import random
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import redis.asyncio
 
@@ -21,7 +21,7 @@ from services.api.metrics.requests import ApiMetrics
 from services.api.protocol.door import Door
 from shared.entries import EntryId
 from shared.errors import AfterimageError, StoreUnavailable
-from shared.store.client import translated
+from shared.store.client import streams_in, translated
 from shared.store.keys import FIRST_COUNT
 from shared.store.layout.known import layout_of_async
 
@@ -215,16 +215,15 @@ class LiveFeed:
             backoff_seconds = min(2 * backoff_seconds, MAX_BACKOFF_SECONDS)
 
     async def _ask(self, position: Position) -> list[FeedEntry]:
-        pipeline, layout = self._client.pipeline(transaction=False), await layout_of_async(self._client)
-        for keys in layout.all:
-            ms, number = position.of(keys.partition)
-            pipeline.xrange(keys.feed, min=f"({ms}-{number}", count=PAGE_ENTRIES)
+        layout = await layout_of_async(self._client)
+        feeds: dict[Any, Any] = {keys.feed: str(position.of(keys.partition)) for keys in layout.all}
         with translated():
-            replies = await pipeline.execute()
+            reply = await self._client.xread(feeds, count=PAGE_ENTRIES)
+        partitions = {keys.feed.encode(): keys.partition for keys in layout.all}
         found = [
-            parse_entry(keys.partition, entry_id, fields)
-            for keys, reply in zip(layout.all, replies, strict=True)
-            for entry_id, fields in reply
+            parse_entry(partitions[feed], entry_id, fields)
+            for feed, entries in streams_in([reply])
+            for entry_id, fields in entries
         ]
         return sorted(found, key=lambda entry: entry.entry_id)
 

@@ -130,13 +130,14 @@ class Arrivals:
 
         Two round trips at most; raises StoreUnavailable, and nothing is lost then.
         """
-        moved, now = self._counters.moved(held), self._clock()
+        open_in = [partition for partition in held if self._places.get(partition)]  # of many there may be few
+        moved, now = self._counters.moved(open_in), self._clock()
         self._moved |= moved
         present = (place for partition in moved for place in self._places[partition].values() if not place.is_away)
         self._unread |= {place.stream.id for place in present}
-        if held and now >= self._turn_at:
+        if open_in and now >= self._turn_at:
             self._turn, self._turn_at = self._turn + 1, now + TURN_SECONDS
-            due = self._places[sorted(held)[self._turn % len(held)]]
+            due = self._places[sorted(open_in)[self._turn % len(open_in)]]
             self._unread |= {each for each, place in due.items() if not (place.is_away and place.is_over)}
         if self._moved and now >= self._away_at:
             self._unread |= self._woken()
