@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import pytest
 import redis
-from default_layout import keys_of
+from default_layout import PARTITIONS, keys_of
 from worker_runner import spec_of
 
 from services.inference.pipeline import places as rooms
@@ -106,6 +106,28 @@ def test_of_those_from_whom_nothing_is_to_be_expected_no_queue_is_read_in_its_tu
     publish(redis_client, paused)
     clock.now += AWAY_SECONDS
     assert paused in found.look(HELD), "what comes all the same is read"
+
+
+def test_of_many_partitions_those_are_asked_about_in_which_anything_is_open(
+    redis_client: redis.Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, places = settled(redis_client, clock)
+    asked: list[list[str]] = []
+    mget = redis_client.mget
+    monkeypatch.setattr(redis_client, "mget", lambda keys: (asked.append(keys), mget(keys))[1])
+    found.look(range(32))
+    assert asked == [[PARTITIONS[each].arrivals for each in HELD]]
+    mates = [place for each, place in places.items() if keys_of(each) == keys_of(HERE[0])]
+    for place in mates:
+        found.drop(place.stream)
+    publish(redis_client, HERE[0])
+    found.look(range(32))
+    for place in mates:
+        found.put(place)
+    assert HERE[0] in found.look(range(32)), "what came while nothing was open there"
+    for place in places.values():
+        found.drop(place.stream)
+    assert found.look(range(32)) == set()
 
 
 def test_nothing_is_forgotten_where_redis_fails_in_between(

@@ -20,6 +20,7 @@ from redis_cluster import Cluster, free_port, redis_cluster
 
 from services.api.delivery.outbox import Letter, Outbox
 from services.api.delivery.targets import Target, TargetBook
+from services.api.followers.cursors import BEFORE_ALL, Cursors
 from services.ingest.own_redis import OwnRedis
 from shared.entries import EntryId
 from shared.errors import SourceFailed, StoreUnavailable
@@ -81,6 +82,20 @@ def test_targets_and_their_letters(client: redis.Redis) -> None:
     assert [each.message_id for each in outbox.read({5: EntryId(0)})] == ["5.7-0"]
     book.remove("home")
     assert book.current() == {}
+
+
+def test_followers_read_feeds_on_every_node(client: redis.Redis) -> None:
+    for keys in PARTITIONS:
+        client.xadd(keys.feed, {"kind": "opened", "event": f'{{"stream_id": "a", "label": "{keys.partition}"}}'})
+    cursors = Cursors(client, "delivery")
+    found = cursors.read({keys.partition: (BEFORE_ALL, 64) for keys in PARTITIONS})
+    assert {each: [entry.label for entry in entries] for each, entries in found.items()} == {
+        keys.partition: [str(keys.partition)] for keys in PARTITIONS
+    }
+    client.delete(PARTITIONS[3].feed)
+    client.set(PARTITIONS[3].feed, "no stream")
+    passed = {each: (entries[-1].entry_id, 64) for each, entries in found.items()}
+    assert cursors.read(passed | {9: (BEFORE_ALL, 64)}) == {9: found[9]}
 
 
 def test_no_source_may_lead_to_any_node(cluster: Cluster, client: redis.Redis) -> None:

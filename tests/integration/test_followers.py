@@ -13,7 +13,7 @@ from leasing import tenancy
 from patience import eventually
 from prometheus_client import CollectorRegistry
 
-from services.api.followers.cursors import Cursors, FeedEnds
+from services.api.followers.cursors import BEFORE_ALL, Cursors, FeedEnds
 from services.api.followers.entries import FeedEntry
 from services.api.followers.follower import Follower, FollowerMetrics
 from shared.entries import EntryId
@@ -88,7 +88,7 @@ def test_a_follower_goes_on_where_it_was_done(redis_client: redis.Redis) -> None
     with following(redis_client, notebook) as registry:
         eventually(lambda: len(notebook.seen) == 4, "all entries")
         eventually(lambda: redis_client.get(CURSOR) == newest(redis_client), "the cursor")
-        assert registry.get_sample_value("afterimage_follower_entries_total") == 4
+        eventually(lambda: registry.get_sample_value("afterimage_follower_entries_total") == 4, "their count")
         assert len(notebook.owned) == 32
     assert notebook.seen == ["one", "two", "three", ""]
     assert notebook.owned == set()
@@ -136,6 +136,28 @@ def test_a_cursor_outside_its_feed_is_told_once_and_corrected(redis_client: redi
         happen(redis_client, "9", entry_id="9-0")
         eventually(lambda: notebook.seen == ["7", "8", "9"], "what came later")
         assert gaps(registry) == {"behind": 0, "ahead": 0} | {way: 1}
+
+
+def calls(client: redis.Redis) -> dict[str, int]:
+    """How often Redis was asked for entries, by command."""
+    told: Any = client.info("commandstats")
+    found = {name: told.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ("xread", "xrange")}
+    return {name: count for name, count in found.items() if count}
+
+
+def test_all_feeds_are_asked_at_once_and_one_that_is_none_holds_up_no_other(redis_client: redis.Redis) -> None:
+    happen(redis_client, *"abcd")
+    happen(redis_client, "z", key=PARTITIONS[30].feed)
+    wanted = {keys.partition: (BEFORE_ALL, 3 if keys.partition == 7 else 64) for keys in PARTITIONS}
+    cursors = Cursors(redis_client, "delivery")
+    redis_client.config_resetstat()
+    found = cursors.read(wanted)
+    assert calls(redis_client) == {"xread": 1}
+    assert {each: [entry.label for entry in entries] for each, entries in found.items()} == {7: [*"abc"], 30: ["z"]}
+    wanted[7] = found[7][-1].entry_id, 64
+    redis_client.set(PARTITIONS[3].feed, "no stream")
+    assert [[entry.label for entry in entries] for entries in cursors.read(wanted).values()] == [["d"], ["z"]]
+    assert cursors.read({}) == {}
 
 
 def test_a_cursor_is_moved_by_its_owner_alone_and_never_back(redis_client: redis.Redis) -> None:
