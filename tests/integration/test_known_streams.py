@@ -76,6 +76,17 @@ def test_what_stands_is_not_read_again_and_what_moves_is(redis_client: redis.Red
     assert calls(redis_client, "hgetall") == before + 1
 
 
+def test_partitions_that_nothing_was_ever_in_are_not_read_again(redis_client: redis.Redis, registry: Registry) -> None:
+    known = KnownStreams(redis_client, clock=lambda: 0.0)
+    assert known.ids() == []
+    before = calls(redis_client, "hgetall")
+    assert known.ids() == []
+    assert calls(redis_client, "hgetall") == before
+    add(registry, "cam", "north")
+    assert known.in_groups(["north"]) == ["cam"]
+    assert calls(redis_client, "hgetall") == before + 1
+
+
 def test_what_no_counter_tells_of_is_found_in_time(redis_client: redis.Redis, registry: Registry) -> None:
     now = 0.0
     known, keys = KnownStreams(redis_client, clock=lambda: now), keys_of("cam")

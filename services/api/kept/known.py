@@ -99,8 +99,10 @@ class KnownStreams:
 
 
 def _stands(part: _Part, counter: bytes | None, now: float) -> bool:
-    """Whether what is known still holds; without a counter, as of one that is damaged, nothing does."""
-    return counter is not None and part.counter == counter and now - part.read_at < REREAD_SECONDS
+    """Whether what is known still holds; without a counter, as of one that is damaged, that is only that there is
+    nothing: so it is in most partitions of a store with more of them than streams."""
+    is_known = counter is not None or not part.entries
+    return is_known and part.counter == counter and now - part.read_at < REREAD_SECONDS
 
 
 def _read(
@@ -112,7 +114,7 @@ def _read(
     stored: Any,  # noqa: ANN401  (a hash, or why there is none)
 ) -> _Part:
     if isinstance(stored, Exception):
-        return _Part(None, now, {}, {}, {})
+        return NOTHING
     known = former.entries
     entries = {entry: known[entry] if entry in known else _parsed(*entry) for entry in stored.items()}
     by_group: defaultdict[str, list[str]] = defaultdict(list)

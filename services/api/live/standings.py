@@ -42,7 +42,7 @@ class Standings:
 
     def all(self) -> list[StreamNow]:
         """All that there are; raises StoreUnavailable."""
-        partitions = list(self._known.specs())
+        partitions = [(keys, specs) for keys, specs in self._known.specs() if specs]
         pipeline = self._client.pipeline(transaction=False)
         for keys, _ in partitions:
             for key in (keys.status, keys.progress, keys.published, keys.inference):
