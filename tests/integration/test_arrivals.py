@@ -114,7 +114,12 @@ def test_of_many_partitions_those_are_asked_about_in_which_anything_is_open(
     found, places = settled(redis_client, clock)
     asked: list[list[str]] = []
     mget = redis_client.mget
-    monkeypatch.setattr(redis_client, "mget", lambda keys: (asked.append(keys), mget(keys))[1])
+
+    def noted(keys: list[str]) -> Any:
+        asked.append(keys)
+        return mget(keys)
+
+    monkeypatch.setattr(redis_client, "mget", noted)
     found.look(range(32))
     assert asked == [[PARTITIONS[each].arrivals for each in HELD]]
     mates = [place for each, place in places.items() if keys_of(each) == keys_of(HERE[0])]

@@ -70,7 +70,7 @@ def list_workers(
     """
     layout = layout_of(context.client)
     seen = Counter(map(layout.of, context.known.in_groups(caller.groups))) if caller.groups else None
-    num_streams = context.registry.counts() if seen is None else seen
+    num_streams = [len(specs) for _, specs in context.known.specs()] if seen is None else seen
     workers = [
         worker
         for kind in sorted(get_args(Role))
