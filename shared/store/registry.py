@@ -3,7 +3,7 @@
 import re
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +15,7 @@ from shared.records import StreamRecord, Unreadable, parsed_spec
 from shared.sources import SEALED
 from shared.store.client import replies_of, translated
 from shared.store.errors import Damaged
-from shared.store.keys import PartitionKeys
+from shared.store.keys import FIRST_COUNT, PartitionKeys
 from shared.store.layout.known import layout_of
 from shared.store.leases import OWNS, Lease
 from shared.store.scripts import EVENTS, WRONG, Script, lua
@@ -62,8 +62,14 @@ class PartitionCounters:
         moved = {each for each in asked if each not in former or former[each] != self._known[each]}
         if (now := time.monotonic()) >= self._turn_at:
             self._turn, self._turn_at = self._turn + 1, now + TURN_SECONDS
-            moved.add(asked[self._turn % len(asked)])
+            moved |= in_turn(asked, self._turn)
         return moved
+
+
+def in_turn(partitions: Sequence[int], turn: int) -> set[int]:
+    """The partition whose turn it is, or none: few take theirs no more often than all of 32 would."""
+    place = turn % max(len(partitions), FIRST_COUNT)
+    return set(partitions[place : place + 1])
 
 
 class RegistryListing:

@@ -83,10 +83,21 @@ def test_each_queue_is_read_in_its_turn_whatever_is_counted(redis_client: redis.
     found, _ = settled(redis_client, clock)
     found._turn_at = 0.0
     read: set[str] = set()
-    for _ in HELD:
+    for _ in range(32):
         read |= found.look(HELD)
         clock.now += TURN_SECONDS
     assert read == set(IDS)
+
+
+def test_the_turn_of_few_comes_no_more_often_than_of_all(redis_client: redis.Redis, clock: Clock) -> None:
+    found, places = settled(redis_client, clock)
+    for stream_id in IDS[:-1]:
+        found.drop(places[stream_id].stream)
+    found._turn_at, num_read = 0.0, 0
+    for _ in range(96):
+        num_read += len(found.look(range(32)))
+        clock.now += TURN_SECONDS
+    assert num_read == 3
 
 
 def test_of_those_from_whom_nothing_is_to_be_expected_no_queue_is_read_in_its_turn(
@@ -99,7 +110,7 @@ def test_of_those_from_whom_nothing_is_to_be_expected_no_queue_is_read_in_its_tu
     places[ending].position, places[ending].is_away = "9-1", False
     found._turn_at = 0.0
     read: set[str] = set()
-    for _ in HELD:
+    for _ in range(32):
         read |= found.look(HELD)
         clock.now += TURN_SECONDS
     assert read == set(IDS) - {over, paused}

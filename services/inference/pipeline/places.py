@@ -13,7 +13,7 @@ from services.inference.pipeline.messages import Item, Silence, Stream
 from shared.entries import EntryId
 from shared.store.client import replies_of
 from shared.store.layout.known import layout_of
-from shared.store.registry import PartitionCounters
+from shared.store.registry import PartitionCounters, in_turn
 from shared.streams import StreamSpec
 from shared.waiting import LONGEST_FOR_STORE_SECONDS
 
@@ -137,8 +137,9 @@ class Arrivals:
         self._unread |= {place.stream.id for place in present}
         if open_in and now >= self._turn_at:
             self._turn, self._turn_at = self._turn + 1, now + TURN_SECONDS
-            due = self._places[sorted(open_in)[self._turn % len(open_in)]]
-            self._unread |= {each for each, place in due.items() if not (place.is_away and place.is_over)}
+            due = [self._places[partition] for partition in in_turn(sorted(open_in), self._turn)]
+            places = (place for each in due for place in each.values())
+            self._unread |= {place.stream.id for place in places if not (place.is_away and place.is_over)}
         if self._moved and now >= self._away_at:
             self._unread |= self._woken()
             self._moved, self._away_at = set(), now + AWAY_SECONDS
