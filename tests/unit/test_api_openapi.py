@@ -8,6 +8,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from services.api.app import create_app
 from services.api.kept.rollouts import views as rollouts
+from services.api.openapi.document import query_of
 from services.api.protocol.errors import ProblemBody
 from services.api.schemas import history, keys, previews, probes, service, session, streams, targets
 from services.api.security.policy import rule_for
@@ -100,6 +101,19 @@ def keywords(part: Any) -> set[str]:
     if isinstance(part, list):
         return set().union(*map(keywords, part))
     return set(part).union(*map(keywords, part.values())) if isinstance(part, dict) else set()
+
+
+def test_each_documented_query_parameter_is_known_and_no_other(document: dict[str, Any]) -> None:
+    app = create_app(ApiSettings())
+    documented = {
+        (path, method.upper()): [each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"]
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
+    found = [each for each in iter_route_contexts(app.routes) if getattr(each, "include_in_schema", False)]
+    known = {(each.path, method): query_of(each.dependant) for each in found for method in each.methods or ()}
+    assert known == documented
+    assert app.state.documented == document["paths"].keys()
 
 
 def test_bounds_are_given_in_words_that_readers_of_a_schema_know(document: dict[str, Any]) -> None:

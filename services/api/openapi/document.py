@@ -5,8 +5,12 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import Depends, FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
+from fastapi.params import Query
+from fastapi.routing import iter_route_contexts
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
@@ -34,7 +38,7 @@ QUERY: Final = "query"
 
 
 def describe(app: FastAPI, prefix: str) -> None:
-    """Has the app give its document; `prefix` is what a proxy shows it under, or empty."""
+    """Has the app, which has its routes, give its document; `prefix` is what a proxy shows it under, or empty."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -42,24 +46,28 @@ def describe(app: FastAPI, prefix: str) -> None:
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]  # FastAPI's way
+    found = iter_route_contexts(app.routes)
+    app.state.documented = frozenset(each.path for each in found if getattr(each, "include_in_schema", False))
 
 
 async def known_parameters(connection: HTTPConnection) -> None:
-    """Refuses a request with a query parameter that its path does not document, and one of which another path that is
+    """Refuses a request with a query parameter that its route does not have, and one of which another path that is
     documented only seems to be the id (405: `DELETE /v1/events/export`).
+
+    What is in no document takes any, but for WebSockets. (The document itself is slow to make, so none is asked here.)
     """
-    scope = connection.scope
-    paths, route_path = connection.app.openapi()["paths"], getattr(scope.get("route"), "path", "")
-    if scope["type"] == "websocket":  # those are in no document
-        _refuse_others(connection, [each.alias for each in scope["route"].dependant.query_params])
-        return
-    method, asked_path = asked(scope)
-    if asked_path != route_path and asked_path in paths:
-        raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
-    operation = paths.get(route_path, {}).get(method.lower())
-    if operation is None:
-        return
-    _refuse_others(connection, [each["name"] for each in operation.get("parameters", ()) if each["in"] == QUERY])
+    route, path = connection.scope["route"], asked(connection.scope)[1]
+    if connection.scope["type"] != "websocket":
+        if not route.include_in_schema:
+            return
+        if path != route.path and path in connection.app.state.documented:
+            raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
+    _refuse_others(connection, query_of(route.dependant))
+
+
+def query_of(dependant: Dependant) -> list[str]:
+    """Names of the query parameters that a route, or what it depends on, takes."""
+    return [each.alias for each in get_flat_params(dependant) if isinstance(each.field_info, Query)]
 
 
 def _refuse_others(connection: HTTPConnection, known: Collection[str]) -> None:
