@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from worker_runner import WorkerRunner
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # so small networks are fastest so, above all beside other work
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each process that a test starts compiles all of its code anew
 
 REFERENCE_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 REFERENCE_CASES = REFERENCE_DATA.parent / "cases"
