@@ -14,6 +14,8 @@ TELL_VIOLATIONS: Final = """
 addEventListener("securitypolicyviolation", (event) => console.error(
   `content policy: ${event.effectiveDirective} forbids ${event.blockedURI} ${event.sample}`));
 """
+BINARIES: Final = ("chromium-headless-shell", "chromium")
+"""The first has no windows, tabs and toolbars, which without a screen would be drawn all the same."""
 OF_NOBODY: Final = r"401 .*/v1/session\)$"
 """What the console says while nobody has logged in: a page can only ask who does."""
 
@@ -51,7 +53,8 @@ def chromium() -> Iterator[Browser]:
 
     Meanwhile an event loop of Playwright's runs in this thread, so nothing else may run one: keep it to a module.
     """
-    binary = shutil.which("chromium") or unavailable("chromium (Debian package chromium)")
+    found = filter(None, map(shutil.which, BINARIES))
+    binary = next(found, None) or unavailable(f"Chromium (Debian package {BINARIES[0]})")
     expect.set_options(timeout=1000 * PATIENCE_SECONDS)
     with sync_playwright() as playwright:
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []

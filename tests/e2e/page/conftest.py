@@ -15,18 +15,25 @@ OpenTab = Callable[..., Page]
 """An empty page; takes `width`, `height` and `scheme` ("light" or "dark")."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Chromium."""
     with chromium() as running:
         yield running
 
 
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory, reference_data: Path) -> Iterator[House]:
-    """The system with two cameras on real footage, `yard` and `room`; what a test adds stays for the module."""
+@pytest.fixture(scope="package")
+def one_house(tmp_path_factory: pytest.TempPathFactory, reference_data: Path) -> Iterator[House]:
+    """The system with two cameras on real footage, `yard` and `room`; it takes longer to start than most tests."""
     with open_house(tmp_path_factory.mktemp("house"), reference_data) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def house(one_house: House) -> Iterator[House]:
+    """The system with its two cameras; what a test adds stays for the module, and no longer."""
+    yield one_house
+    one_house.tidy()
 
 
 @pytest.fixture

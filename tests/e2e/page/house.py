@@ -20,6 +20,8 @@ from training.scenes.clips import render_demo_clip
 YARD = "vtest.avi"
 """A yard with people, from real footage."""
 ROOM = "room001.mp4"
+OWN = {"yard": (YARD, "Yard", "north"), "room": (ROOM, "Room", "south")}
+"""Its cameras: what each plays, its name and its group."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,20 @@ class House:
         """Waits until its pictures are looked at."""
         eventually(lambda: self.ask("GET", f"/v1/streams/{stream_id}")["frames_processed"], f"{stream_id} is looked at")
 
+    def tidy(self) -> None:
+        """Leaves it to others as it was: with its own cameras alone, live, and nobody who is told of anything."""
+        for each in self.ask("GET", "/v1/streams", limit=1000)["items"]:
+            if each["id"] not in OWN:
+                self.ask("DELETE", f"/v1/streams/{each['id']}")
+        for each in self.ask("GET", "/v1/targets")["items"]:
+            self.ask("DELETE", f"/v1/targets/{each['id']}")
+        self.play_own()
+
+    def play_own(self) -> None:
+        """Has its own cameras play, as they were at first."""
+        for stream_id, (film, name, group) in OWN.items():
+            self.play(stream_id, film, name=name, groups=[group])
+
     def event(self, stream_id: str, **query: Any) -> dict[str, Any]:
         """Its newest event, waited for; `state="closed"` and so on say of which kind."""
         found: list[dict[str, Any]] = eventually(
@@ -92,7 +108,7 @@ class House:
 
 @contextmanager
 def open_house(folder: Path, footage: Path) -> Iterator[House]:
-    """A system with two cameras on real footage: `yard` of the group `north`, and `room` of `south`."""
+    """A system with two cameras on real footage."""
     media, home = folder / "media", folder / "home"
     media.mkdir()
     shutil.copy(footage / "video" / YARD, media)
@@ -100,8 +116,7 @@ def open_house(folder: Path, footage: Path) -> Iterator[House]:
     up = ("up", "--port", "0", "--data", str(home / "data"), "--media-root", str(media), "--device", "cpu")
     with running(*up, home=home, AFTERIMAGE_DELIVER_PRIVATE="true") as system:
         house = House(system, media)
-        house.play("yard", YARD, name="Yard", groups=["north"])
-        house.play("room", ROOM, name="Room", groups=["south"])
-        for stream_id in ("yard", "room"):
+        house.play_own()
+        for stream_id in OWN:
             house.live(stream_id)
         yield house

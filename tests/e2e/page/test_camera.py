@@ -162,7 +162,8 @@ def test_delivery_is_asked_for(gate: Page, house: House) -> None:
     assert (asked(house, "maintenance"), asked(house, "delivery")) == (True, {"glitch": rule})
 
 
-def test_it_is_paused_forgets_and_goes(gate: Page, house: House) -> None:
+def test_it_is_paused_forgets_and_goes(gate: Page, house: House, complaints: Complaints) -> None:
+    complaints.expect(rf"404 .*/v1/streams/{GATE}/")  # of what was being asked as it went
     gate.get_by_role("button", name="Pause").click()
     expect(gate.get_by_text("‖ Paused")).to_be_visible()
     gate.get_by_role("button", name="Resume").click()

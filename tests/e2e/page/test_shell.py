@@ -17,7 +17,8 @@ from services.api.security.keys import ApiKey
 PAGE = Path(__file__).resolve().parents[3] / "services" / "api" / "page"
 MODULES = sorted(path.relative_to(PAGE).as_posix() for path in PAGE.rglob("*.js") if path.name != "app.js")
 API_IS_AWAY = (
-    r"ERR_(CONNECTION_\w+|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE|NETWORK\w*)|WebSocket connection|50[234] "
+    r"ERR_(CONNECTION_\w+|INCOMPLETE_CHUNKED_ENCODING|CONTENT_LENGTH_MISMATCH|EMPTY_RESPONSE|NETWORK\w*)"
+    r"|WebSocket connection|50[234] "
 )
 
 AS_ONE_SIGNED_OUT = r"401 .*/v1/|WebSocket"

@@ -7,12 +7,13 @@ from browser import Complaints
 from patience import eventually
 from playwright.sync_api import Page, expect
 
-from page.house import House
+from page.house import YARD, House
 from shared.clock import now_ms
 
 
 def test_a_key_that_judges_takes_the_note_along(page: Page, house: House) -> None:
-    event_id = write_event(house.store, an_event("yard", now_ms() - 60_000))
+    house.play("stair", YARD, paused=True)
+    event_id = write_event(house.store, an_event("stair", now_ms() - 60_000))
     page.goto(f"{house.url}/#/event/{event_id}")
     note = page.get_by_label("Note")
 

@@ -30,8 +30,19 @@ DIALOGS: Final = {
 PLACES: Final = ("login", "wall", "camera", "review", "event", "add", "many", "system", "models", "delivery", "keys")
 VIEWS: Final = (*PLACES, *DIALOGS)
 PICTURED: Final = {"wall", "camera", "review", "event"}
-SETTLE_MS: Final = 3000
-"""Until pictures have come."""
+PICTURES: Final = """() => {
+  const isSeen = (each) => {
+    const { top, bottom } = each.getBoundingClientRect();
+    return bottom > 0 && top < innerHeight;
+  };
+  const drawn = [...document.querySelectorAll("main .tile canvas")].map((each) => !each.hidden && each.width > 16);
+  const read = [...document.querySelectorAll("main img")].filter(isSeen).map((each) => each.complete);
+  return drawn.length + read.length > 0 && [...drawn, ...read].every(Boolean);
+}"""
+"""Whether all pictures have come."""
+SETTLE_MS: Final = 300
+"""Until what has come is drawn."""
+LONG_AGO_MS: Final = 90_000_000
 PASTED: Final = "Gate,rtsp://user:pass@127.0.0.1:1/main\nvtest.avi\nYard,vtest.avi"
 
 
@@ -68,9 +79,9 @@ def furnish(house: House) -> Mapping[str, str]:
 
 def give_up(house: House, target_id: str) -> dict[str, Any]:
     """A letter to a target that was tried for a day, as its receiver has it now."""
-    event = an_event("attic", now_ms() - 90_000_000, "fell").model_dump_json()
+    event = an_event("attic", now_ms() - LONG_AGO_MS, "fell").model_dump_json()
     letter: dict[Any, Any] = {"t": target_id, "s": "attic", "k": "opened", "e": event, "m": "1.5-0"}
-    house.store.xadd(keys_of("attic").outbox, letter, id="5-0")  # of long ago
+    house.store.xadd(keys_of("attic").outbox, letter, id=f"{now_ms() - LONG_AGO_MS}-0")
     path = f"/v1/targets/{target_id}/dead-letters"
     [dead] = eventually(lambda: house.ask("GET", path)["items"], "a dead letter")
     assert json.loads(dead["event"])["label"] == "fell"
@@ -87,6 +98,7 @@ def show(house: House, page: Page, places: Mapping[str, str], view: str) -> Page
     house.enter(page, place=places[place])
     expect(page.locator("main .loading[role=status]")).to_have_count(0)
     if view in PICTURED:
+        page.wait_for_function(PICTURES)
         page.wait_for_timeout(SETTLE_MS)
     if place == "many":
         page.get_by_label("One camera a line").fill(PASTED)
