@@ -52,8 +52,7 @@ def test_it_is_seen_live_with_its_scores_and_as_it_was(gate: Page, house: House)
     switch.click()
     expect(switch).to_have_attribute("aria-pressed", "false")
     switch.click()
-    expect(gate.locator(".u-over")).to_be_visible()
-    drawing = gate.locator(".u-over").bounding_box()
+    drawing = eventually(gate.locator(".u-over").bounding_box, "the drawing")
     assert drawing
 
     def shows_a_kept_frame() -> bool:
@@ -79,8 +78,7 @@ def test_it_is_seen_live_with_its_scores_and_as_it_was(gate: Page, house: House)
 def test_it_is_dragged_and_moved_by_keys_through_time_and_back(gate: Page) -> None:
     live = gate.get_by_role("button", name="Live", exact=True)
     expect(live).to_have_attribute("aria-pressed", "true")
-    expect(gate.locator(".u-over")).to_be_visible()
-    drawing = gate.locator(".u-over").bounding_box()
+    drawing = eventually(gate.locator(".u-over").bounding_box, "the drawing")
     assert drawing
     gate.get_by_role("button", name="60 s").click()
     eventually(lambda: gate.locator(".legend .value").first.inner_text() != "–", "scores")

@@ -208,6 +208,7 @@ def test_what_was_added_here_is_there_before_the_next_read(page: Page, house: Ho
 
 def test_a_long_name_of_another_script_takes_no_more_room(page: Page, house: House) -> None:
     house.play("arabic", "vtest.avi", name=ARABIC, paused=True)
+    page.reload()
     arabic = tile(page, ARABIC)
     expect(arabic).to_be_visible()
     size, other = arabic.bounding_box(), tile(page, "Yard").bounding_box()
