@@ -44,37 +44,6 @@ def clip_of(house: House) -> dict[str, Any]:
     return eventually(found, "an event with its clip alone")[0]
 
 
-def test_it_is_seen_live_with_its_scores_and_as_it_was(gate: Page, house: House) -> None:
-    live = gate.get_by_role("img", name="Live picture of Gate")
-    eventually(lambda: live.evaluate(SHOWN), "the live picture")
-    switch = gate.get_by_role("list", name="Labels").get_by_role("button", name=re.compile(rf"{LABEL} \d\.\d\d"))
-    expect(switch).to_have_attribute("aria-pressed", "true")
-    switch.click()
-    expect(switch).to_have_attribute("aria-pressed", "false")
-    switch.click()
-    drawing = eventually(gate.locator(".u-over").bounding_box, "the drawing")
-    assert drawing
-
-    def shows_a_kept_frame() -> bool:
-        """Pointed at again and again: on a busy machine a frame may be gone before it is asked for."""
-        for before_end in (40, 3):
-            gate.mouse.move(drawing["x"] + drawing["width"] - before_end, drawing["y"] + 60)
-        gate.wait_for_timeout(1000)
-        return "Kept frame" in gate.locator("figcaption").inner_text()
-
-    eventually(shows_a_kept_frame, "a kept frame")
-    moment = gate.get_by_role("img", name="Gate at the moment")
-    eventually(lambda: moment.evaluate(SHOWN), "a kept frame")
-    gate.get_by_role("button", name="60 min").click()
-    event = clip_of(house)
-    gate.get_by_text("List of th").click()
-    gate.locator(f".list a[href='#/event/{event['id']}']").focus()
-    expect(gate.locator("figcaption")).to_contain_text("From a clip")
-    eventually(lambda: gate.locator("video").evaluate("(film) => film.readyState >= 2 && film.currentTime > 0"), "it")
-    gate.locator(".strip .bar").first.click()
-    gate.wait_for_url("**/#/event/gate.*")
-
-
 def test_it_is_dragged_and_moved_by_keys_through_time_and_back(gate: Page) -> None:
     live = gate.get_by_role("button", name="Live", exact=True)
     expect(live).to_have_attribute("aria-pressed", "true")
@@ -129,6 +98,37 @@ def test_who_was_slower_is_told_and_changes_nothing(gate: Page, house: House) ->
     gate.get_by_role("button", name="Show what is so now").click()
     expect(gate.get_by_label("Tags")).to_have_value("theirs")
     assert asked(house, "tags") == ["theirs"]
+
+
+def test_it_is_seen_live_with_its_scores_and_as_it_was(gate: Page, house: House) -> None:
+    live = gate.get_by_role("img", name="Live picture of Gate")
+    eventually(lambda: live.evaluate(SHOWN), "the live picture")
+    switch = gate.get_by_role("list", name="Labels").get_by_role("button", name=re.compile(rf"{LABEL} \d\.\d\d"))
+    expect(switch).to_have_attribute("aria-pressed", "true")
+    switch.click()
+    expect(switch).to_have_attribute("aria-pressed", "false")
+    switch.click()
+    drawing = eventually(gate.locator(".u-over").bounding_box, "the drawing")
+    assert drawing
+
+    def shows_a_kept_frame() -> bool:
+        """Pointed at again and again: on a busy machine a frame may be gone before it is asked for."""
+        for before_end in (40, 3):
+            gate.mouse.move(drawing["x"] + drawing["width"] - before_end, drawing["y"] + 60)
+        gate.wait_for_timeout(1000)
+        return "Kept frame" in gate.locator("figcaption").inner_text()
+
+    eventually(shows_a_kept_frame, "a kept frame")
+    moment = gate.get_by_role("img", name="Gate at the moment")
+    eventually(lambda: moment.evaluate(SHOWN), "a kept frame")
+    gate.get_by_role("button", name="60 min").click()
+    event = clip_of(house)
+    gate.get_by_text("List of th").click()
+    gate.locator(f".list a[href='#/event/{event['id']}']").focus()
+    expect(gate.locator("figcaption")).to_contain_text("From a clip")
+    eventually(lambda: gate.locator("video").evaluate("(film) => film.readyState >= 2 && film.currentTime > 0"), "it")
+    gate.locator(".strip .bar").first.click()
+    gate.wait_for_url("**/#/event/gate.*")
 
 
 def test_what_is_refused_stands_beside_its_field(gate: Page, house: House, complaints: Complaints) -> None:
