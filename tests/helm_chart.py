@@ -27,6 +27,15 @@ Object = dict[str, Any]
 MONITORED: Values = {
     "monitoring": {name: {"enabled": True} for name in ("serviceMonitor", "rules", "dashboards")},
 }
+PLACED: Values = {
+    "nodeSelector": {"pool": "video"},
+    "tolerations": [{"key": "pool", "operator": "Equal", "value": "video", "effect": "NoSchedule"}],
+    "affinity": {"nodeAffinity": {}},
+    "priorityClassName": "video",
+    "podLabels": {"team": "video"},
+    "podAnnotations": {"example.com/owner": "video"},
+}
+"""What a cluster's rules may want of every pod."""
 VALUE_SETS: dict[str, Values] = {
     "minimal": {},
     "tried out": {"redis": {"enabled": True}},
@@ -37,7 +46,6 @@ VALUE_SETS: dict[str, Values] = {
             "runtimeClassName": "nvidia",
             "nodeSelector": {"nvidia.com/gpu.present": "true"},
             "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
-            "resources": {"limits": {"memory": "8Gi"}},
         },
     },
     "cluster": {
@@ -85,6 +93,19 @@ VALUE_SETS: dict[str, Values] = {
         "repartition": True,
         "redis": {"enabled": True},
         "autoscaling": {"mode": "keda"},
+    },
+    "a cluster with rules of its own": {
+        "podSecurityContext": dict.fromkeys(("runAsUser", "runAsGroup", "fsGroup")),
+        "serviceAccount": {"create": False, "name": "video"},
+        "listen": "::",
+        "ipFamilyPolicy": "PreferDualStack",
+        "extraVolumes": [{"name": "ca", "configMap": {"name": "ca"}}],
+        "extraVolumeMounts": [{"name": "ca", "mountPath": "/etc/ca", "readOnly": True}],
+        "env": {"SSL_CERT_FILE": "/etc/ca/ca.crt"},
+        "image": {"pullSecrets": [{"name": "registry"}]},
+        "redis": {"enabled": True, **PLACED},
+        "repartition": True,
+        **dict.fromkeys(ROLES, PLACED),
     },
     "watched": {**MONITORED, "networkPolicy": {"enabled": False}, "disruptionBudget": {"enabled": False}},
 }

@@ -1,5 +1,9 @@
-"""Settings as the operations guide lists them: `PYTHONPATH=tests python -m settings_table` prints its tables."""
+"""Settings as the operations guide and the chart list them.
 
+`PYTHONPATH=tests:. python -m settings_table` prints the guide's tables and writes the chart's names.
+"""
+
+import re
 from typing import get_args
 
 from pydantic import SecretStr
@@ -18,6 +22,12 @@ TABLES: dict[str, type[ServiceSettings]] = {
     "Delivery": DeliverySettings,
     "Recorder": RecorderSettings,
 }
+CHART_SCHEMA = PROJECT_ROOT / "deploy" / "helm" / "afterimage" / "values.schema.json"
+CHART_NAMES = re.compile(r'(?<="\^AFTERIMAGE_\()[A-Z0-9_|]*(?=\)\$": \{"type": "string"\})')
+NOT_OF_ENV = {"redis_url", "secret_key", "admin_key_hash"} | {
+    "partitions", "metrics_host", "metrics_port", "api_host", "api_port", "api_root_path"
+}  # fmt: skip
+"""Secrets, and what the chart has values of its own for, which ports, probes and the Ingress go by."""
 HEAD = "| variable | default | allowed | |\n| --- | --- | --- | --- |\n"
 
 
@@ -25,6 +35,13 @@ def table(kind: type[ServiceSettings]) -> str:
     """A class's own settings, a row each."""
     shared = () if kind is ServiceSettings else ServiceSettings.model_fields
     return HEAD + "".join(_row(name, field) for name, field in kind.model_fields.items() if name not in shared)
+
+
+def names_in_the_chart() -> str:
+    """What may stand in its values' `env`, in one pattern."""
+    return "|".join(
+        sorted({name.upper() for kind in TABLES.values() for name in kind.model_fields.keys() - NOT_OF_ENV})
+    )
 
 
 def _row(name: str, field: FieldInfo) -> str:
@@ -54,3 +71,4 @@ def _allowed(field: FieldInfo) -> str:
 if __name__ == "__main__":
     for title, settings in TABLES.items():
         print(f"### {title}\n\n{table(settings)}")
+    CHART_SCHEMA.write_text(CHART_NAMES.sub(names_in_the_chart(), CHART_SCHEMA.read_text(), count=1))

@@ -42,7 +42,8 @@ def served(registry: CollectorRegistry, port: int) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def rendered() -> tuple[dict[str, Any], ...]:
     """The chart with all that asks Prometheus."""
-    return objects({**MONITORED, "autoscaling": {"mode": "keda", "window": WINDOW}})
+    monitoring = MONITORED["monitoring"] | {"serviceMonitor": {"enabled": True, "interval": "2s"}}
+    return objects({"monitoring": monitoring, "autoscaling": {"mode": "keda", "window": WINDOW}})
 
 
 @pytest.fixture(scope="module")

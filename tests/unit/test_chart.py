@@ -69,7 +69,9 @@ def test_every_variable_is_a_setting_of_the_role_that_it_takes(values: Values, m
         given = variables(rendered, role)
         known = {f"AFTERIMAGE_{name.upper()}" for name in settings_of(role).model_fields}
         redis_password = {"AFTERIMAGE_REDIS_PASSWORD"} if values.get("redis") else set()
-        assert {name for name in given if not name.startswith(("AWS_", "OTEL_"))} <= known | redis_password, role
+        assert {name for name in given if not name.startswith(("AWS_", "OTEL_", "SSL_"))} <= known | redis_password, (
+            role
+        )
         with monkeypatch.context() as patch:
             for name, value in given.items():
                 patch.setenv(name, value if isinstance(value, str) else SECRETS[name])

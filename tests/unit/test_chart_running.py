@@ -1,5 +1,6 @@
 """How the chart's pods are kept running: confined, asked, ended, spread, reached, and how many there are."""
 
+import json
 import math
 import re
 import subprocess
@@ -28,7 +29,8 @@ def test_no_pod_may_more_than_it_must(values: Values) -> None:
         assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
         context = pod["securityContext"]
         assert context["runAsNonRoot"] is True
-        assert context["runAsUser"] == context["fsGroup"] == (999 if name == "redis" else 10001)
+        if "podSecurityContext" not in values:
+            assert context["runAsUser"] == context["fsGroup"] == (999 if name == "redis" else 10001)
         assert context["seccompProfile"] == {"type": "RuntimeDefault"}
         for each in pod["containers"]:
             assert each["securityContext"] == {
@@ -69,6 +71,8 @@ def test_the_grace_period_covers_the_drain() -> None:
     }
     for role, pod in pods(objects({})):
         assert pod["terminationGracePeriodSeconds"] > drains[role] + leases, role
+    least = json.loads((CHART / "values.schema.json").read_text())["properties"]["terminationGracePeriodSeconds"]
+    assert least["minimum"] > max(drains.values()) + leases
 
 
 def test_the_api_is_ended_only_when_nobody_sends_it_requests() -> None:

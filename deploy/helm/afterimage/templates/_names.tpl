@@ -21,9 +21,18 @@ app.kubernetes.io/component: {{ . }}
 {{- define "afterimage.labels" -}}
 {{ include "afterimage.selector" . }}
 app.kubernetes.io/part-of: afterimage
-app.kubernetes.io/version: {{ .root.Values.image.tag | default .root.Chart.AppVersion | trunc 63 | quote }}
+app.kubernetes.io/version: {{ .root.Values.image.tag | default .root.Chart.AppVersion | replace "+" "_" | trunc 63 | trimAll "-_." | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{/* What a pod carries: the values' labels, and what it is found by: {root, role, own}. */}}
+{{- define "afterimage.podLabels" -}}
+{{- merge (include "afterimage.selector" . | fromYaml) .own.podLabels | toYaml }}
+{{- end }}
+
+{{- define "afterimage.serviceAccount" -}}
+{{- .Values.serviceAccount.name | default (ternary (include "afterimage.fullname" .) "default" .Values.serviceAccount.create) }}
 {{- end }}
 
 {{/* {root, role} */}}

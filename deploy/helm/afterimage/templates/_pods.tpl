@@ -5,14 +5,31 @@ capabilities: {drop: [ALL]}
 readOnlyRootFilesystem: true
 {{- end }}
 
-{{/* Of every pod: {user}. */}}
+{{/* Of every pod: {root, user}, where the image's user is another. What the values leave to the cluster is left to it. */}}
 {{- define "afterimage.unprivileged" -}}
+{{- $context := deepCopy .root.Values.podSecurityContext }}
+{{- range list "runAsUser" "runAsGroup" "fsGroup" }}
+{{- if and $.user (hasKey $context .) }}{{ $_ := set $context . $.user }}{{ end }}
+{{- end }}
+{{- with $context }}{{ toYaml . }}{{ end }}
 runAsNonRoot: true
-runAsUser: {{ .user }}
-runAsGroup: {{ .user }}
-fsGroup: {{ .user }}
 fsGroupChangePolicy: OnRootMismatch
 seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{/* Whose every pod is, and where it may run: {root, own}. */}}
+{{- define "afterimage.placed" -}}
+serviceAccountName: {{ include "afterimage.serviceAccount" .root }}
+automountServiceAccountToken: false
+enableServiceLinks: false # a Service `afterimage-api` would set AFTERIMAGE_API_PORT, which is a setting
+{{- with .root.Values.image.pullSecrets }}
+imagePullSecrets: {{ toJson . }}
+{{- end }}
+{{- range $key := list "runtimeClassName" "priorityClassName" "nodeSelector" "tolerations" "affinity" }}
+{{- with get $.own $key }}
+{{ $key }}: {{ toJson . }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{/*
@@ -50,6 +67,9 @@ readinessProbe:
 {{- if and .is.events (eq .root.Values.events.kind "claim") }}
 - {name: events, mountPath: /events{{ if eq .is.events "read" }}, readOnly: true{{ end }}}
 {{- end }}
+{{- with .root.Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{/* {root, role, is}. What is written to /tmp counts as memory, and ends at its limit, as with compose. */}}
@@ -72,14 +92,20 @@ readinessProbe:
 - name: events
   persistentVolumeClaim: {claimName: {{ .root.Values.events.claim.existingClaim | default (printf "%s-events" (include "afterimage.fullname" .root)) }}}
 {{- end }}
+{{- with .root.Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{/* What a container asks for: {root, role}. */}}
 {{- define "afterimage.resources" -}}
 {{- $resources := deepCopy (get .root.Values .role).resources }}
 {{- $gpu := .root.Values.inference.gpu }}
+{{- if and (eq .role "inference") (not $resources.limits.memory) }}
+{{- $_ := set $resources.limits "memory" (ternary "8Gi" "2Gi" $gpu.enabled) }}
+{{- end }}
 {{- if and (eq .role "inference") $gpu.enabled }}
-{{- $resources = mergeOverwrite $resources (dict "limits" (dict $gpu.resource 1)) }}
+{{- $_ := set $resources.limits $gpu.resource 1 }}
 {{- end }}
 {{- toYaml $resources }}
 {{- end }}
@@ -88,20 +114,10 @@ readinessProbe:
 {{- define "afterimage.pod" -}}
 {{- $values := .root.Values }}
 {{- $own := get $values .role }}
-serviceAccountName: {{ include "afterimage.fullname" .root }}
-automountServiceAccountToken: false
-enableServiceLinks: false # a Service `afterimage-api` would set AFTERIMAGE_API_PORT, which is a setting
+{{ include "afterimage.placed" (dict "root" .root "own" $own) }}
 terminationGracePeriodSeconds: {{ $values.terminationGracePeriodSeconds }}
 securityContext:
-  {{- include "afterimage.unprivileged" (dict "user" 10001) | nindent 2 }}
-{{- with $values.image.pullSecrets }}
-imagePullSecrets: {{ toJson . }}
-{{- end }}
-{{- range $key := list "runtimeClassName" "priorityClassName" "nodeSelector" "tolerations" "affinity" }}
-{{- with get $own $key }}
-{{ $key }}: {{ toJson . }}
-{{- end }}
-{{- end }}
+  {{- include "afterimage.unprivileged" (dict "root" .root) | trim | nindent 2 }}
 topologySpreadConstraints:
   {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
   - maxSkew: 1

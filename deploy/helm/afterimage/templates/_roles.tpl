@@ -38,7 +38,7 @@ delivery: {metrics: 9102, owns: true, sealed: true, traced: true, models: true, 
 {{/* Settings that are no secret, by name: {root, role, is}. What the values' `env` say goes before. */}}
 {{- define "afterimage.settings" -}}
 {{- $values := .root.Values }}
-{{- $settings := dict "AFTERIMAGE_LOG_LEVEL" $values.logLevel "AFTERIMAGE_METRICS_PORT" (toString .is.metrics) }}
+{{- $settings := dict "AFTERIMAGE_LOG_LEVEL" $values.logLevel "AFTERIMAGE_METRICS_PORT" (toString .is.metrics) "AFTERIMAGE_METRICS_HOST" $values.listen }}
 {{- $_ := set $settings "AFTERIMAGE_PARTITIONS" (toString $values.partitions) }}
 {{- if and .is.models $values.models.existingClaim }}
 {{- $_ := set $settings "AFTERIMAGE_MODELS_DIR" "/models" }}
@@ -58,6 +58,9 @@ delivery: {metrics: 9102, owns: true, sealed: true, traced: true, models: true, 
 {{- end }}
 {{- if .is.http }}
 {{- $_ := set $settings "AFTERIMAGE_API_ALLOWED_HOSTS" (include "afterimage.hosts" .root) }}
+{{- $_ := set $settings "AFTERIMAGE_API_HOST" $values.listen }}
+{{- $_ := set $settings "AFTERIMAGE_API_PORT" (toString .is.http) }}
+{{- with $values.api.rootPath }}{{ $_ := set $settings "AFTERIMAGE_API_ROOT_PATH" . }}{{ end }}
 {{- with $values.api.trustedProxies }}{{ $_ := set $settings "AFTERIMAGE_API_TRUSTED_PROXIES" (join "," .) }}{{ end }}
 {{- end }}
 {{- if eq .role "inference" }}
