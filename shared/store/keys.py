@@ -79,6 +79,11 @@ def target_locked_key(target_id: str) -> str:
     return f"{{targets}}:locked:{target_id}"
 
 
+def target_failing_key(target_id: str) -> str:
+    """String: why a target did not take what a delivery worker sent last; gone soon after it did."""
+    return f"{{targets}}:failing:{target_id}"
+
+
 ROLLOUTS = "{rollouts}:all"
 """Hash: group → RolloutRecord (JSON): a model on trial on its streams; what is over stays for 90 days."""
 

@@ -17,6 +17,7 @@ from service_process import service_process
 from web_server import Handler, WebServer, web_server
 
 from services.api.delivery.channels.webhooks import MAX_RETRY_AFTER_SECONDS, retry_after
+from services.api.delivery.targets import FAILING
 from shared.clock import now_ms
 
 STREAMS = [f"camera-{number}" for number in range(6)]
@@ -96,6 +97,46 @@ def test_whatever_else_a_receiver_answers_it_is_asked_again(
         assert (len(desk.came), len({*desk.came})) == (5, 1)
         assert (counted.total("delivery_failures"), counted.total("delivery_letters")) == (4, 1)
         assert api.http.get("/v1/targets/hook").json()["enabled"]
+
+
+def test_that_deliveries_fail_is_said_once_with_the_reason_and_once_that_they_arrive_again(
+    redis_url: str, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    """Of two streams; their events were traced, and nothing of the receiver's URL is told."""
+    traceparent = f"00-{'4b' * 16}-{'00f0' * 4}-01"
+    settings = {**SETTINGS, "LOG_FORMAT": "json"}
+    with web_server() as server, running_api(redis_url, deliver_private=True) as api:
+        desk = Desk(server)
+        desk.answer = [503]
+        server.answers["/hush-hush"] = desk.take
+        api.http.post("/v1/targets", json={"id": "hook", "url": server.url("/hush-hush")})
+
+        def reason() -> Any:
+            [item] = api.http.get("/v1/targets").json()["items"]
+            assert api.http.get("/v1/targets/hook").json()["url"] == item["url"]
+            return item["reason"]
+
+        assert reason() is None
+        for stream_id in ("a", "b"):
+            event = an_event(stream_id, 5).model_dump_json()
+            letter: dict[Any, Any] = {"t": "hook", "s": stream_id, "k": "closed", "e": event, "m": f"{stream_id}.5-0"}
+            redis_client.xadd(keys_of(stream_id).outbox, {**letter, "traceparent": traceparent}, id=f"{now_ms()}-0")
+        with service_process("api.delivery", redis_url, tmp_path / "log", {}, settings) as delivery:
+            eventually(lambda: delivery.samples().total("delivery_failures") > 3, "several attempts")
+            assert eventually(reason, "the reason") == f"{FAILING}: it answered 503"
+            api.http.patch("/v1/targets/hook", json={"enabled": False})
+            assert reason() is None
+            api.http.patch("/v1/targets/hook", json={"enabled": True})
+            desk.answer = [200]
+            eventually(lambda: reason() is None, "that it takes them again")
+            eventually(lambda: delivery.samples().total("delivery_letters") == 2, "both letters")
+    said = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    lines = [(each["message"], each.get("trace_id")) for each in said if "target hook" in each["message"]]
+    assert lines == [
+        ("target hook: deliveries fail, and are tried again: it answered 503", "4b" * 16),
+        ("target hook: takes deliveries again", "4b" * 16),
+    ]
+    assert "hush" not in (tmp_path / "log").read_text()
 
 
 def test_what_is_mended_is_tried_at_once(redis_url: str, redis_client: redis.Redis, tmp_path: Path) -> None:

@@ -45,16 +45,15 @@ def create_target(wanted: TargetCreate, context: Context, changes: ChangesOf) ->
 def list_targets(context: Context) -> TargetList:
     """All targets."""
     targets = context.targets.book.all()
-    locked = context.targets.book.told_locked(targets)
-    views = [TargetView.of(target, is_locked_for_delivery=name in locked) for name, target in targets.items()]
-    return TargetList(items=views)
+    troubles = context.targets.book.told_troubles(targets)
+    return TargetList(items=[TargetView.of(target, trouble=troubles.get(name)) for name, target in targets.items()])
 
 
 @router.get("/{target_id}", responses=errors(404, 503))
 def show_target(target_id: TargetIdPath, context: Context) -> TargetView:
     """One target."""
     book = context.targets.book
-    return TargetView.of(book.get(target_id), is_locked_for_delivery=bool(book.told_locked([target_id])))
+    return TargetView.of(book.get(target_id), trouble=book.told_troubles([target_id]).get(target_id))
 
 
 @router.patch("/{target_id}", responses=errors(400, 404, 409, 413, 503))

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client import Counter as CountMetric
 
 from services.api.delivery.channels.webhooks import DeliveryFailed, TargetGone
+from services.api.delivery.failing import Failing, Lane
 from services.api.delivery.outbox import ENDS, MAX_WAITING, Letter, Outbox
 from services.api.delivery.targets import Target, TargetBook, TargetLocked, TargetRefused, TargetUnknown
 from shared.entries import EntryId
@@ -36,8 +37,6 @@ CROWDED: Final = MAX_WAITING * 3 // 4
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-Lane = tuple[int, str, str]
-"""Partition, target, stream: within it there is an order."""
 
 
 class Post(Protocol):
@@ -81,6 +80,7 @@ class Sender:
         self._changed: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._waiting: Counter[int] = Counter()
         self._targets: dict[str, Target] = {}
+        self._failing = Failing()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def take_over(self, lease: Lease) -> None:
@@ -118,7 +118,7 @@ class Sender:
         after = {partition: self._read.get(partition, EntryId(0, 0)) for partition in leases}
         letters = await asyncio.to_thread(self._outbox.read, after)
         self._know(await asyncio.to_thread(self._book.current))  # afterwards: it knows whom each letter is for
-        await asyncio.to_thread(self._book.tell_locked)
+        await asyncio.to_thread(self._book.tell_troubles, self._failing.reasons())
         for letter in letters:
             with self._lock:
                 is_ours = self._leases.get(letter.partition) == leases[letter.partition]
@@ -149,7 +149,9 @@ class Sender:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._tasks = {lane: task for lane, task in self._tasks.items() if lane[0] != partition}
-        self._lanes = {lane: letters for lane, letters in self._lanes.items() if lane[0] != partition}
+        for lane in [lane for lane in self._lanes if lane[0] == partition]:
+            del self._lanes[lane]
+            self._failing.drop(lane)
         self._read.pop(partition, None)
         self._waiting.pop(partition, None)
 
@@ -158,7 +160,8 @@ class Sender:
         letters, backoff = self._lanes[lane], Backoff(LONGEST_WAIT_SECONDS)
         while letters:
             target = self._targets.get(letters[0].target_id)
-            why = await self._attempt(target, letters[0], backoff) if target else ""
+            with under_way(letters[0].traceparent):
+                why = await self._attempt(target, letters[0], backoff) if target else ""
             if why is None:
                 continue
             backoff.reset()
@@ -167,6 +170,7 @@ class Sender:
             letters.popleft()
             self._waiting[lease.partition] -= 1
         del self._lanes[lane], self._tasks[lane]
+        self._failing.drop(lane)
 
     async def _attempt(self, target: Target, letter: Letter, backoff: Backoff) -> str | None:
         """Why a letter is dead, "" where it is done; None, after a pause, where it is to be looked at again."""
@@ -200,8 +204,10 @@ class Sender:
         except DeliveryFailed as err:
             failure = err
         else:
+            self._failing.end((letter.partition, target.id, letter.stream_id))
             self._metrics.sent.inc()
             return ""
+        self._failing.begin((letter.partition, target.id, letter.stream_id), str(failure))
         self._metrics.failed.inc()
         now_ms = await self._stored(self._book.now_ms)
         is_old = now_ms - letter.entry_id.ms > DEAD_AFTER_SECONDS * 1000
@@ -216,16 +222,14 @@ class Sender:
         if self._tracer and letter.traceparent:
             told = {"target": target.id, "target_kind": target.kind, "stream_id": letter.stream_id}
             span = self._tracer.begin("deliver", letter.traceparent, told=told)
-        if span is None:
+        try:
             await self._post.send(target, letter)
-            return
-        with under_way(span.traceparent):
-            try:
-                await self._post.send(target, letter)
-            except DeliveryFailed as err:
+        except DeliveryFailed as err:
+            if span:
                 span.end(fault=type(err).__name__)
-                raise
-        span.end()
+            raise
+        if span:
+            span.end()
 
     async def _pause(self, target: Target, seconds: float, backoff: Backoff) -> None:
         """Waits so long, or until somebody changes the target, which may have mended it."""

@@ -3,7 +3,7 @@
 import base64
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final, Literal
 
 import redis
@@ -15,10 +15,11 @@ from shared.life.delivery_rules import Severity
 from shared.manifest import Label
 from shared.sources import SEALED
 from shared.store.client import replies_of, translated
-from shared.store.keys import TARGETS, TARGETS_CHANGES, target_locked_key
+from shared.store.keys import TARGETS, TARGETS_CHANGES, target_failing_key, target_locked_key
 from shared.store.layout.known import layout_of
 from shared.store.scripts import Script, lua
 from shared.streams import STREAM_ID_PATTERN, Group, StreamId
+from shared.words.redaction import redact
 from shared.words.sealed_text import SealedText
 from shared.words.sealing import Vault
 from shared.words.versions import VersionedRecord
@@ -29,13 +30,14 @@ COURSE: Final = frozenset({"opened", "closed"})
 """What becomes of an event by itself; all else is people's doing."""
 MAX_ATTEMPTS: Final = 8
 TELL_SECONDS, TOLD_SECONDS = 5.0, 30
-"""So often a worker says what it cannot open, and so long that counts."""
+"""So often a worker says what it cannot open or send, and so long that counts."""
 LOCKED_TARGET: Final = (
     "url: encrypted with a key that AFTERIMAGE_SECRET_KEY does not hold here; give that key, or url and secret again"
 )
 LOCKED_FOR_DELIVERY: Final = (
     "url: encrypted with a key that AFTERIMAGE_SECRET_KEY of delivery does not hold; give it the api's, and restart it"
 )
+FAILING: Final = "the last attempt failed, and is repeated"
 SIGNING_KEY: Final = r"^whsec_[A-Za-z0-9+/]{32,88}={0,2}$"
 
 TargetKind = Literal["webhook", "mqtt", "apprise"]
@@ -115,6 +117,7 @@ class TargetBook:
         self._seen: Any = ()
         self._targets: dict[str, Target] = {}
         self._tell_at = 0.0
+        self._told_failing = set[str]()
 
     def now_ms(self) -> int:
         """Redis's time: by it entries of the feed are numbered."""
@@ -194,23 +197,37 @@ class TargetBook:
             return False
         return True
 
-    def tell_locked(self) -> None:
-        """Says, now and then, which of the current targets cannot be opened here."""
+    def tell_troubles(self, failing: Mapping[str, str]) -> None:
+        """Says, now and then, which of the current targets cannot be opened here, and why others take nothing."""
+        is_new = failing.keys() != self._told_failing
+        if not is_new and time.monotonic() < self._tell_at:
+            return
+        self._tell_at = time.monotonic() + TELL_SECONDS
         locked = [target.id for target in self._targets.values() if target.is_locked]
-        if locked and time.monotonic() >= self._tell_at:
-            self._tell_at = time.monotonic() + TELL_SECONDS
-            with translated():
-                for target_id in locked:
-                    self._client.set(target_locked_key(target_id), "1", ex=TOLD_SECONDS)
+        with translated():
+            for target_id in locked:
+                self._client.set(target_locked_key(target_id), "1", ex=TOLD_SECONDS)
+            for target_id, why in failing.items():
+                self._client.set(target_failing_key(target_id), why, ex=TOLD_SECONDS)
+            for target_id in self._told_failing - failing.keys():
+                self._client.delete(target_failing_key(target_id))  # a worker whose attempts fail says it again
+        self._told_failing = {*failing}
 
-    def told_locked(self, target_ids: Iterable[str]) -> set[str]:
-        """Those of the targets that a delivery worker cannot open."""
+    def told_troubles(self, target_ids: Iterable[str]) -> dict[str, str]:
+        """Why delivery workers get nothing to those of the targets where that is so."""
         wanted = list(target_ids)
         pipeline = self._client.pipeline(transaction=False)
         for target_id in wanted:
             pipeline.exists(target_locked_key(target_id))
-        replies = replies_of(pipeline) if wanted else []
-        return {target_id for target_id, is_told in zip(wanted, replies, strict=True) if is_told == 1}
+            pipeline.get(target_failing_key(target_id))
+        replies = iter(replies_of(pipeline) if wanted else [])
+        told = {}
+        for target_id, is_locked, why in zip(wanted, replies, replies, strict=True):
+            if is_locked == 1:
+                told[target_id] = LOCKED_FOR_DELIVERY
+            elif isinstance(why, bytes):
+                told[target_id] = f"{FAILING}: {redact(why.decode(errors='replace'))}"
+        return told
 
     def _stored(self, target_id: str) -> tuple[Any, Target]:
         with translated():

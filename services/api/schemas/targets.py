@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from services.api.delivery.channels.people import is_for_people
 from services.api.delivery.outbox import Letter
-from services.api.delivery.targets import LOCKED_FOR_DELIVERY, LOCKED_TARGET, SIGNING_KEY, Target, TargetKind
+from services.api.delivery.targets import LOCKED_TARGET, SIGNING_KEY, Target, TargetKind
 from services.api.schemas import examples
 from shared.life.delivery_rules import Severity
 from shared.manifest import Label
@@ -103,12 +103,14 @@ class TargetView(TargetWish):
     kind: TargetKind
     url: str = Field(description="without what may be secret")
     created_at_ms: int
-    reason: str | None = Field(default=None, description="why nothing is delivered, where nobody wanted it so")
+    reason: str | None = Field(
+        default=None, description="why nothing is delivered, where nobody wanted it so; or why the last attempt failed"
+    )
 
     @classmethod
-    def of(cls, target: Target, *, is_locked_for_delivery: bool = False) -> Self:
-        """The view of a stored target."""
-        return cls(**_seen(target, is_locked_for_delivery=is_locked_for_delivery))
+    def of(cls, target: Target, *, trouble: str | None = None) -> Self:
+        """The view of a stored target; `trouble` is what delivery workers say of it."""
+        return cls(**_seen(target, trouble))
 
 
 class TargetCreated(TargetView):
@@ -128,9 +130,8 @@ class TargetCreated(TargetView):
         return cls(**_seen(target), secret=target.secret)
 
 
-def _seen(target: Target, *, is_locked_for_delivery: bool = False) -> dict[str, Any]:
-    locked = LOCKED_FOR_DELIVERY if is_locked_for_delivery else None
-    reason = LOCKED_TARGET if target.is_locked else target.gone or locked
+def _seen(target: Target, trouble: str | None = None) -> dict[str, Any]:
+    reason = LOCKED_TARGET if target.is_locked else target.gone or (trouble if target.enabled else None)
     seen = target.model_dump(include=Target.model_fields.keys() - {"secret", "url", "gone"})
     return {**seen, "url": _shown(target), "reason": reason}
 
