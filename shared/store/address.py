@@ -1,7 +1,10 @@
 """Where Redis is, as a URL says it: one server, a cluster, or a master that sentinels know."""
 
-from collections.abc import Callable
+import os
+import ssl
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -10,9 +13,12 @@ from redis.connection import parse_url
 from shared.errors import SettingsInvalid
 
 ALLOWED = (
-    "redis://, rediss:// or unix:// for a server, redis+cluster://host:port[,host:port..] (rediss+cluster:// over TLS) "
-    "for a cluster, redis+sentinel://host:port[,host:port..]/master-name[/db] for a master that sentinels watch"
+    "redis://, rediss:// or unix:// for a server, redis+cluster://host:port,host:port for a cluster, "
+    "redis+sentinel://host:port,host:port/master/0 for a master that sentinels watch and its database; over TLS "
+    "rediss+cluster:// and rediss+sentinel://"
 )
+SENTINELS = "sentinel_"
+"""What their own login begins with among a URL's options, as Prefect and others have it."""
 DEFAULT_PORTS = {"cluster": 6379, "sentinel": 26379}
 
 
@@ -22,12 +28,16 @@ class RedisUrlUnfit(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ManyHosts:
-    """A cluster's or the sentinels' addresses; user, password and options are the data servers'."""
+    """A cluster's or the sentinels' addresses; user, password and options are the data servers'.
+
+    `asking` are the options for the sentinels: a login of their own, and TLS as for the servers.
+    """
 
     kind: Literal["cluster", "sentinel"]
     addresses: tuple[tuple[str, int], ...]
     path: str
     options: dict[str, Any]
+    asking: dict[str, Any]
 
     @classmethod
     def parse(cls, url: str) -> Self | None:
@@ -37,7 +47,7 @@ class ManyHosts:
         match parts.scheme:
             case "redis+cluster" | "rediss+cluster":
                 kind = "cluster"
-            case "redis+sentinel":
+            case "redis+sentinel" | "rediss+sentinel":
                 kind = "sentinel"
             case _:
                 return None
@@ -52,7 +62,12 @@ class ManyHosts:
             raise RedisUrlUnfit("a cluster has no numbered databases")
         if parts.scheme.startswith("rediss"):
             options["ssl"] = True
-        return cls(kind, addresses, parts.path.strip("/"), options)
+        asking = {}
+        if kind == "sentinel":
+            login = {name: options.pop(f"{SENTINELS}{name}", None) for name in ("username", "password")}
+            tls = {name: value for name, value in options.items() if name.startswith("ssl")}
+            asking = tls | {name: value for name, value in login.items() if value}
+        return cls(kind, addresses, parts.path.strip("/"), options, asking)
 
     def master(self) -> tuple[str, int]:
         """The name that sentinels know a master by, and the number of the database; raises ValueError."""
@@ -73,6 +88,23 @@ def addresses_of(url: str) -> tuple[tuple[str, int], ...]:
         return ()
 
 
+def check_tls(options: Mapping[str, Any], *, is_tls: bool) -> None:
+    """Raises RedisUrlUnfit where options of TLS come without it, or name files that do not serve."""
+    if not is_tls and any(name.startswith("ssl") for name in options):
+        raise RedisUrlUnfit("options that begin with ssl_ go with rediss://, rediss+cluster:// or rediss+sentinel://")
+    authorities, certificate, key = (options.get(f"ssl_{name}") for name in ("ca_certs", "certfile", "keyfile"))
+    for name, path in (("ssl_ca_certs", authorities), ("ssl_certfile", certificate), ("ssl_keyfile", key)):
+        if path and not Path(path).is_file():
+            raise RedisUrlUnfit(f"{name}: no such file")
+        if path and not os.access(path, os.R_OK):
+            raise RedisUrlUnfit(f"{name}: it may not be read")
+    if authorities:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(authorities)
+        except (OSError, ssl.SSLError):
+            raise RedisUrlUnfit("ssl_ca_certs: the file holds no certificate") from None
+
+
 def invalid(why: Exception) -> SettingsInvalid:
     """The error for a URL that is not allowed, which is not repeated: what others say of it may quote its password."""
     match why:
@@ -81,5 +113,6 @@ def invalid(why: Exception) -> SettingsInvalid:
         case TypeError():
             reason = "an option of it is not known"
         case _:
-            reason = "its scheme, a port, the database or an option is not valid"
+            reason = "its scheme, a port, the database or an option is not valid, or a password holds / ? or #, which "
+            reason += "are written %2F %3F %23 in it"
     return SettingsInvalid(f"redis_url: expected {ALLOWED} ({reason})")

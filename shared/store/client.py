@@ -1,6 +1,6 @@
 """The connection to Redis, and its errors in our own tree."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -10,11 +10,12 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.client import Pipeline
+from redis.connection import parse_url
 from redis.exceptions import ResponseError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from shared.store.address import ManyHosts, invalid
+from shared.store.address import ManyHosts, check_tls, invalid
 from shared.store.errors import damage_in, raise_but_damage, translated
 from shared.store.layout.known import Known
 
@@ -54,17 +55,20 @@ def _client(url: str, timeout_seconds: float, retries: int, name: str) -> redis.
     with _checked():
         hosts = ManyHosts.parse(url)
         if hosts is None:
+            _check_single(url)
             return redis.Redis.from_url(url, retry=retry, **options)
+        check_tls(hosts.options, is_tls="ssl" in hosts.options)
         options |= hosts.options
-        redis.Redis(**options)  # says which option there is none of
+        redis.Redis(**options)  # raises for an option that there is none of
         if hosts.kind == "cluster":
             from shared.store.cluster import Cluster  # noqa: PLC0415  (it changes redis-py: only for a cluster)
 
             # What we use of it is the same, but redis-py has no common type.
             return cast(redis.Redis, Cluster(hosts.addresses, retry=retry, **options))
         master, database = hosts.master()
-        asking = {**_options(timeout_seconds), "retry": Retry(_backoff(), 0)}  # the next sentinel knows as well
-        sentinel: Any = Sentinel(hosts.addresses, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
+        asking = {**_options(timeout_seconds), **hosts.asking, "retry": Retry(_backoff(), 0)}  # the next knows as well
+        sentinel: Any = Sentinel((), sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
+        sentinel.sentinels = [AskedSentinel(host=host, port=port, **asking) for host, port in hosts.addresses]
         return cast(redis.Redis, sentinel.master_for(master, db=database, retry=retry, **options))
 
 
@@ -88,16 +92,60 @@ def _async_client(url: str, timeout_seconds: float, retries: int, name: str) -> 
     with _checked():
         hosts = ManyHosts.parse(url)
         if hosts is None:
+            _check_single(url)
             return redis.asyncio.Redis.from_url(url, retry=retry, **options)
+        check_tls(hosts.options, is_tls="ssl" in hosts.options)
         options |= hosts.options
+        redis.Redis(**options)
         if hosts.kind == "cluster":
             from shared.store.cluster import AsyncCluster  # noqa: PLC0415
 
             return cast(redis.asyncio.Redis, AsyncCluster(hosts.addresses, retry=retry, **options))
         master, database = hosts.master()
-        asking = {**_options(timeout_seconds), "retry": AsyncRetry(_backoff(), 0)}
-        sentinel: Any = AsyncSentinel(hosts.addresses, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
+        asking = {**_options(timeout_seconds), **hosts.asking, "retry": AsyncRetry(_backoff(), 0)}
+        sentinel: Any = AsyncSentinel((), sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
+        sentinel.sentinels = [AsyncAskedSentinel(host=host, port=port, **asking) for host, port in hosts.addresses]
         return cast(redis.asyncio.Redis, sentinel.master_for(master, db=database, retry=retry, **options))
+
+
+class AskedSentinel(redis.Redis):
+    """One of the sentinels, whose troubles read well where the library lists them: `sentinel HOST:PORT - …`."""
+
+    def __repr__(self) -> str:
+        return _called(self)
+
+    def sentinel_masters(self) -> Any:  # noqa: ANN401  (the library's)
+        """What it watches; raises SentinelRefuses."""
+        try:
+            return super().sentinel_masters()
+        except redis.AuthenticationError as err:
+            raise SentinelRefuses from err
+
+
+class AsyncAskedSentinel(redis.asyncio.Redis):
+    """The same for asyncio."""
+
+    def __repr__(self) -> str:
+        return _called(self)
+
+    async def sentinel_masters(self) -> Any:  # noqa: ANN401  (the library's)
+        """What it watches; raises SentinelRefuses."""
+        try:
+            return await super().sentinel_masters()
+        except redis.AuthenticationError as err:
+            raise SentinelRefuses from err
+
+
+class SentinelRefuses(redis.ConnectionError):
+    """A sentinel wants another login; the library goes on to the next, and lists this one."""
+
+    def __repr__(self) -> str:
+        return "refuses the login, which is sentinel_username and sentinel_password in the URL"
+
+
+def _called(sentinel: redis.Redis | redis.asyncio.Redis) -> str:
+    where = sentinel.connection_pool.connection_kwargs
+    return f"sentinel {where.get('host')}:{where.get('port')}"
 
 
 def replies_of(pipeline: Pipeline) -> list[Any]:
@@ -140,6 +188,16 @@ def streams_in(replies: Iterable[Any]) -> Iterable[tuple[bytes, list[StreamEntry
         if not reply or isinstance(reply, Exception):
             continue
         yield from reply.items() if isinstance(reply, dict) else reply
+
+
+def _check_single(url: str) -> None:
+    """Raises ValueError or TypeError for options that a single server's connections do not take."""
+    parse: Callable[[str], dict[str, Any]] = parse_url
+    given = parse(url)
+    kind = given.pop("connection_class", redis.Connection)
+    check_tls(given, is_tls=kind is redis.SSLConnection)
+    given.pop("max_connections", None)  # the pool's
+    kind(**given)
 
 
 def _options(timeout_seconds: float) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from redis.sentinel import MasterNotFoundError
 from shared.errors import AfterimageError, SettingsInvalid, StoreFull, StoreUnavailable
 from shared.store.client import connect, connect_async, translated
 from shared.store.scripts import Script
+from shared.words.redaction import redact
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,17 @@ from shared.store.scripts import Script
         ("redis+cluster://a:1?colour=red", "an option of it is not known"),
         ("redis+sentinel://a:1", "the master's name is missing"),
         ("redis+sentinel://a:1/main/x", "the database or an option is not valid"),
+        ("redis+sentinel://a:1/main?sentinel_colour=s3cret", "an option of it is not known"),
+        ("redis+cluster://a:1?sentinel_password=s3cret", "an option of it is not known"),
+        ("redis://a:1?colour=s3cret", "an option of it is not known"),
+        ("unix:///a?ssl_ca_certs=/s3cret", "options that begin with ssl_ go with rediss://"),
+        ("redis://a:1?ssl_ca_certs=/s3cret", "options that begin with ssl_ go with rediss://"),
+        ("redis+cluster://a:1?ssl_cert_reqs=none", "options that begin with ssl_ go with rediss://"),
+        ("redis+sentinel://a:1/main?ssl_ca_certs=/s3cret", "options that begin with ssl_ go with rediss://"),
+        ("rediss://a:1?ssl_ca_certs=/s3cret", "ssl_ca_certs: no such file"),
+        ("rediss+cluster://a:1?ssl_keyfile=/s3cret", "ssl_keyfile: no such file"),
+        ("rediss+sentinel://a:1/main?ssl_certfile=/", "ssl_certfile: no such file"),
+        ("rediss://a:1?ssl_ca_certs=/etc/hosts", "ssl_ca_certs: the file holds no certificate"),
     ],
 )
 def test_a_url_that_is_not_allowed_is_refused_by_name(url: str, problem: str) -> None:
@@ -31,6 +43,7 @@ def test_a_url_that_is_not_allowed_is_refused_by_name(url: str, problem: str) ->
         with pytest.raises(SettingsInvalid, match=problem) as raised:
             open_client(url)
         assert "s3cret" not in str(raised.value)
+        assert redact(str(raised.value)) == str(raised.value), "its own help"
 
 
 @pytest.mark.parametrize(
@@ -41,6 +54,8 @@ def test_a_url_that_is_not_allowed_is_refused_by_name(url: str, problem: str) ->
         "redis+cluster://user:s3cret@127.0.0.1:1,127.0.0.1:2",
         "rediss+cluster://127.0.0.1:1?ssl_cert_reqs=none",
         "redis+sentinel://:s3cret@127.0.0.1:1,127.0.0.1:2/main/1",
+        "rediss+sentinel://:s3cret@127.0.0.1:1/main?sentinel_username=x&sentinel_password=s3cret&ssl_cert_reqs=none",
+        "rediss://:s3cret@127.0.0.1:1?max_connections=3&ssl_cert_reqs=none",
     ],
 )
 def test_nothing_is_connected_before_it_is_used_and_then_says_so(url: str) -> None:
