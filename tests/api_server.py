@@ -72,7 +72,7 @@ def running_api(redis_url: str, pace: RolloutPace = RolloutPace(), /, **settings
     defaults: dict[str, Any] = {"media_root": PROJECT_ROOT, "models_dir": PROJECT_ROOT / "models"}
     app = create_app(ApiSettings(redis_url=SecretStr(redis_url), **{**defaults, **settings}), pace)
     stop = threading.Event()
-    with listen("127.0.0.1", settings.get("api_port", 0)) as listener:
+    with listen(settings.get("api_host", "127.0.0.1"), settings.get("api_port", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         server = threading.Thread(target=Server(app, stop).run, kwargs={"sockets": [listener]})
         server.start()

@@ -6,6 +6,7 @@ A WebSocket has the same place as the request that became one.
 """
 
 import asyncio
+import ipaddress
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Final, cast
@@ -107,6 +108,7 @@ class HttpConnection(TakenInTime, H11Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Takes a place, or refuses the connection."""
         super().connection_made(cast(asyncio.Transport, transport))
+        self.client = plain(self.client)
         self.transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
         reason = self._door.enter(host_of(self.client))
         self._has_place = reason is None
@@ -184,6 +186,7 @@ class WebSocketConnection(TakenInTime, WebSocketsSansIOProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Takes over the place of the request that it was, which has left it at this moment."""
         super().connection_made(transport)
+        self.client = plain(self.client)
         self._door.enter(host_of(self.client))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -211,6 +214,15 @@ def _answer(status: int, code: str, message: str) -> bytes:
     events = (head, h11.Data(data=bytes(response.body)), h11.EndOfMessage())
     connection = h11.Connection(h11.SERVER)
     return b"".join(connection.send(event) or b"" for event in events)
+
+
+def plain(client: tuple[str, int] | None) -> tuple[str, int] | None:
+    """A client's address as others write it: a socket of both families calls 10.0.0.1 ::ffff:10.0.0.1."""
+    try:
+        mapped = ipaddress.IPv6Address(client[0]).ipv4_mapped if client else None
+    except ValueError:
+        mapped = None
+    return (str(mapped), client[1]) if client and mapped else client
 
 
 def host_of(client: tuple[str, int] | None) -> str:

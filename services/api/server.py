@@ -47,10 +47,11 @@ log = logging.getLogger(__name__)
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; raises SettingsInvalid where the address is in use or not this machine's."""
+    """A listening socket, of `::` for both families; SettingsInvalid if the address is in use or not this machine's."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        listener = socket.create_server((host, port), family=family)
+        is_both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
+        listener = socket.create_server((host, port), family=family, dualstack_ipv6=is_both)
     except OSError as err:
         problem = err.strerror if isinstance(err, socket.gaierror) else os.strerror(err.errno or 0)
         raise SettingsInvalid(

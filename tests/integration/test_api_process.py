@@ -1,5 +1,6 @@
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,9 +9,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from api_server import LiveClient
+from api_server import LiveClient, running_api
 from patience import TOOL_SECONDS, eventually
 
+from services.api.connections import plain
 from services.api.live.subscription import HEARTBEAT_SECONDS
 from services.api.server import listen
 
@@ -86,3 +88,25 @@ def test_a_port_in_use_is_one_line_and_exit_code_2() -> None:
     assert errors == (
         f"error: AFTERIMAGE_API_HOST, AFTERIMAGE_API_PORT: cannot listen on 127.0.0.1:{port}: Address already in use\n"
     )
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="a machine without IPv6")
+def test_of_both_families_callers_are_known_by_their_own_address(
+    redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    with running_api(redis_url, api_host="::", api_trusted_proxies="10.0.0.0/8") as api:
+        port = api.http.base_url.port
+        for host, address in (("127.0.0.1", "127.0.0.1"), ("[::1]", "::1")):
+            reply = httpx.post(f"http://{host}:{port}/v1/targets", json={}, trust_env=False)
+            assert reply.status_code == 422, reply.text
+            assert f"from {address}: POST /v1/targets" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("told", "address"),
+    [("::ffff:10.0.0.1", "10.0.0.1"), ("10.0.0.1", "10.0.0.1"), ("fd00::1", "fd00::1"), ("fe80::1%2", "fe80::1%2")],
+)
+def test_how_an_address_is_written(told: str, address: str) -> None:
+    assert plain((told, 5)) == (address, 5)
+    assert plain(None) is None
