@@ -24,6 +24,7 @@ from opentelemetry.trace import (
 from opentelemetry.trace import Span as LibrarySpan
 from prometheus_client import CollectorRegistry, Counter
 
+from shared.tracing.asked import TIMEOUTS
 from shared.tracing.spans import Told
 
 KINDS: Final = {
@@ -36,7 +37,6 @@ SEND_SECONDS: Final = 2.0
 """For a batch of spans, retries included, unless `OTEL_EXPORTER_OTLP_TIMEOUT` says otherwise."""
 CLOSING_SECONDS: Final = 0.8
 """For what is left at the end of the process."""
-TIMEOUTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
 
 log = logging.getLogger(__name__)
 

@@ -2,18 +2,13 @@
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 from prometheus_client import CollectorRegistry
 
+from shared.tracing.asked import is_wanted, problem_of
 from shared.tracing.spans import Tracer
-
-ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-EXPORTER: Final = "OTEL_TRACES_EXPORTER"
-PROTOCOL: Final = "http/protobuf"
 
 log = logging.getLogger(__name__)
 
@@ -46,24 +41,3 @@ def tracing(service: str, worker: str, registry: CollectorRegistry) -> Iterator[
         yield sending
     finally:
         sending.close()
-
-
-def is_wanted(environment: Mapping[str, str]) -> bool:
-    """Whether spans are to go anywhere."""
-    if _said(environment, "OTEL_SDK_DISABLED") == "true" or _said(environment, EXPORTER) == "none":
-        return False
-    return any(_said(environment, name) for name in (*ENDPOINTS, EXPORTER))
-
-
-def problem_of(environment: Mapping[str, str]) -> str | None:
-    """Which variable asks for what there is not here, and what is allowed."""
-    if _said(environment, EXPORTER) not in {"", "otlp"}:
-        return f"{EXPORTER}: allowed are otlp and none"
-    for name in PROTOCOLS:
-        if _said(environment, name) not in {"", PROTOCOL}:
-            return f"{name}: allowed is {PROTOCOL}"
-    return None
-
-
-def _said(environment: Mapping[str, str], name: str) -> str:
-    return environment.get(name, "").strip().lower()

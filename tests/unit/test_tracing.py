@@ -20,8 +20,9 @@ from redis_cluster import free_port
 from services.inference.metrics import InferenceMetrics
 from services.ingest.frame_traces import OneIn
 from shared.service.settings import PROJECT_ROOT
+from shared.tracing.asked import is_wanted, problem_of
 from shared.tracing.spans import known_traceparent, trace_id, trace_id_of, under_way
-from shared.tracing.switch import is_wanted, problem_of, tracing
+from shared.tracing.switch import tracing
 
 PARENT = f"00-{'4b' * 16}-{'00f0' * 4}-01"
 
@@ -51,8 +52,48 @@ def test_what_there_is_not_is_named_with_what_is_allowed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "wrong", "right"),
+    [
+        ("OTEL_SDK_DISABLED", "yes s3cret", "FALSE"),
+        ("OTEL_TRACES_SAMPLER", "s3cret", "parentbased_traceidratio"),
+        ("OTEL_TRACES_SAMPLER_ARG", "s3cret", "0.25"),
+        ("OTEL_TRACES_SAMPLER_ARG", "1.5", "1"),
+        ("OTEL_TRACES_SAMPLER_ARG", "nan", "0"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "s3cret", "100"),
+        ("OTEL_BSP_EXPORT_TIMEOUT", "0", "1"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "-1", "512"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "511", "512"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "2049", "2048"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "s3cret", "authorization=Bearer%20s3cret, x-scope=a=b,"),
+        ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "a=b,s3cret", "authorization=Bearer s3cret"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "s3cret", "2.5"),
+        ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "inf", "10"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "s3cret", "gzip"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/s3cret", "/etc/hosts"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/", "/etc/hosts"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "s3cret:4318", "https://c/v1/traces"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "grpc://s3cret:4317", "http://c:4318"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://s3cret:port", "http://[::1]:4318"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "s3cret,,=", "deployment.environment=a%20b,x=,"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "s3cret", "0"),
+    ],
+)
+def test_a_value_that_the_library_would_pass_over_is_refused_and_never_repeated(
+    name: str, wrong: str, right: str
+) -> None:
+    problem = problem_of({name: wrong})
+    assert problem
+    assert problem.startswith(("OTEL_BSP_MAX_EXPORT_BATCH_SIZE: ", f"{name}: "))
+    assert "s3cret" not in problem
+    assert problem_of({name: right}) is None
+    assert problem_of({name: ""}) is None
+
+
+@pytest.mark.parametrize(
     ("variables", "said"),
     [
+        ({"OTEL_TRACES_SAMPLER": "foo"}, "nothing is traced: OTEL_TRACES_SAMPLER: allowed are always_on"),
+        ({"OTEL_EXPORTER_OTLP_HEADERS": "broken"}, "nothing is traced: OTEL_EXPORTER_OTLP_HEADERS: allowed are name"),
         ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "OTEL_EXPORTER_OTLP_PROTOCOL: allowed is http/protobuf"),
         ({"OTEL_BSP_MAX_QUEUE_SIZE": "5"}, "nothing is traced"),
     ],
