@@ -19,6 +19,11 @@ LINGER_SECONDS: Final = 60.0
 def checked_series(wanted: str) -> str:
     """The setting, in one way of writing it; raises ValueError that says what is allowed."""
     names = [name.strip() for name in wanted.split(",") if name.strip()]
+    words = {name.lower() for name in names} & {ALL, NONE}
+    if words and len(names) > 1:
+        raise ValueError(f"allowed are {ALL}, {NONE}, or names of groups with commas, not {min(words)} beside others")
+    if words:
+        return words.pop()
     # a group's name is written like a stream's id
     if not names or len(names) > MAX_GROUPS or not all(re.fullmatch(STREAM_ID_PATTERN, name) for name in names):
         raise ValueError(f"allowed are {ALL}, {NONE}, or names of groups with commas, at most {MAX_GROUPS}")

@@ -36,10 +36,23 @@ def total(registry: CollectorRegistry, name: str) -> float:
     return sum(each.value for family in registry.collect() for each in family.samples if each.name == name)
 
 
-@pytest.mark.parametrize("wanted", ["all", "none", "north", "north,south", " north , south "])
+@pytest.mark.parametrize("wanted", ["all", "none", "north", "north,south", " north , south ", "North", "allotment"])
 def test_the_setting_takes(wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AFTERIMAGE_METRICS_STREAMS", wanted)
     assert read_settings(ServiceSettings).metrics_streams == wanted.replace(" ", "")
+
+
+@pytest.mark.parametrize("wanted", ["ALL", "None", " NONE "], ids=["all", "none", "with spaces"])
+def test_the_two_words_are_known_however_they_are_written(wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AFTERIMAGE_METRICS_STREAMS", wanted)
+    assert read_settings(ServiceSettings).metrics_streams == wanted.strip().lower()
+
+
+@pytest.mark.parametrize(("wanted", "word"), [("all,lobby", "all"), ("lobby,NONE", "none"), ("none,all", "all")])
+def test_neither_stands_beside_others(wanted: str, word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AFTERIMAGE_METRICS_STREAMS", wanted)
+    with pytest.raises(SettingsInvalid, match=f"AFTERIMAGE_METRICS_STREAMS: .*not {word} beside others"):
+        read_settings(ServiceSettings)
 
 
 WRONG = ["", ",", "a group", "north;south", "x" * 65, ",".join(f"g{number}" for number in range(MAX_GROUPS + 1))]
