@@ -16,12 +16,18 @@ EVERY_KEYS = 1000
 def main() -> int:
     """Divides the store that the settings name; the process's exit code."""
     parser = argparse.ArgumentParser(prog="python -m shared.store.repartition", description=__doc__)
-    parser.add_argument("--to", type=int, required=True, choices=range(1, MAX_COUNT + 1), metavar=f"1..{MAX_COUNT}")
+    parser.add_argument("--to", type=_count, required=True, metavar=f"1..{MAX_COUNT}")
     count, name = parser.parse_args().to, own_name()
     with connect(read_settings(ServiceSettings).redis_url.get_secret_value(), name=name) as client:
         done = Repartition(client, name, _told).run(count)
     print(done)
     return 0
+
+
+def _count(given: str) -> int:
+    if not (given.isascii() and given.isdecimal() and 1 <= int(given[:9]) <= MAX_COUNT and len(given) < 9):
+        raise argparse.ArgumentTypeError(f"allowed is a whole number from 1 to {MAX_COUNT}")
+    return int(given)
 
 
 def _told(done: int, total: int) -> None:

@@ -49,7 +49,8 @@ class Division(NamedTuple):
     def __str__(self) -> str:
         if self.before == self.after:
             return f"it has {self.after} partitions already"
-        return f"{self.before} -> {self.after} partitions; {self.num_keys} keys were left to be moved"
+        moved = f"{self.num_keys} keys were moved" if self.num_keys else "nothing was left to be moved"
+        return f"{self.before} -> {self.after} partitions; {moved}"
 
 
 class Repartition:
