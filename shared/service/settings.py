@@ -23,7 +23,7 @@ class ServiceSettings(BaseSettings):
 
     redis_url: SecretStr = Field(
         default=SecretStr("redis://127.0.0.1:6379/0"),
-        description="redis://, rediss://, unix://, redis+cluster:// or redis+sentinel://, with its password",
+        description="redis://, rediss://, unix://, redis+cluster:// or redis+sentinel://; see *Where Redis is*",
     )
     partitions: int = Field(
         default=0,
