@@ -1,8 +1,16 @@
 """When a target counts as failing: told once, however many streams and attempts there are."""
 
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
 import pytest
+from redis_process import redis_process
 
 from services.api.delivery.failing import MAX_REASON, Failing
+from services.api.delivery.targets import FAILING, TargetBook
+from shared.errors import StoreFull
+from shared.store.client import connect
 
 A, B, OTHER = (1, "hook", "a"), (2, "hook", "b"), (1, "other", "a")
 
@@ -33,3 +41,20 @@ def test_what_is_left_to_another_worker_is_no_recovery(caplog: pytest.LogCapture
     failing.drop(B)
     assert failing.reasons() == {}
     assert len(caplog.messages) == 1
+
+
+def test_a_full_redis_is_not_asked_again_and_again_and_what_is_over_is_told_even_so() -> None:
+    with (
+        tempfile.TemporaryDirectory(prefix="afterimage-") as folder,
+        redis_process(Path(folder)) as url,
+        closing(connect(url)) as client,
+    ):
+        book = TargetBook(client)
+        book.tell_troubles({"hook": "it answered 503 of rtsp://user:hush@cam/1"})
+        assert book.told_troubles(["hook", "other"]) == {"hook": f"{FAILING}: it answered 503 of rtsp://***@cam/1"}
+        assert 0 < client.ttl("{targets}:failing:hook") <= 30
+        client.config_set("maxmemory", 1)
+        with pytest.raises(StoreFull):
+            book.tell_troubles({"other": "it answered 500"})
+        assert book.told_troubles(["hook", "other"]) == {}
+        book.tell_troubles({"other": "it answered 500"})

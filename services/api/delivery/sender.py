@@ -118,7 +118,6 @@ class Sender:
         after = {partition: self._read.get(partition, EntryId(0, 0)) for partition in leases}
         letters = await asyncio.to_thread(self._outbox.read, after)
         self._know(await asyncio.to_thread(self._book.current))  # afterwards: it knows whom each letter is for
-        await asyncio.to_thread(self._book.tell_troubles, self._failing.reasons())
         for letter in letters:
             with self._lock:
                 is_ours = self._leases.get(letter.partition) == leases[letter.partition]
@@ -129,6 +128,7 @@ class Sender:
         oldest_ms = min((letters[0].entry_id.ms for letters in self._lanes.values() if letters), default=now_ms)
         self._metrics.lag.set(max(0, now_ms - oldest_ms) / 1000)
         self._metrics.waiting.set(self._waiting.total())
+        await asyncio.to_thread(self._book.tell_troubles, self._failing.reasons())  # last: a full Redis refuses it
 
     def _know(self, targets: dict[str, Target]) -> None:
         former, self._targets = self._targets, targets

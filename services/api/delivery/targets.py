@@ -204,14 +204,14 @@ class TargetBook:
             return
         self._tell_at = time.monotonic() + TELL_SECONDS
         locked = [target.id for target in self._targets.values() if target.is_locked]
+        over, self._told_failing = self._told_failing - failing.keys(), {*failing}
         with translated():
+            for target_id in over:
+                self._client.delete(target_failing_key(target_id))  # a worker whose attempts fail says it again
             for target_id in locked:
                 self._client.set(target_locked_key(target_id), "1", ex=TOLD_SECONDS)
             for target_id, why in failing.items():
                 self._client.set(target_failing_key(target_id), why, ex=TOLD_SECONDS)
-            for target_id in self._told_failing - failing.keys():
-                self._client.delete(target_failing_key(target_id))  # a worker whose attempts fail says it again
-        self._told_failing = {*failing}
 
     def told_troubles(self, target_ids: Iterable[str]) -> dict[str, str]:
         """Why delivery workers get nothing to those of the targets where that is so."""
