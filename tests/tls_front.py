@@ -2,29 +2,13 @@
 
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from patience import TOOL_SECONDS, unavailable
-
 HANDSHAKE = b"\x16"
 """What a client begins with that speaks TLS."""
-
-
-def self_signed(folder: Path) -> Path:
-    """A certificate for 127.0.0.1, its own authority, with its key in the same file."""
-    path = folder / "127.0.0.1.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=front"]
-    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(folder / "key.pem"), "-out", str(path)]
-    try:
-        subprocess.run(command, capture_output=True, check=True, timeout=TOOL_SECONDS)
-    except FileNotFoundError:
-        unavailable("openssl")
-    path.write_text(path.read_text() + (folder / "key.pem").read_text())
-    return path
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import socket
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import Any
 import pytest
 from api_server import an_event
 from brokers import listening, mosquitto
-from patience import eventually, unavailable
+from certificates import self_signed
+from patience import eventually
 from redis_cluster import free_port
 from web_server import Handler, WebServer, web_server
 
@@ -71,23 +71,11 @@ def sent(kind: TargetKind, url: str, policy: AddressPolicy) -> str:
     return asyncio.run(send())
 
 
-def certificate(folder: Path, name: str) -> Path:
-    """Self-signed; its key lies beside it."""
-    path = folder / "broker.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
-    named = [*command, "-addext", f"subjectAltName=DNS:{name}", "-keyout", str(folder / "key.pem"), "-out", str(path)]
-    try:
-        subprocess.run(named, check=True, capture_output=True)
-    except FileNotFoundError:
-        unavailable("openssl")
-    return path
-
-
 def test_a_broker_is_reached_where_it_was_checked_and_by_its_own_name(
     tmp_path: Path, names: Names, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port, secure = free_port(), free_port()
-    path = certificate(tmp_path, "broker.test")
+    path = self_signed(tmp_path, "DNS:broker.test")
     monkeypatch.setenv("SSL_CERT_FILE", str(path))
     tls = (f"listener {secure} 127.0.0.1", f"certfile {path}", f"keyfile {tmp_path / 'key.pem'}")
     with ExitStack() as stack:

@@ -2,7 +2,6 @@
 
 import re
 import socketserver
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,7 +13,7 @@ import numpy as np
 import pytest
 from av.video.stream import VideoStream
 from cameras import camera_server
-from patience import unavailable
+from certificates import self_signed
 
 from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.video import open_video
@@ -84,17 +83,6 @@ def test_rtsps_with_a_certificate_of_its_own_and_a_difficult_password(tmp_path: 
         right = camera.url(f"{USER}:{PASSWORD}@").replace("rtsp:", "rtsps:")
         assert read(right) == "h264"
         assert "authentication refused" in failure(right.replace("100%", "99%"))
-
-
-def self_signed(folder: Path) -> Path:
-    path, key = folder / "camera.pem", folder / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=camera"]
-    try:
-        subprocess.run([*command, "-keyout", key, "-out", path], check=True, capture_output=True)
-    except FileNotFoundError:
-        unavailable("openssl")
-    path.write_text(key.read_text() + path.read_text())
-    return path
 
 
 class Scripted(socketserver.ThreadingTCPServer):

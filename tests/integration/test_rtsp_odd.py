@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from certificates import self_signed
 from odd_manners import CLOCK, Manners
 from odd_rtsp import odd_camera
 from patience import eventually
-from test_opening_rtsp import failure, read, self_signed
+from test_opening_rtsp import failure, read
 
 from services.ingest.sources.options import ReadOptions
 from services.ingest.sources.video import open_video

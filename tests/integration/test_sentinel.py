@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 import redis
+from certificates import self_signed
 from patience import eventually, unavailable
 from redis_cluster import free_port
 from redis_process import redis_binary
-from tls_front import self_signed, tls_front
+from tls_front import tls_front
 
 from services.ingest.own_redis import OwnRedis
 from shared.errors import SourceFailed, StoreUnavailable

@@ -2,7 +2,6 @@
 
 import io
 import socket
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +11,8 @@ import av
 import cv2
 import numpy as np
 import pytest
+from certificates import self_signed
 from films import VideoFile
-from patience import unavailable
 from web_server import Answer, Handler, WebServer, behind_digest, web_server
 
 from services.ingest.sources.options import ReadOptions
@@ -267,14 +266,7 @@ def test_https_with_a_certificate_of_its_own(web: WebServer, certificate: Path) 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
     """A certificate that signs itself, with its key, in one file."""
-    path = tmp_path / "camera.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=camera"]
-    try:
-        subprocess.run([*command, "-keyout", path, "-out", tmp_path / "cert.pem"], check=True, capture_output=True)
-    except FileNotFoundError:
-        unavailable("openssl")
-    path.write_text(path.read_text() + (tmp_path / "cert.pem").read_text())
-    return path
+    return self_signed(tmp_path)
 
 
 def test_a_missing_device_says_so() -> None:
